@@ -1,0 +1,2 @@
+export { resolveServerBinary, type ResolveServerOptions } from './server/find-server.js';
+export { RedisServer, type RedisServerOptions } from './server/redis-server.js';

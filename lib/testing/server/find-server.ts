@@ -1,0 +1,71 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join, resolve, sep } from 'node:path';
+import { installServer, installCommand } from './install-server.js';
+
+const SERVERS = ['redis-server', 'valkey-server'] as const;
+/** Where package managers put a server, for a PATH that leaves them out. */
+const USUAL_FOLDERS = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin'];
+
+export interface ResolveServerOptions {
+  /** Install a missing server with the platform's package manager. Default false. */
+  readonly install?: boolean;
+  /** Gets each line of progress: every command of an installation before it runs. Default: nothing is told. */
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * Where a server binary comes from: `CHASQUI_REDIS_SERVER` (a path, or a name in PATH), else `redis-server` or
+ * `valkey-server` from PATH, else, with `install`, the platform's package manager (as root or with a `sudo` that
+ * asks for no password).
+ *
+ * @returns an absolute path
+ * @throws Error when `CHASQUI_REDIS_SERVER` names nothing that can be run; when there is no server and it may not or
+ *   cannot be installed, with the command that would install it
+ */
+export async function resolveServerBinary(options: ResolveServerOptions = {}): Promise<string> {
+  const found = findServerBinary();
+  if (found !== undefined) return found;
+  if (options.install !== true) {
+    throw new Error(
+      `No redis-server or valkey-server in PATH. Install one with\n  ${installCommand()}\n` +
+        'or set CHASQUI_REDIS_SERVER to the path of one.',
+    );
+  }
+  await installServer(options.log ?? (() => undefined));
+  const installed = findServerBinary();
+  if (installed === undefined) {
+    throw new Error('A server was installed, but neither redis-server nor valkey-server is to be found');
+  }
+  return installed;
+}
+
+/** The server that is there, as an absolute path. */
+export function findServerBinary(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const folders = [...(env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), ...USUAL_FOLDERS];
+  const wanted = env.CHASQUI_REDIS_SERVER;
+  if (wanted !== undefined && wanted !== '') {
+    const path = isAbsolute(wanted) || wanted.includes(sep) ? resolve(wanted) : inFolders(wanted, folders);
+    if (path === undefined || !isExecutable(path)) {
+      throw new Error(`CHASQUI_REDIS_SERVER is '${wanted}', which is not a program that can be run`);
+    }
+    return path;
+  }
+  for (const name of SERVERS) {
+    const path = inFolders(name, folders);
+    if (path !== undefined) return path;
+  }
+  return undefined;
+}
+
+function inFolders(name: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,175 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const OUTPUT_LIMIT = 64 * 1024 * 1024;
+const LINES_SHOWN = 15;
+
+interface PackageManager {
+  readonly program: string;
+  /** Tried in this order: distributions have the one, the other, or both. */
+  readonly packages: readonly string[];
+  readonly install: readonly string[];
+  /** Run when an installation failed, which is then tried again: the list of packages may be missing or old. */
+  readonly refresh?: readonly string[];
+  /** Refuses to run as root, and needs no root. */
+  readonly asUser?: boolean;
+}
+
+const MANAGERS: readonly PackageManager[] = [
+  {
+    program: 'apt-get',
+    packages: ['redis-server', 'valkey-server'],
+    install: ['-o', 'DPkg::Lock::Timeout=120', 'install', '-y', '--no-install-recommends'],
+    refresh: ['update'],
+  },
+  { program: 'dnf', packages: ['valkey', 'redis'], install: ['install', '-y'] },
+  { program: 'yum', packages: ['redis'], install: ['install', '-y'] },
+  { program: 'apk', packages: ['redis', 'valkey'], install: ['add', '--no-cache'] },
+  { program: 'pacman', packages: ['valkey', 'redis'], install: ['-S', '--noconfirm'], refresh: ['-Sy'] },
+  { program: 'zypper', packages: ['redis', 'valkey'], install: ['--non-interactive', 'install'] },
+  { program: 'brew', packages: ['redis'], install: ['install'], asUser: true },
+];
+
+/** The services the packages above bring, one of which an installation may start. */
+const SERVICES = ['redis-server', 'redis', 'valkey-server', 'valkey'];
+
+const UNATTENDED = {
+  DEBIAN_FRONTEND: 'noninteractive',
+  // A package of Debian's does not start its service in the single-user runlevel.
+  RUNLEVEL: '1',
+  HOMEBREW_NO_AUTO_UPDATE: '1',
+};
+
+/** The command a user of this machine runs to install a server. */
+export function installCommand(): string {
+  const manager = findManager();
+  if (!manager) return 'your package manager (the package is called redis-server, redis or valkey)';
+  const [name = ''] = manager.packages;
+  const refresh = manager.refresh
+    ? `${sudoWord(manager)}${manager.program} ${manager.refresh.join(' ')} && `
+    : '';
+  const words = manager.program === 'apt-get' ? 'install -y' : manager.install.join(' ');
+  return `${refresh}${sudoWord(manager)}${manager.program} ${words} ${name}`;
+}
+
+/**
+ * Installs a server with the platform's package manager. A service which that starts is stopped again; one that ran
+ * before goes on.
+ *
+ * @param log gets each command before it runs
+ * @throws Error with the command for the user when this process may not install, or with the manager's last lines
+ */
+export async function installServer(log: (line: string) => void): Promise<void> {
+  const manager = findManager();
+  const forTheUser = `Install a server yourself with\n  ${installCommand()}`;
+  if (!manager) throw new Error(`No package manager known to us is in PATH. ${forTheUser}`);
+  const prefix = await privilege(manager);
+  if (!prefix) {
+    const why = manager.asUser === true ? 'does not run as root' : 'needs root, and sudo asks for a password';
+    throw new Error(`${manager.program} ${why}. ${forTheUser}`);
+  }
+
+  const ranBefore = await runningServices();
+  let failure: unknown;
+  for (const refreshed of manager.refresh ? [false, true] : [false]) {
+    if (refreshed && manager.refresh) {
+      await command([...prefix, manager.program, ...manager.refresh], log).catch((error: unknown) => {
+        failure = error;
+      });
+    }
+    for (const name of manager.packages) {
+      try {
+        await command([...prefix, manager.program, ...manager.install, name], log);
+        await stopNewServices(prefix, ranBefore, log);
+        return;
+      } catch (error) {
+        failure = error;
+      }
+    }
+  }
+  throw new Error(`${manager.program} could not install a server. ${forTheUser}\n${lastLines(failure)}`, {
+    cause: failure,
+  });
+}
+
+function findManager(): PackageManager | undefined {
+  return MANAGERS.find(({ program }) => inPath(program));
+}
+
+/** What stands before a command so that it may install; undefined when nothing does. */
+async function privilege(manager: PackageManager): Promise<readonly string[] | undefined> {
+  const root = process.getuid?.() === 0;
+  if (manager.asUser === true) return root ? undefined : [];
+  if (root) return [];
+  if (!inPath('sudo')) return undefined;
+  try {
+    await run('sudo', ['-n', 'true']);
+    // sudo clears the environment.
+    return ['sudo', '-n', 'env', ...Object.entries(UNATTENDED).map(([name, value]) => `${name}=${value}`)];
+  } catch {
+    return undefined;
+  }
+}
+
+function sudoWord(manager: PackageManager): string {
+  return manager.asUser === true || process.getuid?.() === 0 ? '' : 'sudo ';
+}
+
+async function runningServices(): Promise<readonly string[]> {
+  const running: string[] = [];
+  for (const name of SERVICES) {
+    if (await isRunning(name)) running.push(name);
+  }
+  return running;
+}
+
+async function isRunning(service: string): Promise<boolean> {
+  const [program, ...args] = underSystemd()
+    ? ['systemctl', 'is-active', '--quiet', service]
+    : ['service', service, 'status'];
+  if (program === undefined || !inPath(program)) return false;
+  try {
+    await run(program, args);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function stopNewServices(
+  prefix: readonly string[],
+  ranBefore: readonly string[],
+  log: (line: string) => void,
+): Promise<void> {
+  for (const name of await runningServices()) {
+    // `redis` may be another name of `redis-server`: stopping either ends both.
+    if (ranBefore.includes(name) || !(await isRunning(name))) continue;
+    const words = underSystemd() ? ['systemctl', 'stop', name] : ['service', name, 'stop'];
+    await command([...prefix, ...words], log);
+  }
+}
+
+function underSystemd(): boolean {
+  return existsSync('/run/systemd/system');
+}
+
+async function command(words: readonly string[], log: (line: string) => void): Promise<void> {
+  log(`$ ${words.join(' ')}`);
+  const [program = '', ...args] = words;
+  await run(program, args, { env: { ...process.env, ...UNATTENDED }, maxBuffer: OUTPUT_LIMIT });
+}
+
+function lastLines(error: unknown): string {
+  const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+  const lines = `${stdout}\n${stderr}`.trim();
+  return lines === '' ? String(error) : lines.split('\n').slice(-LINES_SHOWN).join('\n');
+}
+
+function inPath(program: string): boolean {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .some((folder) => folder !== '' && existsSync(join(folder, program)));
+}
