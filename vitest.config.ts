@@ -1,0 +1,24 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const lib = fileURLToPath(new URL('./lib', import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // What the samples import by name is the source under test, not a build of it.
+    alias: [
+      { find: /^nestjs-chasqui$/, replacement: `${lib}/index.ts` },
+      { find: /^nestjs-chasqui\/([a-z-]+)$/, replacement: `${lib}/$1/index.ts` },
+    ],
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
