@@ -1,0 +1,171 @@
+/**
+ * Every error of the engine, in one place. Each has a stable `code`, a message that says what to do, and, where
+ * something else caused it, a `cause`. Codes are never reused: docs/error-codes.md lists When / Why / Fix for each.
+ */
+export const ERROR_CODES = {
+  connection: 'CMQ-001',
+  encode: 'CMQ-002',
+  decode: 'CMQ-003',
+  config: 'CMQ-004',
+  shutdown: 'CMQ-005',
+  queueFull: 'CMQ-006',
+  leaseLost: 'CMQ-007',
+  durability: 'CMQ-008',
+  lostEntry: 'CMQ-009',
+  handler: 'CMQ-010',
+  unrecoverable: 'CMQ-011',
+  retriesExhausted: 'CMQ-020',
+  decodeFailed: 'CMQ-021',
+  malformed: 'CMQ-022',
+  oversizePayload: 'CMQ-023',
+  notSupported: 'CMQ-100',
+  rateLimit: 'CMQ-101',
+  resultTimeout: 'CMQ-102',
+  jobFailed: 'CMQ-103',
+} as const;
+
+/** What every error thrown by this package has. */
+export interface CodedError extends Error {
+  /** Stable, of the form `CMQ-nnn`: safe to search for and to branch on. */
+  readonly code: string;
+}
+
+/** Base class of the engine's errors; `instanceof ChasquiError` covers all but the two built-in kinds below. */
+export abstract class ChasquiError extends Error implements CodedError {
+  abstract readonly code: string;
+
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/**
+ * Redis could not be reached, refused the connection, or did not answer within the deadline. `unknownOutcome` is true
+ * when the command may have been carried out: its reply was lost.
+ */
+export class ConnectionError extends ChasquiError {
+  readonly code = ERROR_CODES.connection;
+  readonly unknownOutcome: boolean;
+
+  constructor(message: string, options?: { cause?: unknown; unknownOutcome?: boolean }) {
+    super(message, options);
+    this.unknownOutcome = options?.unknownOutcome ?? false;
+  }
+}
+
+/** A payload or a return value cannot be written as MessagePack (cyclic, a function, nested too deep). */
+export class EncodeError extends ChasquiError {
+  readonly code = ERROR_CODES.encode;
+}
+
+/** Bytes from Redis are not the MessagePack they should be. */
+export class DecodeError extends ChasquiError {
+  readonly code = ERROR_CODES.decode;
+}
+
+/** An option, a name or an id that the engine refuses to use. Nothing was written. */
+export class ConfigError extends ChasquiError {
+  readonly code = ERROR_CODES.config;
+}
+
+/** A number outside its range, such as a negative delay: a `RangeError` with the code of {@link ConfigError}. */
+export class ConfigRangeError extends RangeError implements CodedError {
+  readonly code = ERROR_CODES.config;
+  override readonly name = 'RangeError';
+}
+
+/** A value of the wrong kind, such as a blank job id: a `TypeError` with the code of {@link ConfigError}. */
+export class ConfigTypeError extends TypeError implements CodedError {
+  readonly code = ERROR_CODES.config;
+  override readonly name = 'TypeError';
+}
+
+/** The queue, worker or connection is closed or closing. */
+export class ShutdownError extends ChasquiError {
+  readonly code = ERROR_CODES.shutdown;
+}
+
+/** The add would take the work stream above `maxStreamLen`. It was refused whole; nothing was added. */
+export class QueueFullError extends ChasquiError {
+  readonly code = ERROR_CODES.queueFull;
+  constructor(
+    readonly queue: string,
+    readonly length: number,
+    readonly maxStreamLen: number,
+  ) {
+    super(
+      `Queue "${queue}" is full: it holds ${String(length)} jobs and maxStreamLen is ${String(maxStreamLen)}. Nothing was added. ` +
+        'Add more workers, slow the producer down, or raise maxStreamLen (0 = no bound).',
+    );
+  }
+}
+
+/** The lease on a running job passed to another worker; this one can no longer complete, retry or dead-letter it. */
+export class LeaseLostError extends ChasquiError {
+  readonly code = ERROR_CODES.leaseLost;
+}
+
+/** The job was added, but not confirmed by as many replicas as `durability` asks for. */
+export class DurabilityError extends ChasquiError {
+  readonly code = ERROR_CODES.durability;
+}
+
+/** An entry was pending but is no longer in the stream: somebody deleted or trimmed it. */
+export class LostEntryError extends ChasquiError {
+  readonly code = ERROR_CODES.lostEntry;
+}
+
+/** Throw it (or an error of this `name`, or of a subclass) in a handler: no retry, straight to the dead letters. */
+export class UnrecoverableError extends ChasquiError {
+  readonly code: string = ERROR_CODES.unrecoverable;
+
+  constructor(message = 'Unrecoverable', options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
+/** The payload is larger than `maxPayloadBytes`. Nothing was added. */
+export class PayloadTooLargeError extends ChasquiError {
+  readonly code = ERROR_CODES.oversizePayload;
+}
+
+/** The method or option exists for compatibility and does nothing here. */
+export class NotSupportedError extends ChasquiError {
+  readonly code = ERROR_CODES.notSupported;
+}
+
+/** `waitForResult` saw neither a result nor a final failure in time. */
+export class WaitForResultTimeoutError extends ChasquiError {
+  readonly code = ERROR_CODES.resultTimeout;
+}
+
+/** `waitForResult`: the job failed for good and is among the dead letters. */
+export class JobFailedError extends ChasquiError {
+  readonly code = ERROR_CODES.jobFailed;
+}
+
+/** True for {@link UnrecoverableError}, and for any error that, itself or by a base class, bears its name. */
+export function isUnrecoverable(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  if ((error as { name?: unknown }).name === 'UnrecoverableError') return true;
+  for (
+    let proto: unknown = Object.getPrototypeOf(error);
+    proto !== null;
+    proto = Object.getPrototypeOf(proto as object)
+  ) {
+    const constructor = (proto as { constructor?: { name?: unknown } }).constructor;
+    if (constructor?.name === 'UnrecoverableError') return true;
+  }
+  return false;
+}
+
+/** A text for any thrown value, for events, logs and the dead letter's `detail`. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message === '' ? error.name : error.message;
+  try {
+    return String(error);
+  } catch {
+    return 'an error that cannot be printed';
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Receiver of what happens inside the engine. All methods are optional, so a new event breaks nobody. They are called
+ * synchronously on the hot path: count and return. A sink that throws is reported once and harms nothing.
+ */
+export interface MetricsSink {
+  /** After every run of the promoter as leader. */
+  promoterTick?(tick: PromoterTick): void;
+  /** When leadership of the promoter changes, not on every look. */
+  promoterLockOutcome?(outcome: LockOutcome): void;
+  /** After every read that brought something. */
+  readerBatch?(batch: ReaderBatch): void;
+  /** After every run of a handler. */
+  jobOutcome?(outcome: JobOutcome): void;
+  /** After the retry is in the delayed set. Not when the lease was lost. */
+  retryScheduled?(retry: RetryScheduled): void;
+  /** After the job is among the dead letters. */
+  dlqRouted?(dlq: DlqRouted): void;
+  /** After dead letters were dropped to keep `dlqMaxStreamLen`. */
+  dlqEvicted?(evicted: { count: number }): void;
+  /** When a lease was lost, or an entry vanished. */
+  leaseLost?(lost: { count: number }): void;
+}
+
+export interface PromoterTick {
+  promoted: number;
+  /** Jobs left in the delayed set. */
+  depth: number;
+  /** By how much the earliest job left is overdue, in ms; 0 in the steady state. */
+  oldestPendingLagMs: number;
+}
+
+export type LockOutcome = 'acquired' | 'held';
+
+export interface ReaderBatch {
+  size: number;
+  /** How many of them had been delivered before. */
+  reclaimed: number;
+}
+
+export interface JobOutcome {
+  kind: 'ok' | 'err';
+  /** From 1. */
+  attempt: number;
+  handlerDurationUs: number;
+  name: string;
+}
+
+export interface RetryScheduled {
+  /** The attempt that will run next, from 1. */
+  attempt: number;
+  backoffMs: number;
+  name: string;
+}
+
+export type DlqReason =
+  | 'retries_exhausted'
+  | 'decode_failed'
+  | 'malformed'
+  | 'oversize_payload'
+  | 'unrecoverable';
+
+export interface DlqRouted {
+  reason: DlqReason;
+  attempt: number;
+  name: string;
+}
+
+/** Drops everything. */
+export const noopSink: MetricsSink = {};

@@ -1,0 +1,237 @@
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import type { MetricsSink } from './metrics.js';
+import type { Clock } from './clock.js';
+
+/**
+ * How to reach Redis. Everything that ioredis takes is passed on to it whole. A user's own ioredis client (`Redis` or
+ * `Cluster`) is used for commands as it is and never closed by us.
+ *
+ * One options object means one shared command connection: give the same object to every queue and worker of an app.
+ */
+export type Connection = string | ConnectionOptions | Redis | Cluster;
+
+export interface ConnectionOptions extends RedisOptions {
+  /** `redis://[user:pass@]host:port[/db]`, or `rediss://` for TLS. Other fields override its parts. */
+  url?: string;
+  /** Seed nodes of a Redis Cluster. The other fields become the options of each node's connection. */
+  cluster?: ClusterNode[];
+  /** Options of the cluster client itself; only with `cluster`. */
+  clusterOptions?: ClusterOptions;
+}
+
+export interface BackoffOptions {
+  /** `fixed`, `exponential`, or the name of one of the worker's `backoffStrategies`. */
+  type: 'fixed' | 'exponential' | (string & {});
+  /** Base delay in ms. Default: the worker's `retry.initialBackoffMs`. */
+  delay?: number;
+  /** Cap on the computed backoff, in ms. Default: the worker's `retry.maxBackoffMs`. */
+  maxDelay?: number;
+  /** Growth for `exponential`: `delay * multiplier^(attempt - 1)`. Default: the worker's `retry.multiplier`. */
+  multiplier?: number;
+  /** Symmetric jitter in ms. Default: the worker's `retry.jitterMs`. */
+  jitterMs?: number;
+}
+
+export type MissedFiresOption =
+  | { kind: 'skip' }
+  | { kind: 'fire-once' }
+  | { kind: 'fire-all'; maxCatchup: number };
+
+export interface RepeatOptions {
+  /** Cron expression of 5 or 6 fields. Exactly one of `pattern` and `every`. */
+  pattern?: string;
+  /** Fixed interval in ms. */
+  every?: number;
+  /** Total number of fires before the spec is removed. */
+  limit?: number;
+  /** Accepted for compatibility; has no effect. */
+  immediately?: boolean;
+  startDate?: Date | string | number;
+  endDate?: Date | string | number;
+  /** `UTC`, `Z`, `+05:30`, or an IANA name. Default UTC. Ignored with `every`. */
+  tz?: string;
+  /** Accepted for compatibility; has no effect. */
+  jobId?: string;
+  /** What to do about fires missed while no scheduler ran. Default `{ kind: 'skip' }`. */
+  missedFires?: MissedFiresOption;
+}
+
+/** Options of one job. */
+export interface JobsOptions {
+  /** How long to wait before the job may run, in ms. Default 0. Negative or not finite: RangeError. */
+  delay?: number;
+  /** Total attempts, the first included; crashes of a worker count too. Default: the worker's `maxAttempts`. */
+  attempts?: number;
+  /** A number is a fixed delay in ms. Default: the worker's `retry`. */
+  backoff?: number | BackoffOptions;
+  /** An id of your own: one live job per id, across processes. At most 512 bytes. Default: a ULID. */
+  jobId?: string;
+  /** For how long the id stays taken after the job has ended, in ms. Default 3,600,000. Only with `jobId`. */
+  dedupTtlMs?: number;
+  /** Submission time in unix ms. Default `Date.now()`. */
+  timestamp?: number;
+  /** Schedule a recurring job instead of a single one. */
+  repeat?: RepeatOptions;
+  /** Key of the repeatable spec. Default `<name>::<pattern signature>`. */
+  repeatJobKey?: string;
+  /** Accepted; completed jobs are always removed. */
+  removeOnComplete?: boolean | number;
+  /** Accepted; failed jobs always go to the dead letters. */
+  removeOnFail?: boolean | number;
+  /** Accepted and ignored with one warning: streams are first in, first out. */
+  priority?: number;
+  /** Accepted and ignored with one warning: streams are first in, first out. */
+  lifo?: boolean;
+  /** Not supported: NotSupportedError (CMQ-100). */
+  parent?: { id: string; queue: string };
+}
+
+export type BulkJobOptions = Omit<JobsOptions, 'repeat' | 'repeatJobKey'>;
+
+export interface QueueOptions {
+  connection: Connection;
+  /** Accepted; keys always begin with `{chasqui:<queue>}`. */
+  prefix?: string;
+  /** Applied to every add; options of the add itself win. */
+  defaultJobOptions?: Partial<JobsOptions>;
+  /** Capacity of the work stream; an add above it is refused whole (CMQ-006). Default 1,000,000; 0 = no bound. */
+  maxStreamLen?: number;
+  /** Largest accepted delay, in seconds. Default 2,592,000 (30 days). */
+  maxDelaySecs?: number;
+  /** Largest payload in bytes of MessagePack. Default 1,048,576. */
+  maxPayloadBytes?: number;
+  /** Announce `waiting` and `delayed` on the events stream. Default true. */
+  eventsEnabled?: boolean;
+  /** About how many events are kept. Default 100,000. */
+  eventsMaxStreamLen?: number;
+  /** How long a call may take before it fails with CMQ-001, in ms. Default 10,000. */
+  commandTimeoutMs?: number;
+  /** How long the first connection may take, in ms. Default 10,000. */
+  connectTimeoutMs?: number;
+}
+
+export interface RetryConfig {
+  /** Base delay of the first retry, in ms. Default 100. */
+  initialBackoffMs?: number;
+  /** Cap, in ms. Default 30,000. */
+  maxBackoffMs?: number;
+  /** Default 2. */
+  multiplier?: number;
+  /** Symmetric jitter, in ms. Default 100. */
+  jitterMs?: number;
+}
+
+export interface SchedulerConfig {
+  /** Lower bound between two looks at the schedule, in ms. Default 1,000. */
+  tickIntervalMs?: number;
+  /** Specs taken up at once. Default 256. */
+  batch?: number;
+  /** Leader lease in seconds. Default 5. */
+  lockTtlSecs?: number;
+  /** Default `s-<uuid>`. */
+  holderId?: string;
+}
+
+/** `(attempt, error) => ms`: attempt is the one that has just failed, from 1. */
+export type BackoffStrategy = (attempt: number, error: unknown) => number;
+
+/** Configuration of the consuming side; every field has a default. */
+export interface ConsumerConfig {
+  /** Consumer group. Default `default`. */
+  group?: string;
+  /** Name of the consumer in its group; must be unique to the process. Default `c-<uuid>`. */
+  consumerId?: string;
+  /** Most entries fetched at once. Default 64. Up to `concurrency` if that is larger. */
+  batch?: number;
+  /** How long a read waits for work, in ms. Default 5,000. */
+  blockMs?: number;
+  /** The lease: how long a job may go without a heartbeat before another worker takes it over. Default 30,000 ms. */
+  claimMinIdleMs?: number;
+  /** Handlers running at once. Default 100. */
+  concurrency?: number;
+  /** Total attempts of a job that does not say otherwise. Default 3. */
+  maxAttempts?: number;
+  /** Most jobs completed by one call. Default 256. */
+  ackBatch?: number;
+  /** Longest time before a running job is announced as `active`, in ms. Default 5. */
+  ackIdleMs?: number;
+  /** How long `close()` waits for running handlers, in seconds. Default 30. */
+  shutdownDeadlineSecs?: number;
+  /** Larger payloads go to the dead letters unseen. Default 1,048,576. */
+  maxPayloadBytes?: number;
+  /** Most jobs dead-lettered by one call. Default 32. */
+  dlqInflight?: number;
+  /** About how many dead letters are kept. Default 100,000; 0 = all. */
+  dlqMaxStreamLen?: number;
+  retry?: RetryConfig;
+  /** Most retries scheduled by one call. Default 64. */
+  retryInflight?: number;
+  /** Run a promoter beside the worker. Default true. */
+  delayedEnabled?: boolean;
+  /** Least time between two looks at the delayed set while nothing is due, in ms. Default 100. */
+  delayedPollIntervalMs?: number;
+  /** Most promotions a call. Default 256. */
+  delayedPromoteBatch?: number;
+  /** Leader lease of the promoter, in seconds. Default 5. */
+  delayedLockTtlSecs?: number;
+  /** Announce on the events stream. Default true. */
+  eventsEnabled?: boolean;
+  /** About how many events are kept. Default 100,000. */
+  eventsMaxStreamLen?: number;
+  /** Run a scheduler beside the worker. Default true. */
+  runScheduler?: boolean;
+  scheduler?: SchedulerConfig;
+  /** Keep handlers' return values. Default false. */
+  storeResults?: boolean;
+  /** How long they are kept, in seconds. Default 3,600. */
+  resultTtlSecs?: number;
+  /** Backoff by name: `backoff: { type: '<name>' }` of a job asks the function here. */
+  backoffStrategies?: Record<string, BackoffStrategy>;
+  metrics?: MetricsSink;
+  clock?: Clock;
+  commandTimeoutMs?: number;
+  connectTimeoutMs?: number;
+}
+
+/** Options of a `Worker`: the common names, and every field of {@link ConsumerConfig}. */
+export interface WorkerOptions extends ConsumerConfig {
+  connection: Connection;
+  /** Start by itself, in the next microtask. Default true. */
+  autorun?: boolean;
+  /** Other name for `blockMs`. */
+  drainDelay?: number;
+  /** Other name for `maxAttempts`. */
+  maxStalledCount?: number;
+  /** Other name for `consumerId`. */
+  name?: string;
+  /** Scheduler's `tickIntervalMs`. */
+  schedulerTickMs?: number;
+  /** How long results are kept, in ms; rounded up to seconds. Default 3,600,000. */
+  resultTtlMs?: number;
+  /** Accepted; completed jobs are always removed. */
+  removeOnComplete?: unknown;
+  /** Accepted; failed jobs always go to the dead letters. */
+  removeOnFail?: unknown;
+  /** Accepted; keys always begin with `{chasqui:<queue>}`. */
+  prefix?: string;
+}
+
+export interface QueueEventsOptions {
+  connection: Connection;
+  prefix?: string;
+  /** Start by itself, in the next microtask. Default true. */
+  autorun?: boolean;
+  /** Where to start: `$` = only what comes (default), `0` = all that is kept, or an event id. */
+  lastEventId?: string;
+  /** How long a read waits, in ms. Default 10,000. */
+  blockingTimeout?: number;
+  connectTimeoutMs?: number;
+}
+
+export interface WaitForResultOptions {
+  /** Default 30,000 ms. */
+  timeoutMs?: number;
+  /** Accepted for compatibility; waiting is woken by the event. Default 100. */
+  intervalMs?: number;
+  signal?: AbortSignal;
+}

@@ -1,0 +1,44 @@
+/** All keys of one queue. They share the hash tag, so one queue lives on one cluster slot. */
+export interface QueueKeys {
+  readonly queue: string;
+  /** `{chasqui:<queue>}:` – what every key of the queue begins with. */
+  readonly prefix: string;
+  readonly stream: string;
+  readonly delayed: string;
+  readonly dlq: string;
+  readonly events: string;
+  readonly repeat: string;
+  /** A stream whose entries tell one worker that something has become due earlier than it knew. */
+  readonly wake: string;
+  readonly promoterLock: string;
+  readonly schedulerLock: string;
+  repeatSpec(key: string): string;
+  result(jobId: string): string;
+  /** Dedup marker. */
+  dedup(jobId: string): string;
+  /** The exact delayed member, for cancel by id. */
+  delayedIndex(jobId: string): string;
+  /** Which recent calls of one producer have been carried out: see lua/lib/once.lua. */
+  calls(producerId: string): string;
+}
+
+export function queueKeys(queue: string): QueueKeys {
+  const prefix = `{chasqui:${queue}}:`;
+  return {
+    queue,
+    prefix,
+    stream: `${prefix}stream`,
+    delayed: `${prefix}delayed`,
+    dlq: `${prefix}dlq`,
+    events: `${prefix}events`,
+    repeat: `${prefix}repeat`,
+    wake: `${prefix}wake`,
+    promoterLock: `${prefix}promoter:lock`,
+    schedulerLock: `${prefix}scheduler:lock`,
+    repeatSpec: (key) => `${prefix}repeat:spec:${key}`,
+    result: (jobId) => `${prefix}result:${jobId}`,
+    dedup: (jobId) => `${prefix}dlid:${jobId}`,
+    delayedIndex: (jobId) => `${prefix}didx:${jobId}`,
+    calls: (producerId) => `${prefix}calls:${producerId}`,
+  };
+}

@@ -1,0 +1,142 @@
+-- Adds jobs: to the work stream, or to the delayed set. One call carries any number of groups; a group is what one
+-- `add` or `addBulk` of the user asked for, and is accepted or refused whole.
+--
+-- KEYS stream delayed events promoterWake calls prefix
+-- ARGV 1 sequence    number of this call, counted by its producer
+--      2 max_len     capacity of the work stream, 0 = no bound
+--      3 events_cap  0 = no events
+--      4 groups      one big-endian u32 per group: how many of the jobs are its own
+--      5 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
+--                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
+--                    how many ms the id stays taken after the job has ended
+--      6… names      distinct dispatch names; the index counts from 0
+-- Reply { length of the work stream, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0;
+--      due is the unix ms of the earliest delayed job, '' where there is none.
+--
+-- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
+-- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes.
+local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local max_len, cap = tonumber(ARGV[2]), tonumber(ARGV[3])
+local sizes, jobs = ARGV[4], ARGV[5]
+local unpack_frame = struct.unpack
+
+-- Reads first: a key of the wrong type fails here, before anything is written.
+local length = redis.call('XLEN', stream)
+local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+
+if not first_time(calls, tonumber(ARGV[1])) then
+  local said = redis.call('GET', calls .. ':' .. ARGV[1])
+  if said then
+    return cjson.decode(said)
+  end
+  return { length, {}, {}, '' }
+end
+
+local now = now_ms()
+local ts = decimal(now)
+local refused, duplicates = {}, {}
+local earliest
+local at, job, group = 1, 0, 0
+for offset = 1, #sizes, 4 do
+  local size = unpack_frame('>I4', sizes, offset)
+  -- Only what goes to the stream now takes room there; the frames are walked twice where a bound could be met.
+  local fits = true
+  if max_len > 0 and length + size > max_len then
+    local immediate, from = 0, at
+    for _ = 1, size do
+      local flags, _, len = unpack_frame('>I1I2I4', jobs, from)
+      if flags % 2 == 0 then
+        immediate = immediate + 1
+      end
+      from = from + 7 + len + (flags % 2) * 8 + (flags >= 4 and 8 or 0)
+    end
+    fits = immediate == 0 or length + immediate <= max_len
+  end
+  if not fits then
+    refused[#refused + 1] = group
+  end
+
+  for _ = 1, size do
+    local flags, name_index, len = unpack_frame('>I1I2I4', jobs, at)
+    local d = string.sub(jobs, at + 7, at + 6 + len)
+    at = at + 7 + len
+    local is_delayed, is_unique = flags % 2 == 1, flags >= 4
+    local time, keep
+    if is_delayed then
+      time = unpack_frame('>d', jobs, at)
+      at = at + 8
+    end
+    if is_unique then
+      keep = decimal(unpack_frame('>d', jobs, at))
+      at = at + 8
+    end
+
+    if fits then
+      local id = job_id_of(d)
+      local name = ARGV[6 + name_index]
+      local fresh = true
+      if is_unique then
+        fresh = redis.call('SET', prefix .. 'dlid:' .. id, keep, 'NX')
+      end
+      if not fresh then
+        duplicates[#duplicates + 1] = job
+      elseif is_delayed then
+        local due = math.floor(time)
+        if flags % 4 < 2 then
+          due = now + due
+        end
+        local member = struct.pack('<I4', #name) .. name .. d
+        redis.call('ZADD', delayed, decimal(due), member)
+        if is_unique then
+          redis.call('SET', prefix .. 'didx:' .. id, member)
+        end
+        if not earliest or due < earliest then
+          earliest = due
+        end
+        if cap > 0 then
+          if name == '' then
+            redis.pcall('XADD', events, '*', 'e', 'delayed', 'id', id, 'ts', ts, 'delay_ms', decimal(math.max(due - now, 0)))
+          else
+            redis.pcall('XADD', events, '*', 'e', 'delayed', 'id', id, 'ts', ts, 'n', name, 'delay_ms', decimal(math.max(due - now, 0)))
+          end
+        end
+      else
+        length = length + 1
+        if name == '' then
+          if is_unique then
+            redis.call('XADD', stream, '*', 'd', d, 'u', keep)
+          else
+            redis.call('XADD', stream, '*', 'd', d)
+          end
+          if cap > 0 then
+            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
+          end
+        else
+          if is_unique then
+            redis.call('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
+          else
+            redis.call('XADD', stream, '*', 'd', d, 'n', name)
+          end
+          if cap > 0 then
+            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, 'n', name)
+          end
+        end
+      end
+    end
+    job = job + 1
+  end
+  group = group + 1
+end
+
+if earliest and (not head[2] or earliest < tonumber(head[2])) then
+  redis.call('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
+end
+if cap > 0 then
+  trim_events(events, cap)
+end
+local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
+if #refused > 0 or #duplicates > 0 then
+  -- cjson writes an empty list as {}: read back, it is an empty table again, which is what the reply needs.
+  redis.call('SET', calls .. ':' .. ARGV[1], cjson.encode(reply), 'PX', 120000)
+end
+return reply

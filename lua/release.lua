@@ -1,0 +1,40 @@
+-- Gives jobs back that this worker holds and has not started, or cannot finish: back to the end of the stream, at once
+-- readable for every worker, with no attempt used.
+--
+-- KEYS stream
+-- ARGV 1 group  2 consumer  3 first  4 last
+--      then, per job: entry id, and the new bytes where the attempt counter must carry crashes over, else ''
+-- Reply { entries given back }
+--
+-- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
+local stream, group = KEYS[1], ARGV[1]
+local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local done = {}
+local given = 0
+for i = 5, #ARGV, 2 do
+  local id = ARGV[i]
+  if own[id] then
+    done[#done + 1] = id
+    local entry = redis.call('XRANGE', stream, id, id)[1]
+    if entry then
+      local fields = entry[2]
+      if ARGV[i + 1] ~= '' then
+        for f = 1, #fields, 2 do
+          if fields[f] == 'd' then
+            fields[f + 1] = ARGV[i + 1]
+          end
+        end
+      end
+      local command = { 'XADD', stream, '*' }
+      for f = 1, math.min(#fields, 4000) do
+        command[#command + 1] = fields[f]
+      end
+      -- The memory limit forbids an XADD as the first write: end the lease first, in the same atomic step.
+      redis.call('XACK', stream, group, id)
+      redis.call(unpack(command))
+      given = given + 1
+    end
+  end
+end
+finish(stream, group, done)
+return given

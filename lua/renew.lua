@@ -1,0 +1,46 @@
+-- The heartbeat: renews the leases on what this worker holds, and finds what was delivered to it and never arrived.
+--
+-- KEYS stream
+-- ARGV 1 group  2 consumer  3 stranded_ms  4 limit   at most so many stranded entries are returned
+--      then the ids of the entries held
+-- Reply { { lost… }, { { id, deliveries, { field, value… } }… } }: ids held no longer pending for this consumer, and
+--      entries pending for it for at least stranded_ms that it does not hold (the reply that carried them was lost).
+--      Those are not charged an attempt: the worker knows that it never ran them.
+--
+-- Races: XCLAIM would take an entry back from its new owner, so only what is pending for this consumer is renewed.
+local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local stranded_ms, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
+local held = {}
+for i = 5, #ARGV do
+  held[ARGV[i]] = true
+end
+
+local renew, stranded = {}, {}
+local pending = redis.call('XPENDING', stream, group, '-', '+', 1000000, consumer)
+for i = 1, #pending do
+  local id = pending[i][1]
+  if held[id] then
+    renew[#renew + 1] = id
+    held[id] = nil
+  elseif pending[i][3] >= stranded_ms and #stranded < limit then
+    local entry = redis.call('XRANGE', stream, id, id)[1]
+    if entry then
+      renew[#renew + 1] = id
+      stranded[#stranded + 1] = { id, pending[i][4], entry[2] }
+    end
+  end
+end
+for from = 1, #renew, 1000 do
+  local command = { 'XCLAIM', stream, group, consumer, 0 }
+  for i = from, math.min(from + 999, #renew) do
+    command[#command + 1] = renew[i]
+  end
+  -- JUSTID: the delivery counter, which counts crashes, stays as it is.
+  command[#command + 1] = 'JUSTID'
+  redis.call(unpack(command))
+end
+local lost = {}
+for id in pairs(held) do
+  lost[#lost + 1] = id
+end
+return { lost, stranded }

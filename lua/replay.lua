@@ -1,0 +1,48 @@
+-- Moves dead letters back to the work stream, with a fresh attempt budget.
+--
+-- KEYS dlq stream events prefix
+-- ARGV 1 events_cap
+--      then, per job: dead letter id, job id, name, the msgpack Job with its attempt counter at 0, ms for which the id
+--      stays taken ('' where it was not the caller's)
+-- Reply { per job: 1 moved, 0 gone already, 2 left there because another live job bears its id }
+--
+-- Races: two replays of one letter meet in XDEL: whoever deletes it adds it. Sent twice, the second time finds it gone.
+local dlq, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local cap = tonumber(ARGV[1])
+redis.call('XLEN', stream)
+local ts = decimal(now_ms())
+local reply = {}
+for i = 2, #ARGV, 5 do
+  local letter, id, name, d, keep = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
+  local state = 0
+  if #redis.call('XRANGE', dlq, letter, letter) > 0 then
+    state = 1
+    -- A marker that runs out belongs to a job that has ended, this one most likely; one that does not, to a live job.
+    if keep ~= '' and redis.call('PTTL', prefix .. 'dlid:' .. id) == -1 then
+      state = 2
+    end
+  end
+  if state == 1 then
+    redis.call('XDEL', dlq, letter)
+    local fields = { 'd', d }
+    if name ~= '' then
+      fields[#fields + 1] = 'n'
+      fields[#fields + 1] = name
+    end
+    if keep ~= '' then
+      fields[#fields + 1] = 'u'
+      fields[#fields + 1] = keep
+      redis.call('SET', prefix .. 'dlid:' .. id, keep)
+    end
+    redis.call('XADD', stream, '*', unpack(fields))
+    if cap > 0 then
+      local tag = name == '' and {} or { 'n', name }
+      redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, unpack(tag))
+    end
+  end
+  reply[#reply + 1] = state
+end
+if cap > 0 then
+  trim_events(events, cap)
+end
+return reply
