@@ -7,10 +7,14 @@ export interface AdminAddress {
 }
 
 /**
- * Runs `use` with a connection that never reconnects, and closes it. Rejects when the server cannot be reached, or
- * as `use` does.
+ * Runs `use` with a connection that never reconnects, and closes it. Rejects when the server cannot be reached, as
+ * `use` does, or once `signal` is aborted.
  */
-export async function withAdmin<T>(address: AdminAddress, use: (client: Redis) => Promise<T>): Promise<T> {
+export async function withAdmin<T>(
+  address: AdminAddress,
+  use: (client: Redis) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
   const client = new Redis({
     host: '127.0.0.1',
     port: address.port,
@@ -28,6 +32,10 @@ export async function withAdmin<T>(address: AdminAddress, use: (client: Redis) =
   client.on('error', (error: Error) => {
     cause = error;
   });
+  const giveUp = (): void => {
+    client.disconnect();
+  };
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
     await client.connect();
     return await use(client);
@@ -35,6 +43,7 @@ export async function withAdmin<T>(address: AdminAddress, use: (client: Redis) =
     // "Connection is closed." hides why; the error event told it.
     throw cause ?? error;
   } finally {
+    signal?.removeEventListener('abort', giveUp);
     client.disconnect();
   }
 }

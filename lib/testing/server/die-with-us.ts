@@ -15,7 +15,7 @@ const wards = new Set<Ward>();
  */
 const WATCHER = `trap '' INT TERM HUP
 while read -r _; do :; done
-kill -9 -- "-$1" 2>/dev/null
+kill -s KILL -- "-$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"`;
 
 /**

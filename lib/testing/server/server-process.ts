@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
 import { parseInfo, withAdmin } from './admin.js';
 import { dieWithUs, signalGroup } from './die-with-us.js';
 import { freePort } from './free-port.js';
@@ -40,8 +41,9 @@ interface Run {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   readonly pid: number;
   readonly lastLines: string[];
-  /** Settles when the process has ended. */
+  /** Settles when the process has ended, as `end` is aborted. */
   readonly ended: Promise<void>;
+  readonly end: AbortSignal;
   /** Settles when the process has ended and all it printed has been read. */
   readonly drained: Promise<void>;
 }
@@ -150,7 +152,7 @@ export class ServerProcess implements AsyncDisposable {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (this.#running && performance.now() < deadline) {
       try {
-        const info = await this.ping();
+        const info = await this.ping(run.end);
         if (info.get('process_id') === String(run.pid)) {
           this.#version = info.get('valkey_version') ?? info.get('redis_version') ?? '';
           return;
@@ -174,11 +176,12 @@ export class ServerProcess implements AsyncDisposable {
     throw new Error(`${this.plan.binary} on port ${this.port} ${what}. Its last lines:\n${printed}`);
   }
 
-  private ping(): Promise<Map<string, string>> {
-    return withAdmin({ port: this.port, password: this.plan.password }, async (client) => {
+  private ping(signal: AbortSignal): Promise<Map<string, string>> {
+    const ask = async (client: Redis): Promise<Map<string, string>> => {
       await client.ping();
       return parseInfo(await client.info('server'));
-    });
+    };
+    return withAdmin({ port: this.port, password: this.plan.password }, ask, signal);
   }
 
   private async spawn(): Promise<Run> {
@@ -214,14 +217,16 @@ export class ServerProcess implements AsyncDisposable {
     this.#running = true;
     this.#paused = false;
     const release = dieWithUs(pid, this.place.temporary ? this.dir : undefined);
+    const end = new AbortController();
     const ended = new Promise<void>((resolve) =>
       child.once('exit', () => {
         this.#running = false;
         release();
+        end.abort();
         resolve();
       }),
     );
-    this.#run = { child, pid, lastLines, ended, drained };
+    this.#run = { child, pid, lastLines, ended, end: end.signal, drained };
     return this.#run;
   }
 

@@ -1,0 +1,183 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { parseInfo, withAdmin } from './admin.js';
+import { resolveServerBinary } from './find-server.js';
+import { RedisServer, type RedisServerOptions } from './redis-server.js';
+import { launch, ServerProcess, type LaunchPlan } from './server-process.js';
+import { waitUntil } from './wait-until.js';
+
+const SENTINELS = 3;
+const QUORUM = 2;
+const READY_TIMEOUT_MS = 60_000;
+
+/** The options of the master and its replica. They always pick their own ports and folders. */
+export interface RedisSentinelOptions extends Omit<RedisServerOptions, 'port' | 'dir'> {
+  /** What the sentinels call the master. Default `mymaster`. */
+  readonly name?: string;
+  /** Time without an answer after which a server counts as down. Default 500 ms. */
+  readonly downAfterMs?: number;
+  /** Sentinel's `failover-timeout`: among others, how long until a failed failover is tried again. Default 3000 ms. */
+  readonly failoverTimeoutMs?: number;
+}
+
+/** A private master with one replica on loopback, watched by three sentinels with a quorum of two. */
+export class RedisSentinel implements AsyncDisposable {
+  private constructor(
+    /** What the sentinels call the master. */
+    readonly name: string,
+    /** The server that was master at the start, then the one that was its replica. */
+    readonly servers: readonly RedisServer[],
+    readonly sentinels: readonly ServerProcess[],
+    private readonly password: string | undefined,
+  ) {}
+
+  /**
+   * Resolves once the replica is in sync and every sentinel knows the master, the replica and the other sentinels,
+   * so that a failover can happen from then on. Takes some seconds.
+   *
+   * @throws Error when a process does not come up, or that state is not reached within a minute
+   */
+  static async start(options: RedisSentinelOptions = {}): Promise<RedisSentinel> {
+    const { name = 'mymaster', password } = options;
+    const servers: RedisServer[] = [];
+    const sentinels: ServerProcess[] = [];
+    const all = new RedisSentinel(name, servers, sentinels, password);
+    try {
+      // A full sync waits 5 s for more replicas by default; here there will be no more.
+      const args = ['--repl-diskless-sync-delay', '0', ...(options.args ?? [])];
+      const master = await RedisServer.start({ ...options, args });
+      servers.push(master);
+      const replicaArgs = ['--replicaof', master.host, String(master.port), ...args];
+      servers.push(await RedisServer.start({ ...options, args: replicaArgs }));
+      await waitUntil('Replica', READY_TIMEOUT_MS, () => all.missingReplica());
+      for (let count = 0; count < SENTINELS; count += 1) {
+        sentinels.push(await startSentinel(options, name, master.port));
+      }
+      for (const sentinel of sentinels) {
+        await waitUntil(`Sentinel ${sentinel.port}`, READY_TIMEOUT_MS, () => all.missingOn(sentinel));
+      }
+      return all;
+    } catch (error) {
+      await all.stop();
+      throw error;
+    }
+  }
+
+  /** The ports of the master and the replica, as `servers`. */
+  get ports(): readonly number[] {
+    return this.servers.map(({ port }) => port);
+  }
+
+  get sentinelPorts(): readonly number[] {
+    return this.sentinels.map(({ port }) => port);
+  }
+
+  /** The `sentinels` option of a client. */
+  get sentinelAddresses(): readonly { readonly host: string; readonly port: number }[] {
+    return this.sentinels.map(({ host, port }) => ({ host, port }));
+  }
+
+  /** The server that the sentinels hold for the master now, whether it runs or not. */
+  async master(): Promise<RedisServer> {
+    const sentinel = this.sentinels.find(({ running }) => running);
+    if (!sentinel) throw new Error('No sentinel is running');
+    const [, port] = await withAdmin(sentinel, (client) => masterAddress(client, this.name));
+    const server = this.servers.find((candidate) => candidate.port === port);
+    if (!server) throw new Error(`The sentinels name port ${port} as master, which is not one of ours`);
+    return server;
+  }
+
+  /** Stops the sentinels, then the servers. */
+  async stop(): Promise<void> {
+    await Promise.all(this.sentinels.map((sentinel) => sentinel.stop()));
+    await Promise.all(this.servers.map((server) => server.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private async missingReplica(): Promise<string | undefined> {
+    const [, replica] = this.servers;
+    if (!replica) return 'not started';
+    const info = await withAdmin({ port: replica.port, password: this.password }, (client) =>
+      client.info('replication'),
+    );
+    const link = parseInfo(info).get('master_link_status');
+    return link === 'up' ? undefined : `master_link_status:${link ?? ''}`;
+  }
+
+  private missingOn(sentinel: ServerProcess): Promise<string | undefined> {
+    return withAdmin(sentinel, async (client) => {
+      await client.call('SENTINEL', 'CKQUORUM', this.name);
+      const reply = (await client.call('SENTINEL', 'MASTER', this.name)) as string[];
+      const master = new Map(pairs(reply));
+      const replicas = master.get('num-slaves');
+      if (replicas !== '1') return `${replicas ?? '?'} replicas known`;
+      const others = master.get('num-other-sentinels');
+      if (others !== String(SENTINELS - 1)) return `${others ?? '?'} other sentinels known`;
+      // A replica that has not told its state yet is not fit for a failover.
+      const [replica] = (await client.call('SENTINEL', 'REPLICAS', this.name)) as string[][];
+      const link = new Map(pairs(replica ?? [])).get('master-link-status');
+      return link === 'ok' ? undefined : `replica's link: ${link ?? '?'}`;
+    });
+  }
+}
+
+async function startSentinel(
+  options: RedisSentinelOptions,
+  name: string,
+  masterPort: number,
+): Promise<ServerProcess> {
+  const { downAfterMs = 500, failoverTimeoutMs = 3_000, password } = options;
+  const config = (dir: string): string => join(dir, 'sentinel.conf');
+  const plan: LaunchPlan = {
+    binary: options.binary ?? (await resolveServerBinary()),
+    command: (_port, dir) => [config(dir), '--sentinel'],
+    // A sentinel writes what it learns into its file, so everything stands there and not among the arguments.
+    prepare: (port, dir) =>
+      writeFile(
+        config(dir),
+        [
+          `port ${port}`,
+          'bind 127.0.0.1',
+          'protected-mode yes',
+          'daemonize no',
+          'logfile ""',
+          `dir ${JSON.stringify(dir)}`,
+          `sentinel monitor ${name} 127.0.0.1 ${masterPort} ${QUORUM}`,
+          `sentinel down-after-milliseconds ${name} ${downAfterMs}`,
+          `sentinel failover-timeout ${name} ${failoverTimeoutMs}`,
+          `sentinel parallel-syncs ${name} 1`,
+          ...(password === undefined ? [] : [`sentinel auth-pass ${name} ${JSON.stringify(password)}`]),
+          '',
+        ].join('\n'),
+      ),
+    log: options.log,
+  };
+  const sentinel = await launch(plan, (place) => new ServerProcess(plan, place));
+  await quicken(sentinel);
+  return sentinel;
+}
+
+/** Lets a sentinel look around more often than each 2 s and each 10 s, where it can be told to (Redis 7 and later). */
+async function quicken(sentinel: ServerProcess): Promise<void> {
+  await withAdmin(sentinel, async (client) => {
+    try {
+      await client.call('SENTINEL', 'DEBUG', 'publish-period', '200', 'info-period', '500');
+    } catch (error) {
+      if (!/unknown (sentinel )?subcommand/i.test(String(error))) throw error;
+    }
+  });
+}
+
+async function masterAddress(client: Redis, name: string): Promise<readonly [host: string, port: number]> {
+  const reply = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)) as [string, string] | null;
+  if (!reply) throw new Error(`The sentinels know no master '${name}'`);
+  return [reply[0], Number(reply[1])];
+}
+
+function* pairs(flat: readonly string[]): Generator<[string, string]> {
+  for (let index = 0; index + 1 < flat.length; index += 2) yield [flat[index] ?? '', flat[index + 1] ?? ''];
+}
