@@ -1,0 +1,51 @@
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RedisSentinel } from '../../lib/testing/index.js';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
+
+let sentinel: RedisSentinel;
+
+beforeAll(async () => {
+  sentinel = await RedisSentinel.start({ password: 'secret' });
+});
+
+afterAll(async () => {
+  await sentinel.stop();
+});
+
+describe('RedisSentinel', () => {
+  it('names its ports', () => {
+    expect(sentinel.ports).toHaveLength(2);
+    expect(new Set([...sentinel.ports, ...sentinel.sentinelPorts]).size).toBe(5);
+  });
+
+  it('makes the replica master when the master dies, and a replica of the dead one when it returns', async () => {
+    const client = new Redis({
+      sentinels: [...sentinel.sentinelAddresses],
+      name: sentinel.name,
+      password: 'secret',
+      retryStrategy: () => 50,
+      sentinelRetryStrategy: () => 50,
+      maxRetriesPerRequest: null,
+    });
+    client.on('error', () => undefined);
+    await client.set('kept', 'yes');
+    await client.wait(1, 5_000);
+
+    const first = await sentinel.master();
+    await first.kill();
+    await waitUntil('The failover', 15_000, async () =>
+      (await sentinel.master()) === first ? 'the old master is still named' : undefined,
+    );
+    const second = await sentinel.master();
+    expect(second.running).toBe(true);
+    expect(await client.get('kept')).toBe('yes');
+
+    await first.restart();
+    await waitUntil('The old master', 30_000, async () => {
+      const [, , replicas] = (await client.role()) as [string, number, unknown[]];
+      return replicas.length === 1 ? undefined : 'not a replica yet';
+    });
+    client.disconnect();
+  }, 60_000);
+});
