@@ -1,0 +1,64 @@
+import { createRequire } from 'node:module';
+import { Queue, Worker } from 'nestjs-chasqui/engine';
+
+const { version } = createRequire(import.meta.url)('../../package.json');
+
+/**
+ * This project behind the interface of a driver.
+ *
+ * @param {{ port: number, events?: boolean }} options
+ * @returns {import('./driver.d.ts').Driver}
+ */
+export function openDriver({ port, events = true }) {
+  // One object, so one command connection for all queues and workers of the process.
+  const connection = { host: '127.0.0.1', port };
+  const announce = events ? {} : { eventsEnabled: false };
+
+  return {
+    version,
+
+    async queue(name) {
+      return new Queue(name, { connection, ...announce });
+    },
+
+    async worker(name, handler, { concurrency, storeResults = false }) {
+      const results = storeResults ? { storeResults } : {};
+      const worker = new Worker(name, handler, {
+        connection,
+        concurrency,
+        autorun: false,
+        ...results,
+        ...announce,
+      });
+      worker.on('error', fail);
+      return {
+        start: () => void worker.run().catch(fail),
+        close: () => worker.close(),
+      };
+    },
+
+    isFirstAttempt: (job) => job.attemptsMade === 1,
+
+    retryOnce: { attempts: 2, backoff: { type: 'fixed', delay: 1, jitterMs: 0 } },
+
+    storeResults: { storeResults: true },
+
+    resultOf: (_queue, job) => job.waitForResult(),
+
+    unfinished(redis, name) {
+      const key = (suffix) => `{chasqui:${name}}:${suffix}`;
+      return redis
+        .pipeline()
+        .xlen(key('stream'))
+        .zcard(key('delayed'))
+        .exec()
+        .then((replies) => replies.reduce((sum, [error, count]) => sum + (error ? 0 : count), 0));
+    },
+
+    async close() {},
+  };
+}
+
+function fail(error) {
+  throw error;
+}

@@ -1,0 +1,38 @@
+import type { Redis } from 'ioredis';
+
+export interface BenchJob {
+  readonly data: Record<string, unknown>;
+}
+
+export interface BenchQueue {
+  readonly name: string;
+  add(name: string, data: unknown, options?: object): Promise<BenchJob>;
+  addBulk(jobs: { name: string; data: unknown; opts?: object }[]): Promise<BenchJob[]>;
+  close(): Promise<void>;
+}
+
+export interface BenchWorker {
+  /** Begins to consume; what comes before it (the connection, say) is not on the clock. */
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** What a scenario knows of a queue system. A scenario is written once, against this. */
+export interface Driver {
+  readonly version: string;
+  queue(name: string): Promise<BenchQueue>;
+  worker(
+    name: string,
+    handler: (job: BenchJob) => Promise<unknown>,
+    options: { concurrency: number; storeResults?: boolean },
+  ): Promise<BenchWorker>;
+  isFirstAttempt(job: BenchJob): boolean;
+  /** Options of a job that is tried twice, the second time after 1 ms. */
+  readonly retryOnce: object;
+  /** Options of a worker whose results can be waited for. */
+  readonly storeResults: { storeResults?: boolean };
+  resultOf(queue: BenchQueue, job: BenchJob): Promise<unknown>;
+  /** Jobs of a queue that wait, are delayed or are being worked on: 0 once all are acknowledged. */
+  unfinished(redis: Redis, queue: string): Promise<number>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,41 @@
+import { parseArgs } from 'node:util';
+
+export const HELP = `Compares nestjs-chasqui with BullMQ on a private Redis server.
+
+  npm run bench -- [options]
+
+  --scenario NAME   only scenarios whose name contains NAME; may be repeated
+  --list            print the names of the scenarios
+  --rounds N        rounds, each of which measures every side once (default 5; with --quick 2)
+  --quick           fewer rounds and fewer jobs: for use while working, not for quoting
+  --only LIST       sides, by comma: peer, ours, peerTuned, oursQuiet (default all)
+  --profile DIR     write a CPU profile of every measured process to DIR, and print what costs most
+  --commands        print what each side asked of the server
+  --out DIR         where the report goes (default: bench/, and only for a full run)
+  --json            print the report as JSON and nothing else
+  --no-build        measure dist/ as it is
+  --help            this text
+`;
+
+/** @param {readonly string[]} argv */
+export function readArguments(argv) {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      scenario: { type: 'string', multiple: true, default: [] },
+      list: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      profile: { type: 'string' },
+      commands: { type: 'boolean', default: false },
+      out: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      'no-build': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1');
+  return { ...values, rounds, build: !values['no-build'], only: values.only?.split(',') };
+}

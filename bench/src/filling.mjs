@@ -1,0 +1,30 @@
+import { addInBulk, MEASURED } from './jobs.mjs';
+
+const CHUNK = 500;
+
+/**
+ * Memory per job: what a further job costs once the capped histories (events) are full. The first jobs fill those, the
+ * next ones are measured.
+ *
+ * @param {object} [opts] options of the jobs
+ */
+export function filling(opts) {
+  return {
+    rounds: 2,
+    sizes: { full: { jobs: 200_000, warmUp: 120_000 }, quick: { jobs: 100_000, warmUp: 110_000 } },
+
+    async open({ driver, jobs, warmUp }) {
+      const queue = await driver.queue(MEASURED);
+      await addInBulk(queue, warmUp, CHUNK, opts);
+      return {
+        async run() {
+          await addInBulk(queue, jobs, CHUNK, opts);
+          return { jobs };
+        },
+        close: () => queue.close(),
+      };
+    },
+
+    fromServer: ({ memory, jobs }) => ({ bytesPerJob: memory / jobs }),
+  };
+}

@@ -1,0 +1,41 @@
+/** In the order of the report. A name with a slash is one point of a curve. */
+const FILES = [
+  'add-awaited',
+  'add-concurrent',
+  'add-bulk',
+  'worker-100',
+  'worker-1',
+  'delayed',
+  'retries',
+  'results',
+  'latency',
+  'memory-waiting',
+  'memory-delayed',
+  'idle',
+];
+
+/** @returns {Promise<object[]>} */
+export async function allScenarios() {
+  const modules = await Promise.all(FILES.map((file) => import(`../scenarios/${file}.mjs`)));
+  return modules.flatMap((module) => module.default);
+}
+
+/** @param {string} name */
+export async function loadScenario(name) {
+  const module = await import(`../scenarios/${name.split('/')[0]}.mjs`);
+  return [module.default].flat().find((scenario) => scenario.name === name);
+}
+
+/**
+ * @param {readonly string[]} wanted parts of names; none means all
+ */
+export async function selectScenarios(wanted) {
+  const all = await allScenarios();
+  const unknown = wanted.filter((part) => !all.some(({ name }) => name.includes(part)));
+  if (unknown.length > 0) {
+    throw new Error(
+      `No scenario is named like '${unknown[0]}'. There are: ${all.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  return wanted.length === 0 ? all : all.filter(({ name }) => wanted.some((part) => name.includes(part)));
+}

@@ -1,0 +1,66 @@
+import { Redis } from 'ioredis';
+
+/** A private server, and a connection to look at it. */
+export async function startServer() {
+  const { RedisServer } = await import('nestjs-chasqui/testing');
+  const server = await RedisServer.start();
+  const admin = new Redis({ host: '127.0.0.1', port: server.port });
+  const info = parseInfo(await admin.info('server'));
+  return {
+    port: server.port,
+    admin,
+    version: info.get('valkey_version') ?? info.get('redis_version'),
+    product: info.has('valkey_version') ? 'Valkey' : 'Redis',
+    async stop() {
+      admin.disconnect();
+      await server.stop();
+    },
+  };
+}
+
+/** @param {import('ioredis').Redis} admin */
+export async function readServer(admin) {
+  const info = parseInfo(await admin.info('all'));
+  const number = (field) => Number(info.get(field) ?? 0);
+  return {
+    cpuUs: (number('used_cpu_sys') + number('used_cpu_user')) * 1e6,
+    memory: number('used_memory') - number('mem_clients_normal'),
+    connections: number('connected_clients') - 1,
+    processed: number('total_commands_processed'),
+    commands: commandStats(info),
+  };
+}
+
+/** What happened between two looks; the command statistics were reset at the first. */
+export function serverDelta(before, after) {
+  return {
+    cpuUs: after.cpuUs - before.cpuUs,
+    memory: after.memory - before.memory,
+    connections: after.connections,
+    // The second look is itself a command.
+    processed: after.processed - before.processed - 1,
+    commands: after.commands,
+  };
+}
+
+/** @param {string} text */
+export function parseInfo(text) {
+  const fields = new Map();
+  for (const line of text.split(/\r?\n/)) {
+    const colon = line.indexOf(':');
+    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return fields;
+}
+
+function commandStats(info) {
+  const stats = {};
+  for (const [field, value] of info) {
+    if (!field.startsWith('cmdstat_')) continue;
+    const name = field.slice('cmdstat_'.length);
+    if (['info', 'config|resetstat'].includes(name)) continue;
+    const parts = Object.fromEntries(value.split(',').map((part) => part.split('=')));
+    stats[name] = { calls: Number(parts.calls), usec: Number(parts.usec) };
+  }
+  return stats;
+}
