@@ -1,0 +1,115 @@
+/**
+ * The layers of lib/ and what each may import: an arrow never points up, and there is no cycle.
+ *
+ *   cli | nest | health | microservices | opentelemetry | bull-board  ->  engine  ->  redis
+ *   testing: stands alone; only the CLI may use it
+ *
+ * @type {import('dependency-cruiser').IConfiguration}
+ */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycle',
+      comment: 'A cycle, of types too, has no order in which to read it.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'redis-is-the-bottom',
+      comment: 'lib/redis knows commands, keys and scripts, and nothing above them.',
+      severity: 'error',
+      from: { path: '^lib/redis/' },
+      to: { path: '^lib/(?!redis/)' },
+    },
+    {
+      name: 'engine-on-redis-only',
+      comment: 'The engine is used without Nest, and observed through sinks that live outside of it.',
+      severity: 'error',
+      from: { path: '^lib/engine/' },
+      to: { path: '^lib/(?!engine/|redis/)' },
+    },
+    {
+      name: 'engine-without-nest',
+      comment: 'Importing nestjs-chasqui/engine must load none of these.',
+      severity: 'error',
+      from: { path: '^lib/(engine|redis|testing)/' },
+      to: { path: '(^|/)node_modules/(@nestjs/|rxjs/|reflect-metadata/)' },
+    },
+    {
+      name: 'nest-on-engine',
+      comment: 'The Nest layer reaches Redis through the engine.',
+      severity: 'error',
+      from: { path: '^lib/nest/' },
+      to: { path: '^lib/(?!nest/|engine/)' },
+    },
+    {
+      name: 'integration-on-engine-and-nest',
+      comment: 'Integrations do not know each other.',
+      severity: 'error',
+      from: { path: '^lib/(health|microservices|opentelemetry|bull-board)/' },
+      to: { path: '^lib/', pathNot: ['^lib/$1/', '^lib/(engine|nest)/'] },
+    },
+    {
+      name: 'testing-is-for-tests',
+      comment: 'No production code starts servers.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(testing|cli)/' },
+      to: { path: '^lib/testing/' },
+    },
+    {
+      name: 'testing-stands-alone',
+      comment: 'The launcher serves the tests of every layer.',
+      severity: 'error',
+      from: { path: '^lib/testing/server/' },
+      to: { path: '^lib/(?!testing/)' },
+    },
+    {
+      name: 'optional-peers-in-their-place',
+      comment: 'Importing nestjs-chasqui must work without them.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(health|microservices|opentelemetry|bull-board|cli|testing)/' },
+      to: { path: '(^|/)node_modules/(@nestjs/(?!common/|core/)|@opentelemetry/|@bull-board/)' },
+    },
+    {
+      name: 'no-private-nest-files',
+      comment: 'Only what a Nest package exports at its root is kept stable by Nest.',
+      severity: 'error',
+      from: {},
+      to: {
+        path: '(^|/)node_modules/@nestjs/[^/]+/',
+        pathNot: '/@nestjs/[^/]+/(index\\.(d\\.ts|js)|package\\.json)$',
+      },
+    },
+    {
+      name: 'no-dev-dependency',
+      comment: 'A user does not get our devDependencies.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional'] },
+    },
+    {
+      name: 'no-undeclared-dependency',
+      comment: 'What npm happens to have hoisted is not there for a user.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    // Type-only imports are imports between layers as well.
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['types', 'import', 'node', 'default'],
+    },
+  },
+};
