@@ -1,0 +1,73 @@
+import type { WireBackoff } from './envelope.js';
+import type { BackoffOptions, BackoffStrategy, RetryConfig } from './options.js';
+
+export const RETRY_DEFAULTS: Required<RetryConfig> = {
+  initialBackoffMs: 100,
+  maxBackoffMs: 30_000,
+  multiplier: 2,
+  jitterMs: 100,
+};
+
+/**
+ * How long to wait after `attempt` (from 1) has failed, in whole ms: `min(initial * multiplier^(attempt-1), max)`, then
+ * symmetric jitter, never below 0. `fixed` does not grow; a kind nobody knows counts as exponential.
+ * @param random a number in [0, 1), as Math.random gives
+ */
+export function backoffMs(
+  attempt: number,
+  spec: WireBackoff | undefined,
+  defaults: Required<RetryConfig>,
+  random: () => number,
+): number {
+  const initial = spec?.delayMs ?? defaults.initialBackoffMs;
+  const isFixed = spec?.kind === 'fixed';
+  // The default cap is there for growth; a fixed delay of a minute means a minute.
+  const max = spec?.maxDelayMs ?? (isFixed ? Infinity : defaults.maxBackoffMs);
+  const multiplier = isFixed ? 1 : (spec?.multiplier ?? defaults.multiplier);
+  const jitter = spec?.jitterMs ?? defaults.jitterMs;
+  const base = Math.min(initial * multiplier ** (attempt - 1), max);
+  return Math.max(0, Math.round(base + (random() * 2 - 1) * jitter));
+}
+
+/** The wire form of what a user gave as `backoff`. */
+export function toWireBackoff(backoff: number | BackoffOptions, defaultDelayMs: number): WireBackoff {
+  if (typeof backoff === 'number') return { kind: 'fixed', delayMs: backoff };
+  return {
+    kind: backoff.type,
+    delayMs: backoff.delay ?? defaultDelayMs,
+    maxDelayMs: backoff.maxDelay,
+    multiplier: backoff.multiplier,
+    jitterMs: backoff.jitterMs,
+  };
+}
+
+/** What a strategy of the user's answered, made safe: a finite number of ms, not negative. */
+export function strategyMs(strategy: BackoffStrategy, attempt: number, error: unknown): number {
+  const ms = strategy(attempt, error);
+  return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : 0;
+}
+
+/** Builders for the `backoff` option of a job. */
+export const BackoffSpec = {
+  /** The same delay before each retry. */
+  fixed(delayMs: number, options: { jitterMs?: number } = {}): BackoffOptions {
+    return { type: 'fixed', delay: delayMs, ...given('jitterMs', options.jitterMs) };
+  },
+  /** `delayMs * multiplier^(attempt - 1)`; multiplier 2 unless given. */
+  exponential(
+    delayMs: number,
+    options: { maxDelayMs?: number; multiplier?: number; jitterMs?: number } = {},
+  ): BackoffOptions {
+    return {
+      type: 'exponential',
+      delay: delayMs,
+      multiplier: options.multiplier ?? 2,
+      ...given('maxDelay', options.maxDelayMs),
+      ...given('jitterMs', options.jitterMs),
+    };
+  },
+};
+
+function given<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, number>);
+}

@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto';
+import type { QueueKeys } from '../redis/keys.js';
+import type { CommandLink } from './connections.js';
+import { envelopeBound, writeEnvelope } from './envelope.js';
+import type { Envelope } from './envelope.js';
+import { ConnectionError, QueueFullError } from './errors.js';
+
+/** A job on its way into Redis. */
+export interface NewJob extends Envelope {
+  name: string;
+  /** ms from now, by Redis's clock. Absent or 0 = at once. */
+  delayMs?: number | undefined;
+  /** Unix ms; instead of `delayMs`. */
+  runAtMs?: number | undefined;
+  /** The id is the caller's: for how many ms it stays taken after the job has ended. */
+  uniqueMs?: number | undefined;
+}
+
+export interface EnqueuerSettings {
+  maxStreamLen: number;
+  eventsCap: number;
+}
+
+interface Group {
+  readonly jobs: readonly NewJob[];
+  readonly maxStreamLen: number;
+  resolve(duplicates: ReadonlySet<number>): void;
+  reject(error: unknown): void;
+}
+
+/** Most jobs of one call, so that a script stays within a few ms. */
+const MAX_JOBS_PER_CALL = 2_000;
+const MAX_BYTES_PER_CALL = 4 * 1024 * 1024;
+/** Must stay below a quarter of the ring of lua/lib/once.lua. */
+const MAX_CALLS_IN_FLIGHT = 1_024;
+
+const NONE: ReadonlySet<number> = new Set();
+
+const FLAG_DELAYED = 1;
+const FLAG_ABSOLUTE = 2;
+const FLAG_UNIQUE = 4;
+
+/**
+ * The way into a queue: groups of jobs that are added in one tick share a round trip, and each group is accepted or
+ * refused whole. A lone add is not delayed for it: the call leaves at the end of the tick in which it was made.
+ */
+export class Enqueuer {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: EnqueuerSettings;
+  readonly #producerId = randomUUID();
+  #sequence = 0;
+  #inFlight = 0;
+  #pending: Group[] = [];
+  #scheduled = false;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: EnqueuerSettings) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+  }
+
+  get producerId(): string {
+    return this.#producerId;
+  }
+
+  /**
+   * Adds the jobs as one group. Resolves with the indices of those whose id was taken: they were not added.
+   * @throws QueueFullError (CMQ-006), ConnectionError (CMQ-001)
+   */
+  enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+    if (jobs.length === 0) return Promise.resolve(NONE);
+    if (jobs.length > MAX_JOBS_PER_CALL) return this.#enqueueLarge(jobs);
+    return this.#enqueueGroup(jobs, this.#settings.maxStreamLen);
+  }
+
+  #enqueueGroup(jobs: readonly NewJob[], maxStreamLen: number): Promise<ReadonlySet<number>> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ jobs, maxStreamLen, resolve, reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      // After the current run of microtasks: all adds of the tick are here by then.
+      process.nextTick(this.#flush);
+    });
+  }
+
+  /**
+   * More jobs than one script should take at once: the first slice asks for room for all of them, and only when it has
+   * been accepted do the others follow, unconditionally; so the whole is refused whole.
+   */
+  async #enqueueLarge(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+    const { maxStreamLen } = this.#settings;
+    const rest = jobs.length - MAX_JOBS_PER_CALL;
+    if (maxStreamLen > 0 && rest >= maxStreamLen && jobs.every(isImmediate)) {
+      throw new QueueFullError(this.#keys.queue, jobs.length, maxStreamLen);
+    }
+    const slices: (readonly NewJob[])[] = [];
+    for (let from = 0; from < jobs.length; from += MAX_JOBS_PER_CALL) {
+      slices.push(jobs.slice(from, from + MAX_JOBS_PER_CALL));
+    }
+    const [first = [], ...others] = slices;
+    const room = maxStreamLen === 0 ? 0 : Math.max(1, maxStreamLen - rest);
+    const replies = [await this.#enqueueGroup(first, room)];
+    replies.push(...(await Promise.all(others.map((slice) => this.#enqueueGroup(slice, 0)))));
+    const duplicates = new Set<number>();
+    replies.forEach((reply, slice) => {
+      for (const index of reply) duplicates.add(slice * MAX_JOBS_PER_CALL + index);
+    });
+    return duplicates;
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    while (this.#pending.length > 0 && this.#inFlight < MAX_CALLS_IN_FLIGHT) {
+      const groups = this.#take();
+      this.#inFlight += 1;
+      void this.#call(groups).finally(() => {
+        this.#inFlight -= 1;
+        if (this.#pending.length > 0) this.#flush();
+      });
+    }
+  };
+
+  /** The next groups that fit into one call; all with the same bound. */
+  #take(): Group[] {
+    let jobs = 0;
+    let bytes = 0;
+    let count = 0;
+    const bound = this.#pending[0]?.maxStreamLen;
+    for (const group of this.#pending) {
+      if (group.maxStreamLen !== bound) break;
+      jobs += group.jobs.length;
+      for (const job of group.jobs) bytes += job.payload.length;
+      if (count > 0 && (jobs > MAX_JOBS_PER_CALL || bytes > MAX_BYTES_PER_CALL)) break;
+      count += 1;
+    }
+    return this.#pending.splice(0, count);
+  }
+
+  async #call(groups: Group[]): Promise<void> {
+    try {
+      const reply = await this.#send(groups);
+      settle(groups, reply, this.#keys.queue);
+    } catch (error) {
+      for (const group of groups) group.reject(error);
+    }
+  }
+
+  async #send(groups: readonly Group[]): Promise<AddReply> {
+    const { sizes, frames, names } = pack(groups);
+    const sequence = this.#sequence++;
+    return (await this.#link.run(
+      'add',
+      this.#keys,
+      [sequence, groups[0]?.maxStreamLen ?? 0, this.#settings.eventsCap, sizes, frames, ...names],
+      { calls: this.#keys.calls(this.#producerId) },
+    )) as AddReply;
+  }
+}
+
+/** See lua/add.lua. */
+type AddReply = [length: number, refused: number[], duplicates: number[], due: string];
+
+function isImmediate(job: NewJob): boolean {
+  return !job.delayMs && job.runAtMs === undefined;
+}
+
+function settle(groups: readonly Group[], reply: AddReply, queue: string): void {
+  const [length, refused, duplicates] = reply;
+  if (refused.length === 0 && duplicates.length === 0) {
+    for (const group of groups) group.resolve(NONE);
+    return;
+  }
+  let from = 0;
+  groups.forEach((group, index) => {
+    const to = from + group.jobs.length;
+    if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.maxStreamLen));
+    else group.resolve(new Set(duplicates.filter((job) => job >= from && job < to).map((job) => job - from)));
+    from = to;
+  });
+}
+
+/** The frames of lua/add.lua. */
+function pack(groups: readonly Group[]): { sizes: Buffer; frames: Buffer; names: string[] } {
+  const sizes = Buffer.allocUnsafe(groups.length * 4);
+  let bound = 0;
+  groups.forEach((group, index) => {
+    sizes.writeUInt32BE(group.jobs.length, index * 4);
+    for (const job of group.jobs) bound += 23 + envelopeBound(job);
+  });
+  const frames = Buffer.allocUnsafe(bound);
+  const names: string[] = [];
+  const indices = new Map<string, number>();
+  let at = 0;
+  for (const group of groups) {
+    for (const job of group.jobs) {
+      let name = indices.get(job.name);
+      if (name === undefined) {
+        name = names.push(job.name) - 1;
+        indices.set(job.name, name);
+      }
+      at = writeFrame(frames, at, job, name);
+    }
+  }
+  return { sizes, frames: frames.subarray(0, at), names };
+}
+
+function writeFrame(to: Buffer, at: number, job: NewJob, name: number): number {
+  const immediate = isImmediate(job);
+  let flags = 0;
+  if (!immediate) flags |= FLAG_DELAYED;
+  if (job.runAtMs !== undefined) flags |= FLAG_ABSOLUTE;
+  if (job.uniqueMs !== undefined) flags |= FLAG_UNIQUE;
+  const body = at + 7;
+  let end = writeEnvelope(to, body, job);
+  to[at] = flags;
+  to.writeUInt16BE(name, at + 1);
+  to.writeUInt32BE(end - body, at + 3);
+  if (!immediate) end = to.writeDoubleBE(job.runAtMs ?? job.delayMs ?? 0, end);
+  if (job.uniqueMs !== undefined) end = to.writeDoubleBE(job.uniqueMs, end);
+  return end;
+}
+
+/** True where the caller cannot know whether the add was carried out. */
+export function isUnknownOutcome(error: unknown): boolean {
+  return error instanceof ConnectionError && error.unknownOutcome;
+}

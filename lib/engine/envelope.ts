@@ -1,0 +1,277 @@
+import { DecodeError } from './errors.js';
+
+/** Backoff as it travels: `[kind, delay_ms, max_delay_ms | nil, multiplier | nil, jitter_ms | nil]`. */
+export interface WireBackoff {
+  kind: string;
+  delayMs: number;
+  maxDelayMs?: number | undefined;
+  multiplier?: number | undefined;
+  jitterMs?: number | undefined;
+}
+
+/** Retry options of one job as they travel: `[max_attempts | nil, backoff | nil]`. */
+export interface WireRetry {
+  maxAttempts?: number | undefined;
+  backoff?: WireBackoff | undefined;
+}
+
+/** The msgpack Job: a positional array of 4 or 5. */
+export interface Envelope {
+  id: string;
+  /** MessagePack of the user's data, embedded as it is. */
+  payload: Buffer;
+  createdAtMs: number;
+  /** Attempts used so far: 0 on the first delivery. */
+  attempt: number;
+  retry?: WireRetry | undefined;
+}
+
+// Written by hand because the layout is fixed to the byte: MessagePack encoders for JavaScript write integers above
+// 2^32 as float64, which other readers of the stream refuse.
+
+/** Bytes that {@link writeEnvelope} may need at most. */
+export function envelopeBound(envelope: Envelope): number {
+  const kind = envelope.retry?.backoff?.kind.length ?? 0;
+  return 80 + envelope.id.length * 3 + envelope.payload.length + kind * 3;
+}
+
+/** Writes the Job at `at`; returns the position behind it. */
+export function writeEnvelope(to: Buffer, at: number, envelope: Envelope): number {
+  to[at++] = envelope.retry === undefined ? 0x94 : 0x95;
+  at = writeString(to, at, envelope.id);
+  at = writeBinary(to, at, envelope.payload);
+  at = writeUint64(to, at, envelope.createdAtMs);
+  at = writeUint(to, at, envelope.attempt);
+  if (envelope.retry !== undefined) at = writeRetry(to, at, envelope.retry);
+  return at;
+}
+
+/** The Job alone, in a buffer of its own. */
+export function encodeEnvelope(envelope: Envelope): Buffer {
+  const buffer = Buffer.allocUnsafe(envelopeBound(envelope));
+  return buffer.subarray(0, writeEnvelope(buffer, 0, envelope));
+}
+
+/** `[u32 little-endian: byte length of name][name][Job]`. */
+export function encodeDelayedMember(name: string, job: Buffer): Buffer {
+  const nameBytes = Buffer.byteLength(name);
+  const member = Buffer.allocUnsafe(4 + nameBytes + job.length);
+  member.writeUInt32LE(nameBytes, 0);
+  member.write(name, 4, 'utf8');
+  job.copy(member, 4 + nameBytes);
+  return member;
+}
+
+function writeRetry(to: Buffer, at: number, retry: WireRetry): number {
+  to[at++] = 0x92;
+  at = retry.maxAttempts === undefined ? writeNil(to, at) : writeUint(to, at, retry.maxAttempts);
+  const backoff = retry.backoff;
+  if (!backoff) return writeNil(to, at);
+  to[at++] = 0x95;
+  at = writeString(to, at, backoff.kind);
+  at = writeUint(to, at, backoff.delayMs);
+  at = backoff.maxDelayMs === undefined ? writeNil(to, at) : writeUint(to, at, backoff.maxDelayMs);
+  if (backoff.multiplier === undefined) at = writeNil(to, at);
+  else {
+    to[at] = 0xcb;
+    at = to.writeDoubleBE(backoff.multiplier, at + 1);
+  }
+  return backoff.jitterMs === undefined ? writeNil(to, at) : writeUint(to, at, backoff.jitterMs);
+}
+
+function writeNil(to: Buffer, at: number): number {
+  to[at] = 0xc0;
+  return at + 1;
+}
+
+function writeString(to: Buffer, at: number, text: string): number {
+  const length = Buffer.byteLength(text);
+  if (length < 32) to[at++] = 0xa0 | length;
+  else if (length < 256) {
+    to[at++] = 0xd9;
+    to[at++] = length;
+  } else {
+    to[at] = 0xda;
+    at = to.writeUInt16BE(length, at + 1);
+  }
+  return at + to.write(text, at, length === text.length ? 'latin1' : 'utf8');
+}
+
+function writeBinary(to: Buffer, at: number, bytes: Buffer): number {
+  const length = bytes.length;
+  if (length < 256) {
+    to[at++] = 0xc4;
+    to[at++] = length;
+  } else if (length < 65_536) {
+    to[at] = 0xc5;
+    at = to.writeUInt16BE(length, at + 1);
+  } else {
+    to[at] = 0xc6;
+    at = to.writeUInt32BE(length, at + 1);
+  }
+  to.set(bytes, at);
+  return at + length;
+}
+
+function writeUint64(to: Buffer, at: number, value: number): number {
+  to[at] = 0xcf;
+  at = to.writeUInt32BE(Math.floor(value / 2 ** 32), at + 1);
+  return to.writeUInt32BE(value % 2 ** 32, at);
+}
+
+function writeUint(to: Buffer, at: number, value: number): number {
+  if (value < 0x80) {
+    to[at] = value;
+    return at + 1;
+  }
+  if (value < 0x100) {
+    to[at] = 0xcc;
+    to[at + 1] = value;
+    return at + 2;
+  }
+  if (value < 0x10000) {
+    to[at] = 0xcd;
+    return to.writeUInt16BE(value, at + 1);
+  }
+  if (value <= 0xffffffff) {
+    to[at] = 0xce;
+    return to.writeUInt32BE(value, at + 1);
+  }
+  return writeUint64(to, at, value);
+}
+
+/** A read position in some bytes; every method throws DecodeError where the bytes are not what is asked for. */
+class Cursor {
+  at = 0;
+  constructor(readonly bytes: Buffer) {}
+
+  head(what: string): number {
+    const head = this.bytes[this.at++];
+    if (head === undefined) throw new DecodeError(`Not a Job: the bytes end where ${what} should be`);
+    return head;
+  }
+
+  span(length: number, what: string): number {
+    const from = this.at;
+    this.at += length;
+    if (this.at > this.bytes.length) throw new DecodeError(`Not a Job: the bytes end inside ${what}`);
+    return from;
+  }
+
+  number(width: 1 | 2 | 4, what: string): number {
+    return this.bytes.readUIntBE(this.span(width, what), width);
+  }
+
+  array(what: string): number {
+    const head = this.head(what);
+    if (head >= 0x90 && head <= 0x9f) return head & 0x0f;
+    if (head === 0xdc) return this.number(2, what);
+    throw new DecodeError(`Not a Job: ${what} is not an array (byte 0x${head.toString(16)})`);
+  }
+
+  string(what: string): string {
+    const head = this.head(what);
+    let length: number;
+    if (head >= 0xa0 && head <= 0xbf) length = head & 0x1f;
+    else if (head === 0xd9) length = this.number(1, what);
+    else if (head === 0xda) length = this.number(2, what);
+    else throw new DecodeError(`Not a Job: ${what} is not a string (byte 0x${head.toString(16)})`);
+    const from = this.span(length, what);
+    return this.bytes.toString('utf8', from, from + length);
+  }
+
+  binary(what: string): Buffer {
+    const head = this.head(what);
+    const width = head === 0xc4 ? 1 : head === 0xc5 ? 2 : head === 0xc6 ? 4 : 0;
+    if (width === 0) throw new DecodeError(`Not a Job: ${what} is not binary (byte 0x${head.toString(16)})`);
+    const length = this.number(width, what);
+    const from = this.span(length, what);
+    return this.bytes.subarray(from, from + length);
+  }
+
+  uint(what: string): number {
+    const head = this.head(what);
+    if (head <= 0x7f) return head;
+    switch (head) {
+      case 0xcc:
+        return this.number(1, what);
+      case 0xcd:
+        return this.number(2, what);
+      case 0xce:
+        return this.number(4, what);
+      case 0xcf: {
+        const from = this.span(8, what);
+        return this.bytes.readUInt32BE(from) * 2 ** 32 + this.bytes.readUInt32BE(from + 4);
+      }
+      default:
+        throw new DecodeError(`Not a Job: ${what} is not an unsigned integer (byte 0x${head.toString(16)})`);
+    }
+  }
+
+  float(what: string): number {
+    if (this.bytes[this.at] !== 0xcb) return this.uint(what);
+    this.at += 1;
+    return this.bytes.readDoubleBE(this.span(8, what));
+  }
+
+  /** `read()`, or undefined for nil. */
+  optional<T>(read: () => T): T | undefined {
+    if (this.bytes[this.at] !== 0xc0) return read();
+    this.at += 1;
+    return undefined;
+  }
+}
+
+/** Reads a Job; also says where its attempt counter stands, for {@link withAttempt}. */
+interface Located extends Envelope {
+  attemptFrom: number;
+  attemptTo: number;
+}
+
+function locate(bytes: Buffer): Located {
+  const cursor = new Cursor(bytes);
+  const arity = cursor.array('the Job');
+  if (arity !== 4 && arity !== 5) throw new DecodeError(`Not a Job: ${String(arity)} elements instead of 4 or 5`);
+  const id = cursor.string('the id');
+  const payload = cursor.binary('the payload');
+  const createdAtMs = cursor.uint('created_at_ms');
+  const attemptFrom = cursor.at;
+  const attempt = cursor.uint('the attempt');
+  const attemptTo = cursor.at;
+  const retry = arity === 5 ? cursor.optional(() => readRetry(cursor)) : undefined;
+  if (cursor.at !== bytes.length) {
+    throw new DecodeError(`Not a Job: ${String(bytes.length - cursor.at)} bytes too many`);
+  }
+  return { id, payload, createdAtMs, attempt, retry, attemptFrom, attemptTo };
+}
+
+function readRetry(cursor: Cursor): WireRetry {
+  const arity = cursor.array('retry');
+  if (arity !== 2) throw new DecodeError(`Not a Job: retry has ${String(arity)} elements instead of 2`);
+  const maxAttempts = cursor.optional(() => cursor.uint('max_attempts'));
+  const backoff = cursor.optional((): WireBackoff => {
+    const fields = cursor.array('backoff');
+    if (fields !== 5) throw new DecodeError(`Not a Job: backoff has ${String(fields)} elements instead of 5`);
+    return {
+      kind: cursor.string('kind'),
+      delayMs: cursor.uint('delay_ms'),
+      maxDelayMs: cursor.optional(() => cursor.uint('max_delay_ms')),
+      multiplier: cursor.optional(() => cursor.float('multiplier')),
+      jitterMs: cursor.optional(() => cursor.uint('jitter_ms')),
+    };
+  });
+  return { maxAttempts, backoff };
+}
+
+/** @throws DecodeError (CMQ-003) where the bytes are not a Job; the payload inside is not looked at. */
+export function decodeEnvelope(bytes: Buffer): Envelope {
+  return locate(bytes);
+}
+
+/** The same Job with another attempt counter; every other byte stays as it is. */
+export function withAttempt(bytes: Buffer, attempt: number): Buffer {
+  const { attemptFrom, attemptTo } = locate(bytes);
+  const counter = Buffer.allocUnsafe(9);
+  const written = writeUint(counter, 0, attempt);
+  return Buffer.concat([bytes.subarray(0, attemptFrom), counter.subarray(0, written), bytes.subarray(attemptTo)]);
+}

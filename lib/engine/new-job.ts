@@ -1,0 +1,85 @@
+import { monotonicFactory } from 'ulid';
+import { RETRY_DEFAULTS, toWireBackoff } from './backoff.js';
+import type { WireRetry } from './envelope.js';
+import type { NewJob } from './enqueuer.js';
+import { ConfigError, NotSupportedError, PayloadTooLargeError } from './errors.js';
+import type { JobsOptions } from './options.js';
+import { encodePayload } from './payload.js';
+import { jobSchema } from './schemas.js';
+import { checkDelay, checkJobId, checkJobName, checkOptions } from './validate.js';
+
+export const DEDUP_TTL_MS = 3_600_000;
+export const MAX_PAYLOAD_BYTES = 1_048_576;
+export const MAX_DELAY_SECS = 30 * 24 * 3600;
+
+const ulid = monotonicFactory();
+
+export interface JobLimits {
+  maxPayloadBytes: number;
+  maxDelayMs: number;
+}
+
+/**
+ * One job as a caller asked for it, checked and encoded; nothing has been written yet.
+ * @throws ConfigError, RangeError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023),
+ * NotSupportedError (CMQ-100)
+ */
+export function toNewJob(name: string, data: unknown, options: JobsOptions | undefined, limits: JobLimits): NewJob {
+  checkJobName(name);
+  const payload = encodePayload(data);
+  if (payload.length > limits.maxPayloadBytes) throw oversize(name, payload.length, limits.maxPayloadBytes);
+  if (options === undefined) {
+    const now = Date.now();
+    return { id: ulid(now), name, payload, createdAtMs: now, attempt: 0 };
+  }
+  checkJobOptions(options, limits);
+  const createdAtMs = options.timestamp ?? Date.now();
+  const job: NewJob = {
+    id: options.jobId ?? ulid(),
+    name,
+    payload,
+    createdAtMs,
+    attempt: 0,
+    retry: toWireRetry(options),
+    delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
+  };
+  if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
+  return job;
+}
+
+export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
+  checkOptions('job options', jobSchema, options);
+  if (options.delay !== undefined) checkDelay(options.delay, limits.maxDelayMs);
+  if (options.jobId !== undefined) checkJobId(options.jobId);
+  if (options.dedupTtlMs !== undefined && options.jobId === undefined) {
+    throw new ConfigError('job options: "dedupTtlMs" has a meaning only beside "jobId".');
+  }
+  if (options.parent !== undefined) {
+    throw new NotSupportedError('job options: "parent" (flows of parent and child jobs) is not supported.');
+  }
+  if (options.priority) warnOnce('priority');
+  if (options.lifo) warnOnce('lifo');
+}
+
+export function toWireRetry({ attempts, backoff }: JobsOptions): WireRetry | undefined {
+  if (attempts === undefined && backoff === undefined) return undefined;
+  return {
+    maxAttempts: attempts,
+    backoff: backoff === undefined ? undefined : toWireBackoff(backoff, RETRY_DEFAULTS.initialBackoffMs),
+  };
+}
+
+function oversize(name: string, bytes: number, most: number): PayloadTooLargeError {
+  return new PayloadTooLargeError(
+    `The payload of job "${name}" has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}. Nothing was added. ` +
+      'Send a reference (an id, a URL) instead of the thing itself, or raise maxPayloadBytes on queue and worker.',
+  );
+}
+
+const warned = new Set<string>();
+
+function warnOnce(option: string): void {
+  if (warned.has(option)) return;
+  warned.add(option);
+  process.emitWarning(`job option "${option}" is ignored: streams are first in, first out.`, 'ChasquiWarning');
+}

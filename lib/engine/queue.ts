@@ -1,0 +1,210 @@
+import { queueKeys } from '../redis/keys.js';
+import type { QueueKeys } from '../redis/keys.js';
+import { cancelDelayed } from './cancel.js';
+import { CommandLink } from './connections.js';
+import { peekDlq, replayDlq } from './dlq.js';
+import type { DlqEntry } from './dlq.js';
+import { Enqueuer } from './enqueuer.js';
+import type { NewJob } from './enqueuer.js';
+import { ConfigTypeError, NotSupportedError, ShutdownError } from './errors.js';
+import { Job } from './job.js';
+import type { JobOwner } from './job.js';
+import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, toNewJob } from './new-job.js';
+import type { JobLimits } from './new-job.js';
+import type { BulkJobOptions, JobsOptions, QueueOptions, WaitForResultOptions } from './options.js';
+import { ResultReader } from './results.js';
+import { queueSchema, waitSchema } from './schemas.js';
+import { checkJobId, checkOptions, checkQueueName } from './validate.js';
+
+export const MAX_STREAM_LEN = 1_000_000;
+export const EVENTS_MAX_STREAM_LEN = 100_000;
+
+/**
+ * The producing side of one queue. Connects on first use; give the queues and workers of an app the same `connection`
+ * object and they share one connection.
+ */
+export class Queue<Data = unknown, Result = unknown, Name extends string = string>
+  implements JobOwner, AsyncDisposable
+{
+  readonly name: string;
+  readonly opts: QueueOptions;
+  /** All keys of the queue in Redis. */
+  readonly keys: QueueKeys;
+  readonly #link: CommandLink;
+  readonly #enqueuer: Enqueuer;
+  readonly #limits: JobLimits;
+  readonly #defaults: JobsOptions | undefined;
+  readonly #results: ResultReader;
+  readonly #eventsCap: number;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
+  constructor(name: string, opts: QueueOptions) {
+    checkQueueName(name);
+    checkOptions(`Queue "${name}"`, queueSchema, opts);
+    this.name = name;
+    this.opts = opts;
+    this.keys = queueKeys(name);
+    this.#limits = {
+      maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+      maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
+    };
+    this.#defaults = opts.defaultJobOptions;
+    this.#eventsCap = opts.eventsEnabled === false ? 0 : (opts.eventsMaxStreamLen ?? EVENTS_MAX_STREAM_LEN);
+    this.#link = new CommandLink(opts.connection, opts);
+    this.#enqueuer = new Enqueuer(this.#link, this.keys, {
+      maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
+      eventsCap: this.#eventsCap,
+    });
+    this.#results = new ResultReader(name, this.keys, this.#link, opts);
+  }
+
+  /**
+   * Resolves when Redis answers and is new enough.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  async waitUntilReady(): Promise<void> {
+    this.#assertOpen();
+    await this.#link.ready();
+  }
+
+  /**
+   * Adds one job. Adds of one tick share a round trip. With `jobId`, a live job of that id makes it a duplicate: nothing
+   * is added, and the returned job says `duplicate: true`.
+   * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
+   * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
+   * ConnectionError (CMQ-001; its `unknownOutcome` says whether the job may have been added all the same)
+   */
+  async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
+    this.#assertOpen();
+    const merged = this.#merge(opts);
+    if (merged?.repeat !== undefined) return this.#addRepeatable(merged);
+    const job = toNewJob(name, data, merged, this.#limits);
+    if (!this.#link.isReady) await this.#link.ready();
+    const duplicates = await this.#track(this.#enqueuer.enqueue([job]));
+    return this.#toJob(job, data, merged, duplicates.has(0));
+  }
+
+  /**
+   * `add` that insists on a `jobId`: one live job per id, across processes, whatever path each add takes.
+   * @throws TypeError (CMQ-004) without a `jobId`; else as `add`
+   */
+  async addUnique(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
+    if (opts?.jobId === undefined) {
+      throw new ConfigTypeError('addUnique needs opts.jobId: the id that makes the job unique.');
+    }
+    return this.add(name, data, opts);
+  }
+
+  /**
+   * Adds many jobs in one round trip, whatever options each carries: all of them, or, where the queue would overflow or
+   * one of them is wrong, none.
+   */
+  async addBulk(
+    jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
+  ): Promise<Job<Data, Result, Name>[]> {
+    this.#assertOpen();
+    const merged = jobs.map((job) => this.#merge(job.opts));
+    const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.#limits));
+    if (!this.#link.isReady) await this.#link.ready();
+    const duplicates = await this.#track(this.#enqueuer.enqueue(fresh));
+    return fresh.map((job, index) =>
+      this.#toJob(job, (jobs[index] as { data: Data }).data, merged[index], duplicates.has(index)),
+    );
+  }
+
+  /** Up to `limit` dead letters, oldest first; they stay where they are. */
+  async peekDlq(limit = 20): Promise<DlqEntry[]> {
+    return this.#use(() => peekDlq(this.#link, this.keys, limit));
+  }
+
+  /**
+   * Moves up to `limit` dead letters back to the work stream with a fresh attempt budget, oldest first. Resolves with how
+   * many were moved. Letters that cannot be decoded stay and do not count.
+   */
+  async replayDlq(limit = 100): Promise<number> {
+    return this.#use(() => replayDlq(this.#link, this.keys, limit, this.#eventsCap));
+  }
+
+  /** Cancels a job that is delayed or waits for a retry: 1 if it was still there, else 0. Then it never runs. */
+  async remove(jobId: string): Promise<number> {
+    checkJobId(jobId);
+    return this.#use(async () => ((await cancelDelayed(this.#link, this.keys, [jobId]))[0] === true ? 1 : 0));
+  }
+
+  /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */
+  async getJobResult(jobId: string): Promise<Result | undefined> {
+    return (await this.#use(() => this.#results.get(jobId))) as Result | undefined;
+  }
+
+  /** @internal For `Job.waitForResult`. */
+  async waitForResult(jobId: string, options: WaitForResultOptions = {}): Promise<unknown> {
+    checkOptions('waitForResult', waitSchema, options);
+    this.#assertOpen();
+    return this.#results.wait(jobId, options);
+  }
+
+  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    // Each of them has a deadline of its own.
+    await Promise.allSettled(this.#running);
+    await this.#results.close();
+    this.#link.release();
+  }
+
+  #merge(opts: JobsOptions | undefined): JobsOptions | undefined {
+    if (!this.#defaults) return opts;
+    return opts ? { ...this.#defaults, ...opts } : this.#defaults;
+  }
+
+  #toJob(job: NewJob, data: Data, opts: JobsOptions | undefined, duplicate: boolean): Job<Data, Result, Name> {
+    const made = new Job<Data, Result, Name>(this, {
+      id: job.id,
+      name: job.name,
+      data,
+      opts: opts ?? {},
+      attemptsMade: 0,
+      timestamp: job.createdAtMs,
+      delay: job.delayMs ?? 0,
+    });
+    if (duplicate) made.duplicate = true;
+    return made;
+  }
+
+  #addRepeatable(_opts: JobsOptions): Promise<never> {
+    return Promise.reject(new NotSupportedError('repeat'));
+  }
+
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    this.#assertOpen();
+    await this.#link.ready();
+    return this.#track(work());
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    const done = (): void => {
+      this.#running.delete(work);
+    };
+    work.then(done, done);
+    return work;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new ShutdownError(`Queue "${this.name}" is closed.`);
+  }
+}

@@ -1,0 +1,161 @@
+import { isClient } from '../redis/client.js';
+import type { Clock } from './clock.js';
+import type {
+  BackoffOptions,
+  ConsumerConfig,
+  JobsOptions,
+  QueueEventsOptions,
+  QueueOptions,
+  RetryConfig,
+  SchedulerConfig,
+  WaitForResultOptions,
+  WorkerOptions,
+} from './options.js';
+import { anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
+import type { Check, Schema } from './validate.js';
+
+/** What may stand in each kind of options; the defaults stand beside the one place that uses each. */
+
+const connection: Check = (value) => {
+  if (typeof value === 'string') return /^rediss?:\/\//.test(value) ? undefined : 'must be a redis:// or rediss:// URL';
+  if (isClient(value)) return undefined;
+  return record(value) ? 'must be a URL, an options object or an ioredis client' : undefined;
+};
+
+const abortSignal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
+
+const clock: Check = (value) =>
+  typeof (value as Clock | undefined)?.now === 'function' && typeof (value as Clock).monotonic === 'function'
+    ? undefined
+    : 'must have now() and monotonic()';
+
+const nested =
+  <T extends object>(owner: string, schema: Schema<T>): Check =>
+  (value) => {
+    const wrong = record(value);
+    if (wrong) return wrong;
+    checkOptions(owner, schema, value as T);
+    return undefined;
+  };
+
+const retrySchema: Schema<RetryConfig> = {
+  initialBackoffMs: whole(0),
+  maxBackoffMs: whole(0),
+  multiplier: number(0),
+  jitterMs: whole(0),
+};
+
+const schedulerSchema: Schema<SchedulerConfig> = {
+  tickIntervalMs: whole(1),
+  batch: whole(1, 10_000),
+  lockTtlSecs: whole(1),
+  holderId: text,
+};
+
+export const consumerSchema: Schema<ConsumerConfig> = {
+  group: text,
+  consumerId: text,
+  batch: whole(1, 10_000),
+  blockMs: whole(1),
+  claimMinIdleMs: whole(10),
+  concurrency: whole(1, 100_000),
+  maxAttempts: whole(1),
+  ackBatch: whole(1, 10_000),
+  ackIdleMs: whole(0),
+  shutdownDeadlineSecs: number(0),
+  maxPayloadBytes: whole(1),
+  dlqInflight: whole(1, 10_000),
+  dlqMaxStreamLen: whole(0),
+  retry: nested('retry', retrySchema),
+  retryInflight: whole(1, 10_000),
+  delayedEnabled: boolean,
+  delayedPollIntervalMs: whole(1),
+  delayedPromoteBatch: whole(1, 5_000),
+  delayedLockTtlSecs: number(0.05),
+  eventsEnabled: boolean,
+  eventsMaxStreamLen: whole(1),
+  runScheduler: boolean,
+  scheduler: nested('scheduler', schedulerSchema),
+  storeResults: boolean,
+  resultTtlSecs: number(0.001),
+  backoffStrategies: (value) =>
+    record(value) ??
+    (Object.values(value as object).every((strategy) => typeof strategy === 'function')
+      ? undefined
+      : 'must map names to functions'),
+  metrics: record,
+  clock,
+  commandTimeoutMs: whole(1),
+  connectTimeoutMs: whole(1),
+};
+
+export const workerSchema: Schema<WorkerOptions> = {
+  ...consumerSchema,
+  connection,
+  autorun: boolean,
+  drainDelay: whole(1),
+  maxStalledCount: whole(1),
+  name: text,
+  schedulerTickMs: whole(1),
+  resultTtlMs: whole(1),
+  removeOnComplete: anything,
+  removeOnFail: anything,
+  prefix: anything,
+};
+
+const backoffSchema: Schema<BackoffOptions> = {
+  type: text,
+  delay: whole(0),
+  maxDelay: whole(0),
+  multiplier: number(0),
+  jitterMs: whole(0),
+};
+
+const backoff: Check = (value) =>
+  typeof value === 'number' ? whole(0)(value) : nested('backoff', backoffSchema)(value);
+
+export const jobSchema: Schema<JobsOptions> = {
+  // Checked apart, because they have error types of their own: see checkDelay and checkJobId.
+  delay: anything,
+  jobId: anything,
+  attempts: whole(1, 0xffffffff),
+  backoff,
+  dedupTtlMs: whole(1),
+  timestamp: whole(0),
+  repeat: record,
+  repeatJobKey: text,
+  removeOnComplete: anything,
+  removeOnFail: anything,
+  priority: number(0),
+  lifo: boolean,
+  parent: anything,
+};
+
+export const queueSchema: Schema<QueueOptions> = {
+  connection,
+  prefix: anything,
+  defaultJobOptions: nested('defaultJobOptions', jobSchema),
+  maxStreamLen: whole(0),
+  maxDelaySecs: number(0),
+  maxPayloadBytes: whole(1),
+  eventsEnabled: boolean,
+  eventsMaxStreamLen: whole(1),
+  commandTimeoutMs: whole(1),
+  connectTimeoutMs: whole(1),
+};
+
+export const queueEventsSchema: Schema<QueueEventsOptions> = {
+  connection,
+  prefix: anything,
+  autorun: boolean,
+  lastEventId: (value) =>
+    typeof value === 'string' && /^(\$|\d+(-\d+)?)$/.test(value) ? undefined : 'must be "$", "0" or an event id',
+  blockingTimeout: whole(1),
+  connectTimeoutMs: whole(1),
+};
+
+export const waitSchema: Schema<WaitForResultOptions> = {
+  timeoutMs: whole(0),
+  intervalMs: whole(1),
+  signal: abortSignal,
+};

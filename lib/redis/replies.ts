@@ -1,0 +1,54 @@
+/** `[field, value, field, value…]`, a Map or an object: a map reply in RESP2 shape, in RESP3 shape, or mapped. */
+export function fieldsOf(reply: unknown): Map<string, unknown> {
+  if (reply instanceof Map) return new Map([...reply].map(([key, value]) => [String(key), value]));
+  if (Array.isArray(reply)) {
+    const fields = new Map<string, unknown>();
+    for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), reply[i + 1]);
+    return fields;
+  }
+  return typeof reply === 'object' && reply !== null ? new Map(Object.entries(reply)) : new Map();
+}
+
+/** A stream entry with its fields flat: `[id, [field, value, …]]`. */
+export type StreamEntry = [id: Buffer, fields: Buffer[]];
+
+/** Reply of XREAD / XREADGROUP, in either shape, as pairs of key and entries; null = nothing came. */
+export function streamsOf(reply: unknown): [key: Buffer | string, entries: StreamEntry[]][] {
+  if (reply === null || reply === undefined) return [];
+  if (Array.isArray(reply)) {
+    // RESP2: [[key, entries]…]; a flattened RESP3 map: [key, entries, key, entries…].
+    if (reply.length > 0 && !Array.isArray(reply[0])) {
+      const pairs: [Buffer | string, StreamEntry[]][] = [];
+      for (let i = 0; i + 1 < reply.length; i += 2) {
+        pairs.push([reply[i] as Buffer, reply[i + 1] as StreamEntry[]]);
+      }
+      return pairs;
+    }
+    return reply as [Buffer | string, StreamEntry[]][];
+  }
+  if (reply instanceof Map) return [...reply] as [Buffer | string, StreamEntry[]][];
+  return Object.entries(reply) as [string, StreamEntry[]][];
+}
+
+/** Numeric comparison of two stream ids, `<ms>-<sequence>`. */
+export function compareStreamIds(a: string, b: string): number {
+  // The same length means the same number of digits on both sides of the dash, for any time until the year 2286.
+  if (a.length === b.length && a.indexOf('-') === b.indexOf('-')) return a < b ? -1 : a > b ? 1 : 0;
+  const [aMs = '0', aSequence = '0'] = a.split('-');
+  const [bMs = '0', bSequence = '0'] = b.split('-');
+  const byMs = BigInt(aMs) - BigInt(bMs);
+  const order = byMs !== 0n ? byMs : BigInt(aSequence) - BigInt(bSequence);
+  return order < 0n ? -1 : order > 0n ? 1 : 0;
+}
+
+/** The smallest and the largest of some stream ids; at least one must be given. */
+export function boundsOf(ids: readonly string[]): [first: string, last: string] {
+  let first = ids[0] ?? '-';
+  let last = ids[0] ?? '+';
+  for (let i = 1; i < ids.length; i++) {
+    const id = ids[i] as string;
+    if (compareStreamIds(id, last) > 0) last = id;
+    else if (compareStreamIds(id, first) < 0) first = id;
+  }
+  return [first, last];
+}
