@@ -14,7 +14,7 @@ import { waitUntil } from '../../lib/testing/server/wait-until.js';
 
 vi.mock('../../lib/testing/server/free-port.js', { spy: true });
 
-const cleanups: (() => Promise<unknown> | void)[] = [];
+const cleanups: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();

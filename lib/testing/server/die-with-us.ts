@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 interface Ward {
   readonly pid: number;
@@ -38,7 +38,7 @@ export function dieWithUs(pid: number, folder?: string): () => void {
   watcher.on('error', () => undefined);
   watcher.stdin.on('error', () => undefined);
   watcher.unref();
-  (watcher.stdin as Socket).unref();
+  if (watcher.stdin instanceof Socket) watcher.stdin.unref();
 
   return () => {
     wards.delete(ward);

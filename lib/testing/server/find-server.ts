@@ -1,10 +1,6 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, isAbsolute, join, resolve, sep } from 'node:path';
-import { installServer, installCommand } from './install-server.js';
-
-const SERVERS = ['redis-server', 'valkey-server'] as const;
-/** Where package managers put a server, for a PATH that leaves them out. */
-const USUAL_FOLDERS = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin'];
+import { resolve, sep } from 'node:path';
+import { installCommand, installServer } from './install-server.js';
+import { findProgram, isProgram, SERVERS } from './programs.js';
 
 export interface ResolveServerOptions {
   /** Install a missing server with the platform's package manager. Default false. */
@@ -41,31 +37,11 @@ export async function resolveServerBinary(options: ResolveServerOptions = {}): P
 
 /** The server that is there, as an absolute path. */
 export function findServerBinary(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  const folders = [...(env.PATH ?? '').split(delimiter).filter((folder) => folder !== ''), ...USUAL_FOLDERS];
-  const wanted = env.CHASQUI_REDIS_SERVER;
-  if (wanted !== undefined && wanted !== '') {
-    const path = isAbsolute(wanted) || wanted.includes(sep) ? resolve(wanted) : inFolders(wanted, folders);
-    if (path === undefined || !isExecutable(path)) {
-      throw new Error(`CHASQUI_REDIS_SERVER is '${wanted}', which is not a program that can be run`);
-    }
-    return path;
+  const wanted = env['CHASQUI_REDIS_SERVER'];
+  if (wanted === undefined || wanted === '') return findProgram(SERVERS, env);
+  const path = wanted.includes(sep) ? resolve(wanted) : findProgram([wanted], env);
+  if (path === undefined || !isProgram(path)) {
+    throw new Error(`CHASQUI_REDIS_SERVER is '${wanted}', which is not a program that can be run`);
   }
-  for (const name of SERVERS) {
-    const path = inFolders(name, folders);
-    if (path !== undefined) return path;
-  }
-  return undefined;
-}
-
-function inFolders(name: string, folders: readonly string[]): string | undefined {
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+  return path;
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findProgram, SERVERS } from './programs.js';
 
 const run = promisify(execFile);
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
@@ -10,7 +10,7 @@ const LINES_SHOWN = 15;
 interface PackageManager {
   readonly program: string;
   /** Tried in this order: distributions have the one, the other, or both. */
-  readonly packages: readonly string[];
+  readonly packages: readonly [string, ...string[]];
   readonly install: readonly string[];
   /** Run when an installation failed, which is then tried again: the list of packages may be missing or old. */
   readonly refresh?: readonly string[];
@@ -47,7 +47,7 @@ const UNATTENDED = {
 export function installCommand(): string {
   const manager = findManager();
   if (!manager) return 'your package manager (the package is called redis-server, redis or valkey)';
-  const [name = ''] = manager.packages;
+  const [name] = manager.packages;
   const refresh = manager.refresh
     ? `${sudoWord(manager)}${manager.program} ${manager.refresh.join(' ')} && `
     : '';
@@ -72,23 +72,25 @@ export async function installServer(log: (line: string) => void): Promise<void> 
     throw new Error(`${manager.program} ${why}. ${forTheUser}`);
   }
 
+  log('No redis-server or valkey-server in PATH: installing one.');
   const ranBefore = await runningServices();
+  const { packages, refresh } = manager;
+  const install = (name: string): readonly string[] => [manager.program, ...manager.install, name];
+  // With a list of packages that is there and fresh, the first command is all it takes.
+  const attempts = refresh
+    ? [install(packages[0]), [manager.program, ...refresh], ...packages.map(install)]
+    : packages.map(install);
   let failure: unknown;
-  for (const refreshed of manager.refresh ? [false, true] : [false]) {
-    if (refreshed && manager.refresh) {
-      await command([...prefix, manager.program, ...manager.refresh], log).catch((error: unknown) => {
-        failure = error;
-      });
+  for (const words of attempts) {
+    try {
+      await command([...prefix, ...words], log);
+    } catch (error) {
+      failure = error;
+      continue;
     }
-    for (const name of manager.packages) {
-      try {
-        await command([...prefix, manager.program, ...manager.install, name], log);
-        await stopNewServices(prefix, ranBefore, log);
-        return;
-      } catch (error) {
-        failure = error;
-      }
-    }
+    if (findProgram(SERVERS) === undefined) continue;
+    await stopNewServices(prefix, ranBefore, log);
+    return;
   }
   throw new Error(`${manager.program} could not install a server. ${forTheUser}\n${lastLines(failure)}`, {
     cause: failure,
@@ -96,15 +98,18 @@ export async function installServer(log: (line: string) => void): Promise<void> 
 }
 
 function findManager(): PackageManager | undefined {
-  return MANAGERS.find(({ program }) => inPath(program));
+  return MANAGERS.find(({ program }) => findProgram([program]) !== undefined);
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
 }
 
 /** What stands before a command so that it may install; undefined when nothing does. */
 async function privilege(manager: PackageManager): Promise<readonly string[] | undefined> {
-  const root = process.getuid?.() === 0;
-  if (manager.asUser === true) return root ? undefined : [];
-  if (root) return [];
-  if (!inPath('sudo')) return undefined;
+  if (manager.asUser === true) return isRoot() ? undefined : [];
+  if (isRoot()) return [];
+  if (findProgram(['sudo']) === undefined) return undefined;
   try {
     await run('sudo', ['-n', 'true']);
     // sudo clears the environment.
@@ -115,7 +120,7 @@ async function privilege(manager: PackageManager): Promise<readonly string[] | u
 }
 
 function sudoWord(manager: PackageManager): string {
-  return manager.asUser === true || process.getuid?.() === 0 ? '' : 'sudo ';
+  return manager.asUser === true || isRoot() ? '' : 'sudo ';
 }
 
 async function runningServices(): Promise<readonly string[]> {
@@ -127,12 +132,9 @@ async function runningServices(): Promise<readonly string[]> {
 }
 
 async function isRunning(service: string): Promise<boolean> {
-  const [program, ...args] = underSystemd()
-    ? ['systemctl', 'is-active', '--quiet', service]
-    : ['service', service, 'status'];
-  if (program === undefined || !inPath(program)) return false;
   try {
-    await run(program, args);
+    if (underSystemd()) await run('systemctl', ['is-active', '--quiet', service]);
+    else await run('service', [service, 'status']);
     return true;
   } catch {
     return false;
@@ -166,10 +168,4 @@ function lastLines(error: unknown): string {
   const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
   const lines = `${stdout}\n${stderr}`.trim();
   return lines === '' ? String(error) : lines.split('\n').slice(-LINES_SHOWN).join('\n');
-}
-
-function inPath(program: string): boolean {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
-    .some((folder) => folder !== '' && existsSync(join(folder, program)));
 }

@@ -93,7 +93,7 @@ async function addSlots(client: Redis, first: number, last: number): Promise<voi
 
 /** What a node still lacks before it can serve every slot, as it sees the cluster itself. */
 async function missingOn(client: Redis, nodes: readonly RedisServer[]): Promise<string | undefined> {
-  const info = parseInfo(String(await client.cluster('INFO')));
+  const info = parseInfo(await client.cluster('INFO'));
   if (info.get('cluster_state') !== 'ok') return `cluster_state:${info.get('cluster_state') ?? ''}`;
   if (info.get('cluster_slots_ok') !== String(SLOTS))
     return `cluster_slots_ok:${info.get('cluster_slots_ok') ?? ''}`;

@@ -1,0 +1,77 @@
+import js from '@eslint/js';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+const nodeGlobals = [
+  ...[
+    'AbortController',
+    'AbortSignal',
+    'Buffer',
+    'console',
+    'performance',
+    'process',
+    'URL',
+    'URLSearchParams',
+  ],
+  ...['TextDecoder', 'TextEncoder', 'structuredClone', 'queueMicrotask', 'fetch', 'globalThis'],
+  ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'],
+];
+
+export default defineConfig(
+  globalIgnores(['dist*/', 'coverage/', 'bench/report*', '**/*.d.ts']),
+  js.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['vitest.config.ts'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      // Constructor parameters that Nest injects need their import at run time, which this rule cannot know.
+      '@typescript-eslint/consistent-type-imports': 'off',
+      // A module, a pipe or a guard is a class by its decorator, whatever it holds.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true, allowEmpty: true }],
+      // Numbers and booleans read well in a message, and cannot say "[object Object]".
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
+      // `() => clearTimeout(timer)` is plain enough.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidOperator: true },
+      ],
+      // It asks for `!`, which no-non-null-assertion forbids.
+      '@typescript-eslint/non-nullable-type-assertion-style': 'off',
+      // A method that keeps a contract may have nothing to wait for.
+      '@typescript-eslint/require-await': 'off',
+      // `() => {}` is how one says that nothing is to be done.
+      '@typescript-eslint/no-empty-function': ['error', { allow: ['arrowFunctions'] }],
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      // process.env['NAME'] and process.env.NAME are both fine.
+      '@typescript-eslint/dot-notation': 'off',
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // Mocks and assertions take methods off their objects.
+      '@typescript-eslint/unbound-method': 'off',
+      // In a test a wrong assumption fails the test, which is what it is for.
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  {
+    files: ['**/*.{js,mjs,cjs}'],
+    languageOptions: { globals: Object.fromEntries(nodeGlobals.map((name) => [name, 'readonly'])) },
+    rules: { eqeqeq: ['error', 'always', { null: 'ignore' }] },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { sourceType: 'commonjs', globals: { module: 'writable', require: 'readonly' } },
+  },
+);
