@@ -168,7 +168,11 @@ export interface ConsumerConfig {
   retryInflight?: number;
   /** Run a promoter beside the worker. Default true. */
   delayedEnabled?: boolean;
-  /** Least time between two looks at the delayed set while nothing is due, in ms. Default 100. */
+  /**
+   * Longest time between two looks at the delayed set, in ms. The promoter sleeps until the next job is due and is woken
+   * for an earlier one, so this matters only where producers of another kind write to the set. Default: 0.8 of the
+   * leader lease.
+   */
   delayedPollIntervalMs?: number;
   /** Most promotions a call. Default 256. */
   delayedPromoteBatch?: number;

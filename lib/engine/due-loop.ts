@@ -1,0 +1,119 @@
+import { Service } from './service.js';
+
+/** What one look at a set of due things found. */
+export interface Look {
+  /** False: another process leads, and nothing was done. */
+  leads: boolean;
+  /** There may be more that is due already. */
+  more: boolean;
+  /** When the next thing is due, in unix ms by Redis's clock; undefined if nothing waits. */
+  nextDue: number | undefined;
+  /** Redis's clock, in unix ms. */
+  now: number;
+}
+
+/** Entries of a wake stream, to acknowledge. */
+export interface Wake {
+  /** Unix ms by Redis's clock at which something has become due; undefined: look at once. */
+  due?: number | undefined;
+  entryId?: string | undefined;
+}
+
+export interface DueLoopSettings {
+  /** Takes up what is due. `take`: lead from now on, whoever led. `entryIds`: wake entries to acknowledge. */
+  look: (take: boolean, entryIds: readonly string[]) => Promise<Look>;
+  /** Longest time between two looks, in ms. */
+  idleMs: number;
+  onError: (error: unknown) => void;
+}
+
+const FAILURE_MS = 1_000;
+
+/**
+ * Takes up what falls due, for the promoter and the scheduler: sleeps until the next thing is due and is woken when
+ * something earlier arrives. Whoever is woken leads from then on, because only they know of it; the others look once an
+ * idle time, in case the leader has died.
+ */
+export class DueLoop extends Service {
+  readonly #settings: DueLoopSettings;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  /** Local time at which the next look is planned. */
+  #plannedAt = Infinity;
+  /** Redis's clock minus ours, in ms; undefined before the first look. */
+  #offset: number | undefined;
+  #take = false;
+  #again = false;
+  #entryIds: string[] = [];
+
+  constructor(settings: DueLoopSettings) {
+    super();
+    this.#settings = settings;
+  }
+
+  /** Something has become due, perhaps earlier than known here. */
+  wake(wake: Wake = {}): void {
+    if (!this.isStarted || this.isStopping) return;
+    if (wake.entryId !== undefined) this.#entryIds.push(wake.entryId);
+    const inMs =
+      wake.due === undefined || this.#offset === undefined ? 0 : wake.due - (Date.now() + this.#offset);
+    // A look that is planned for no later serves this one too, if this process leads; and if it does not, taking the lead
+    // at that time is what is wanted.
+    if (wake.due !== undefined || wake.entryId !== undefined) this.#take = true;
+    if (this.#looking) this.#again = true;
+    this.#plan(Math.max(0, inMs));
+  }
+
+  protected onStart(): Promise<void> {
+    this.#plan(0);
+    return Promise.resolve();
+  }
+
+  protected async onStop(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#looking;
+  }
+
+  #plan(inMs: number): void {
+    if (this.isStopping) return;
+    const at = Date.now() + inMs;
+    if (at >= this.#plannedAt) return;
+    this.#plannedAt = at;
+    clearTimeout(this.#timer);
+    const look = (): void => {
+      this.#plannedAt = Infinity;
+      this.#timer = undefined;
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined;
+      });
+    };
+    this.#timer = setTimeout(look, Math.ceil(Math.min(inMs, 2 ** 30)));
+  }
+
+  async #look(): Promise<void> {
+    const { look, idleMs, onError } = this.#settings;
+    try {
+      let found: Look;
+      do {
+        this.#again = false;
+        const take = this.#take;
+        const entryIds = this.#entryIds;
+        this.#take = false;
+        this.#entryIds = [];
+        try {
+          found = await look(take, entryIds);
+        } catch (error) {
+          this.#take = take;
+          this.#entryIds.push(...entryIds);
+          throw error;
+        }
+        this.#offset = found.now - Date.now();
+      } while ((found.more || this.#again) && !this.isStopping);
+      const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
+      this.#plan(Math.max(1, Math.min(untilDue, idleMs)));
+    } catch (error) {
+      if (!this.isStopping) onError(error);
+      this.#plan(Math.min(FAILURE_MS, idleMs));
+    }
+  }
+}
