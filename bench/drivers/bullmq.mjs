@@ -26,6 +26,8 @@ export function openDriver({ port, tuned = false }) {
 
     async queue(name) {
       const queue = new Queue(name, { connection });
+      // It adds a listener to the queue for each result that is awaited.
+      queue.setMaxListeners(0);
       await queue.waitUntilReady();
       return queue;
     },
@@ -51,6 +53,7 @@ export function openDriver({ port, tuned = false }) {
       let events = listeners.get(queue.name);
       if (!events) {
         events = new QueueEvents(queue.name, { connection });
+        events.setMaxListeners(0);
         listeners.set(queue.name, events);
       }
       await events.waitUntilReady();

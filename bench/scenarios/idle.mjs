@@ -6,7 +6,7 @@ export default {
   name: 'idle',
   title: '20 idle queues with workers',
   rounds: 2,
-  sizes: { full: { queues: 20, ms: 10_000 }, quick: { queues: 20, ms: 5_000 } },
+  sizes: { full: { queues: 20, ms: 10_000 }, quick: { queues: 20, ms: 10_000 } },
   metrics: [
     { key: 'connections', limit: 22 },
     { key: 'commandsPerSecond', target: 1 },

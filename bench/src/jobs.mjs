@@ -6,7 +6,7 @@ export const WARM_UP = 'warm-up';
 
 const JOB = 'welcome';
 const CHUNK = 500;
-const POLL_MS = 1;
+const POLL_MS = 2;
 
 /** One small object, one name. */
 export function payload(index) {
@@ -29,57 +29,22 @@ export async function addInBulk(queue, count, each, opts) {
   }
 }
 
-/** Fills both queues, off the clock. */
-export async function fill({ driver, jobs, warmUp }, opts) {
-  for (const [name, count] of [
-    [WARM_UP, warmUp],
-    [MEASURED, jobs],
-  ]) {
+/**
+ * Fills queues, off the clock.
+ *
+ * @param {import('../drivers/driver.d.ts').Driver} driver
+ * @param {Record<string, number>} counts jobs by queue
+ * @param {object} [opts] options of the jobs
+ */
+export async function fill(driver, counts, opts) {
+  for (const [name, count] of Object.entries(counts)) {
     const queue = await driver.queue(name);
     await addInBulk(queue, count, CHUNK, opts);
     await queue.close();
   }
 }
 
-/**
- * Works a queue off that has been filled, until all of it is acknowledged.
- *
- * @param {object} context
- * @param {string} name
- * @param {{ concurrency: number, handler?: (job: object) => Promise<unknown>, leave?: number }} options
- *   leave: how many jobs are left when the clock stops; the handler's count then decides alone
- */
-export async function consumer({ driver, unfinished, processes }, name, { concurrency, handler, total }) {
-  let handled = 0;
-  let onHandled = () => undefined;
-  const work = handler ?? (async () => undefined);
-  const worker = await driver.worker(
-    name,
-    async (job) => {
-      const value = await work(job);
-      handled += 1;
-      if (handled === total) onHandled();
-      return value;
-    },
-    { concurrency },
-  );
-  return {
-    async run() {
-      const allHandled = new Promise((resolve) => (onHandled = resolve));
-      worker.start();
-      // Which process gets how many is not known beforehand.
-      if (processes === 1) await allHandled;
-      while ((await unfinished(name)) > 0) await sleep(POLL_MS * processes);
-      return { jobs: handled };
-    },
-    close: () => worker.close(),
-  };
-}
-
-/** A worker that has warmed up on one queue and stands ready at the other. */
-export async function warmConsumer(context, options) {
-  const warm = await consumer({ ...context, processes: 2 }, WARM_UP, { ...options, total: context.warmUp });
-  await warm.run();
-  await warm.close();
-  return consumer(context, MEASURED, { ...options, total: context.jobs });
+/** Polls until every job of the queue is acknowledged. */
+export async function drained({ unfinished }, name, pollMs = POLL_MS) {
+  while ((await unfinished(name)) > 0) await sleep(pollMs);
 }

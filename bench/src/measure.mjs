@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readServer, serverDelta } from './server.mjs';
+import { readServer, resetServer, serverDelta } from './server.mjs';
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
@@ -35,7 +35,7 @@ export async function measure(scenario, variant, { admin, port, quick, profileDi
   );
   try {
     await Promise.all(children.map((child) => child.said('ready')));
-    await admin.config('RESETSTAT');
+    await resetServer(admin);
     const before = await readServer(admin);
     for (const child of children) child.tell({ type: 'go' });
     const results = await Promise.all(children.map((child) => child.said('done')));
@@ -67,6 +67,7 @@ function summary(scenario, results, server, sizes) {
       rate: jobs > 0 ? jobs / seconds : undefined,
       clientCpuUs: perJob(cpuUs),
       redisCpuUs: perJob(server.cpuUs),
+      slowestCallMs: server.slowestCallMs,
       stallMs: Math.max(...results.map((result) => result.stallMs)),
       ...results[0].values,
       ...scenario.fromServer?.({ ...server, seconds, jobs }),

@@ -12,6 +12,8 @@ export const METRICS = {
   p99Ms: { label: 'p99', unit: 'ms', better: 'lower', digits: 3 },
   bytesPerJob: { label: '', unit: 'B', better: 'lower', digits: 0 },
   connections: { label: 'connections', unit: '', better: 'lower', digits: 0 },
+  slowestCallMs: { label: 'slowest call', unit: 'ms', better: 'lower', digits: 1 },
+  redisShare: { label: 'Redis busy', unit: '%', better: 'lower', digits: 0 },
   commandsPerSecond: { label: 'commands', unit: '/s', better: 'lower', digits: 1 },
 };
 

@@ -12,6 +12,11 @@ const FILES = [
   'memory-waiting',
   'memory-delayed',
   'idle',
+  'growth-waiting',
+  'growth-delayed',
+  'growth-processes',
+  'growth-payload',
+  'growth-queues',
 ];
 
 /** @returns {Promise<object[]>} */
@@ -27,7 +32,7 @@ export async function loadScenario(name) {
 }
 
 /**
- * @param {readonly string[]} wanted parts of names; none means all
+ * @param {readonly string[]} wanted names, or parts of names; none means all
  */
 export async function selectScenarios(wanted) {
   const all = await allScenarios();
@@ -37,5 +42,7 @@ export async function selectScenarios(wanted) {
       `No scenario is named like '${unknown[0]}'. There are: ${all.map(({ name }) => name).join(', ')}`,
     );
   }
-  return wanted.length === 0 ? all : all.filter(({ name }) => wanted.some((part) => name.includes(part)));
+  if (wanted.length === 0) return all;
+  const exact = (part) => all.some(({ name }) => name === part);
+  return all.filter(({ name }) => wanted.some((part) => (exact(part) ? name === part : name.includes(part))));
 }

@@ -1,9 +1,16 @@
 import { Redis } from 'ioredis';
 
+/** Calls above this are remembered by the server, and the slowest of them reported. */
+const SLOW_US = 500;
+const SLOW_CALLS = 10_000;
+const COMMANDS_OF_A_LOOK = 2;
+
 /** A private server, and a connection to look at it. */
 export async function startServer() {
   const { RedisServer } = await import('nestjs-chasqui/testing');
-  const server = await RedisServer.start();
+  const server = await RedisServer.start({
+    args: ['--slowlog-log-slower-than', String(SLOW_US), '--slowlog-max-len', String(SLOW_CALLS)],
+  });
   const admin = new Redis({ host: '127.0.0.1', port: server.port });
   const info = parseInfo(await admin.info('server'));
   return {
@@ -20,7 +27,8 @@ export async function startServer() {
 
 /** @param {import('ioredis').Redis} admin */
 export async function readServer(admin) {
-  const info = parseInfo(await admin.info('all'));
+  const [text, slow] = await Promise.all([admin.info('all'), admin.slowlog('GET', SLOW_CALLS)]);
+  const info = parseInfo(text);
   const number = (field) => Number(info.get(field) ?? 0);
   return {
     cpuUs: (number('used_cpu_sys') + number('used_cpu_user')) * 1e6,
@@ -28,7 +36,14 @@ export async function readServer(admin) {
     connections: number('connected_clients') - 1,
     processed: number('total_commands_processed'),
     commands: commandStats(info),
+    slowestCallMs: Math.max(0, ...slow.map(([, , us]) => us)) / 1_000,
   };
+}
+
+/** Forgets what has been counted so far. */
+export async function resetServer(admin) {
+  await admin.slowlog('RESET');
+  await admin.config('RESETSTAT');
 }
 
 /** What happened between two looks; the command statistics were reset at the first. */
@@ -37,9 +52,10 @@ export function serverDelta(before, after) {
     cpuUs: after.cpuUs - before.cpuUs,
     memory: after.memory - before.memory,
     connections: after.connections,
-    // The second look is itself a command.
-    processed: after.processed - before.processed - 1,
+    // Those of the second look are among them.
+    processed: after.processed - before.processed - COMMANDS_OF_A_LOOK,
     commands: after.commands,
+    slowestCallMs: after.slowestCallMs,
   };
 }
 
@@ -58,7 +74,7 @@ function commandStats(info) {
   for (const [field, value] of info) {
     if (!field.startsWith('cmdstat_')) continue;
     const name = field.slice('cmdstat_'.length);
-    if (['info', 'config|resetstat'].includes(name)) continue;
+    if (['info', 'config|resetstat', 'slowlog|get', 'slowlog|reset'].includes(name)) continue;
     const parts = Object.fromEntries(value.split(',').map((part) => part.split('=')));
     stats[name] = { calls: Number(parts.calls), usec: Number(parts.usec) };
   }

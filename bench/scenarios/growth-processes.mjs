@@ -1,0 +1,18 @@
+import { consuming } from '../src/consuming.mjs';
+
+/** Worker processes on one queue. They share the cores with the server. */
+export default [1, 2, 4].map((processes) => ({
+  name: `growth-processes/${processes}`,
+  title: processes === 1 ? 'one worker process' : `${processes} worker processes`,
+  group: 'growth',
+  rounds: 3,
+  variants: ['peer', 'ours', 'oursQuiet'],
+  processes,
+  sizes: { full: { jobs: 200_000, warmUp: 40_000 }, quick: { jobs: 50_000, warmUp: 20_000 } },
+  metrics: [
+    { key: 'rate', against: 'growth-processes/1', ...(processes === 2 && { target: 1.6 }) },
+    { key: 'redisShare' },
+  ],
+  fromServer: ({ cpuUs, seconds }) => ({ redisShare: cpuUs / 1e4 / seconds }),
+  ...consuming({ concurrency: 100 }),
+}));

@@ -1,0 +1,71 @@
+import { drained, fill, MEASURED, WARM_UP } from './jobs.mjs';
+
+/** With several processes nobody knows which handles how many, so all of them ask the server. */
+const SHARED_POLL_MS = 5;
+
+/**
+ * A scenario that works a filled queue off. The queue is filled by another process, and this one gets warm on a queue
+ * of its own; the clock runs from the start of the worker until the last job is acknowledged.
+ *
+ * @param {object} options
+ * @param {number} options.concurrency
+ * @param {(context: object) => object | undefined} [options.jobOptions]
+ * @param {(context: object) => (job: object) => Promise<unknown>} [options.handler]
+ * @param {(context: object) => number} [options.backlog] jobs waiting at first, when not all of them are on the clock
+ */
+export function consuming({ concurrency, jobOptions, handler, backlog }) {
+  return {
+    exactly: backlog ? undefined : ({ jobs }) => jobs,
+
+    prepare: (context) => {
+      const waiting = backlog?.(context) ?? context.jobs;
+      return fill(context.driver, { [WARM_UP]: context.warmUp, [MEASURED]: waiting }, jobOptions?.(context));
+    },
+
+    async open(context) {
+      const work = handler?.(context);
+      const warm = await startable(context, WARM_UP, concurrency, work);
+      warm.start();
+      await drained(context, WARM_UP, SHARED_POLL_MS);
+      await warm.close();
+
+      const worker = await startable(context, MEASURED, concurrency, work);
+      return {
+        async run() {
+          const handled = context.processes === 1 ? worker.handled(context.jobs) : Promise.resolve();
+          worker.start();
+          await handled;
+          if (!backlog) await drained(context, MEASURED, context.processes === 1 ? 1 : SHARED_POLL_MS);
+          return { jobs: worker.count() };
+        },
+        close: () => worker.close(),
+      };
+    },
+  };
+}
+
+async function startable({ driver }, name, concurrency, work = async () => undefined) {
+  let count = 0;
+  let target;
+  let reached;
+  const worker = await driver.worker(
+    name,
+    async (job) => {
+      const value = await work(job);
+      count += 1;
+      if (count === target) reached();
+      return value;
+    },
+    { concurrency },
+  );
+  return {
+    start: worker.start,
+    close: worker.close,
+    count: () => count,
+    handled: (total) =>
+      new Promise((resolve) => {
+        target = total;
+        reached = resolve;
+      }),
+  };
+}
