@@ -26,6 +26,8 @@ export async function withAdmin<T>(
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
     commandTimeout: 5_000,
+    // A stranger that took the port need not answer our FIN.
+    disconnectTimeout: 20,
     retryStrategy: () => null,
   });
   let cause: Error | undefined;
@@ -44,7 +46,8 @@ export async function withAdmin<T>(
     throw cause ?? error;
   } finally {
     signal?.removeEventListener('abort', giveUp);
-    client.disconnect();
+    // On a connection that has ended, this would only leave a timer behind.
+    if (client.status !== 'end') client.disconnect();
   }
 }
 

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { findProgram, SERVERS } from './programs.js';
+import { findProgram } from './programs.js';
 
 const run = promisify(execFile);
 const OUTPUT_LIMIT = 64 * 1024 * 1024;
-const LINES_SHOWN = 15;
+const LINES_SHOWN = 5;
 
 interface PackageManager {
   readonly program: string;
@@ -75,26 +75,25 @@ export async function installServer(log: (line: string) => void): Promise<void> 
   log('No redis-server or valkey-server in PATH: installing one.');
   const ranBefore = await runningServices();
   const { packages, refresh } = manager;
-  const install = (name: string): readonly string[] => [manager.program, ...manager.install, name];
-  // With a list of packages that is there and fresh, the first command is all it takes.
-  const attempts = refresh
-    ? [install(packages[0]), [manager.program, ...refresh], ...packages.map(install)]
-    : packages.map(install);
-  let failure: unknown;
-  for (const words of attempts) {
+  const failures: unknown[] = [];
+  const succeeds = async (...words: readonly string[]): Promise<boolean> => {
     try {
-      await command([...prefix, ...words], log);
+      await command([...prefix, manager.program, ...words], log);
+      return true;
     } catch (error) {
-      failure = error;
-      continue;
+      failures.push(error);
+      return false;
     }
-    if (findProgram(SERVERS) === undefined) continue;
-    await stopNewServices(prefix, ranBefore, log);
-    return;
-  }
-  throw new Error(`${manager.program} could not install a server. ${forTheUser}\n${lastLines(failure)}`, {
-    cause: failure,
-  });
+  };
+  const installs = (name: string): Promise<boolean> => succeeds(...manager.install, name);
+
+  // With a list of packages that is there and fresh, the first command is all it takes.
+  let done = await installs(packages[0]);
+  if (!done && refresh && (await succeeds(...refresh))) done = await installs(packages[0]);
+  for (const name of packages.slice(1)) done ||= await installs(name);
+  if (done) return stopNewServices(prefix, ranBefore, log);
+  const told = failures.map(lastLines).join('\n');
+  throw new Error(`${manager.program} could not install a server. ${forTheUser}\n${told}`);
 }
 
 function findManager(): PackageManager | undefined {
