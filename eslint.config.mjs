@@ -18,7 +18,8 @@ const nodeGlobals = [
 ];
 
 export default defineConfig(
-  globalIgnores(['dist*/', 'coverage/', 'bench/report*', '**/*.d.ts']),
+  // The app of the package check is compiled where the packed package is installed, with the options of an app.
+  globalIgnores(['dist*/', 'coverage/', 'bench/report*', '**/*.d.ts', 'scripts/check-package/app.ts']),
   js.configs.recommended,
   {
     files: ['**/*.ts'],
