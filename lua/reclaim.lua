@@ -3,8 +3,8 @@
 -- KEYS stream
 -- ARGV 1 group  2 consumer  3 lease_ms  4 cursor  5 count
 --      then the ids of the entries held here
--- Reply { cursor, { { id, deliveries, { field, value… } }… }, { vanished… } }: deliveries counts this one too, so
---      deliveries - 1 workers have died with the job. A vanished id was pending, but its entry is gone.
+-- Reply { cursor, { { id, starts, { field, value… } }… }, { vanished… } }: so many workers have died with the job
+--      (start.lua counts from the second on). A vanished id was pending, but its entry is gone.
 --
 -- Races: two workers may scan at once; XAUTOCLAIM resets the idle time, so the second does not see what the first took.
 -- It claims entries of one's own too, which is right (a reply that never arrived) except for what is held here.
@@ -14,17 +14,17 @@ for i = 6, #ARGV do
   held[ARGV[i]] = true
 end
 
--- JUSTID leaves the delivery counter alone: it must not grow for what is held here.
+-- JUSTID here, RETRYCOUNT below: the delivery counter counts starts, and a claim is none.
 local scan = redis.call('XAUTOCLAIM', stream, group, consumer, ARGV[3], ARGV[4], 'COUNT', ARGV[5], 'JUSTID')
 local entries, vanished = {}, scan[3] or {}
 for _, id in ipairs(scan[2]) do
   if id and not held[id] then
     local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
     if pending then
-      local deliveries = pending[4] + 1
-      local entry = redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', deliveries)[1]
+      local starts = pending[4]
+      local entry = redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', starts)[1]
       if entry then
-        entries[#entries + 1] = { id, deliveries, entry[2] }
+        entries[#entries + 1] = { id, starts, entry[2] }
       else
         -- Redis 6.2 keeps a vanished entry in the pending list.
         redis.call('XACK', stream, group, id)

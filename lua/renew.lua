@@ -3,7 +3,7 @@
 -- KEYS stream
 -- ARGV 1 group  2 consumer  3 stranded_ms  4 limit   at most so many stranded entries are returned
 --      then the ids of the entries held
--- Reply { { lost… }, { { id, deliveries, { field, value… } }… } }: ids held no longer pending for this consumer, and
+-- Reply { { lost… }, { { id, starts, { field, value… } }… } }: ids held no longer pending for this consumer, and
 --      entries pending for it for at least stranded_ms that it does not hold (the reply that carried them was lost).
 --      Those are not charged an attempt: the worker knows that it never ran them.
 --

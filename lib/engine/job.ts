@@ -13,6 +13,8 @@ export interface JobOwner {
   waitForResult?(jobId: string, options?: WaitForResultOptions): Promise<unknown>;
   /** Only in a worker. */
   reportProgress?(job: Job, progress: JobProgress): void;
+  /** Only in a worker. */
+  signalOf?(context: object): AbortSignal;
 }
 
 export interface JobInit<Data> {
@@ -23,6 +25,8 @@ export interface JobInit<Data> {
   attemptsMade: number;
   timestamp: number;
   delay: number;
+  /** What the owner knows the job by. */
+  context?: object;
 }
 
 /** What a processor receives, and what `Queue.add` returns. */
@@ -52,10 +56,12 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** True when the add found a live job of this id: nothing was added, and this describes what was asked for. */
   duplicate = false;
   readonly #owner: JobOwner;
+  readonly #context: object | undefined;
 
   /** @internal */
   constructor(owner: JobOwner, init: JobInit<Data>) {
     this.#owner = owner;
+    this.#context = init.context;
     this.id = init.id;
     this.name = init.name as Name;
     this.data = init.data;
@@ -72,6 +78,17 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** The queue that added the job; undefined inside a processor. */
   get queue(): unknown {
     return this.#owner.waitForResult ? this.#owner : undefined;
+  }
+
+  /**
+   * Inside a processor: aborted when its work no longer counts or should end — the lease was lost (LeaseLostError), or
+   * the worker closes and the grace time is over (ShutdownError). Made on first use.
+   */
+  get signal(): AbortSignal {
+    if (!this.#context || !this.#owner.signalOf) {
+      throw new NotSupportedError('job.signal is for processors; a job that a Queue returned does not run here.');
+    }
+    return this.#owner.signalOf(this.#context);
   }
 
   /** Reports progress to the worker's `progress` listeners. In memory only. */

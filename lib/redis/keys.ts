@@ -8,8 +8,8 @@ export interface QueueKeys {
   readonly dlq: string;
   readonly events: string;
   readonly repeat: string;
-  /** A stream whose entries tell one worker that something has become due earlier than it knew. */
-  readonly wake: string;
+  /** A stream whose entries tell one promoter that a job has become due earlier than it knew. */
+  readonly promoterWake: string;
   readonly promoterLock: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
@@ -32,7 +32,7 @@ export function queueKeys(queue: string): QueueKeys {
     dlq: `${prefix}dlq`,
     events: `${prefix}events`,
     repeat: `${prefix}repeat`,
-    wake: `${prefix}wake`,
+    promoterWake: `${prefix}wake:promoter`,
     promoterLock: `${prefix}promoter:lock`,
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,

@@ -17,7 +17,8 @@ export type ScriptName =
   | 'renew'
   | 'replay'
   | 'retire'
-  | 'retry';
+  | 'retry'
+  | 'start';
 
 type KeyName = { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | 'calls';
 
@@ -37,6 +38,7 @@ const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
   release: ['owned'],
   replay: ['events'],
   retry: ['owned', 'events'],
+  start: ['owned'],
 };
 
 const folder = new URL('../../lua/', import.meta.url);

@@ -1,0 +1,48 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import type { CommandLink } from '../connections.js';
+import type { Delivery } from './delivery.js';
+
+/**
+ * Announces `active` for jobs that run longer than an instant. Most end within the same batch and are announced by the
+ * script that ends them, which costs no call of its own.
+ */
+export class Announcer {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #eventsCap: number;
+  readonly #afterMs: number;
+  #started: Delivery[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(link: CommandLink, keys: QueueKeys, eventsCap: number, afterMs: number) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#eventsCap = eventsCap;
+    this.#afterMs = afterMs;
+  }
+
+  started(delivery: Delivery): void {
+    if (this.#eventsCap === 0) return;
+    this.#started.push(delivery);
+    this.#timer ??= setTimeout(this.#announce, this.#afterMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#started = [];
+  }
+
+  readonly #announce = (): void => {
+    this.#timer = undefined;
+    const running = this.#started.filter((delivery) => delivery.running && !delivery.announced);
+    this.#started = [];
+    if (running.length === 0) return;
+    const args: (string | number)[] = [this.#eventsCap, running.length];
+    for (const delivery of running) {
+      delivery.announced = true;
+      args.push(delivery.jobId, delivery.name, delivery.attempt);
+    }
+    // An event is a report: where Redis is away, the failure shows elsewhere.
+    this.#link.run('announce', this.#keys, args).catch(() => undefined);
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * One kind of commit, batched by its own pace: while a call is under way the next batch gathers, so batches grow with
+ * the load and a lone item leaves at the end of the tick in which it came.
+ */
+export class Lane<T> {
+  readonly #most: number;
+  readonly #commit: (batch: T[], retried: boolean) => Promise<void>;
+  readonly #onError: (error: unknown) => void;
+  #queue: T[] = [];
+  #active = 0;
+  #scheduled = false;
+  #failures = 0;
+  #abandoned = false;
+  #idle: (() => void)[] = [];
+
+  /**
+   * @param most   items of one call
+   * @param commit must bear being called again with the same batch: `retried` is true then
+   */
+  constructor(
+    most: number,
+    commit: (batch: T[], retried: boolean) => Promise<void>,
+    onError: (error: unknown) => void,
+  ) {
+    this.#most = most;
+    this.#commit = commit;
+    this.#onError = onError;
+  }
+
+  /** Items that are not committed yet. */
+  get size(): number {
+    return this.#queue.length + this.#active;
+  }
+
+  push(item: T): void {
+    if (this.#abandoned) return;
+    this.#queue.push(item);
+    if (this.#scheduled || this.#active > 0) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flush);
+  }
+
+  /** Resolves when everything is committed, or given up. */
+  idle(): Promise<void> {
+    if (this.size === 0 || this.#abandoned) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  /** Gives up what is not committed: its leases run out, and somebody else runs it again. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#queue = [];
+    this.#wakeIdle();
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    if (this.#active > 0 || this.#queue.length === 0) return;
+    const batch = this.#queue.length <= this.#most ? this.#queue : this.#queue.slice(0, this.#most);
+    this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#most);
+    this.#active = batch.length;
+    void this.#run(batch);
+  };
+
+  async #run(batch: T[]): Promise<void> {
+    let retried = false;
+    while (!this.#abandoned) {
+      try {
+        await this.#commit(batch, retried);
+        this.#failures = 0;
+        break;
+      } catch (error) {
+        // Nothing that was done is undone by trying again: each commit is fenced by the lease.
+        retried = true;
+        this.#failures += 1;
+        this.#onError(error);
+        await pause(Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000));
+      }
+    }
+    this.#active = 0;
+    this.#flush();
+    if (this.size === 0) this.#wakeIdle();
+  }
+
+  #wakeIdle(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,146 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import type { StreamEntry } from '../../redis/replies.js';
+import type { Clock } from '../clock.js';
+import type { CommandLink } from '../connections.js';
+import { Service } from '../service.js';
+
+export interface LeasesSettings {
+  group: string;
+  consumerId: string;
+  leaseMs: number;
+  clock: Clock;
+  /** Entry ids held by this worker. */
+  held: () => readonly string[];
+  /** How many more jobs this worker can take. */
+  room: () => number;
+  /** Held, but not ours any more. */
+  lost: (entryIds: readonly string[]) => void;
+  /** @param crashes how many workers have died with the job */
+  recovered: (entry: StreamEntry, crashes: number) => void;
+  vanished: (entryIds: readonly string[]) => void;
+  onError: (error: unknown) => void;
+}
+
+/** How many entries a scan takes over at once, at most. */
+const RECLAIM_BATCH = 100;
+/** Consumers without pending entries are forgotten after so many leases of silence. */
+const FORGET_AFTER_LEASES = 20;
+
+type Found = [id: Buffer, starts: number, fields: Buffer[]];
+
+/**
+ * Three times a lease: renews what is held (the heartbeat), takes back what was delivered here and never arrived, and
+ * takes over what workers that died have left. The claim cursor is kept from scan to scan and followed round.
+ */
+export class Leases extends Service {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: LeasesSettings;
+  readonly #beatMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #beating: Promise<void> | undefined;
+  #cursor = '0-0';
+  #interrupted = false;
+  #lastContact = 0;
+  #quietUntil = 0;
+  #beats = 0;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: LeasesSettings) {
+    super();
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+    this.#beatMs = Math.max(5, settings.leaseMs / 3);
+  }
+
+  /** A reply may have been lost; look for what it carried at the next beat. */
+  interrupted(): void {
+    this.#interrupted = true;
+  }
+
+  protected onStart(): Promise<void> {
+    this.#lastContact = this.#settings.clock.monotonic();
+    this.#plan();
+    return Promise.resolve();
+  }
+
+  protected async onStop(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#beating;
+  }
+
+  #plan(): void {
+    if (this.isStopping) return;
+    this.#timer = setTimeout(() => {
+      this.#beating = this.#beat().finally(() => {
+        this.#beating = undefined;
+        this.#plan();
+      });
+    }, this.#beatMs);
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      const held = this.#settings.held();
+      if (held.length > 0 || this.#interrupted) await this.#renew(held);
+      await this.#reclaim();
+      this.#beats += 1;
+      if (this.#beats % 30 === 0) await this.#forget();
+    } catch (error) {
+      if (!this.isStopping) this.#settings.onError(error);
+    }
+  }
+
+  async #renew(held: readonly string[]): Promise<void> {
+    const { group, consumerId } = this.#settings;
+    const interrupted = this.#interrupted;
+    this.#interrupted = false;
+    // Younger than half a beat may still be on its way here.
+    const strandedMs = Math.ceil(this.#beatMs / 2);
+    const room = Math.max(1, this.#settings.room());
+    const args = [group, consumerId, strandedMs, room, ...held];
+    let reply: [Buffer[], Found[]];
+    try {
+      reply = (await this.#link.run('renew', this.#keys, args, { buffers: true })) as [Buffer[], Found[]];
+    } catch (error) {
+      this.#interrupted ||= interrupted;
+      throw error;
+    }
+    const [lost, stranded] = reply;
+    if (lost.length > 0) this.#settings.lost(lost.map(String));
+    for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
+    if (stranded.length >= room) this.#interrupted = true;
+  }
+
+  async #reclaim(): Promise<void> {
+    const { group, consumerId, leaseMs, clock } = this.#settings;
+    const now = clock.monotonic();
+    // After an outage longer than a lease every lease looks expired though its worker lives: one lease time for them to
+    // renew before anything is taken over.
+    if (now - this.#lastContact > leaseMs) this.#quietUntil = now + leaseMs;
+    if (now < this.#quietUntil) {
+      await this.#link.call('PING', []);
+      this.#lastContact = clock.monotonic();
+      return;
+    }
+    let room = this.#settings.room();
+    // Round at most once a beat, and never more than can run here.
+    for (let calls = 0; room > 0 && calls < 100 && !this.isStopping; calls++) {
+      const count = Math.min(room, RECLAIM_BATCH);
+      const args = [group, consumerId, leaseMs, this.#cursor, count, ...this.#settings.held()];
+      const reply = await this.#link.run('reclaim', this.#keys, args, { buffers: true });
+      this.#lastContact = clock.monotonic();
+      const [cursor, entries, vanished] = reply as [Buffer, Found[], Buffer[]];
+      this.#cursor = cursor.toString();
+      for (const [id, starts, fields] of entries) this.#settings.recovered([id, fields], starts);
+      if (vanished.length > 0) this.#settings.vanished(vanished.map(String));
+      room -= entries.length;
+      if (this.#cursor === '0-0') break;
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const { group, leaseMs } = this.#settings;
+    await this.#link.run('retire', this.#keys, [group, '', Math.max(leaseMs * FORGET_AFTER_LEASES, 600_000)]);
+  }
+}

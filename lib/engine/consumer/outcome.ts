@@ -1,0 +1,42 @@
+import { isUnrecoverable, messageOf } from '../errors.js';
+import type { DlqReason } from '../metrics.js';
+
+/** What becomes of a job that did not complete. */
+export type Outcome =
+  | { kind: 'retry'; error: unknown; backoffMs: number }
+  | { kind: 'dead'; reason: DlqReason; detail: string; error: unknown };
+
+export interface FailedRun {
+  error: unknown;
+  /** The attempt that failed, from 1. */
+  attempt: number;
+  maxAttempts: number;
+  /** Asked only when there is a next attempt. */
+  backoffMs: () => number;
+}
+
+/** Longest `detail` of a dead letter and `reason` of an event, in characters. */
+const MAX_DETAIL = 2_000;
+
+export function outcomeOfFailure({ error, attempt, maxAttempts, backoffMs }: FailedRun): Outcome {
+  if (isUnrecoverable(error)) return { kind: 'dead', reason: 'unrecoverable', detail: detailOf(error), error };
+  if (attempt >= maxAttempts) {
+    return { kind: 'dead', reason: 'retries_exhausted', detail: detailOf(error), error };
+  }
+  return { kind: 'retry', error, backoffMs: backoffMs() };
+}
+
+/** A job that has no attempt left before it starts: its workers died with it, or its budget was lowered. */
+export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: number): Outcome {
+  const detail =
+    crashes > 0
+      ? `The worker died ${String(crashes)} time${crashes === 1 ? '' : 's'} while running this job (process killed, crashed or out of memory); ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
+      : `${String(used)} attempts are used; ${String(maxAttempts)} are allowed.`;
+  return { kind: 'dead', reason: 'retries_exhausted', detail, error: new Error(detail) };
+}
+
+/** The text of an error for events and dead letters, of bounded length. */
+export function detailOf(error: unknown): string {
+  const text = messageOf(error);
+  return text.length > MAX_DETAIL ? `${text.slice(0, MAX_DETAIL)}…` : text;
+}

@@ -1,0 +1,175 @@
+import { Command } from 'ioredis';
+import type { Client } from '../../redis/client.js';
+import { discard, isCluster } from '../../redis/client.js';
+import { settlesWithin, withDeadline } from '../../redis/deadline.js';
+import type { QueueKeys } from '../../redis/keys.js';
+import { streamsOf } from '../../redis/replies.js';
+import type { StreamEntry } from '../../redis/replies.js';
+import { connect, toConnectionError } from '../connections.js';
+import type { CommandLink } from '../connections.js';
+import { ConnectionError } from '../errors.js';
+import { Service } from '../service.js';
+
+export interface ReaderSettings {
+  group: string;
+  consumerId: string;
+  blockMs: number;
+  connectTimeoutMs: number;
+  /** Wake streams to listen on beside the work stream. */
+  wakeStreams: readonly string[];
+  /** Resolves with how many entries may be fetched; 0 = stop. */
+  capacity: () => Promise<number>;
+  deliver: (entries: readonly StreamEntry[]) => void;
+  woken: (stream: string, entry: StreamEntry) => void;
+  /** A reply may have been lost: entries may be pending for us that never arrived. */
+  interrupted: () => void;
+  onError: (error: unknown) => void;
+}
+
+/** How long after its block time a read may stay without an answer before its connection is thrown away. */
+const GRACE_MS = 1_500;
+
+/** Fetches work: one blocking read after the other on the worker's own connection, never more than can run soon. */
+export class Reader extends Service {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: ReaderSettings;
+  #client: Client | undefined;
+  #clientId: number | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: ReaderSettings) {
+    super();
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+  }
+
+  /** Creates the groups and the connection; throws where Redis cannot be used. */
+  protected async onStart(): Promise<void> {
+    await this.#createGroups();
+    await this.#connected();
+    this.#loop = this.#run();
+  }
+
+  protected async onStop(deadlineMs: number): Promise<void> {
+    const client = this.#client;
+    if (client && this.#loop && client.status === 'ready' && this.#clientId !== undefined) {
+      // Ends the read with an empty reply, so that nothing is delivered to a connection that is gone.
+      await settlesWithin(this.#link.call('CLIENT', ['UNBLOCK', this.#clientId]), Math.min(500, deadlineMs));
+      await settlesWithin(this.#loop, Math.min(500, deadlineMs));
+    }
+    if (client) discard(client);
+    await this.#loop;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.isStopping) {
+      try {
+        const count = await this.#settings.capacity();
+        if (count === 0) break;
+        await this.#read(count);
+        failures = 0;
+      } catch (error) {
+        if (this.isStopping) break;
+        failures += 1;
+        await this.#recover(error, failures);
+      }
+    }
+  }
+
+  async #read(count: number): Promise<void> {
+    const { group, consumerId, blockMs, wakeStreams } = this.#settings;
+    const client = this.#client ?? (await this.#connected());
+    const streams = [this.#keys.stream, ...wakeStreams];
+    const args = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS', ...streams];
+    for (let i = 0; i < streams.length; i++) args.push('>');
+    const command = new Command('xreadgroup', args, { replyEncoding: null });
+    const reply = await withDeadline(
+      client.sendCommand(command) as Promise<unknown>,
+      blockMs + GRACE_MS,
+      () => new ConnectionError(`Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`),
+    );
+    for (const [key, entries] of streamsOf(reply)) {
+      const stream = key.toString();
+      if (stream === this.#keys.stream) this.#settings.deliver(entries);
+      else for (const entry of entries) this.#settings.woken(stream, entry);
+    }
+  }
+
+  async #recover(error: unknown, failures: number): Promise<void> {
+    const message = error instanceof Error ? error.message : '';
+    const client = this.#client;
+    if (/NOGROUP|UNBLOCKED|no longer exists/.test(message)) {
+      // The stream or its group was deleted, or the node changed its role. The group starts at 0, never at $: jobs
+      // that were added meanwhile are there.
+      try {
+        await this.#createGroups();
+        if (failures <= 1) return;
+      } catch (again) {
+        this.#settings.onError(again);
+      }
+    } else {
+      this.#settings.onError(client ? toConnectionError(error, client, false) : error);
+      this.#dropClient();
+      this.#settings.interrupted();
+    }
+    await new Promise((resolve) => setTimeout(resolve, Math.min(25 * 2 ** Math.min(failures, 6), 1_000)));
+  }
+
+  async #connected(): Promise<Client> {
+    if (!this.#client) {
+      const client = this.#link.openBlocking();
+      this.#client = client;
+      let lastError: Error | undefined;
+      client.on('error', (error: Error) => {
+        lastError = error;
+      });
+      client.on('ready', () => {
+        void this.#identify(client);
+      });
+      client.on('close', () => {
+        this.#settings.interrupted();
+      });
+      try {
+        await connect(client, this.#settings.connectTimeoutMs, () => lastError);
+      } catch (error) {
+        this.#dropClient();
+        throw error;
+      }
+    }
+    return this.#client;
+  }
+
+  /** Learns the connection's id, for CLIENT UNBLOCK. On a cluster that command would reach an arbitrary node. */
+  async #identify(client: Client): Promise<void> {
+    if (isCluster(client)) return;
+    try {
+      const id = Number(await client.call('CLIENT', 'ID'));
+      if (client === this.#client) this.#clientId = id;
+    } catch {
+      // Not allowed by the ACL, or cut off again: stopping then closes the connection instead.
+      this.#clientId = undefined;
+    }
+  }
+
+  #dropClient(): void {
+    if (this.#client) discard(this.#client);
+    this.#client = undefined;
+    this.#clientId = undefined;
+  }
+
+  async #createGroups(): Promise<void> {
+    await this.#createGroup(this.#keys.stream, '0');
+    for (const stream of this.#settings.wakeStreams) await this.#createGroup(stream, '$');
+  }
+
+  async #createGroup(stream: string, from: string): Promise<void> {
+    try {
+      await this.#link.call('XGROUP', ['CREATE', stream, this.#settings.group, from, 'MKSTREAM']);
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.includes('BUSYGROUP')) throw error;
+    }
+  }
+}

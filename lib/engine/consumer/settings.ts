@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto';
+import { RETRY_DEFAULTS } from '../backoff.js';
+import { systemClock } from '../clock.js';
+import type { Clock } from '../clock.js';
+import { noopSink } from '../metrics.js';
+import type { MetricsSink } from '../metrics.js';
+import { MAX_PAYLOAD_BYTES } from '../new-job.js';
+import type { BackoffStrategy, ConsumerConfig, RetryConfig, SchedulerConfig, WorkerOptions } from '../options.js';
+
+/** Configuration of a consumer with every default filled in, and all times in ms. */
+export interface ConsumerSettings {
+  group: string;
+  consumerId: string;
+  batch: number;
+  blockMs: number;
+  leaseMs: number;
+  concurrency: number;
+  maxAttempts: number;
+  ackBatch: number;
+  ackIdleMs: number;
+  shutdownDeadlineMs: number;
+  maxPayloadBytes: number;
+  dlqInflight: number;
+  dlqMaxStreamLen: number;
+  retry: Required<RetryConfig>;
+  retryInflight: number;
+  delayedEnabled: boolean;
+  delayedPollIntervalMs: number;
+  delayedPromoteBatch: number;
+  delayedLockTtlMs: number;
+  /** 0 = no events. */
+  eventsCap: number;
+  runScheduler: boolean;
+  scheduler: SchedulerConfig;
+  storeResults: boolean;
+  resultTtlMs: number;
+  backoffStrategies: Record<string, BackoffStrategy>;
+  metrics: MetricsSink;
+  clock: Clock;
+}
+
+export function toSettings(config: ConsumerConfig): ConsumerSettings {
+  const lockTtlMs = (config.delayedLockTtlSecs ?? 5) * 1000;
+  return {
+    group: config.group ?? 'default',
+    consumerId: config.consumerId ?? `c-${randomUUID()}`,
+    batch: config.batch ?? 64,
+    blockMs: config.blockMs ?? 5_000,
+    leaseMs: config.claimMinIdleMs ?? 30_000,
+    concurrency: config.concurrency ?? 100,
+    maxAttempts: config.maxAttempts ?? 3,
+    ackBatch: config.ackBatch ?? 256,
+    ackIdleMs: config.ackIdleMs ?? 5,
+    shutdownDeadlineMs: (config.shutdownDeadlineSecs ?? 30) * 1000,
+    maxPayloadBytes: config.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+    dlqInflight: config.dlqInflight ?? 32,
+    dlqMaxStreamLen: config.dlqMaxStreamLen ?? 100_000,
+    retry: { ...RETRY_DEFAULTS, ...config.retry },
+    retryInflight: config.retryInflight ?? 64,
+    delayedEnabled: config.delayedEnabled ?? true,
+    delayedPollIntervalMs: config.delayedPollIntervalMs ?? lockTtlMs * 0.8,
+    delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
+    delayedLockTtlMs: lockTtlMs,
+    eventsCap: config.eventsEnabled === false ? 0 : (config.eventsMaxStreamLen ?? 100_000),
+    runScheduler: config.runScheduler ?? true,
+    scheduler: config.scheduler ?? {},
+    storeResults: config.storeResults ?? false,
+    resultTtlMs: (config.resultTtlSecs ?? 3_600) * 1000,
+    backoffStrategies: config.backoffStrategies ?? {},
+    metrics: config.metrics ?? noopSink,
+    clock: config.clock ?? systemClock,
+  };
+}
+
+/** The worker's own names, in those of the consumer. */
+export function toConsumerConfig(options: WorkerOptions): ConsumerConfig {
+  const { connection: _connection, autorun: _autorun, prefix: _prefix, ...rest } = options;
+  const { removeOnComplete: _onComplete, removeOnFail: _onFail, ...named } = rest;
+  const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = named;
+  const merged: ConsumerConfig = { ...config };
+  if (drainDelay !== undefined) merged.blockMs ??= drainDelay;
+  if (maxStalledCount !== undefined) merged.maxAttempts ??= maxStalledCount;
+  if (name !== undefined) merged.consumerId ??= name;
+  if (resultTtlMs !== undefined) merged.resultTtlSecs ??= Math.ceil(resultTtlMs / 1000);
+  if (schedulerTickMs !== undefined) merged.scheduler = { tickIntervalMs: schedulerTickMs, ...merged.scheduler };
+  return merged;
+}

@@ -1,0 +1,26 @@
+export { BackoffSpec } from './backoff.js';
+export { systemClock } from './clock.js';
+export type { Clock } from './clock.js';
+export type { DlqEntry } from './dlq.js';
+export * from './errors.js';
+export { Job } from './job.js';
+export type { JobProgress, JobState, JobType } from './job.js';
+export { noopSink } from './metrics.js';
+export type {
+  DlqReason,
+  DlqRouted,
+  JobOutcome,
+  LockOutcome,
+  MetricsSink,
+  PromoterTick,
+  ReaderBatch,
+  RetryScheduled,
+} from './metrics.js';
+export type * from './options.js';
+export { decodePayload, encodePayload } from './payload.js';
+export { Queue } from './queue.js';
+export { QueueEvents } from './queue-events.js';
+export type * from './queue-events.js';
+export { engineVersion } from './version.js';
+export { Worker } from './worker.js';
+export type { Processor, WorkerEventsMap } from './worker.js';

@@ -1,0 +1,231 @@
+import { EventEmitter } from 'node:events';
+import { queueKeys } from '../redis/keys.js';
+import type { QueueKeys } from '../redis/keys.js';
+import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
+import { ConsumerCore } from './consumer/consumer-core.js';
+import type { Delivery } from './consumer/delivery.js';
+import { toConsumerConfig, toSettings } from './consumer/settings.js';
+import type { ConsumerSettings } from './consumer/settings.js';
+import { ConfigError, NotSupportedError } from './errors.js';
+import type { Job, JobOwner, JobProgress } from './job.js';
+import type { WorkerOptions } from './options.js';
+import { workerSchema } from './schemas.js';
+import { checkOptions, checkQueueName } from './validate.js';
+
+/**
+ * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
+ */
+export type Processor<Data = unknown, Result = unknown, Name extends string = string> = (
+  job: Job<Data, Result, Name>,
+  signal: AbortSignal,
+) => Promise<Result> | Result;
+
+/** Listener arguments by event name. */
+export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends string = string> {
+  /** The worker reads. */
+  ready: [];
+  /** Before the processor is called; the second argument is always `''`. */
+  active: [job: Job<Data, Result, Name>, prev: string];
+  /** After the completion is committed. */
+  completed: [job: Job<Data, Result, Name>, result: Result, prev: string];
+  /** After the retry, or the dead letter, is committed. */
+  failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
+  progress: [job: Job<Data, Result, Name>, progress: JobProgress];
+  /** Redis failed, a lease was lost, or a listener threw. Without a listener it becomes a process warning. */
+  error: [error: Error];
+  closing: [message: string];
+  closed: [];
+}
+
+/** The consuming side of one queue, with its promoter and scheduler. */
+export class Worker<Data = unknown, Result = unknown, Name extends string = string>
+  extends EventEmitter<WorkerEventsMap<Data, Result, Name>>
+  implements AsyncDisposable
+{
+  readonly name: string;
+  readonly opts: WorkerOptions;
+  readonly keys: QueueKeys;
+  readonly #settings: ConsumerSettings;
+  readonly #link: CommandLink;
+  readonly #core: ConsumerCore;
+  #ready: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #stopped = false;
+  #markClosed: () => void = () => undefined;
+  readonly #closed = new Promise<void>((resolve) => {
+    this.#markClosed = resolve;
+  });
+
+  /** @throws ConfigError (CMQ-004) for a wrong name or option; NotSupportedError (CMQ-100) for a processor by path. */
+  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions) {
+    super();
+    checkQueueName(name);
+    if (typeof processor === 'string' || (processor as unknown) instanceof URL) {
+      throw new NotSupportedError(
+        'A processor by path (sandboxed) is not supported: give a function, and run more processes for isolation.',
+      );
+    }
+    if (typeof processor !== 'function') {
+      throw new ConfigError(`Worker "${name}": the processor must be a function (job) => Promise.`);
+    }
+    checkOptions(`Worker "${name}"`, workerSchema, opts);
+    this.name = name;
+    this.opts = opts;
+    this.keys = queueKeys(name);
+    this.#settings = toSettings(toConsumerConfig(opts));
+    this.#link = new CommandLink(opts.connection, opts);
+    const owner: JobOwner = {
+      name,
+      reportProgress: (job, progress) => {
+        this.#emit('progress', job as Job<Data, Result, Name>, progress);
+      },
+      signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
+    };
+    const withSignal = processor.length > 1;
+    this.#core = new ConsumerCore(
+      this.#link,
+      this.keys,
+      this.#settings,
+      opts.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      withSignal
+        ? (job) => processor(job as Job<Data, Result, Name>, job.signal)
+        : (job) => (processor as (job: unknown) => unknown)(job),
+      owner,
+      {
+        active: (job) => {
+          this.#emit('active', job as Job<Data, Result, Name>, '');
+        },
+        completed: (job) => {
+          this.#emit('completed', job as Job<Data, Result, Name>, job.returnvalue as Result, '');
+        },
+        failed: (job, error) => {
+          const reason = error instanceof Error ? error : new Error(String(error));
+          this.#emit('failed', job as Job<Data, Result, Name>, reason, '');
+        },
+        error: (error) => {
+          this.#report(error);
+        },
+      },
+    );
+    if (opts.autorun !== false) {
+      queueMicrotask(() => {
+        this.run().catch((error: unknown) => {
+          this.#report(error instanceof Error ? error : new Error(String(error)));
+        });
+      });
+    }
+  }
+
+  /** Name of the consumer in its group. */
+  get id(): string {
+    return this.#settings.consumerId;
+  }
+
+  /**
+   * Resolves when Redis answers and is new enough, whether or not the worker runs.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  waitUntilReady(): Promise<void> {
+    return this.#ready ?? this.#link.ready();
+  }
+
+  /**
+   * Consumes until `close()`, and resolves then. Called again, it returns the same promise.
+   * @throws ConnectionError (CMQ-001) or ConfigError (CMQ-004) where Redis cannot be used; call it again to try again
+   */
+  run(): Promise<void> {
+    this.#running ??= this.#run().catch((error: unknown) => {
+      this.#running = undefined;
+      throw error;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    if (this.#closing) return this.#closed;
+    this.#ready = this.#link.ready().then(() => this.#core.start());
+    try {
+      await this.#ready;
+    } catch (error) {
+      this.#ready = undefined;
+      if (this.isClosed) return;
+      throw error;
+    }
+    if (!this.isClosed) this.#emit('ready');
+    return this.#closed;
+  }
+
+  /**
+   * Stops fetching, gives back what has not started, and waits for running handlers up to `shutdownDeadlineSecs`; jobs
+   * that outlive it go back with no attempt used, and their signal is aborted. Settles by then whatever Redis does.
+   * Idempotent.
+   * @param force do not wait: abort running handlers at once
+   */
+  close(force = false): Promise<void> {
+    this.#closing ??= this.#close(force);
+    return this.#closing;
+  }
+
+  async #close(force: boolean): Promise<void> {
+    this.#emit('closing', force ? 'forced' : 'waiting for running jobs');
+    const grace = force ? 0 : this.#settings.shutdownDeadlineMs;
+    await this.#core.stop(grace);
+    this.#link.release();
+    this.#stopped = true;
+    this.#markClosed();
+    this.#emit('closed');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** True from the first call of `close()` on. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  isRunning(): boolean {
+    return this.#core.isStarted && !this.#stopped;
+  }
+
+  isPaused(): boolean {
+    return false;
+  }
+
+  pause(): Promise<never> {
+    return Promise.reject(new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'));
+  }
+
+  resume(): Promise<never> {
+    return Promise.reject(new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'));
+  }
+
+  rateLimit(_expireTimeMs: number): Promise<never> {
+    return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
+  }
+
+  /** Emits to listeners that may throw: what they throw harms nothing. */
+  #emit<E extends keyof WorkerEventsMap>(event: E, ...args: unknown[]): void {
+    const emitter = this as unknown as EventEmitter;
+    if (emitter.listenerCount(event) === 0) return;
+    try {
+      emitter.emit(event, ...args);
+    } catch (error) {
+      this.#report(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #report(error: Error): void {
+    if (this.listenerCount('error') === 0) {
+      process.emitWarning(error);
+      return;
+    }
+    try {
+      (this as unknown as EventEmitter).emit('error', error);
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+    }
+  }
+}
