@@ -4,9 +4,9 @@ import { producing } from '../src/producing.mjs';
 export default {
   name: 'add-bulk',
   title: '`addBulk` of 50',
-  sizes: { full: { jobs: 200_000, warmUp: 30_000 }, quick: { jobs: 60_000, warmUp: 15_000 } },
+  sizes: { full: { jobs: 100_000, oursTimes: 4 }, quick: { jobs: 30_000, oursTimes: 4 } },
   metrics: [{ key: 'rate', target: 4, quietTarget: 6 }, { key: 'clientCpuUs' }],
   native: ['xadd'],
 
-  open: producing((queue, count) => addInBulk(queue, count, 50)),
+  open: producing((queue, count) => addInBulk(queue, count, 50), 2_500),
 };

@@ -6,7 +6,7 @@ const TICK = 1_000;
 export default {
   name: 'add-concurrent',
   title: '`add` × 1,000 in one tick',
-  sizes: { full: { jobs: 100_000, warmUp: 20_000 }, quick: { jobs: 30_000, warmUp: 10_000 } },
+  sizes: { full: { jobs: 150_000, oursTimes: 4 }, quick: { jobs: 40_000, oursTimes: 4 } },
   metrics: [{ key: 'rate', target: 6 }],
 
   open: producing(async (queue, count) => {
@@ -14,5 +14,5 @@ export default {
       const size = Math.min(TICK, count - from);
       await Promise.all(Array.from({ length: size }, (_, index) => addOne(queue, from + index)));
     }
-  }),
+  }, 5 * TICK),
 };

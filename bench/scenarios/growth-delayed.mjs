@@ -9,7 +9,7 @@ export default COUNTS.map((jobs) => ({
   group: 'growth',
   rounds: 3,
   variants: jobs > 100_000 ? ['ours'] : ['peer', 'ours'],
-  sizes: { full: { jobs, warmUp: 20_000 }, quick: { jobs, warmUp: 10_000 } },
+  sizes: { full: { jobs }, quick: { jobs } },
   slow: jobs > 100_000,
   metrics: [{ key: 'rate' }, { key: 'slowestCallMs', limit: 10 }],
   ...consuming({ concurrency: 100, jobOptions: () => ({ delay: 1 }) }),

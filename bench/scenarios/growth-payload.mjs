@@ -1,4 +1,5 @@
 import { drained, job, MEASURED, WARM_UP } from '../src/jobs.mjs';
+import { untilWarm } from '../src/warm-up.mjs';
 
 const SIZES = [
   { bytes: 100, title: '100 B', full: 60_000, quick: 20_000, each: 50 },
@@ -6,7 +7,7 @@ const SIZES = [
   { bytes: 500_000, title: '500 KB', full: 300, quick: 100, each: 4 },
 ];
 
-/** Jobs with a larger payload, added in bulk and then worked off, all on the clock. */
+/** Jobs with a larger payload, added in bulk and then worked off at the same time. */
 export default SIZES.map(({ bytes, title, full, quick, each }) => ({
   name: `growth-payload/${bytes}`,
   title: `payload of ${title}, added and worked off`,
@@ -14,12 +15,14 @@ export default SIZES.map(({ bytes, title, full, quick, each }) => ({
   rounds: 3,
   variants: ['peer', 'ours'],
   params: { bytes, each },
-  sizes: { full: { jobs: full, warmUp: full / 4 }, quick: { jobs: quick, warmUp: quick / 4 } },
+  sizes: { full: { jobs: full }, quick: { jobs: quick } },
   exactly: ({ jobs }) => jobs,
   metrics: [{ key: 'rate' }],
 
   async open(context) {
-    await (await cycle(context, WARM_UP)).run(context.warmUp);
+    const warm = await cycle(context, WARM_UP);
+    await untilWarm(context.warmUpMs, () => warm.run(context.params.each * 5));
+    await warm.close();
     const { run, close } = await cycle(context, MEASURED);
     return { run: () => run(context.jobs), close };
   },
@@ -31,15 +34,17 @@ async function cycle(context, name) {
   const queue = await driver.queue(name);
   let handled = 0;
   const worker = await driver.worker(name, async () => void (handled += 1), { concurrency: 100 });
+  worker.start();
   return {
     async run(count) {
       for (let from = 0; from < count; from += params.each) {
         const size = Math.min(params.each, count - from);
         await queue.addBulk(Array.from({ length: size }, (_, index) => job(index, undefined, data)));
       }
-      worker.start();
       await drained(context, name);
-      return { jobs: handled };
+      const jobs = handled;
+      handled = 0;
+      return { jobs };
     },
     async close() {
       await worker.close();

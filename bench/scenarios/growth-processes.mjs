@@ -8,7 +8,7 @@ export default [1, 2, 4].map((processes) => ({
   rounds: 3,
   variants: ['peer', 'ours', 'oursQuiet'],
   processes,
-  sizes: { full: { jobs: 200_000, warmUp: 40_000 }, quick: { jobs: 50_000, warmUp: 20_000 } },
+  sizes: { full: { jobs: 100_000, oursTimes: 4 }, quick: { jobs: 30_000, oursTimes: 4 } },
   metrics: [
     { key: 'rate', against: 'growth-processes/1', ...(processes === 2 && { target: 1.6 }) },
     { key: 'redisShare' },

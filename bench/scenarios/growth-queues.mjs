@@ -1,4 +1,5 @@
-import { drained, fill, WARM_UP } from '../src/jobs.mjs';
+import { warmUp } from '../src/consuming.mjs';
+import { drained, fill } from '../src/jobs.mjs';
 
 const name = (index) => `queue-${index}`;
 
@@ -10,22 +11,16 @@ export default [1, 20, 200].map((queues) => ({
   rounds: 3,
   variants: ['peer', 'ours'],
   params: { queues },
-  sizes: { full: { jobs: 100_000, warmUp: 20_000 }, quick: { jobs: 30_000, warmUp: 10_000 } },
+  sizes: { full: { jobs: 60_000, oursTimes: 2 }, quick: { jobs: 30_000, oursTimes: 2 } },
   exactly: ({ jobs }) => jobs,
   metrics: [{ key: 'rate', against: 'growth-queues/1' }],
 
-  prepare: ({ driver, jobs, warmUp, params }) =>
-    fill(driver, {
-      [WARM_UP]: warmUp,
-      ...Object.fromEntries(Array.from({ length: params.queues }, (_, i) => [name(i), jobs / params.queues])),
-    }),
+  prepare: ({ driver, jobs, params: { queues } }) =>
+    fill(driver, Object.fromEntries(Array.from({ length: queues }, (_, i) => [name(i), jobs / queues]))),
 
   async open(context) {
     const { driver, jobs, params } = context;
-    const warm = await driver.worker(WARM_UP, async () => undefined, { concurrency: 100 });
-    warm.start();
-    await drained(context, WARM_UP);
-    await warm.close();
+    await warmUp(context, { concurrency: 100 });
 
     let handled = 0;
     let reached;

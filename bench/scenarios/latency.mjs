@@ -7,7 +7,7 @@ const TICK_MS = 1;
 export default {
   name: 'latency',
   title: 'latency add → handler at 1,000/s',
-  sizes: { full: { jobs: 10_000, warmUp: 3_000 }, quick: { jobs: 3_000, warmUp: 2_000 } },
+  sizes: { full: { jobs: 10_000 }, quick: { jobs: 3_000 } },
   exactly: ({ jobs }) => jobs,
   metrics: [
     { key: 'p50Ms', target: 1 },
@@ -15,7 +15,7 @@ export default {
   ],
 
   /** Producer and worker share a process, on both sides. */
-  async open({ driver, jobs, warmUp }) {
+  async open({ driver, jobs, warmUpMs }) {
     const queue = await driver.queue(MEASURED);
     let histogram = createHistogram();
     let handled = 0;
@@ -41,7 +41,7 @@ export default {
         values: { p50Ms: histogram.percentile(50) / 1_000, p99Ms: histogram.percentile(99) / 1_000 },
       };
     };
-    await run(warmUp);
+    await run((warmUpMs / 1_000) * PER_SECOND);
     return {
       run: () => run(jobs),
       async close() {

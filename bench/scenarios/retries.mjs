@@ -3,7 +3,7 @@ import { consuming } from '../src/consuming.mjs';
 export default {
   name: 'retries',
   title: 'every job fails once, back-off 1 ms',
-  sizes: { full: { jobs: 60_000, warmUp: 10_000 }, quick: { jobs: 15_000, warmUp: 5_000 } },
+  sizes: { full: { jobs: 40_000, oursTimes: 4 }, quick: { jobs: 12_000, oursTimes: 4 } },
   metrics: [{ key: 'rate', target: 5 }],
   ...consuming({
     concurrency: 100,

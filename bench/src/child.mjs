@@ -16,6 +16,7 @@ const driver = await openVariant(variant, port);
 const redis = new Redis({ host: '127.0.0.1', port, lazyConnect: true });
 const context = {
   driver,
+  redis,
   variant,
   processes,
   ...sizes,

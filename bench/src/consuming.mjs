@@ -1,11 +1,13 @@
-import { drained, fill, MEASURED, WARM_UP } from './jobs.mjs';
+import { addInBulk, CHUNK, drained, fill, MEASURED, WARM_UP } from './jobs.mjs';
+import { untilWarm } from './warm-up.mjs';
 
 /** With several processes nobody knows which handles how many, so all of them ask the server. */
 const SHARED_POLL_MS = 5;
+const CHUNKS_AT_ONCE = 10;
 
 /**
- * A scenario that works a filled queue off. The queue is filled by another process, and this one gets warm on a queue
- * of its own; the clock runs from the start of the worker until the last job is acknowledged.
+ * A scenario that works a filled queue off. The queue is filled by another process, and this one gets warm on a
+ * queue of its own; the clock runs from the start of the worker until the last job is acknowledged.
  *
  * @param {object} options
  * @param {number} options.concurrency
@@ -19,15 +21,12 @@ export function consuming({ concurrency, jobOptions, handler, backlog }) {
 
     prepare: (context) => {
       const waiting = backlog?.(context) ?? context.jobs;
-      return fill(context.driver, { [WARM_UP]: context.warmUp, [MEASURED]: waiting }, jobOptions?.(context));
+      return fill(context.driver, { [MEASURED]: waiting }, jobOptions?.(context));
     },
 
     async open(context) {
       const work = handler?.(context);
-      const warm = await startable(context, WARM_UP, concurrency, work);
-      warm.start();
-      await drained(context, WARM_UP, SHARED_POLL_MS);
-      await warm.close();
+      await warmUp(context, { concurrency, work, opts: jobOptions?.(context) });
 
       const worker = await startable(context, MEASURED, concurrency, work);
       return {
@@ -42,6 +41,20 @@ export function consuming({ concurrency, jobOptions, handler, backlog }) {
       };
     },
   };
+}
+
+/** Adds and works off, again and again, on a queue of its own for each process. */
+export async function warmUp(context, { concurrency, work, opts }) {
+  const name = `${WARM_UP}-${process.pid}`;
+  const queue = await context.driver.queue(name);
+  const worker = await startable(context, name, concurrency, work);
+  worker.start();
+  await untilWarm(context.warmUpMs, async () => {
+    for (let turn = 0; turn < CHUNKS_AT_ONCE; turn += 1) await addInBulk(queue, CHUNK, CHUNK, opts);
+    await drained(context, name);
+  });
+  await worker.close();
+  await queue.close();
 }
 
 async function startable({ driver }, name, concurrency, work = async () => undefined) {

@@ -1,6 +1,4 @@
-import { addInBulk, MEASURED } from './jobs.mjs';
-
-const CHUNK = 500;
+import { addInBulk, CHUNK, MEASURED } from './jobs.mjs';
 
 /**
  * Memory per job: what a further job costs once the capped histories (events) are full. The first jobs fill those, the
@@ -11,11 +9,11 @@ const CHUNK = 500;
 export function filling(opts) {
   return {
     rounds: 2,
-    sizes: { full: { jobs: 200_000, warmUp: 120_000 }, quick: { jobs: 100_000, warmUp: 110_000 } },
+    sizes: { full: { jobs: 200_000, before: 120_000 }, quick: { jobs: 100_000, before: 110_000 } },
 
-    async open({ driver, jobs, warmUp }) {
+    async open({ driver, jobs, before }) {
       const queue = await driver.queue(MEASURED);
-      await addInBulk(queue, warmUp, CHUNK, opts);
+      await addInBulk(queue, before, CHUNK, opts);
       return {
         async run() {
           await addInBulk(queue, jobs, CHUNK, opts);

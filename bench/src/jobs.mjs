@@ -5,7 +5,8 @@ export const MEASURED = 'measured';
 export const WARM_UP = 'warm-up';
 
 const JOB = 'welcome';
-const CHUNK = 500;
+/** Jobs of one call wherever the number does not matter. */
+export const CHUNK = 500;
 const POLL_MS = 2;
 
 /** One small object, one name. */

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readServer, resetServer, serverDelta } from './server.mjs';
 
+const WARM_UP_MS = { quick: 700, full: 2_000 };
+
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
 /**
@@ -16,7 +18,7 @@ export async function measure(scenario, variant, { admin, port, quick, profileDi
   await admin.flushall('SYNC');
   await admin.memory('PURGE').catch(() => undefined);
 
-  const sizes = quick ? scenario.sizes.quick : scenario.sizes.full;
+  const sizes = sizesOf(scenario, variant, quick);
   const processes = scenario.processes ?? 1;
   const order = { type: 'start', scenario: scenario.name, variant, port, sizes, processes };
 
@@ -46,6 +48,17 @@ export async function measure(scenario, variant, { admin, port, quick, profileDi
   } finally {
     for (const child of children) child.kill();
   }
+}
+
+/** The faster side gets more jobs, so that both are measured for seconds. */
+function sizesOf(scenario, variant, quick) {
+  const { oursTimes = 1, ...sizes } = quick ? scenario.sizes.quick : scenario.sizes.full;
+  const times = variant.startsWith('ours') ? oursTimes : 1;
+  return {
+    ...sizes,
+    ...(sizes.jobs !== undefined && { jobs: sizes.jobs * times }),
+    warmUpMs: quick ? WARM_UP_MS.quick : WARM_UP_MS.full,
+  };
 }
 
 function summary(scenario, results, server, sizes) {

@@ -1,18 +1,18 @@
-import { MEASURED, WARM_UP } from './jobs.mjs';
+import { MEASURED } from './jobs.mjs';
+import { untilWarm } from './warm-up.mjs';
 
 /**
- * Opens a scenario that only adds: the same `produce` gets the process warm, then runs on the clock.
+ * A scenario that only adds: the same `produce` gets the process warm, then runs on the clock.
  *
  * @param {(queue: import('../drivers/driver.d.ts').BenchQueue, count: number) => Promise<void>} produce
+ * @param {number} atOnce jobs of one turn of the warm-up
  */
-export function producing(produce) {
-  return async ({ driver, jobs, warmUp }) => {
-    const warm = await driver.queue(WARM_UP);
-    await produce(warm, warmUp);
-    await warm.close();
-
+export function producing(produce, atOnce) {
+  return async ({ driver, redis, jobs, warmUpMs }) => {
     const queue = await driver.queue(MEASURED);
-    // Connects, and loads the script.
+    await untilWarm(warmUpMs, () => produce(queue, atOnce));
+    await redis.flushall();
+    // A server that was emptied has to be told things anew: the queue's own keys, say.
     await produce(queue, 1);
     return {
       async run() {
