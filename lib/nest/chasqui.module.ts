@@ -1,0 +1,46 @@
+import { Module, type ConfigurableModuleAsyncOptions, type DynamicModule } from '@nestjs/common';
+import { OwnModule } from './importers.js';
+import type { ChasquiFeatureExtras, ChasquiFeatureOptions, ChasquiQueueOptions } from './module-options.js';
+import { ConnectionModuleClass } from './modules/connection.module-definition.js';
+import { ChasquiCoreModule } from './modules/core.module.js';
+import { ChasquiFeatureModule } from './modules/feature.module.js';
+import { ChasquiQueueModule } from './modules/queue.module.js';
+
+/** What `ChasquiModule.forFeatureAsync` takes: a factory for a queue's options, and what must be known before it runs. */
+export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
+  ChasquiFeatureOptions,
+  'createQueueOptions'
+> &
+  ChasquiFeatureExtras;
+
+/**
+ * `forRoot` registers a connection, once per application and connection; `forFeature` registers queues, in the modules
+ * that use them.
+ *
+ * @example
+ * ```ts
+ * ChasquiModule.forRoot({ connection: { host: '127.0.0.1', port: 6379 } })
+ * ChasquiModule.forFeature({ name: 'welcome', defaultJobOptions: { attempts: 5 } })
+ * ```
+ */
+@OwnModule()
+@Module({ imports: [ChasquiCoreModule] })
+export class ChasquiModule extends ConnectionModuleClass {
+  /** Registers queues, by name or with options. */
+  static forFeature(...queues: readonly (string | ChasquiQueueOptions)[]): DynamicModule {
+    return together(
+      queues.map((queue) =>
+        ChasquiQueueModule.forFeature(typeof queue === 'string' ? { name: queue } : queue),
+      ),
+    );
+  }
+
+  /** The same with options from `useFactory`, `useClass` or `useExisting`; the queue's `name` stands beside them. */
+  static forFeatureAsync(...queues: readonly ChasquiQueueAsyncOptions[]): DynamicModule {
+    return together(queues.map((queue) => ChasquiQueueModule.forFeatureAsync(queue)));
+  }
+}
+
+function together(modules: DynamicModule[]): DynamicModule {
+  return { module: ChasquiFeatureModule, imports: modules, exports: modules };
+}

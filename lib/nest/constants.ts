@@ -1,0 +1,59 @@
+import type { QueueEventsMap, WorkerEventsMap } from '../engine/index.js';
+
+/** `ExecutionContext.getType()` inside the guards, pipes, interceptors and filters of a job handler. */
+export const CHASQUI_CONTEXT_TYPE = 'chasqui';
+
+/** Name of the connection that `forRoot` registers and `forFeature` uses unless told otherwise. */
+export const DEFAULT_CONNECTION = 'default';
+
+export const PROCESSOR_METADATA = 'chasqui:processor';
+export const ON_JOB_METADATA = 'chasqui:on-job';
+export const ON_WORKER_EVENT_METADATA = 'chasqui:on-worker-event';
+export const QUEUE_EVENTS_LISTENER_METADATA = 'chasqui:queue-events-listener';
+export const ON_QUEUE_EVENT_METADATA = 'chasqui:on-queue-event';
+
+/**
+ * Where Nest keeps the decorated parameters of a method. It is the key that `createParamDecorator` writes to, so that
+ * a user's own parameter decorators work on job handlers, and the one Nest scans for pipes given as classes.
+ */
+export const PARAMETERS_METADATA = '__routeArguments__';
+
+/**
+ * Marks a class through which calls from outside enter the application, as controllers are. Global enhancers that are
+ * request-scoped are bound to such classes only.
+ */
+export const ENTRY_PROVIDER_METADATA = '__entryProvider__';
+
+/** Where Nest keeps the enhancers bound to a class or a method, by what they are. */
+export const ENHANCER_METADATA = {
+  guard: '__guards__',
+  pipe: '__pipes__',
+  interceptor: '__interceptors__',
+  'exception filter': '__exceptionFilters__',
+} as const;
+
+/** The events that there are, by which a decorator's argument is checked. The types keep the lists complete. */
+export const WORKER_EVENTS = Object.keys({
+  ready: true,
+  active: true,
+  progress: true,
+  completed: true,
+  failed: true,
+  error: true,
+  closing: true,
+  closed: true,
+} satisfies Record<keyof WorkerEventsMap, true>);
+
+export const QUEUE_EVENTS = Object.keys({
+  waiting: true,
+  delayed: true,
+  active: true,
+  completed: true,
+  failed: true,
+  'retry-scheduled': true,
+  dlq: true,
+  'retries-exhausted': true,
+  drained: true,
+  unknown: true,
+  error: true,
+} satisfies Record<keyof QueueEventsMap, true>);

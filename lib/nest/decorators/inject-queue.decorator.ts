@@ -1,0 +1,7 @@
+import { Inject } from '@nestjs/common';
+import { getQueueToken } from '../tokens.js';
+
+/** Injects the queue that `ChasquiModule.forFeature` registered by this name. */
+export function InjectQueue(name: string): ParameterDecorator & PropertyDecorator {
+  return Inject(getQueueToken(name));
+}

@@ -1,0 +1,28 @@
+import { ON_JOB_METADATA } from '../constants.js';
+import { appendToMethod } from './metadata.js';
+
+/** What one `@OnJob` asks for; empty: whatever no other handler of the queue takes. */
+export type OnJobMetadata = readonly (string | RegExp)[];
+
+/**
+ * The method handles the jobs of these names. Without a name it is the queue's catch-all. An exact name goes before a
+ * pattern, a pattern before the catch-all.
+ *
+ * Without parameter decorators the method gets `(job: Job, signal: AbortSignal)`. What it returns (a value, a promise,
+ * the last value of an Observable) is the job's result. What it throws fails the attempt; an `UnrecoverableError` sends
+ * the job to the dead letters at once.
+ *
+ * @example
+ * ```ts
+ * @OnJob('send')
+ * send(@JobData() mail: WelcomeDto) {}
+ *
+ * @OnJob('created', 'updated', /^sync\./)
+ * index(job: Job) {}
+ * ```
+ */
+export function OnJob(
+  ...names: readonly (string | RegExp | readonly (string | RegExp)[])[]
+): MethodDecorator {
+  return appendToMethod(ON_JOB_METADATA, names.flat() satisfies OnJobMetadata);
+}

@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, ModuleRef } from '@nestjs/core';
+import {
+  ON_JOB_METADATA,
+  ON_QUEUE_EVENT_METADATA,
+  ON_WORKER_EVENT_METADATA,
+  PROCESSOR_METADATA,
+  QUEUE_EVENTS_LISTENER_METADATA,
+} from '../constants.js';
+import type { OnJobMetadata } from '../decorators/on-job.decorator.js';
+import type { ProcessorMetadata } from '../decorators/processor.decorator.js';
+import type { QueueEventsListenerMetadata } from '../decorators/queue-events-listener.decorator.js';
+import type { InstanceWrapper } from '../nest-types.js';
+import type {
+  Declarations,
+  HandlerDeclaration,
+  ListenerDeclaration,
+  ProcessorDeclaration,
+  QueueEventsDeclaration,
+  Stray,
+} from './declarations.js';
+import { groupBy } from './group-by.js';
+import type { Host, HostClass, HostInstance } from './host.js';
+
+/** Finds what the decorators say, in the providers and controllers of all modules. */
+@Injectable()
+export class ChasquiExplorer {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+  ) {}
+
+  explore(): Declarations {
+    const processors: ProcessorDeclaration[] = [];
+    const listeners: QueueEventsDeclaration[] = [];
+    const strays: Stray[] = [];
+    for (const host of this.hosts()) {
+      const processor = classMetadata<ProcessorMetadata>(PROCESSOR_METADATA, host);
+      const listener = classMetadata<QueueEventsListenerMetadata>(QUEUE_EVENTS_LISTENER_METADATA, host);
+      const handled = this.handlers(host);
+      const onWorker = this.listeners(host, ON_WORKER_EVENT_METADATA);
+      const onQueue = this.listeners(host, ON_QUEUE_EVENT_METADATA);
+      if (processor) processors.push({ host, ...processor, handlers: handled, listeners: onWorker });
+      else {
+        strays.push(...handled.map(stray('@OnJob', '@Processor')));
+        strays.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
+      }
+      if (listener) listeners.push({ host, ...listener, listeners: onQueue });
+      else strays.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
+    }
+    return { processors, listeners, strays };
+  }
+
+  private *hosts(): Iterable<Host> {
+    for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
+      const host = toHost(wrapper);
+      if (host) yield host;
+    }
+  }
+
+  private handlers(host: Host): HandlerDeclaration[] {
+    const byMethod = groupBy(
+      this.decorated<OnJobMetadata>(host, ON_JOB_METADATA),
+      ([methodName]) => methodName,
+    );
+    return [...byMethod].map(([methodName, uses]) => ({
+      host,
+      methodName,
+      names: [...new Set(uses.flatMap(([, names]) => names))],
+      catchAll: uses.some(([, names]) => names.length === 0),
+    }));
+  }
+
+  private listeners(host: Host, key: string): ListenerDeclaration[] {
+    return this.decorated<string>(host, key).map(([methodName, event]) => ({ host, methodName, event }));
+  }
+
+  /** Every use of a method decorator in the class and its base classes. */
+  private decorated<Value>(host: Host, key: string): (readonly [methodName: string, value: Value])[] {
+    const prototype = host.classRef.prototype as Record<string, object>;
+    return this.scanner.getAllMethodNames(prototype).flatMap((methodName) => {
+      const values = Reflect.getMetadata(key, prototype[methodName] as object) as Value[] | undefined;
+      return (values ?? []).map((value) => [methodName, value] as const);
+    });
+  }
+}
+
+function toHost(wrapper: InstanceWrapper): Host | undefined {
+  const module = wrapper.host;
+  const moduleRef = module?.providers.get(ModuleRef)?.instance as ModuleRef | undefined;
+  // An alias (`useExisting`) is found under the token that it stands for.
+  if (!module || !moduleRef || wrapper.isAlias) return undefined;
+  const classRef = classOf(wrapper);
+  if (!classRef) return undefined;
+  const scoped = !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+  return {
+    wrapper,
+    module,
+    moduleRef,
+    classRef,
+    className: classRef.name,
+    moduleName: module.metatype.name,
+    scoped,
+    instance: scoped ? undefined : (wrapper.instance as HostInstance),
+  };
+}
+
+/**
+ * The class of a provider, whichever way it is provided. What a factory will make once per request cannot be known.
+ */
+function classOf({ isNotMetatype, metatype, instance }: InstanceWrapper): HostClass | undefined {
+  if (!isNotMetatype && typeof metatype === 'function') return metatype as unknown as HostClass;
+  if (typeof instance !== 'object' || instance === null) return undefined;
+  // Not `instance.constructor`: a value may be a proxy that answers to any name.
+  const prototype = Object.getPrototypeOf(instance) as { constructor?: unknown } | null;
+  return typeof prototype?.constructor === 'function' ? (prototype.constructor as HostClass) : undefined;
+}
+
+function classMetadata<Metadata>(key: string, host: Host): Metadata | undefined {
+  return Reflect.getMetadata(key, host.classRef) as Metadata | undefined;
+}
+
+function stray(decorator: string, classDecorator: string) {
+  return ({ host, methodName }: { host: Host; methodName: string }): Stray => ({
+    host,
+    methodName,
+    decorator,
+    classDecorator,
+  });
+}

@@ -1,0 +1,49 @@
+import type { OnJobMetadata } from '../decorators/on-job.decorator.js';
+import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
+import type { Host } from './host.js';
+
+/** What the decorators of an application say, as found and not yet checked. */
+export interface Declarations {
+  readonly processors: readonly ProcessorDeclaration[];
+  readonly listeners: readonly QueueEventsDeclaration[];
+  /** Method decorators in classes without the class decorator that they need. */
+  readonly strays: readonly Stray[];
+}
+
+export interface ProcessorDeclaration {
+  readonly host: Host;
+  readonly queue: string;
+  readonly options: WorkerSettings;
+  readonly handlers: readonly HandlerDeclaration[];
+  readonly listeners: readonly ListenerDeclaration[];
+}
+
+/** One method with `@OnJob`, once or more. */
+export interface HandlerDeclaration {
+  readonly host: Host;
+  readonly methodName: string;
+  readonly names: OnJobMetadata;
+  /** Takes whatever no other handler of the queue takes. */
+  readonly catchAll: boolean;
+}
+
+/** One `@OnWorkerEvent` or `@OnQueueEvent`. */
+export interface ListenerDeclaration {
+  readonly host: Host;
+  readonly methodName: string;
+  readonly event: string;
+}
+
+export interface QueueEventsDeclaration {
+  readonly host: Host;
+  readonly queue: string;
+  readonly options: QueueEventsSettings;
+  readonly listeners: readonly ListenerDeclaration[];
+}
+
+export interface Stray {
+  readonly host: Host;
+  readonly methodName: string;
+  readonly decorator: string;
+  readonly classDecorator: string;
+}

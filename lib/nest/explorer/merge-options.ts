@@ -1,0 +1,33 @@
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { ConflictingOptionsError } from '../errors.js';
+import { placeOf, type Host } from './host.js';
+
+/**
+ * The options of all classes that share one worker, or one subscription, of a queue.
+ * @throws ConflictingOptionsError where two of them want different values of one option
+ */
+export function mergeOptions<Options extends object>(
+  decorator: string,
+  queue: string,
+  declarations: readonly { readonly host: Host; readonly options: Options }[],
+): Options {
+  const merged = new Map<string, { readonly host: Host; readonly value: unknown }>();
+  for (const { host, options } of declarations) {
+    for (const [key, value] of Object.entries(options) as [string, unknown][]) {
+      if (value === undefined) continue;
+      const other = merged.get(key);
+      if (!other) merged.set(key, { host, value });
+      else if (!isDeepStrictEqual(other.value, value)) {
+        throw new ConflictingOptionsError(queue, key, decorator, [
+          { place: placeOf(other.host), value: print(other.value) },
+          { place: placeOf(host), value: print(value) },
+        ]);
+      }
+    }
+  }
+  return Object.fromEntries([...merged].map(([key, { value }]) => [key, value])) as Options;
+}
+
+function print(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity });
+}

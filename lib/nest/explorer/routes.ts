@@ -1,0 +1,59 @@
+import { DuplicateHandlerError, NoHandlerError } from '../errors.js';
+import type { Place } from '../place.js';
+import type { HandlerDeclaration } from './declarations.js';
+import { placeOf } from './host.js';
+
+/** Which handler takes which job names of one queue. */
+export interface RoutePlan {
+  readonly names: ReadonlyMap<string, HandlerDeclaration>;
+  readonly patterns: readonly { readonly pattern: RegExp; readonly handler: HandlerDeclaration }[];
+  readonly rest: HandlerDeclaration | undefined;
+}
+
+/** @throws DuplicateHandlerError, NoHandlerError */
+export function planRoutes(
+  queue: string,
+  handlers: readonly HandlerDeclaration[],
+  processors: readonly Place[],
+): RoutePlan {
+  if (handlers.length === 0) throw new NoHandlerError(queue, processors);
+  const names = new Map<string, HandlerDeclaration>();
+  const patterns = new Map<string, { pattern: RegExp; handler: HandlerDeclaration }>();
+  let rest: HandlerDeclaration | undefined;
+
+  for (const handler of handlers) {
+    if (handler.catchAll) {
+      if (rest) throw duplicate(queue, 'all other job names, @OnJob()', rest, handler);
+      rest = handler;
+    }
+    for (const name of handler.names) {
+      if (typeof name === 'string') {
+        const other = names.get(name);
+        if (other) throw duplicate(queue, `the job name "${name}"`, other, handler);
+        names.set(name, handler);
+      } else {
+        const other = patterns.get(String(name));
+        if (other) throw duplicate(queue, `the pattern ${String(name)}`, other.handler, handler);
+        patterns.set(String(name), { pattern: stateless(name), handler });
+      }
+    }
+  }
+  return { names, patterns: [...patterns.values()], rest };
+}
+
+/** `g` and `y` make a pattern remember where it was, and so match one name and not the next. */
+function stateless({ source, flags }: RegExp): RegExp {
+  return new RegExp(source, flags.replace(/[gy]/g, ''));
+}
+
+function duplicate(
+  queue: string,
+  what: string,
+  ...handlers: readonly HandlerDeclaration[]
+): DuplicateHandlerError {
+  return new DuplicateHandlerError(
+    queue,
+    what,
+    handlers.map(({ host, methodName }) => placeOf(host, methodName)),
+  );
+}

@@ -1,0 +1,54 @@
+import type { ArgumentsHost } from '@nestjs/common';
+import type { Job } from '../../engine/index.js';
+import { ConfigTypeError } from '../../engine/errors.js';
+import { CHASQUI_CONTEXT_TYPE } from '../constants.js';
+
+/** For `context.getType<ChasquiContextType>()`. */
+export type ChasquiContextType = typeof CHASQUI_CONTEXT_TYPE;
+
+/**
+ * Typed access to the job in a guard, interceptor or exception filter.
+ *
+ * @example
+ * ```ts
+ * intercept(context: ExecutionContext, next: CallHandler) {
+ *   if (!JobExecutionContext.is(context)) return next.handle();
+ *   const job = JobExecutionContext.create(context).getJob();
+ * ```
+ */
+export class JobExecutionContext<Data = unknown> {
+  private constructor(private readonly job: Job<Data>) {}
+
+  /** Whether a job handler is being called, and not a route or something else. */
+  static is(context: ArgumentsHost): boolean {
+    return context.getType<string>() === CHASQUI_CONTEXT_TYPE;
+  }
+
+  /** @throws TypeError (CMQ-004) where the context is not that of a job */
+  static create<Data = unknown>(context: ArgumentsHost): JobExecutionContext<Data> {
+    if (!JobExecutionContext.is(context)) {
+      throw new ConfigTypeError(
+        `JobExecutionContext.create: this context is of type "${context.getType<string>()}", not "${CHASQUI_CONTEXT_TYPE}". ` +
+          'Ask JobExecutionContext.is(context) first where an enhancer serves several kinds.',
+      );
+    }
+    return new JobExecutionContext(context.getArgByIndex<Job<Data>>(0));
+  }
+
+  getJob(): Job<Data> {
+    return this.job;
+  }
+
+  getData(): Data {
+    return this.job.data;
+  }
+
+  getQueueName(): string {
+    return this.job.queueName;
+  }
+
+  /** Aborted when the attempt should stop. */
+  getSignal(): AbortSignal {
+    return this.job.signal;
+  }
+}

@@ -1,0 +1,70 @@
+import { nearestKey } from '../../engine/validate.js';
+import type { Job } from '../../engine/index.js';
+import { AmbiguousJobError, UnhandledJobError } from '../errors.js';
+import type { HandlerDeclaration } from '../explorer/declarations.js';
+import { placeOf } from '../explorer/host.js';
+import type { RoutePlan } from '../explorer/routes.js';
+import type { JobHandler } from './job-context.factory.js';
+
+/** Names that a pattern or the catch-all took are kept, up to this many: names may be made up by producers. */
+const REMEMBERED_NAMES = 1_000;
+
+/** Gives each job of a queue to its handler: by exact name, then by pattern, then to the catch-all. */
+export class JobRouter {
+  readonly #handlers = new Map<HandlerDeclaration, JobHandler>();
+  readonly #found = new Map<string, JobHandler>();
+
+  constructor(
+    private readonly queue: string,
+    private readonly routes: RoutePlan,
+    private readonly build: (handler: HandlerDeclaration) => JobHandler,
+  ) {
+    // Built at boot, so that what is wrong with a handler shows there.
+    for (const handler of routes.names.values()) this.handlerOf(handler);
+    for (const { handler } of routes.patterns) this.handlerOf(handler);
+    if (routes.rest) this.handlerOf(routes.rest);
+  }
+
+  /** @throws UnhandledJobError, AmbiguousJobError: both unrecoverable */
+  readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
+
+  private find(name: string): JobHandler {
+    const known = this.#found.get(name);
+    if (known) return known;
+    const handler = this.handlerOf(this.declarationFor(name));
+    if (this.#found.size < REMEMBERED_NAMES) this.#found.set(name, handler);
+    return handler;
+  }
+
+  private declarationFor(name: string): HandlerDeclaration {
+    const { names, patterns, rest } = this.routes;
+    const exact = names.get(name);
+    if (exact) return exact;
+    const matching = new Set(
+      patterns.filter(({ pattern }) => pattern.test(name)).map(({ handler }) => handler),
+    );
+    const [match = rest, ...others] = matching;
+    if (!match) {
+      const exactNames = [...names.keys()];
+      const handled = [
+        ...exactNames.map((known) => `"${known}"`),
+        ...patterns.map(({ pattern }) => String(pattern)),
+      ];
+      throw new UnhandledJobError(this.queue, name, handled, nearestKey(name, exactNames));
+    }
+    if (others.length > 0) {
+      const places = [...matching].map(({ host, methodName }) => placeOf(host, methodName));
+      throw new AmbiguousJobError(this.queue, name, places);
+    }
+    return match;
+  }
+
+  private handlerOf(declaration: HandlerDeclaration): JobHandler {
+    let handler = this.#handlers.get(declaration);
+    if (!handler) {
+      handler = this.build(declaration);
+      this.#handlers.set(declaration, handler);
+    }
+    return handler;
+  }
+}

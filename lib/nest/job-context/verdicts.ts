@@ -1,0 +1,58 @@
+import { HttpException } from '@nestjs/common';
+import { messageOf } from '../../engine/errors.js';
+import { JobRefusedError, PayloadRejectedError } from '../errors.js';
+import type { Place } from '../place.js';
+
+export type Judge = 'guard' | 'pipe';
+
+/** Statuses of the 4xx family that speak of the moment and not of the job: trying again may help. */
+const TEMPORARY = new Set([408, 409, 423, 424, 425, 429]);
+
+/**
+ * Remembers which errors came from guards and pipes. What they refuse they would refuse again, so it is made
+ * unrecoverable; the same exception out of the handler itself is an error like any other. It happens after the
+ * exception filters, which see what was thrown.
+ */
+export class Verdicts {
+  readonly #judges = new WeakMap<object, Judge>();
+
+  /** Runs a step of guards or pipes, and remembers what it throws. */
+  async by<T>(judge: Judge, step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      if (typeof error === 'object' && error !== null) this.#judges.set(error, judge);
+      throw error;
+    }
+  }
+
+  /** The error as the engine should see it. */
+  translate(error: unknown, place: Place): unknown {
+    if (!(error instanceof HttpException) || !isFinal(error)) return error;
+    switch (this.#judges.get(error)) {
+      case 'guard':
+        return new JobRefusedError(place, { cause: error });
+      case 'pipe':
+        return new PayloadRejectedError(place, violationsOf(error), { cause: error });
+      case undefined:
+        return error;
+    }
+  }
+}
+
+function isFinal(error: HttpException): boolean {
+  const status = error.getStatus();
+  return status >= 400 && status < 500 && !TEMPORARY.has(status);
+}
+
+/** The list that a `ValidationPipe` puts into its response; else the message. */
+function violationsOf(error: HttpException): readonly string[] {
+  const response = error.getResponse();
+  const message = typeof response === 'object' ? (response as { message?: unknown }).message : response;
+  if (Array.isArray(message) && message.length > 0) return message.map(textOf);
+  return [typeof message === 'string' && message !== '' ? message : messageOf(error)];
+}
+
+function textOf(violation: unknown): string {
+  return typeof violation === 'string' ? violation : (JSON.stringify(violation) ?? String(violation));
+}

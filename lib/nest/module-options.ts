@@ -1,0 +1,78 @@
+import type { InjectionToken } from '@nestjs/common';
+import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
+
+/** Everything a worker can be told, but not its connection, which comes from the queue. */
+export type WorkerSettings = Omit<WorkerOptions, 'connection'>;
+
+/** Everything a queue can be told, but not its connection. */
+export type QueueSettings = Omit<QueueOptions, 'connection'>;
+
+/** Everything an events subscription can be told, but not its connection. */
+export type QueueEventsSettings = Omit<QueueEventsOptions, 'connection' | 'autorun'>;
+
+/**
+ * What `ChasquiModule.forRoot` takes: a connection, and the defaults of the queues that use it. Every field of
+ * {@link QueueSettings} is a default for them all; `forFeature` wins over it.
+ */
+export interface ChasquiModuleOptions extends QueueSettings {
+  /**
+   * Where Redis is. One command connection is opened for all queues and workers of it. An ioredis client of your own is
+   * used as it is and never closed.
+   */
+  connection: Connection;
+  /**
+   * Which queues this process works on: all (`true`, the default), none (`false`: it only adds jobs), or those named.
+   * Processors of the others are checked like any, and get no worker.
+   */
+  workers?: boolean | readonly string[];
+  /** Defaults for all workers of this connection; `@Processor` and `forFeature` win over them. */
+  workerOptions?: WorkerSettings;
+  /**
+   * Token of an event emitter (`EventEmitter2` of `@nestjs/event-emitter`) that gets a copy of all worker and queue
+   * events of this connection, named `chasqui.<queue>.worker.<event>` and `chasqui.<queue>.queue.<event>`.
+   */
+  eventEmitter?: InjectionToken;
+}
+
+/** What else `forRoot` and `forRootAsync` take; it must be known before any provider is made. */
+export interface ChasquiModuleExtras {
+  /** Name of the connection, for `connectionName` of a queue. Default `default`. */
+  name?: string;
+  /** Whether queues in all modules can use the connection. Default true. */
+  isGlobal?: boolean;
+}
+
+/** What the factory of `forFeatureAsync` returns. */
+export interface ChasquiFeatureOptions extends QueueSettings {
+  /** The queue's name in Redis, where it is not the `name` that the code knows it by. */
+  queueName?: string;
+  /** A connection of the queue's own, instead of a named one. */
+  connection?: Connection;
+  /** `false`: no worker for this queue in this process. Default: as `workers` of the connection says. */
+  workers?: boolean;
+  /** Options of the queue's worker; they win over those of `@Processor`. */
+  workerOptions?: WorkerSettings;
+}
+
+/** What is known of a queue before any provider is made. */
+export interface ChasquiFeatureExtras {
+  /** The name by which `@InjectQueue` and `@Processor` know the queue. */
+  name: string;
+  /** Default `default`. */
+  connectionName?: string;
+  /** Whether the queue can be injected everywhere, and not only where this is imported. Default false. */
+  isGlobal?: boolean;
+}
+
+/** What `ChasquiModule.forFeature` takes. */
+export interface ChasquiQueueOptions extends ChasquiFeatureOptions, ChasquiFeatureExtras {}
+
+/** For `useClass` and `useExisting` of `forRootAsync`. */
+export interface ChasquiOptionsFactory {
+  createChasquiOptions(): ChasquiModuleOptions | Promise<ChasquiModuleOptions>;
+}
+
+/** For `useClass` and `useExisting` of `forFeatureAsync`. */
+export interface ChasquiQueueOptionsFactory {
+  createQueueOptions(): ChasquiFeatureOptions | Promise<ChasquiFeatureOptions>;
+}

@@ -1,0 +1,36 @@
+import { Global, Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
+import { OwnModule } from '../importers.js';
+import { JobContextFactory } from '../job-context/job-context.factory.js';
+import { JobScopes } from '../job-context/job-scope.js';
+import { ChasquiLifecycle } from '../runtime/chasqui.lifecycle.js';
+import { ChasquiQueues } from '../runtime/chasqui.queues.js';
+import { ChasquiWorkers } from '../runtime/chasqui.workers.js';
+import { ConnectionRegistry } from '../runtime/connection.registry.js';
+import { ListenerBinder } from '../runtime/listener.binder.js';
+import { QueueRegistry } from '../runtime/queue.registry.js';
+import { Subscriptions } from '../runtime/subscriptions.js';
+import { WorkerPool } from '../runtime/worker.pool.js';
+
+/** What there is once per application. It is imported by every other module of ours. */
+@Global()
+@OwnModule()
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    ConnectionRegistry,
+    QueueRegistry,
+    ChasquiExplorer,
+    JobScopes,
+    JobContextFactory,
+    ListenerBinder,
+    WorkerPool,
+    Subscriptions,
+    ChasquiWorkers,
+    ChasquiQueues,
+    ChasquiLifecycle,
+  ],
+  exports: [ConnectionRegistry, QueueRegistry, ChasquiWorkers, ChasquiQueues],
+})
+export class ChasquiCoreModule {}

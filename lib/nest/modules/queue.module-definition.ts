@@ -1,0 +1,58 @@
+import { ConfigurableModuleBuilder } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { DEFAULT_CONNECTION } from '../constants.js';
+import { ConnectionNotRegisteredError } from '../errors.js';
+import { importersOf } from '../importers.js';
+import type { ChasquiFeatureExtras, ChasquiFeatureOptions } from '../module-options.js';
+import { QueueRegistration } from '../runtime/queue.registration.js';
+import { QueueRegistry } from '../runtime/queue.registry.js';
+import type { RegisteredConnection } from '../runtime/registered-connection.js';
+import { getConnectionToken, getQueueToken } from '../tokens.js';
+
+const OPTIONS = Symbol('ChasquiQueueOptions');
+const REGISTRATION = Symbol('ChasquiQueueRegistration');
+
+/** Makes `forFeature` and `forFeatureAsync` for one queue. */
+export const { ConfigurableModuleClass: QueueModuleClass } =
+  new ConfigurableModuleBuilder<ChasquiFeatureOptions>({ optionsInjectionToken: OPTIONS })
+    .setClassMethodName('forFeature')
+    .setFactoryMethodName('createQueueOptions')
+    .setExtras<ChasquiFeatureExtras>(
+      { name: '', connectionName: DEFAULT_CONNECTION, isGlobal: false },
+      (definition, { name, connectionName = DEFAULT_CONNECTION, isGlobal = false }) => {
+        const token = getQueueToken(name);
+        // Apart from the queue itself, so that a test that puts a fake in its place still has it registered.
+        const registration = {
+          provide: REGISTRATION,
+          inject: [
+            OPTIONS,
+            QueueRegistry,
+            ModulesContainer,
+            { token: getConnectionToken(connectionName), optional: true },
+          ],
+          useFactory: (
+            options: ChasquiFeatureOptions,
+            registry: QueueRegistry,
+            modules: ModulesContainer,
+            connection: RegisteredConnection | undefined,
+          ) => {
+            if (!connection && options.connection === undefined) {
+              throw new ConnectionNotRegisteredError(connectionName, name, importersOf(token, modules));
+            }
+            return registry.register(new QueueRegistration(name, connectionName, options, connection));
+          },
+        };
+        const queue = {
+          provide: token,
+          inject: [REGISTRATION, QueueRegistry],
+          useFactory: (registered: QueueRegistration, registry: QueueRegistry) => registry.open(registered),
+        };
+        return {
+          ...definition,
+          global: isGlobal,
+          providers: [...(definition.providers ?? []), registration, queue],
+          exports: [token],
+        };
+      },
+    )
+    .build();

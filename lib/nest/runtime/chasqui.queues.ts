@@ -1,0 +1,55 @@
+import { Injectable } from '@nestjs/common';
+import { nearestKey } from '../../engine/validate.js';
+import { ConfigError, type Queue } from '../../engine/index.js';
+import { DEFAULT_CONNECTION } from '../constants.js';
+import { ConnectionNotRegisteredError } from '../errors.js';
+import type { ChasquiQueueOptions } from '../module-options.js';
+import { ConnectionRegistry } from './connection.registry.js';
+import { QueueRegistration } from './queue.registration.js';
+import { QueueRegistry } from './queue.registry.js';
+
+/** The queues of the application by name, and queues whose names are known only at run time, one per tenant say. */
+@Injectable()
+export class ChasquiQueues {
+  constructor(
+    private readonly registry: QueueRegistry,
+    private readonly connections: ConnectionRegistry,
+  ) {}
+
+  get names(): readonly string[] {
+    return this.registry.all().map(({ name }) => name);
+  }
+
+  /** @throws ConfigError (CMQ-004) where no queue of this name is registered */
+  get<Data = unknown, Result = unknown, Name extends string = string>(
+    name: string,
+  ): Queue<Data, Result, Name> {
+    const registration = this.registry.get(name);
+    if (registration)
+      return this.registry.open(registration) as Queue<unknown, unknown> as Queue<Data, Result, Name>;
+    const nearest = nearestKey(name, this.names);
+    throw new ConfigError(
+      `No queue "${name}" is registered.${nearest === undefined ? '' : ` Did you mean "${nearest}"?`} ` +
+        'Import ChasquiModule.forFeature, or register it here first.',
+    );
+  }
+
+  /**
+   * Registers a queue while the application runs, with the connection and the defaults of `forRoot`. It is closed with
+   * the application. Registered already with the same options, it is the same queue.
+   * @throws DuplicateQueueError (CMQ-301), ConnectionNotRegisteredError (CMQ-302), ConfigError (CMQ-004)
+   */
+  register<Data = unknown, Result = unknown, Name extends string = string>(
+    options: Omit<ChasquiQueueOptions, 'isGlobal'>,
+  ): Queue<Data, Result, Name> {
+    const { name, connectionName = DEFAULT_CONNECTION, ...given } = options;
+    const connection = this.connections.get(connectionName);
+    if (!connection && given.connection === undefined) {
+      throw new ConnectionNotRegisteredError(connectionName, name, ['ChasquiQueues.register']);
+    }
+    const registration = this.registry.register(
+      new QueueRegistration(name, connectionName, given, connection),
+    );
+    return this.registry.open(registration) as Queue<unknown, unknown> as Queue<Data, Result, Name>;
+  }
+}

@@ -1,0 +1,56 @@
+import { Injectable } from '@nestjs/common';
+import { nearestKey } from '../../engine/validate.js';
+import { ConfigError, type Worker } from '../../engine/index.js';
+import type { WorkerHost } from './worker.host.js';
+import { WorkerPool } from './worker.pool.js';
+
+/**
+ * Starts and stops the workers of this process one by one, and gives access to them. They stop with the application
+ * in any case.
+ */
+@Injectable()
+export class ChasquiWorkers {
+  constructor(private readonly pool: WorkerPool) {}
+
+  /** The queues that have a worker in this process. */
+  get queues(): readonly string[] {
+    return this.pool.all().map(({ queue }) => queue);
+  }
+
+  /** The engine's worker; undefined where the process has none for the queue, or it is stopped. */
+  get(queue: string): Worker | undefined {
+    return this.pool.get(queue)?.worker;
+  }
+
+  isRunning(queue: string): boolean {
+    return this.pool.get(queue)?.isRunning ?? false;
+  }
+
+  /**
+   * Starts a worker that was stopped, or that has `autorun: false`. Running already, it goes on.
+   * @throws ConfigError (CMQ-004) where the process has no worker for the queue; ConnectionError (CMQ-001)
+   */
+  async start(queue: string): Promise<void> {
+    await this.host(queue).start();
+  }
+
+  /**
+   * Stops a worker: running handlers end, up to its `shutdownDeadlineSecs`, or are aborted at once with `force`; what
+   * was not started goes back to the queue with no attempt used.
+   * @throws ConfigError (CMQ-004) where the process has no worker for the queue
+   */
+  async stop(queue: string, options: { force?: boolean } = {}): Promise<void> {
+    await this.host(queue).stop(options.force);
+  }
+
+  private host(queue: string): WorkerHost {
+    const host = this.pool.get(queue);
+    if (host) return host;
+    const nearest = nearestKey(queue, this.queues);
+    const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+    throw new ConfigError(
+      `This process has no worker for the queue "${queue}".${hint} ` +
+        'It needs a @Processor, and `workers` must not leave the queue out.',
+    );
+  }
+}

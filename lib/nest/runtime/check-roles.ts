@@ -1,0 +1,21 @@
+import { nearestKey } from '../../engine/validate.js';
+import { QueueNotRegisteredError } from '../errors.js';
+import type { RegisteredConnection } from './registered-connection.js';
+
+/**
+ * `workers` may be a list from the environment, where a typing mistake would leave a queue without a worker.
+ * @throws QueueNotRegisteredError
+ */
+export function checkRoles(connections: readonly RegisteredConnection[], queues: readonly string[]): void {
+  for (const { name, options } of connections) {
+    if (typeof options.workers !== 'object') continue;
+    for (const queue of options.workers) {
+      if (queues.includes(queue)) continue;
+      throw new QueueNotRegisteredError(
+        queue,
+        `An entry of \`workers\` in ChasquiModule.forRoot (connection "${name}")`,
+        nearestKey(queue, queues),
+      );
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { EventEmitter } from 'node:events';
+import { Injectable, Logger, type InjectionToken } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { Job, messageOf } from '../../engine/index.js';
+import type { ListenerDeclaration } from '../explorer/declarations.js';
+import { placeOf, type HostInstance } from '../explorer/host.js';
+import { JobContextFactory } from '../job-context/job-context.factory.js';
+import { JobScopes } from '../job-context/job-scope.js';
+import { describePlace } from '../place.js';
+
+/** What a user's emitter must be able to do. */
+interface EmitterLike {
+  emit(event: string, ...args: unknown[]): unknown;
+}
+
+/** Calls the methods that listen. What one of them throws is logged, and harms neither the job nor the others. */
+@Injectable()
+export class ListenerBinder {
+  readonly #logger = new Logger('Chasqui');
+
+  constructor(
+    private readonly contexts: JobContextFactory,
+    private readonly scopes: JobScopes,
+    private readonly moduleRef: ModuleRef,
+  ) {}
+
+  /** Has the methods called on the events of a worker or a subscription. */
+  bind(source: EventEmitter, listeners: readonly ListenerDeclaration[]): void {
+    for (const listener of listeners) {
+      source.on(listener.event, (...args: unknown[]) => {
+        this.call(listener, args);
+      });
+    }
+  }
+
+  /** Copies events to the application's own emitter, as `<prefix>.<event>`. */
+  forward(source: EventEmitter, events: readonly string[], prefix: string, token: InjectionToken): void {
+    const emitter = this.moduleRef.get<EmitterLike>(token as string, { strict: false });
+    for (const event of events) {
+      const name = `${prefix}.${event}`;
+      source.on(event, (...args: unknown[]) => {
+        const emit = (): unknown => emitter.emit(name, ...args);
+        this.guard(`A listener of "${name}"`, () => this.inScope(args, emit));
+      });
+    }
+  }
+
+  private call({ host, methodName, event }: ListenerDeclaration, args: unknown[]): void {
+    const run = (instance: HostInstance): unknown => instance[methodName]?.(...args);
+    const what = `${describePlace(placeOf(host, methodName))}, which listens to "${event}",`;
+    const { instance } = host;
+    this.guard(what, () =>
+      this.inScope(args, () =>
+        // At once where that is possible: listeners should see events in the order in which they happen.
+        instance ? run(instance) : this.contexts.instanceFor(host, jobIn(args)).then(run),
+      ),
+    );
+  }
+
+  private inScope(args: unknown[], run: () => unknown): unknown {
+    const job = jobIn(args);
+    return job ? this.scopes.enter(job, run) : run();
+  }
+
+  private guard(what: string, run: () => unknown): void {
+    const report = (error: unknown): void => {
+      this.#logger.error(
+        `${what} failed: ${messageOf(error)}`,
+        error instanceof Error ? error.stack : undefined,
+      );
+    };
+    try {
+      const result = run();
+      if (isThenable(result)) result.then(undefined, report);
+    } catch (error) {
+      report(error);
+    }
+  }
+}
+
+function jobIn([first]: unknown[]): Job | undefined {
+  return first instanceof Job ? first : undefined;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+}

@@ -1,0 +1,87 @@
+import type { InjectionToken } from '@nestjs/common';
+import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../../engine/index.js';
+import type { ChasquiFeatureOptions, QueueEventsSettings, WorkerSettings } from '../module-options.js';
+import { withDefaults } from './defaults.js';
+import { ownConnection, type RegisteredConnection } from './registered-connection.js';
+
+/** Options that a queue and its worker have in common: said once, for the queue, they hold for both. */
+const SHARED = [
+  'maxPayloadBytes',
+  'eventsEnabled',
+  'eventsMaxStreamLen',
+  'commandTimeoutMs',
+  'connectTimeoutMs',
+] as const satisfies readonly (keyof QueueOptions & keyof WorkerOptions)[];
+
+/** One queue of one application: what `forRoot` and `forFeature` say of it, put together. */
+export class QueueRegistration {
+  /** The name in Redis. */
+  readonly queueName: string;
+  /** Whether this process works on it. */
+  readonly works: boolean;
+  readonly eventEmitter: InjectionToken | undefined;
+  readonly queueOptions: QueueOptions;
+  readonly #connection: Connection;
+  readonly #workerDefaults: WorkerSettings;
+  readonly #workerOptions: WorkerSettings;
+
+  /**
+   * @param name the name by which the code knows it
+   * @param given what `forFeature` was given
+   * @param root undefined where the queue brings a connection of its own
+   */
+  constructor(
+    readonly name: string,
+    readonly connectionName: string,
+    readonly given: ChasquiFeatureOptions,
+    root: RegisteredConnection | undefined,
+  ) {
+    const { queueName, connection, workers, workerOptions, ...own } = given;
+    const {
+      connection: _,
+      workers: __,
+      workerOptions: workerDefaults,
+      eventEmitter,
+      ...defaults
+    } = root?.options ?? ({} as Partial<RegisteredConnection['options']>);
+    this.#connection =
+      connection === undefined ? (root as RegisteredConnection).connection : ownConnection(connection);
+    this.queueName = queueName ?? name;
+    this.works = workers ?? root?.worksOn(name) ?? true;
+    this.eventEmitter = eventEmitter;
+    this.queueOptions = withDefaults<QueueOptions>(defaults, own, {
+      connection: this.#connection,
+      ...mergedJobOptions(defaults.defaultJobOptions, own.defaultJobOptions),
+    });
+    this.#workerDefaults = withDefaults<WorkerSettings>(pick(this.queueOptions, SHARED), workerDefaults);
+    this.#workerOptions = workerOptions ?? {};
+  }
+
+  /** Options of the worker: the deployment (`forFeature`) wins over the code (`@Processor`), that over `forRoot`. */
+  workerOptionsWith(processor: WorkerSettings): WorkerOptions {
+    return withDefaults<WorkerOptions>(this.#workerDefaults, processor, this.#workerOptions, {
+      connection: this.#connection,
+    });
+  }
+
+  subscriptionOptionsWith(listener: QueueEventsSettings): QueueEventsOptions {
+    return withDefaults<QueueEventsOptions>(pick(this.queueOptions, ['connectTimeoutMs']), listener, {
+      connection: this.#connection,
+      autorun: false,
+    });
+  }
+}
+
+function mergedJobOptions(
+  ...layers: readonly QueueOptions['defaultJobOptions'][]
+): Pick<QueueOptions, 'defaultJobOptions'> {
+  if (layers.every((layer) => layer === undefined)) return {};
+  return { defaultJobOptions: withDefaults<NonNullable<QueueOptions['defaultJobOptions']>>(...layers) };
+}
+
+function pick<Options extends object, Key extends keyof Options>(
+  options: Options,
+  keys: readonly Key[],
+): Partial<Pick<Options, Key>> {
+  return Object.fromEntries(keys.map((key) => [key, options[key]])) as Partial<Pick<Options, Key>>;
+}

@@ -1,0 +1,56 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { messageOf, QueueEvents } from '../../engine/index.js';
+import { QUEUE_EVENTS } from '../constants.js';
+import type { SubscriptionPlan } from '../explorer/wiring.js';
+import { ListenerBinder } from './listener.binder.js';
+import { QueueRegistry } from './queue.registry.js';
+
+/** The subscriptions to queue events, one for each queue that is listened to. */
+@Injectable()
+export class Subscriptions {
+  readonly #logger = new Logger('Chasqui');
+  readonly #open: QueueEvents[] = [];
+  #plans: readonly SubscriptionPlan[] = [];
+
+  constructor(
+    private readonly queues: QueueRegistry,
+    private readonly listeners: ListenerBinder,
+  ) {}
+
+  prepare(plans: readonly SubscriptionPlan[]): void {
+    const listened = new Set(plans.map(({ queue }) => queue));
+    // An application's own emitter gets the events of all queues.
+    const forwarded = this.queues
+      .all()
+      .filter(({ name, eventEmitter }) => eventEmitter !== undefined && !listened.has(name))
+      .map(({ name }) => ({ queue: name, options: {}, listeners: [] }));
+    this.#plans = [...plans, ...forwarded];
+  }
+
+  /** Resolves when no later event can be missed. */
+  async start(): Promise<void> {
+    await Promise.all(this.#plans.map((plan) => this.subscribe(plan)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((events) => events.close()));
+  }
+
+  private async subscribe({ queue, options, listeners }: SubscriptionPlan): Promise<void> {
+    const registration = this.queues.get(queue);
+    if (!registration) return;
+    const events = new QueueEvents(registration.queueName, registration.subscriptionOptionsWith(options));
+    this.#open.push(events);
+    events.on('error', (error) => {
+      this.#logger.error(`Events of queue "${queue}": ${messageOf(error)}`);
+    });
+    this.listeners.bind(events, listeners);
+    const { eventEmitter } = registration;
+    if (eventEmitter !== undefined) {
+      this.listeners.forward(events, QUEUE_EVENTS, `chasqui.${queue}.queue`, eventEmitter);
+    }
+    // Settles when it is closed; what fails before it is ready, `waitUntilReady` reports.
+    events.run().catch(() => undefined);
+    await events.waitUntilReady();
+  }
+}
