@@ -8,7 +8,9 @@
 --      8 uniques      how many of them were added with an id of the caller's
 --      9 result_ttl   ms
 --     10 events_cap   0 = no events
---     then, per job: entry id and, if events are on: job id, name, attempt, duration in µs
+--     11 frames       per job, each string behind its length: u8 entry id, u16 job id, u16 index of the name, u8 attempt,
+--                     u8 duration in µs (both in decimal); with events off, only the entry id
+--     12 names        how many; then the distinct dispatch names, the index counts from 0
 --     then, per result: index of its job (from 1), job id, msgpack value, JSON value for the event or ''
 --     then, per unique: index of its job (from 1), job id, ms for which the id stays taken
 -- Reply { indices (from 1) of jobs whose lease is no longer ours }
@@ -20,33 +22,45 @@ local group = ARGV[1]
 local jobs, unannounced = tonumber(ARGV[5]), tonumber(ARGV[6])
 local results, uniques = tonumber(ARGV[7]), tonumber(ARGV[8])
 local cap = tonumber(ARGV[10])
-local width = cap > 0 and 5 or 1
+local frames, read = ARGV[11], struct.unpack
 
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local lost, done = {}, {}
+-- By job: its entry id, or false where the lease is not ours; and what its events say.
+local entries, ids, names, attempts, durations = {}, {}, {}, {}, {}
+local at = 1
 for i = 1, jobs do
-  local id = ARGV[11 + (i - 1) * width]
-  if own[id] then
-    done[#done + 1] = id
+  local entry
+  if cap > 0 then
+    local name
+    entry, ids[i], name, attempts[i], durations[i], at = read('>I1c0I2c0I2I1c0I1c0', frames, at)
+    names[i] = ARGV[13 + name]
+  else
+    entry, at = read('>I1c0', frames, at)
+  end
+  if own[entry] then
+    done[#done + 1] = entry
+    entries[i] = entry
   else
     lost[#lost + 1] = i
+    entries[i] = false
   end
 end
 -- The first write is one that the memory limit does not forbid, so a full server still drains.
 finish(stream, group, done)
 
-local at = 11 + jobs * width
+at = 13 + tonumber(ARGV[12])
 local returned = {}
 for _ = 1, results do
   local index = tonumber(ARGV[at])
-  if own[ARGV[11 + (index - 1) * width]] then
+  if entries[index] then
     redis.call('SET', prefix .. 'result:' .. ARGV[at + 1], ARGV[at + 2], 'PX', ARGV[9])
     returned[index] = ARGV[at + 3]
   end
   at = at + 4
 end
 for _ = 1, uniques do
-  if own[ARGV[11 + (tonumber(ARGV[at]) - 1) * width]] then
+  if entries[tonumber(ARGV[at])] then
     redis.call('PEXPIRE', prefix .. 'dlid:' .. ARGV[at + 1], ARGV[at + 2])
   end
   at = at + 3
@@ -55,20 +69,24 @@ end
 if cap > 0 and #done > 0 then
   local call = redis.pcall
   local ts = decimal(now_ms())
-  for i = 1, jobs do
-    local from = 11 + (i - 1) * 5
-    if own[ARGV[from]] then
-      local id, name, attempt, duration = ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
-      if i <= unannounced then
-        if name == '' then
-          call('XADD', events, '*', 'e', 'active', 'id', id, 'ts', ts, 'attempt', attempt)
-        else
-          call('XADD', events, '*', 'e', 'active', 'id', id, 'ts', ts, 'n', name, 'attempt', attempt)
-        end
+  -- All starts, then all ends: entries with the same fields in a row take less room and time in the stream.
+  for i = 1, unannounced do
+    if entries[i] then
+      local name = names[i]
+      if name == '' then
+        call('XADD', events, '*', 'e', 'active', 'id', ids[i], 'ts', ts, 'attempt', attempts[i])
+      else
+        call('XADD', events, '*', 'e', 'active', 'id', ids[i], 'ts', ts, 'n', name, 'attempt', attempts[i])
       end
-      local value = returned[i]
-      if name == '' or (value and value ~= '') then
-        local fields = { 'e', 'completed', 'id', id, 'ts', ts, 'attempt', attempt, 'duration_us', duration }
+    end
+  end
+  for i = 1, jobs do
+    if entries[i] then
+      local name, value = names[i], returned[i]
+      if name ~= '' and (not value or value == '') then
+        call('XADD', events, '*', 'e', 'completed', 'id', ids[i], 'ts', ts, 'n', name, 'attempt', attempts[i], 'duration_us', durations[i])
+      else
+        local fields = { 'e', 'completed', 'id', ids[i], 'ts', ts, 'attempt', attempts[i], 'duration_us', durations[i] }
         if name ~= '' then
           fields[#fields + 1] = 'n'
           fields[#fields + 1] = name
@@ -78,8 +96,6 @@ if cap > 0 and #done > 0 then
           fields[#fields + 1] = value
         end
         call('XADD', events, '*', unpack(fields))
-      else
-        call('XADD', events, '*', 'e', 'completed', 'id', id, 'ts', ts, 'n', name, 'attempt', attempt, 'duration_us', duration)
       end
     end
   end

@@ -52,6 +52,12 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
   return buffer.subarray(0, writeEnvelope(buffer, 0, envelope));
 }
 
+/** The retry options alone, as they stand at the end of a Job. */
+export function encodeRetry(retry: WireRetry): Buffer {
+  const buffer = Buffer.allocUnsafe(80 + (retry.backoff?.kind.length ?? 0) * 3);
+  return buffer.subarray(0, writeRetry(buffer, 0, retry));
+}
+
 /** `[u32 little-endian: byte length of name][name][Job]`. */
 export function encodeDelayedMember(name: string, job: Buffer): Buffer {
   const nameBytes = Buffer.byteLength(name);

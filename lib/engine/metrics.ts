@@ -7,6 +7,10 @@ export interface MetricsSink {
   promoterTick?(tick: PromoterTick): void;
   /** When leadership of the promoter changes, not on every look. */
   promoterLockOutcome?(outcome: LockOutcome): void;
+  /** After every run of the scheduler as leader. */
+  schedulerTick?(tick: SchedulerTick): void;
+  /** When leadership of the scheduler changes, not on every look. */
+  schedulerLockOutcome?(outcome: LockOutcome): void;
   /** After every read that brought something. */
   readerBatch?(batch: ReaderBatch): void;
   /** After every run of a handler. */
@@ -27,6 +31,13 @@ export interface PromoterTick {
   depth: number;
   /** By how much the earliest job left is overdue, in ms; 0 in the steady state. */
   oldestPendingLagMs: number;
+}
+
+export interface SchedulerTick {
+  /** Repeatable specs that were due. */
+  due: number;
+  /** Jobs that were added for them. */
+  fired: number;
 }
 
 export type LockOutcome = 'acquired' | 'held';

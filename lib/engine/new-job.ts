@@ -26,13 +26,15 @@ export interface JobLimits {
  */
 export function toNewJob(name: string, data: unknown, options: JobsOptions | undefined, limits: JobLimits): NewJob {
   checkJobName(name);
-  const payload = encodePayload(data);
-  if (payload.length > limits.maxPayloadBytes) throw oversize(name, payload.length, limits.maxPayloadBytes);
+  const payload = encodeWithin(name, data, limits.maxPayloadBytes);
   if (options === undefined) {
     const now = Date.now();
     return { id: ulid(now), name, payload, createdAtMs: now, attempt: 0 };
   }
   checkJobOptions(options, limits);
+  if (options.repeat !== undefined) {
+    throw new ConfigError('job options: "repeat" is for Queue.add, one spec at a time.');
+  }
   const createdAtMs = options.timestamp ?? Date.now();
   const job: NewJob = {
     id: options.jobId ?? ulid(),
@@ -45,6 +47,13 @@ export function toNewJob(name: string, data: unknown, options: JobsOptions | und
   };
   if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
   return job;
+}
+
+/** @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
+export function encodeWithin(name: string, data: unknown, maxPayloadBytes: number): Buffer {
+  const payload = encodePayload(data);
+  if (payload.length > maxPayloadBytes) throw oversize(name, payload.length, maxPayloadBytes);
+  return payload;
 }
 
 export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {

@@ -42,11 +42,13 @@ export interface RepeatOptions {
   pattern?: string;
   /** Fixed interval in ms. */
   every?: number;
-  /** Total number of fires before the spec is removed. */
+  /** Total number of fires; then the spec is removed. */
   limit?: number;
   /** Accepted for compatibility; has no effect. */
   immediately?: boolean;
+  /** No fire before it: a Date, unix ms, or what `Date.parse` reads. `every` counts from here if it is in the future. */
   startDate?: Date | string | number;
+  /** No fire after it; then the spec is removed. In the past: ConfigError. */
   endDate?: Date | string | number;
   /** `UTC`, `Z`, `+05:30`, or an IANA name. Default UTC. Ignored with `every`. */
   tz?: string;
@@ -54,6 +56,29 @@ export interface RepeatOptions {
   jobId?: string;
   /** What to do about fires missed while no scheduler ran. Default `{ kind: 'skip' }`. */
   missedFires?: MissedFiresOption;
+  /** Let a slot pass while the job of an earlier one waits, runs or is retried. Default false. */
+  skipIfRunning?: boolean;
+}
+
+/** A repeatable spec as `Queue.getRepeatableJobs` lists it. */
+export interface RepeatableJobMeta {
+  key: string;
+  jobName: string;
+  patternKind: 'cron' | 'every';
+  /** Only of `cron`. */
+  pattern?: string;
+  tz?: string;
+  /** Only of `every`, in ms. */
+  every?: number;
+  /** The next slot, in unix ms. */
+  nextFireMs: number;
+  /** Fires so far. */
+  fired: number;
+  limit?: number;
+  startAfterMs?: number;
+  endBeforeMs?: number;
+  missedFires?: MissedFiresOption;
+  skipIfRunning?: boolean;
 }
 
 /** Options of one job. */

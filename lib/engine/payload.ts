@@ -67,13 +67,17 @@ export function decodePayload(bytes: Buffer | Uint8Array): unknown {
 }
 
 
+/** What is left to walk at each outer level; one array for all calls, because none is under way twice. */
+const stack: number[] = [];
+
 /**
  * Walks the headers of one MessagePack value without building anything: every length is checked against the bytes that
  * are left, so a header that announces four billion elements costs nothing, and depth is bounded before anything recurses.
  */
 function inspect(bytes: Uint8Array): void {
   const end = bytes.length;
-  const remaining: number[] = [];
+  const remaining = stack;
+  remaining.length = 0;
   let at = 0;
   let left = 1;
   for (;;) {

@@ -6,12 +6,21 @@ import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
 import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
-import { ConfigTypeError, NotSupportedError, ShutdownError } from './errors.js';
+import { ConfigTypeError, ShutdownError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
-import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, toNewJob } from './new-job.js';
+import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, checkJobOptions, toNewJob } from './new-job.js';
 import type { JobLimits } from './new-job.js';
-import type { BulkJobOptions, JobsOptions, QueueOptions, WaitForResultOptions } from './options.js';
+import type {
+  BulkJobOptions,
+  JobsOptions,
+  QueueOptions,
+  RepeatOptions,
+  RepeatableJobMeta,
+  WaitForResultOptions,
+} from './options.js';
+import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
+import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
 import { ResultReader } from './results.js';
 import { queueSchema, waitSchema } from './schemas.js';
 import { checkJobId, checkOptions, checkQueueName } from './validate.js';
@@ -71,7 +80,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /**
    * Adds one job. Adds of one tick share a round trip. With `jobId`, a live job of that id makes it a duplicate: nothing
-   * is added, and the returned job says `duplicate: true`.
+   * is added, and the returned job says `duplicate: true`. With `repeat`, it registers a repeatable spec instead, and the
+   * returned job bears the spec's key as its id; an unchanged one stays as it is, and `duplicate` is true.
    * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
    * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
    * ConnectionError (CMQ-001; its `unknownOutcome` says whether the job may have been added all the same)
@@ -79,7 +89,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
     this.#assertOpen();
     const merged = this.#merge(opts);
-    if (merged?.repeat !== undefined) return this.#addRepeatable(merged);
+    if (merged?.repeat !== undefined) return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
     const job = toNewJob(name, data, merged, this.#limits);
     if (!this.#link.isReady) await this.#link.ready();
     const duplicates = await this.#track(this.#enqueuer.enqueue([job]));
@@ -131,6 +141,16 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
     return this.#use(async () => ((await cancelDelayed(this.#link, this.keys, [jobId]))[0] === true ? 1 : 0));
+  }
+
+  /** Up to `limit` repeatable specs, by their next fire; without their data, so that listing thousands is cheap. */
+  async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
+    return this.#use(async () => (await listRepeatables(this.#link, this.keys, limit)).map(toJobMeta));
+  }
+
+  /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
+  async removeRepeatableByKey(key: string): Promise<boolean> {
+    return this.#use(() => removeRepeatable(this.#link, this.keys, key));
   }
 
   /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */
@@ -185,8 +205,19 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return made;
   }
 
-  #addRepeatable(_opts: JobsOptions): Promise<never> {
-    return Promise.reject(new NotSupportedError('repeat'));
+  async #addRepeatable(
+    name: Name,
+    data: Data,
+    opts: JobsOptions & { repeat: RepeatOptions },
+  ): Promise<Job<Data, Result, Name>> {
+    checkJobOptions(opts, this.#limits);
+    const spec = toRepeatableSpec(name, data, opts);
+    const { maxPayloadBytes } = this.#limits;
+    const { key, outcome } = await this.#use(() =>
+      upsertRepeatable(this.#link, this.keys, spec, { maxPayloadBytes }),
+    );
+    const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
+    return this.#toJob(job, data, opts, outcome === 'unchanged');
   }
 
   async #use<T>(work: () => Promise<T>): Promise<T> {

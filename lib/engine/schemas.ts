@@ -6,6 +6,7 @@ import type {
   JobsOptions,
   QueueEventsOptions,
   QueueOptions,
+  RepeatOptions,
   RetryConfig,
   SchedulerConfig,
   WaitForResultOptions,
@@ -114,6 +115,31 @@ const backoffSchema: Schema<BackoffOptions> = {
 const backoff: Check = (value) =>
   typeof value === 'number' ? whole(0)(value) : nested('backoff', backoffSchema)(value);
 
+const date: Check = (value) => {
+  const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;
+  return Number.isInteger(ms) && (ms as number) >= 0 ? undefined : 'must be a Date, unix ms or a date that Date.parse reads';
+};
+
+const missedFires: Check = (value) => {
+  const { kind, maxCatchup } = (value ?? {}) as { kind?: unknown; maxCatchup?: unknown };
+  if (kind === 'skip' || kind === 'fire-once') return undefined;
+  if (kind === 'fire-all' && whole(1)(maxCatchup) === undefined) return undefined;
+  return "must be { kind: 'skip' }, { kind: 'fire-once' } or { kind: 'fire-all', maxCatchup: <whole number of at least 1> }";
+};
+
+const repeatSchema: Schema<RepeatOptions> = {
+  pattern: text,
+  every: whole(1),
+  limit: whole(1),
+  immediately: boolean,
+  startDate: date,
+  endDate: date,
+  tz: text,
+  jobId: anything,
+  missedFires,
+  skipIfRunning: boolean,
+};
+
 export const jobSchema: Schema<JobsOptions> = {
   // Checked apart, because they have error types of their own: see checkDelay and checkJobId.
   delay: anything,
@@ -122,7 +148,7 @@ export const jobSchema: Schema<JobsOptions> = {
   backoff,
   dedupTtlMs: whole(1),
   timestamp: whole(0),
-  repeat: record,
+  repeat: nested('repeat', repeatSchema),
   repeatJobKey: text,
   removeOnComplete: anything,
   removeOnFail: anything,

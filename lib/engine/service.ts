@@ -30,8 +30,11 @@ export abstract class Service {
 
   async #stop(deadlineMs: number): Promise<void> {
     if (!this.#starting) return;
-    await settlesWithin(this.onStop(deadlineMs), deadlineMs);
+    await settlesWithin(this.onStop(deadlineMs), deadlineMs + this.marginMs);
   }
+
+  /** What stopping may take beyond the deadline that the caller gave for the work under way, in ms. */
+  protected readonly marginMs: number = 0;
 
   protected abstract onStart(): Promise<void>;
   protected abstract onStop(deadlineMs: number): Promise<void>;

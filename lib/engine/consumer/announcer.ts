@@ -11,7 +11,10 @@ export class Announcer {
   readonly #keys: QueueKeys;
   readonly #eventsCap: number;
   readonly #afterMs: number;
+  /** Started in this tick; most of them end in it. */
   #started: Delivery[] = [];
+  /** Outlived the tick in which they started. */
+  #outlived: Delivery[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(link: CommandLink, keys: QueueKeys, eventsCap: number, afterMs: number) {
@@ -23,19 +26,26 @@ export class Announcer {
 
   started(delivery: Delivery): void {
     if (this.#eventsCap === 0) return;
-    this.#started.push(delivery);
-    this.#timer ??= setTimeout(this.#announce, this.#afterMs);
+    if (this.#started.push(delivery) === 1) process.nextTick(this.#sift);
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     this.#started = [];
+    this.#outlived = [];
   }
+
+  readonly #sift = (): void => {
+    const started = this.#started;
+    this.#started = [];
+    for (const delivery of started) if (delivery.running) this.#outlived.push(delivery);
+    if (this.#outlived.length > 0) this.#timer ??= setTimeout(this.#announce, this.#afterMs);
+  };
 
   readonly #announce = (): void => {
     this.#timer = undefined;
-    const running = this.#started.filter((delivery) => delivery.running && !delivery.announced);
-    this.#started = [];
+    const running = this.#outlived.filter((delivery) => delivery.running && !delivery.announced);
+    this.#outlived = [];
     if (running.length === 0) return;
     const args: (string | number)[] = [this.#eventsCap, running.length];
     for (const delivery of running) {

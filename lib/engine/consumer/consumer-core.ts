@@ -32,8 +32,8 @@ export interface ConsumerHooks {
 
 /** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
 const SOON_MS = 10;
-/** Settled jobs that may wait for their commit before reading pauses, in multiples of the concurrency. */
-const UNSETTLED_FACTOR = 8;
+/** Ended jobs that may wait for their commit before reading pauses, in multiples of the concurrency. */
+const UNSETTLED_FACTOR = 2;
 /** Ids of recovered entries that are remembered; a late reply comes soon or never. */
 const MAX_RECOVERED = 10_000;
 /** What closing may take beyond the deadline for handlers. */
@@ -183,6 +183,8 @@ export class ConsumerCore extends Service {
     });
   }
 
+  protected override readonly marginMs = 2 * CLOSING_MS;
+
   /** Handlers running now. */
   get running(): number {
     return this.#running;
@@ -239,7 +241,7 @@ export class ConsumerCore extends Service {
   /** How many entries may be fetched now. */
   #room(): number {
     const { concurrency, batch } = this.#settings;
-    if (this.#settler.size > concurrency * UNSETTLED_FACTOR) return 0;
+    if (this.#settler.size > Math.max(concurrency * UNSETTLED_FACTOR, this.#settings.ackBatch)) return 0;
     const most = Math.max(batch, concurrency);
     const ahead =
       this.#averageMs === undefined

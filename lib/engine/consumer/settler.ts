@@ -106,13 +106,9 @@ export class Settler {
         keeps.push(i + 1, delivery.jobId, delivery.uniqueMs);
       }
     }
-    args.push(String(results), String(uniques), String(resultTtlMs), String(eventsCap));
-    for (const { delivery } of batch) {
-      args.push(delivery.entryId);
-      if (eventsCap > 0) {
-        args.push(delivery.jobId, delivery.name, String(delivery.attempt), String(delivery.durationUs));
-      }
-    }
+    const { frames, names } = packCompletions(batch, eventsCap > 0);
+    args.push(results, uniques, resultTtlMs, eventsCap, frames, names.length);
+    for (const name of names) args.push(name);
     for (const arg of tail) args.push(arg);
     for (const arg of keeps) args.push(arg);
     const lost = (await this.#link.run('complete', this.#keys, args)) as number[];
@@ -183,6 +179,40 @@ export class Settler {
       else this.#hooks.lost(item.delivery);
     });
   }
+}
+
+/**
+ * The frames of lua/complete.lua. One buffer for the batch: an argument for each value would cost the client more than
+ * all else that it does for a job.
+ */
+function packCompletions(batch: readonly Completed[], events: boolean): { frames: Buffer; names: string[] } {
+  let bound = 0;
+  for (const { delivery } of batch) bound += 64 + (events ? delivery.jobId.length * 3 + 40 : 0);
+  const frames = Buffer.allocUnsafe(bound);
+  const names: string[] = [];
+  const indices = new Map<string, number>();
+  let at = 0;
+  for (const { delivery } of batch) {
+    at = writeShort(frames, at, delivery.entryId);
+    if (!events) continue;
+    const length = frames.write(delivery.jobId, at + 2);
+    at = frames.writeUInt16BE(length, at) + length;
+    let name = indices.get(delivery.name);
+    if (name === undefined) {
+      name = names.push(delivery.name) - 1;
+      indices.set(delivery.name, name);
+    }
+    at = frames.writeUInt16BE(name, at);
+    at = writeShort(frames, at, String(delivery.attempt));
+    at = writeShort(frames, at, String(delivery.durationUs));
+  }
+  return { frames: frames.subarray(0, at), names };
+}
+
+/** ASCII behind its length in one byte. */
+function writeShort(to: Buffer, at: number, text: string): number {
+  to[at] = text.length;
+  return at + 1 + to.write(text, at + 1, 'latin1');
 }
 
 /** Puts those whose start was not announced in front, and counts them. */

@@ -1,0 +1,48 @@
+-- Registers a repeatable spec. Its hash holds the fields given here and two more: `fired`, how often it has fired, and
+-- `owed`, how many missed slots are still to be made up for (only while that is going on).
+--
+-- KEYS repeat schedulerWake prefix
+-- ARGV 1 key  2 first  the slot at which it fires first if it is new, in unix ms
+--      3 schedule      digest of the fields that say when
+--      4 revision      digest of all fields
+--      then field and value in turns
+-- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or says
+--      something new about when: it starts from `first`, and its count from 0; 2 = it says something new about what:
+--      its next slot and its count stay.
+--
+-- Races: any number of processes may register the same spec at once; the first writes, the others find it unchanged.
+-- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-repeat.lua.
+local set, wake, prefix = KEYS[1], KEYS[2], KEYS[3]
+local key, first = ARGV[1], ARGV[2]
+local hash = prefix .. 'repeat:spec:' .. key
+
+local next_slot = redis.call('ZSCORE', set, key)
+local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed')
+local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+local fired = was[3] or '0'
+if next_slot and was[2] == ARGV[4] then
+  return { 0, next_slot, fired }
+end
+
+local keeps = next_slot and was[1] == ARGV[3]
+if not keeps then
+  fired = '0'
+end
+local fields = { 'schedule', ARGV[3], 'revision', ARGV[4], 'fired', fired }
+if keeps and was[4] then
+  fields[#fields + 1] = 'owed'
+  fields[#fields + 1] = was[4]
+end
+for i = 5, #ARGV do
+  fields[#fields + 1] = ARGV[i]
+end
+redis.call('DEL', hash)
+redis.call('HSET', hash, unpack(fields))
+if keeps then
+  return { 2, next_slot, fired }
+end
+redis.call('ZADD', set, first, key)
+if not head[2] or tonumber(first) < tonumber(head[2]) then
+  redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', first)
+end
+return { 1, first, fired }
