@@ -35,8 +35,9 @@ export class ChasquiExplorer {
     const listeners: QueueEventsDeclaration[] = [];
     const strays: Stray[] = [];
     for (const host of this.hosts()) {
-      const processor = classMetadata<ProcessorMetadata>(PROCESSOR_METADATA, host);
-      const listener = classMetadata<QueueEventsListenerMetadata>(QUEUE_EVENTS_LISTENER_METADATA, host);
+      const processor = classMetadata(PROCESSOR_METADATA, host) as ProcessorMetadata | undefined;
+      const listener = classMetadata(QUEUE_EVENTS_LISTENER_METADATA, host) as
+        QueueEventsListenerMetadata | undefined;
       const handled = this.handlers(host);
       const onWorker = this.listeners(host, ON_WORKER_EVENT_METADATA);
       const onQueue = this.listeners(host, ON_QUEUE_EVENT_METADATA);
@@ -116,8 +117,8 @@ function classOf({ isNotMetatype, metatype, instance }: InstanceWrapper): HostCl
   return typeof prototype?.constructor === 'function' ? (prototype.constructor as HostClass) : undefined;
 }
 
-function classMetadata<Metadata>(key: string, host: Host): Metadata | undefined {
-  return Reflect.getMetadata(key, host.classRef) as Metadata | undefined;
+function classMetadata(key: string, host: Host): unknown {
+  return Reflect.getMetadata(key, host.classRef);
 }
 
 function stray(decorator: string, classDecorator: string) {

@@ -115,11 +115,11 @@ function checkEvents(
 ): void {
   for (const { host, methodName, event } of declarations.flatMap(({ listeners }) => listeners)) {
     if (events.includes(event)) continue;
-    const nearest = nearestKey(String(event), events);
+    const nearest = nearestKey(event, events);
     throw new InvalidDecoratorError(
       decorator,
       placeOf(host, methodName),
-      `there is no event "${String(event)}". ${nearest === undefined ? `Events are ${events.join(', ')}.` : `Did you mean "${nearest}"?`}`,
+      `there is no event "${event}". ${nearest === undefined ? `Events are ${events.join(', ')}.` : `Did you mean "${nearest}"?`}`,
     );
   }
 }

@@ -61,7 +61,7 @@ export class JobContextFactory {
       method,
       methodName,
       PARAMETERS_METADATA,
-      this.#params as Parameters<ExternalContextCreator['create']>[4],
+      this.#params,
       contextId,
       contextId && host.wrapper.id,
       undefined,

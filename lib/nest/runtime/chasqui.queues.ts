@@ -25,8 +25,7 @@ export class ChasquiQueues {
     name: string,
   ): Queue<Data, Result, Name> {
     const registration = this.registry.get(name);
-    if (registration)
-      return this.registry.open(registration) as Queue<unknown, unknown> as Queue<Data, Result, Name>;
+    if (registration) return this.registry.open(registration) as Queue<Data, Result, Name>;
     const nearest = nearestKey(name, this.names);
     throw new ConfigError(
       `No queue "${name}" is registered.${nearest === undefined ? '' : ` Did you mean "${nearest}"?`} ` +
@@ -50,6 +49,6 @@ export class ChasquiQueues {
     const registration = this.registry.register(
       new QueueRegistration(name, connectionName, given, connection),
     );
-    return this.registry.open(registration) as Queue<unknown, unknown> as Queue<Data, Result, Name>;
+    return this.registry.open(registration) as Queue<Data, Result, Name>;
   }
 }

@@ -1,0 +1,25 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module.js';
+import { Story } from './story.service.js';
+
+// The story prints what happens, so that Nest need not; and a boot that fails is told in one line.
+// eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest's options are a class
+const app = await NestFactory.createApplicationContext(AppModule, {
+  logger: false,
+  abortOnError: false,
+}).catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
+});
+app.enableShutdownHooks();
+
+try {
+  await app.get(Story).tell();
+} catch (error) {
+  console.error(error);
+  process.exitCode = 1;
+} finally {
+  // Running handlers end first, then the connections close; with nothing left open the process ends by itself.
+  await app.close();
+}
