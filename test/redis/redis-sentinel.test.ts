@@ -42,10 +42,9 @@ describe('RedisSentinel', () => {
     expect(await client.get('kept')).toBe('yes');
 
     await first.restart();
-    await waitUntil('The old master', 30_000, async () => {
-      const [, , replicas] = (await client.role()) as [string, number, unknown[]];
-      return replicas.length === 1 ? undefined : 'not a replica yet';
-    });
+    await sentinel.ready();
+    const [, , replicas] = (await client.role()) as [string, number, [string, string, string][]];
+    expect(replicas.map(([, port]) => Number(port))).toEqual([first.port]);
     client.disconnect();
   }, 60_000);
 });

@@ -15,6 +15,7 @@ export class RedisCluster implements AsyncDisposable {
   private constructor(
     /** The masters, in the order of their slots: each owns a third. */
     readonly nodes: readonly RedisServer[],
+    private readonly password: string | undefined,
   ) {}
 
   /**
@@ -28,10 +29,11 @@ export class RedisCluster implements AsyncDisposable {
       Array.from({ length: MASTERS }, () => RedisServer.start({ ...options, args })),
     );
     const nodes = starts.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
-    const cluster = new RedisCluster(nodes);
+    const cluster = new RedisCluster(nodes, options.password);
     try {
       for (const start of starts) if (start.status === 'rejected') throw start.reason;
       await form(nodes, options.password);
+      await cluster.ready();
       return cluster;
     } catch (error) {
       await cluster.stop();
@@ -48,6 +50,19 @@ export class RedisCluster implements AsyncDisposable {
     return this.nodes.map(({ host, port }) => ({ host, port }));
   }
 
+  /**
+   * Resolves once every node says `cluster_state:ok` and all agree on who owns what; after a node was restarted, say.
+   *
+   * @throws Error when they do not within 30 s
+   */
+  async ready(): Promise<void> {
+    for (const node of this.nodes) {
+      await waitUntil(`Cluster node ${node.port}`, FORM_TIMEOUT_MS, () =>
+        withAdmin({ port: node.port, password: this.password }, (client) => missingOn(client, this.nodes)),
+      );
+    }
+  }
+
   /** Stops every node. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
@@ -61,20 +76,16 @@ export class RedisCluster implements AsyncDisposable {
 async function form(nodes: readonly RedisServer[], password: string | undefined): Promise<void> {
   for (const [index, node] of nodes.entries()) {
     await withAdmin({ port: node.port, password }, async (client) => {
-      // Epochs that differ from the start spare the nodes the settling of a collision.
+      // Epochs that differ from the start spare the nodes the settling of a collision. A node takes one only as long
+      // as it knows no other.
       await client.cluster('SET-CONFIG-EPOCH', index + 1);
-      await addSlots(
-        client,
-        Math.floor((index * SLOTS) / MASTERS),
-        Math.floor(((index + 1) * SLOTS) / MASTERS) - 1,
-      );
-      for (const other of nodes) if (other !== node) await client.cluster('MEET', other.host, other.port);
+      await addSlots(client, Math.floor((index * SLOTS) / MASTERS), Math.floor(((index + 1) * SLOTS) / MASTERS) - 1);
     });
   }
   for (const node of nodes) {
-    await waitUntil(`Cluster node ${node.port}`, FORM_TIMEOUT_MS, () =>
-      withAdmin({ port: node.port, password }, (client) => missingOn(client, nodes)),
-    );
+    await withAdmin({ port: node.port, password }, async (client) => {
+      for (const other of nodes) if (other !== node) await client.cluster('MEET', other.host, other.port);
+    });
   }
 }
 

@@ -54,9 +54,7 @@ export class RedisSentinel implements AsyncDisposable {
       for (let count = 0; count < SENTINELS; count += 1) {
         sentinels.push(await startSentinel(options, name, master.port));
       }
-      for (const sentinel of sentinels) {
-        await waitUntil(`Sentinel ${sentinel.port}`, READY_TIMEOUT_MS, () => all.missingOn(sentinel));
-      }
+      await all.ready();
       return all;
     } catch (error) {
       await all.stop();
@@ -88,6 +86,18 @@ export class RedisSentinel implements AsyncDisposable {
     return server;
   }
 
+  /**
+   * Resolves once every sentinel knows a master with a replica in sync, and the other sentinels; after a failover and
+   * the restart of the old master, say.
+   *
+   * @throws Error when that is not reached within a minute
+   */
+  async ready(): Promise<void> {
+    for (const sentinel of this.sentinels) {
+      await waitUntil(`Sentinel ${sentinel.port}`, READY_TIMEOUT_MS, () => this.missingOn(sentinel));
+    }
+  }
+
   /** Stops the sentinels, then the servers. */
   async stop(): Promise<void> {
     await Promise.all(this.sentinels.map((sentinel) => sentinel.stop()));
@@ -113,6 +123,7 @@ export class RedisSentinel implements AsyncDisposable {
       await client.call('SENTINEL', 'CKQUORUM', this.name);
       const reply = (await client.call('SENTINEL', 'MASTER', this.name)) as string[];
       const master = new Map(pairs(reply));
+      if (master.get('flags') !== 'master') return `the master is ${master.get('flags') ?? '?'}`;
       const replicas = master.get('num-slaves');
       if (replicas !== '1') return `${replicas ?? '?'} replicas known`;
       const others = master.get('num-other-sentinels');
