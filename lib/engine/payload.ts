@@ -14,6 +14,12 @@ const packr = new Packr({
   moreTypes: false,
   encodeUndefinedAsNil: true,
   variableMapSize: true,
+  writeFunction: () => {
+    throw new TypeError('a function cannot be sent');
+  },
+  onInvalidDate: () => {
+    throw new TypeError('an invalid Date cannot be sent');
+  },
 });
 const unpackr = new Unpackr({
   useRecords: false,
@@ -25,11 +31,13 @@ const unpackr = new Unpackr({
 /**
  * MessagePack of any plain data: null, booleans, numbers, bigints, strings, Dates, Buffers, arrays, objects. `undefined`
  * becomes null.
- * @throws EncodeError (CMQ-002) for a cyclic value, a function, a symbol, or nesting deeper than 100.
+ * @throws EncodeError (CMQ-002) for a cyclic value, a function, a symbol, a promise, a typed array other than Uint8Array,
+ * an invalid Date, or nesting deeper than 100.
  */
 export function encodePayload(data: unknown): Buffer {
   let bytes: Buffer;
   try {
+    if (typeof data === 'object' && data !== null) refuse(data, 1);
     bytes = packr.pack(data);
   } catch (error) {
     const reason =
@@ -53,6 +61,40 @@ export function encodePayload(data: unknown): Buffer {
 }
 
 /**
+ * Refuses what the encoder would take without a word and write wrong: a typed array of wider elements (it copies one byte
+ * of each, and as many of unused memory as are missing), a promise (an empty map), a key that cannot be read back.
+ */
+function refuse(value: object, depth: number): void {
+  if (depth > MAX_DEPTH) throw new RangeError('it refers to itself, or is nested too deep');
+  if (Array.isArray(value)) {
+    for (const item of value as unknown[])
+      if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
+    return;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) {
+    if (value instanceof Uint8Array || value instanceof Date) return;
+    if (ArrayBuffer.isView(value))
+      throw new TypeError(`send a ${value.constructor.name} as bytes (Buffer) or as an array`);
+    if (value instanceof Promise) throw new TypeError('a promise cannot be sent: an await is missing');
+    // Its result is what is sent; what it hides does not matter.
+    if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return;
+    if (value instanceof Map || value instanceof Set) {
+      for (const [key, item] of value.entries() as Iterable<[unknown, unknown]>) {
+        if (value instanceof Map && typeof key === 'object')
+          throw new TypeError('a key of a Map must be a string or a number');
+        if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
+      }
+      return;
+    }
+  }
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
+  }
+}
+
+/**
  * Data of MessagePack bytes. Integers beyond 2^53 come back as bigint.
  * @throws DecodeError (CMQ-003) for anything that is not exactly one MessagePack value, for extension types other than
  * timestamps, and for nesting deeper than 100.
@@ -65,7 +107,6 @@ export function decodePayload(bytes: Buffer | Uint8Array): unknown {
     throw new DecodeError(`Not MessagePack: ${messageOf(error)}`, { cause: error });
   }
 }
-
 
 /** What is left to walk at each outer level; one array for all calls, because none is under way twice. */
 const stack: number[] = [];
@@ -165,7 +206,8 @@ function inspect(bytes: Uint8Array): void {
     }
     if (at > end) throw new DecodeError('Not MessagePack: the bytes end too early');
     if (children > 0) {
-      if (children > end - at) throw new DecodeError('Not MessagePack: it announces more elements than it has bytes');
+      if (children > end - at)
+        throw new DecodeError('Not MessagePack: it announces more elements than it has bytes');
       remaining.push(left);
       if (remaining.length > MAX_DEPTH) throw new DecodeError(`nested deeper than ${String(MAX_DEPTH)}`);
       left = children;
