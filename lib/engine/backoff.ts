@@ -25,7 +25,9 @@ export function backoffMs(
   const max = spec?.maxDelayMs ?? (isFixed ? Infinity : defaults.maxBackoffMs);
   const multiplier = isFixed ? 1 : (spec?.multiplier ?? defaults.multiplier);
   const jitter = spec?.jitterMs ?? defaults.jitterMs;
-  const base = Math.min(initial * multiplier ** (attempt - 1), max);
+  const grown = initial * multiplier ** (attempt - 1);
+  // 0 * Infinity, or a multiplier that a stranger wrote: what is no number would not be a due time.
+  const base = Number.isNaN(grown) ? Math.min(initial, max) : Math.min(grown, max);
   return Math.max(0, Math.round(base + (random() * 2 - 1) * jitter));
 }
 
