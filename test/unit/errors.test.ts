@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest';
+import * as errors from '../../lib/engine/errors.js';
+
+const { ERROR_CODES, ChasquiError } = errors;
+
+const made: [string, Error & { code: string }, string, abstract new (message: string) => Error][] = [
+  ['ConnectionError', new errors.ConnectionError('x'), 'CMQ-001', ChasquiError],
+  ['EncodeError', new errors.EncodeError('x'), 'CMQ-002', ChasquiError],
+  ['DecodeError', new errors.DecodeError('x'), 'CMQ-003', ChasquiError],
+  ['ConfigError', new errors.ConfigError('x'), 'CMQ-004', ChasquiError],
+  ['RangeError', new errors.ConfigRangeError('x'), 'CMQ-004', RangeError],
+  ['TypeError', new errors.ConfigTypeError('x'), 'CMQ-004', TypeError],
+  ['ShutdownError', new errors.ShutdownError('x'), 'CMQ-005', ChasquiError],
+  ['QueueFullError', new errors.QueueFullError('q', 10, 10), 'CMQ-006', ChasquiError],
+  ['LeaseLostError', new errors.LeaseLostError('x'), 'CMQ-007', ChasquiError],
+  ['DurabilityError', new errors.DurabilityError('x'), 'CMQ-008', ChasquiError],
+  ['LostEntryError', new errors.LostEntryError('x'), 'CMQ-009', ChasquiError],
+  ['UnrecoverableError', new errors.UnrecoverableError('x'), 'CMQ-011', ChasquiError],
+  ['PayloadTooLargeError', new errors.PayloadTooLargeError('x'), 'CMQ-023', ChasquiError],
+  ['NotSupportedError', new errors.NotSupportedError('x'), 'CMQ-100', ChasquiError],
+  ['WaitForResultTimeoutError', new errors.WaitForResultTimeoutError('x'), 'CMQ-102', ChasquiError],
+  ['JobFailedError', new errors.JobFailedError('x'), 'CMQ-103', ChasquiError],
+];
+
+describe('errors', () => {
+  test.each(made)('%s has its name, code and class', (name, error, code, base) => {
+    expect(error).toMatchObject({ name, code });
+    expect(error).toBeInstanceOf(Error);
+    expect(error).toBeInstanceOf(base);
+    expect(error.stack).toContain('errors.test.ts');
+  });
+
+  test('every class that the module exports is in the table above', () => {
+    const classes = Object.entries(errors)
+      .filter(([, value]) => typeof value === 'function' && value.prototype instanceof Error)
+      .map(([name]) => name);
+    const covered = made.map(([, error]) => error.constructor.name);
+    expect(classes.filter((name) => name !== 'ChasquiError' && !covered.includes(name))).toEqual([]);
+  });
+
+  test('codes are distinct and of one form', () => {
+    const codes = Object.values(ERROR_CODES);
+    expect(new Set(codes).size).toBe(codes.length);
+    for (const code of codes) expect(code).toMatch(/^CMQ-\d{3}$/);
+  });
+
+  test('a cause is kept', () => {
+    const cause = new Error('socket');
+    expect(new errors.ConnectionError('x', { cause }).cause).toBe(cause);
+  });
+
+  test('a lost reply is told from a refusal', () => {
+    expect(new errors.ConnectionError('x').unknownOutcome).toBe(false);
+    expect(new errors.ConnectionError('x', { unknownOutcome: true }).unknownOutcome).toBe(true);
+  });
+
+  test('a full queue says how full, and what to do', () => {
+    const error = new errors.QueueFullError('mail', 10, 10);
+    expect(error).toMatchObject({ queue: 'mail', length: 10, maxStreamLen: 10 });
+    expect(error.message).toMatch(
+      /"mail" is full: it holds 10 .*maxStreamLen is 10.*Nothing was added.*Add more workers/,
+    );
+  });
+});
+
+describe('isUnrecoverable', () => {
+  class Sub extends errors.UnrecoverableError {}
+  test.each<[unknown, boolean]>([
+    [new errors.UnrecoverableError(), true],
+    [new Sub(), true],
+    [Object.assign(new Error(), { name: 'UnrecoverableError' }), true],
+    [{ name: 'UnrecoverableError' }, true],
+    [new Error('UnrecoverableError'), false],
+    [new errors.ConfigError('x'), false],
+    ['UnrecoverableError', false],
+    [null, false],
+    [undefined, false],
+    [Object.create(null), false],
+    [Object.create({ constructor: undefined }), false],
+  ])('case %#', (error, expected) => {
+    expect(errors.isUnrecoverable(error)).toBe(expected);
+  });
+});

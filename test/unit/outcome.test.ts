@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { detailOf, outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/consumer/outcome.js';
+import { UnrecoverableError } from '../../lib/engine/errors.js';
+
+class PaymentRefused extends UnrecoverableError {}
+class ForeignUnrecoverable extends Error {
+  override name = 'UnrecoverableError';
+}
+// What another copy of a package would bring: the same name, another class.
+const Foreign = { UnrecoverableError: class UnrecoverableError extends Error {} };
+class OfForeign extends Foreign.UnrecoverableError {}
+
+const plain = new Error('SMTP is down');
+
+describe('outcomeOfFailure', () => {
+  test.each<[attempt: number, maxAttempts: number, error: unknown, expected: object]>([
+    [1, 3, plain, { kind: 'retry', backoffMs: 77 }],
+    [2, 3, plain, { kind: 'retry', backoffMs: 77 }],
+    [3, 3, plain, { kind: 'dead', reason: 'retries_exhausted', detail: 'SMTP is down' }],
+    [4, 3, plain, { kind: 'dead', reason: 'retries_exhausted', detail: 'SMTP is down' }],
+    [1, 1, plain, { kind: 'dead', reason: 'retries_exhausted' }],
+    [1, 3, new UnrecoverableError('blocked'), { kind: 'dead', reason: 'unrecoverable', detail: 'blocked' }],
+    [3, 3, new UnrecoverableError(), { kind: 'dead', reason: 'unrecoverable', detail: 'Unrecoverable' }],
+    [1, 3, new PaymentRefused('no'), { kind: 'dead', reason: 'unrecoverable' }],
+    [1, 3, new ForeignUnrecoverable('no'), { kind: 'dead', reason: 'unrecoverable' }],
+    [1, 3, new OfForeign('no'), { kind: 'dead', reason: 'unrecoverable' }],
+    [
+      1,
+      3,
+      { name: 'UnrecoverableError', message: 'no error object' },
+      { kind: 'dead', reason: 'unrecoverable' },
+    ],
+    [1, 3, 'a string', { kind: 'retry' }],
+    [1, 3, undefined, { kind: 'retry' }],
+    [1, 3, null, { kind: 'retry' }],
+    [1, 3, Object.create(null), { kind: 'retry' }],
+  ])('attempt %i of %i, %o', (attempt, maxAttempts, error, expected) => {
+    expect(outcomeOfFailure({ error, attempt, maxAttempts, backoffMs: () => 77 })).toMatchObject(expected);
+  });
+
+  test('asks for the backoff only where there is a next attempt', () => {
+    const backoffMs = (): number => {
+      throw new Error('asked');
+    };
+    const last = { error: plain, attempt: 3, maxAttempts: 3, backoffMs };
+    expect(() => outcomeOfFailure(last)).not.toThrow();
+    expect(() => outcomeOfFailure({ ...last, error: new UnrecoverableError(), attempt: 1 })).not.toThrow();
+  });
+
+  test('keeps the error itself for the listeners', () => {
+    expect(outcomeOfFailure({ error: plain, attempt: 1, maxAttempts: 1, backoffMs: () => 0 }).error).toBe(
+      plain,
+    );
+  });
+});
+
+describe('outcomeOfExhaustion', () => {
+  test.each([
+    [1, 2, 3, /The worker died 1 time while running this job .*; 3 of 3 attempts/],
+    [3, 0, 3, /The worker died 3 times .*; 3 of 3 attempts/],
+    [0, 3, 2, /^3 attempts are used; 2 are allowed/],
+  ])('%i crashes, %i used, %i allowed', (crashes, used, maxAttempts, detail) => {
+    const outcome = outcomeOfExhaustion(crashes, used, maxAttempts);
+    expect(outcome).toMatchObject({
+      kind: 'dead',
+      reason: 'retries_exhausted',
+      detail: expect.stringMatching(detail) as string,
+    });
+  });
+});
+
+describe('detailOf', () => {
+  test.each<[unknown, string]>([
+    [new Error('x'), 'x'],
+    [new TypeError(''), 'TypeError'],
+    ['text', 'text'],
+    [undefined, 'undefined'],
+    [42, '42'],
+    [{ toString: () => 'mine' }, 'mine'],
+    [Object.create(null), 'an error that cannot be printed'],
+  ])('%# %o', (error, text) => {
+    expect(detailOf(error)).toBe(text);
+  });
+
+  test('is of bounded length', () => {
+    expect(detailOf(new Error('x'.repeat(1_000_000))).length).toBe(2_001);
+  });
+});

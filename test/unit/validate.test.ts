@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, ConfigRangeError, ConfigTypeError } from '../../lib/engine/errors.js';
+import {
+  boolean,
+  checkDelay,
+  checkJobId,
+  checkJobName,
+  checkOptions,
+  checkQueueName,
+  nearestKey,
+  number,
+  record,
+  text,
+  whole,
+} from '../../lib/engine/validate.js';
+
+type ErrorClass = new (message: string) => Error;
+
+const KEYS = ['concurrency', 'maxAttempts', 'claimMinIdleMs', 'batch', 'group', 'retry'];
+
+describe('nearestKey', () => {
+  test.each([
+    ['concurency', 'concurrency'],
+    ['Concurrency', 'concurrency'],
+    ['maxattempts', 'maxAttempts'],
+    ['max_attempts', 'maxAttempts'],
+    ['retires', 'retry'],
+    ['bach', 'batch'],
+    ['claimMinIdle', 'claimMinIdleMs'],
+    ['grup', 'group'],
+    ['somethingElseEntirely', undefined],
+    ['x', undefined],
+    ['', undefined],
+  ])('%j is near to %s', (key, expected) => {
+    expect(nearestKey(key, KEYS)).toBe(expected);
+  });
+});
+
+describe('checkOptions', () => {
+  const schema = { concurrency: whole(1), name: text, on: boolean, factor: number(0), more: record };
+  interface Options {
+    concurrency?: number;
+    name?: string;
+    on?: boolean;
+    factor?: number;
+    more?: object;
+  }
+  const check = (options: unknown) => () => {
+    checkOptions<Options>('Worker "mail"', schema, options as Options);
+  };
+
+  test('takes what fits, and undefined for absent', () => {
+    expect(check({})).not.toThrow();
+    expect(check({ concurrency: 1, name: 'x', on: false, factor: 0, more: {} })).not.toThrow();
+    expect(check({ concurrency: undefined, name: undefined })).not.toThrow();
+  });
+
+  test.each<[unknown, string]>([
+    [{ concurency: 5 }, 'Worker "mail": unknown option "concurency" (5). Did you mean "concurrency"?'],
+    [{ zzz: 'y' }, 'Worker "mail": unknown option "zzz" ("y").'],
+    [{ concurrency: 0 }, 'Worker "mail": option "concurrency" must be a whole number of at least 1, not 0.'],
+    [
+      { concurrency: 1.5 },
+      'Worker "mail": option "concurrency" must be a whole number of at least 1, not 1.5.',
+    ],
+    [
+      { concurrency: '5' },
+      'Worker "mail": option "concurrency" must be a whole number of at least 1, not "5".',
+    ],
+    [
+      { concurrency: NaN },
+      'Worker "mail": option "concurrency" must be a whole number of at least 1, not NaN.',
+    ],
+    [
+      { concurrency: null },
+      'Worker "mail": option "concurrency" must be a whole number of at least 1, not null.',
+    ],
+    [{ concurrency: 5n }, 'Worker "mail": option "concurrency" must be a whole number of at least 1, not 5.'],
+    [{ name: ' ' }, 'Worker "mail": option "name" must be a string that is not blank, not " ".'],
+    [{ name: {} }, 'Worker "mail": option "name" must be a string that is not blank, not an object.'],
+    [{ on: 1 }, 'Worker "mail": option "on" must be true or false, not 1.'],
+    [{ on: () => 1 }, 'Worker "mail": option "on" must be true or false, not a function.'],
+    [{ factor: -1 }, 'Worker "mail": option "factor" must be a finite number of at least 0, not -1.'],
+    [
+      { factor: Infinity },
+      'Worker "mail": option "factor" must be a finite number of at least 0, not Infinity.',
+    ],
+    [{ more: [] }, 'Worker "mail": option "more" must be an object, not an array.'],
+    [undefined, 'Worker "mail": options must be an object, not undefined.'],
+    [null, 'Worker "mail": options must be an object, not null.'],
+    [[], 'Worker "mail": options must be an object, not an array.'],
+    ['x', 'Worker "mail": options must be an object, not "x".'],
+  ])('%# refuses %o', (options, message) => {
+    expect(check(options)).toThrow(new ConfigError(message));
+  });
+
+  test.each(['constructor', 'toString', 'hasOwnProperty'])('"%s" is no option', (key) => {
+    expect(check({ [key]: 1 })).toThrow(ConfigError);
+  });
+
+  test('a key of __proto__ is no option either', () => {
+    expect(check(JSON.parse('{"__proto__": 1}'))).toThrow(ConfigError);
+  });
+
+  test('shows only the beginning of a long value', () => {
+    expect(check({ on: 'x'.repeat(1_000_000) })).toThrow(/not "x{60}…"/);
+  });
+});
+
+describe('whole', () => {
+  test('says both bounds', () => {
+    const check = whole(1, 10);
+    expect(check(10)).toBeUndefined();
+    expect(check(11)).toBe('must be a whole number of at least 1 and at most 10');
+    expect(check(2 ** 53)).toBeDefined();
+  });
+});
+
+describe('names and ids', () => {
+  test.each<[unknown, ErrorClass | undefined]>([
+    ['emails', undefined],
+    ['a:b/c d', undefined],
+    ['ñ'.repeat(128), undefined],
+    ['ñ'.repeat(129), ConfigError],
+    ['', ConfigError],
+    ['  ', ConfigError],
+    ['a{b', ConfigError],
+    ['a}b', ConfigError],
+    [undefined, ConfigTypeError],
+    [5, ConfigTypeError],
+    [{}, ConfigTypeError],
+  ])('%# queue name %o', (name, error) => {
+    const check = (): void => {
+      checkQueueName(name);
+    };
+    if (error) expect(check).toThrow(error);
+    else expect(check).not.toThrow();
+  });
+
+  test.each<[unknown, ErrorClass | undefined]>([
+    ['', undefined],
+    ['send', undefined],
+    ['x'.repeat(256), undefined],
+    ['x'.repeat(257), ConfigError],
+    ['€'.repeat(85), undefined],
+    ['€'.repeat(86), ConfigError],
+    [' ', ConfigError],
+    ['\t\n', ConfigError],
+    [undefined, ConfigTypeError],
+    [null, ConfigTypeError],
+    [1, ConfigTypeError],
+  ])('%# job name %o', (name, error) => {
+    const check = (): void => {
+      checkJobName(name);
+    };
+    if (error) expect(check).toThrow(error);
+    else expect(check).not.toThrow();
+  });
+
+  test.each<[unknown, ErrorClass | undefined]>([
+    ['order-1', undefined],
+    ['x'.repeat(512), undefined],
+    ['x'.repeat(513), ConfigError],
+    ['€'.repeat(170), undefined],
+    ['€'.repeat(171), ConfigError],
+    ['', ConfigTypeError],
+    ['   ', ConfigTypeError],
+    [undefined, ConfigTypeError],
+    [5, ConfigTypeError],
+  ])('%# job id %o', (id, error) => {
+    const check = (): void => {
+      checkJobId(id);
+    };
+    if (error) expect(check).toThrow(error);
+    else expect(check).not.toThrow();
+  });
+
+  test.each<[unknown, ErrorClass | undefined]>([
+    [0, undefined],
+    [0.5, undefined],
+    [1000, undefined],
+    [1001, ConfigError],
+    [-1, ConfigRangeError],
+    [-Number.MIN_VALUE, ConfigRangeError],
+    [NaN, ConfigRangeError],
+    [Infinity, ConfigRangeError],
+    ['5', ConfigRangeError],
+    [null, ConfigRangeError],
+  ])('%# delay %o of at most 1,000', (delay, error) => {
+    const check = (): void => {
+      checkDelay(delay, 1000);
+    };
+    if (error) expect(check).toThrow(error);
+    else expect(check).not.toThrow();
+  });
+});
