@@ -1,13 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { VARIANTS } from './drivers/index.mjs';
 import { HELP, readArguments } from './src/arguments.mjs';
 import { buildIfStale } from './src/build.mjs';
 import { costsOf, printCommands, printProfiles } from './src/details.mjs';
-import { measure } from './src/measure.mjs';
-import { format } from './src/metrics.mjs';
-import { startProgress } from './src/progress.mjs';
-import { screenCosts, screenTable } from './src/report/screen.mjs';
+import { describeMachine, versions } from './src/machine.mjs';
+import { measureNative, sharesOf } from './src/native.mjs';
+import { drawOnScreen } from './src/report/screen.mjs';
+import { comparison, costs, growth, shares } from './src/report/tables.mjs';
+import { writeReport } from './src/report/write.mjs';
+import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
 import { selectScenarios } from './src/scenarios.mjs';
 import { startServer } from './src/server.mjs';
@@ -31,44 +34,51 @@ async function bench() {
 
   const server = await startServer();
   try {
-    const rounds = await measureAll(scenarios, variants, { ...server, quick: options.quick, profileDir });
+    const native = await measureNative(server.admin);
+    const rounds = await measureAll(scenarios, variants, { ...options, ...server, profileDir });
     const rows = rowsOf(scenarios, rounds);
-    const costs = costsOf(scenarios, rounds);
-    console.log(screenTable(rows, variants));
-    console.log(screenCosts(costs, variants));
+    const report = {
+      date: new Date().toISOString().slice(0, 10),
+      quick: options.quick,
+      rounds: options.rounds,
+      versions: versions(),
+      server: `${server.product} ${server.version}`,
+      machine: describeMachine(),
+      native,
+      rows,
+      costs: costsOf(scenarios, rounds),
+      shares: sharesOf(scenarios, rows, native),
+      measurements: Object.fromEntries(rounds),
+    };
+    const grids = gridsOf(report, variants);
+    if (options.json) {
+      console.log(JSON.stringify(report, null, 2));
+    } else {
+      for (const grid of Object.values(grids)) if (grid.rows.length > 0) console.log(drawOnScreen(grid));
+      console.log(`A round trip to the server (PING) takes ${native.roundTripUs.toFixed(0)} µs.`);
+    }
     if (options.commands) printCommands(scenarios, rounds);
     if (profileDir) await printProfiles(profileDir, scenarios, variants);
+    const folder = reportFolder();
+    if (folder) await writeReport(folder, report, grids);
   } finally {
     await server.stop();
   }
 }
 
-/** A B A B: every round measures each side once; the order turns with the round. */
-async function measureAll(scenarios, variants, target) {
-  const roundsOf = (scenario) => Math.min(options.rounds, scenario.rounds ?? Infinity);
-  const sidesOf = (scenario) => variants.filter((name) => scenario.variants?.includes(name) ?? true);
-  const total = scenarios.reduce((sum, one) => sum + roundsOf(one) * sidesOf(one).length, 0);
-  const progress = startProgress(total, { silent: options.json });
-  const results = new Map();
-  try {
-    for (const scenario of scenarios) {
-      const rounds = [];
-      results.set(scenario.name, rounds);
-      for (let round = 0; round < roundsOf(scenario); round += 1) {
-        const sides = sidesOf(scenario);
-        rounds.push({});
-        for (const variant of round % 2 === 0 ? sides : sides.toReversed()) {
-          const what = `${scenario.name} · ${VARIANTS[variant].title}`;
-          progress.begin(what);
-          const measured = await measure(scenario, variant, target);
-          rounds[round][variant] = measured;
-          const values = scenario.metrics.map(({ key }) => format(key, measured.values[key]));
-          progress.step(`${what} · ${values.join(' · ')}`);
-        }
-      }
-    }
-  } finally {
-    progress.stop();
-  }
-  return results;
+function gridsOf(report, variants) {
+  const inGroup = (group) => report.rows.filter((row) => row.group === group);
+  return {
+    comparison: comparison(inGroup('main'), variants),
+    costs: costs(report.costs, variants),
+    growth: growth(inGroup('growth'), variants),
+    shares: shares(report.shares, variants),
+  };
+}
+
+/** Only a full run may replace the report that is quoted. */
+function reportFolder() {
+  if (options.out) return resolve(options.out);
+  const full = !options.quick && options.rounds >= 5 && options.scenario.length === 0 && !options.only;
+  return full ? fileURLToPath(new URL('.', import.meta.url)) : undefined;
 }

@@ -31,11 +31,13 @@ function mediansOf(rounds) {
 /** Calls and time per command, of the last round. */
 export function printCommands(scenarios, rounds) {
   for (const { name } of scenarios) {
-    for (const [variant, { commands, jobs }] of Object.entries(rounds.get(name).at(-1))) {
-      console.log(`\n${name} · ${VARIANTS[variant].title}: what the server did per job`);
+    for (const [variant, { commands, jobs, seconds }] of Object.entries(rounds.get(name).at(-1))) {
+      console.log(
+        `\n${name} · ${VARIANTS[variant].title}: what the server did per ${jobs > 0 ? 'job' : 'second'}`,
+      );
       const most = Object.entries(commands).sort(([, a], [, b]) => b.usec - a.usec);
       for (const [command, { calls, usec }] of most) {
-        const per = jobs || 1;
+        const per = jobs || seconds;
         console.log(
           `  ${command.padEnd(20)} ${(calls / per).toFixed(4)} calls  ${(usec / per).toFixed(3)} µs  ${(usec / calls).toFixed(2)} µs a call`,
         );

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readServer, resetServer, serverDelta } from './server.mjs';
 
+/** A measurement that takes longer than this has hung. */
+const LIMIT_MS = 300_000;
 const WARM_UP_MS = { quick: 700, full: 2_000 };
 
 const CHILD = fileURLToPath(new URL('./child.mjs', import.meta.url));
@@ -102,6 +104,8 @@ function startChild(order) {
     });
   });
   ended.catch(() => undefined);
+  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  child.once('exit', () => clearTimeout(limit));
   child.send(order);
 
   return {

@@ -2,15 +2,20 @@ import { METRICS } from './metrics.mjs';
 import { median, pairedRatio, spread } from './stats.mjs';
 
 /**
- * @typedef {object} Row one line of the table: one metric of one scenario
+ * @typedef {{ median: number, min: number, max: number }} Ratio
+ *
+ * @typedef {object} Row one line of a table: one metric of one scenario
  * @property {string} scenario
  * @property {string} title
+ * @property {'main' | 'growth'} group
  * @property {string} metric
  * @property {Record<string, number>} medians by variant
- * @property {Record<string, number>} spreads by variant
- * @property {Record<string, { median: number, min: number, max: number }>} ratios of each variant to BullMQ's defaults
+ * @property {Record<string, number>} spreads by variant: (max − min) / median
+ * @property {Record<string, Ratio>} ratios of each variant to BullMQ's defaults
+ * @property {Record<string, Ratio>} tunedRatios of ours to BullMQ tuned
+ * @property {Record<string, Ratio>} growth of each variant to the first point of its curve
  * @property {string} target
- * @property {boolean | undefined} met undefined where there is no target, or no pair
+ * @property {boolean | undefined} met undefined where there is no target, or nothing to compare
  * @property {boolean | undefined} quietMet
  */
 
@@ -20,56 +25,66 @@ import { median, pairedRatio, spread } from './stats.mjs';
  * @returns {Row[]}
  */
 export function rowsOf(scenarios, rounds) {
-  return scenarios.flatMap((scenario) =>
-    scenario.metrics.map((metric) => rowOf(scenario, metric, rounds.get(scenario.name) ?? [])),
-  );
+  return scenarios.flatMap((scenario) => scenario.metrics.map((metric) => rowOf(scenario, metric, rounds)));
 }
 
 function rowOf(scenario, metric, rounds) {
-  const { label, better } = METRICS[metric.key];
-  const values = {};
-  for (const round of rounds) {
-    for (const variant of Object.keys(round)) {
-      values[variant] ??= rounds.map((one) => one[variant]?.values[metric.key]);
-    }
-  }
-  const medians = {};
-  const spreads = {};
-  const ratios = {};
+  const { label } = METRICS[metric.key];
+  const values = valuesOf(rounds.get(scenario.name) ?? [], metric.key);
+  const base = metric.against ? valuesOf(rounds.get(metric.against) ?? [], metric.key) : {};
+  const row = {
+    scenario: scenario.name,
+    title: label === '' ? scenario.title : `${scenario.title}: ${label}`,
+    group: scenario.group ?? 'main',
+    metric: metric.key,
+    medians: {},
+    spreads: {},
+    ratios: {},
+    tunedRatios: {},
+    growth: {},
+    target: targetText(metric),
+  };
   for (const [variant, all] of Object.entries(values)) {
     const known = all.filter((value) => value !== undefined);
     if (known.length === 0) continue;
-    medians[variant] = median(known);
-    spreads[variant] = spread(known);
-    if (variant !== 'peer' && values.peer) ratios[variant] = pairedRatio(all, values.peer);
+    row.medians[variant] = median(known);
+    row.spreads[variant] = spread(known);
+    if (variant !== 'peer' && values.peer) row.ratios[variant] = pairedRatio(all, values.peer);
+    if (variant.startsWith('ours') && values.peerTuned)
+      row.tunedRatios[variant] = pairedRatio(all, values.peerTuned);
+    if (base[variant]) row.growth[variant] = pairedRatio(all, base[variant]);
   }
-  const reaches = (ratio, target) =>
-    ratio === undefined || target === undefined
-      ? undefined
-      : better === 'higher'
-        ? ratio.median >= target
-        : ratio.median <= target;
-  const within = (value) => (value === undefined ? undefined : value <= metric.limit);
+  return { ...row, ...verdict(metric, row) };
+}
 
+/** By variant, one value a round; undefined where that measurement failed. */
+function valuesOf(rounds, key) {
+  const variants = new Set(rounds.flatMap((round) => Object.keys(round)));
+  return Object.fromEntries(
+    [...variants].map((variant) => [variant, rounds.map((round) => round[variant]?.values[key])]),
+  );
+}
+
+function verdict({ key, target, quietTarget, limit, floor, against }, { medians, ratios, growth }) {
+  if (limit !== undefined) return { met: medians.ours === undefined ? undefined : medians.ours <= limit };
+  if (floor !== undefined) return { met: medians.ours === undefined ? undefined : medians.ours >= floor };
+  const reaches = (ratio, wanted) => {
+    if (ratio === undefined || wanted === undefined) return undefined;
+    return METRICS[key].better === 'higher' ? ratio.median >= wanted : ratio.median <= wanted;
+  };
   return {
-    scenario: scenario.name,
-    title: label === '' ? scenario.title : `${scenario.title}: ${label}`,
-    metric: metric.key,
-    medians,
-    spreads,
-    ratios,
-    target: targetText(metric, better),
-    met: metric.limit === undefined ? reaches(ratios.ours, metric.target) : within(medians.ours),
-    quietMet: reaches(ratios.oursQuiet, metric.quietTarget),
+    met: reaches(against ? growth.ours : ratios.ours, target),
+    quietMet: reaches(ratios.oursQuiet, quietTarget),
   };
 }
 
-function targetText({ target, quietTarget, limit }, better) {
-  if (limit !== undefined) return `≤ ${limit}`;
+function targetText({ key, target, quietTarget, limit, floor, against }) {
+  if (limit !== undefined) return `≤ ${limit.toLocaleString('en-US')}`;
+  if (floor !== undefined) return `≥ ${floor.toLocaleString('en-US')}`;
   if (target === undefined) return '';
-  const sign = better === 'higher' ? '≥' : '≤';
+  const sign = METRICS[key].better === 'higher' ? '≥' : '≤';
   const quiet = quietTarget === undefined ? '' : `; no events ${sign} ${quietTarget}×`;
-  return `${sign} ${target}×${quiet}`;
+  return `${sign} ${target}×${against ? ' of the first' : ''}${quiet}`;
 }
 
 /** A mark for a row: met, missed, or nothing to say. */

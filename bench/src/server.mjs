@@ -11,7 +11,7 @@ export async function startServer() {
   const server = await RedisServer.start({
     args: ['--slowlog-log-slower-than', String(SLOW_US), '--slowlog-max-len', String(SLOW_CALLS)],
   });
-  const admin = new Redis({ host: '127.0.0.1', port: server.port });
+  const admin = new Redis({ host: '127.0.0.1', port: server.port, protocol: 2 });
   const info = parseInfo(await admin.info('server'));
   return {
     port: server.port,

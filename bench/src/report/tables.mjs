@@ -1,0 +1,90 @@
+import { VARIANTS } from '../../drivers/index.mjs';
+import { format, formatRatio } from '../metrics.mjs';
+import { markOf } from '../rows.mjs';
+
+/*
+ * The tables of the report, as a head and rows of cells: the screen and the Markdown file differ only in how they draw
+ * them. Only what was measured gets a column.
+ */
+
+/** @typedef {{ head: string[], rows: string[][] }} Grid */
+
+/** @returns {Grid} */
+export function comparison(rows, variants) {
+  const tuned = variants.includes('peerTuned');
+  const quiet = variants.includes('oursQuiet');
+  return {
+    head: [
+      'scenario',
+      ...variants.map((name) => VARIANTS[name].title),
+      'ours / BullMQ',
+      ...(quiet ? ['no events / BullMQ'] : []),
+      ...(tuned ? ['ours / tuned'] : []),
+      'target',
+      'met',
+    ],
+    rows: rows.map((row) => [
+      row.title,
+      ...variants.map((name) => format(row.metric, row.medians[name])),
+      formatRatio(row.ratios.ours),
+      ...(quiet ? [formatRatio(row.ratios.oursQuiet)] : []),
+      ...(tuned ? [formatRatio(row.tunedRatios.ours)] : []),
+      row.target,
+      markOf(row),
+    ]),
+  };
+}
+
+/** @returns {Grid} */
+export function growth(rows, variants) {
+  const measured = variants.filter((name) => rows.some((row) => row.medians[name] !== undefined));
+  return {
+    head: [
+      'growth',
+      ...measured.flatMap((name) => [VARIANTS[name].title, '× the first']),
+      'ours / BullMQ',
+      'target',
+      'met',
+    ],
+    rows: rows.map((row) => [
+      row.title,
+      ...measured.flatMap((name) => [
+        format(row.metric, row.medians[name]),
+        row.growth[name] ? row.growth[name].median.toFixed(2) : '',
+      ]),
+      formatRatio(row.ratios.ours),
+      row.target,
+      markOf(row),
+    ]),
+  };
+}
+
+/** @returns {Grid} */
+export function costs(costRows, variants) {
+  return {
+    head: ['CPU per job, client + Redis, µs', ...variants.map((name) => VARIANTS[name].title)],
+    rows: costRows.map(({ title, values }) => [
+      title,
+      ...variants.map((name) => {
+        const cost = values[name];
+        if (cost?.clientCpuUs === undefined) return '–';
+        const text = (key) => format(key, cost[key], { unit: false });
+        return `${text('clientCpuUs')} + ${text('redisCpuUs')}`;
+      }),
+    ]),
+  };
+}
+
+/** @returns {Grid} */
+export function shares(shareRows, variants) {
+  return {
+    head: ["share of the server's limit", 'limit', ...variants.map((name) => VARIANTS[name].title)],
+    rows: shareRows.map(({ title, limit, shares: byVariant }) => [
+      title,
+      format('rate', limit),
+      ...variants.map((name) =>
+        byVariant[name] === undefined ? '–' : `${(byVariant[name] * 100).toFixed(0)} %`,
+      ),
+    ]),
+  };
+}
