@@ -7,7 +7,7 @@ import { streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
-import { ConnectionError } from '../errors.js';
+import { ConnectionError, ShutdownError } from '../errors.js';
 import { Service } from '../service.js';
 
 export interface ReaderSettings {
@@ -83,13 +83,16 @@ export class Reader extends Service {
     const { group, consumerId, blockMs, wakeStreams } = this.#settings;
     const client = this.#client ?? (await this.#connected());
     const streams = [this.#keys.stream, ...wakeStreams];
-    const args = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS', ...streams];
-    for (let i = 0; i < streams.length; i++) args.push('>');
+    const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
+    const args = [...read, ...streams, ...streams.map(() => '>')];
     const command = new Command('xreadgroup', args, { replyEncoding: null });
     const reply = await withDeadline(
       client.sendCommand(command) as Promise<unknown>,
       blockMs + GRACE_MS,
-      () => new ConnectionError(`Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`),
+      () =>
+        new ConnectionError(
+          `Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`,
+        ),
     );
     for (const [key, entries] of streamsOf(reply)) {
       const stream = key.toString();
@@ -120,6 +123,8 @@ export class Reader extends Service {
 
   async #connected(): Promise<Client> {
     if (!this.#client) {
+      // Stopped while the groups were made: a connection opened now would be nobody's to close.
+      if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
       const client = this.#link.openBlocking();
       this.#client = client;
       let lastError: Error | undefined;
