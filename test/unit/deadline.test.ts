@@ -1,0 +1,63 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { settlesWithin, withDeadline } from '../../lib/redis/deadline.js';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+
+afterEach(() => {
+  expect(vi.getTimerCount(), 'timers left').toBe(0);
+  vi.useRealTimers();
+});
+
+const late = (): Error => new Error('late');
+const never = new Promise<never>(() => undefined);
+
+describe('withDeadline', () => {
+  test('passes a value on', async () => {
+    await expect(withDeadline(Promise.resolve(5), 100, late)).resolves.toBe(5);
+  });
+
+  test('passes a rejection on', async () => {
+    await expect(withDeadline(Promise.reject(new Error('own')), 100, late)).rejects.toThrow('own');
+  });
+
+  test('rejects at the deadline, not before', async () => {
+    const outcome = vi.fn();
+    withDeadline(never, 100, late).catch(outcome);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(outcome).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(outcome).toHaveBeenCalledWith(new Error('late'));
+  });
+
+  test('0 is no deadline', () => {
+    const promise = Promise.resolve(1);
+    expect(withDeadline(promise, 0, late)).toBe(promise);
+  });
+
+  test('a rejection after the deadline is nobody’s unhandled rejection', async () => {
+    let reject: (error: Error) => void = () => undefined;
+    const slow = new Promise<never>((_, fail) => {
+      reject = fail;
+    });
+    const bounded = expect(withDeadline(slow, 10, late)).rejects.toThrow('late');
+    await vi.advanceTimersByTimeAsync(10);
+    await bounded;
+    reject(new Error('much later'));
+    await vi.advanceTimersByTimeAsync(1);
+  });
+});
+
+describe('settlesWithin', () => {
+  test('true for a value and for a rejection', async () => {
+    await expect(settlesWithin(Promise.resolve(), 10)).resolves.toBe(true);
+    await expect(settlesWithin(Promise.reject(new Error('x')), 10)).resolves.toBe(true);
+  });
+
+  test('false at the deadline', async () => {
+    const settled = settlesWithin(never, 10);
+    await vi.advanceTimersByTimeAsync(10);
+    await expect(settled).resolves.toBe(false);
+  });
+});

@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { DueLoop } from '../../lib/engine/due-loop.js';
+import type { Look } from '../../lib/engine/due-loop.js';
+
+const START = 1_700_000_000_000;
+
+/** A set of due times behind a look, and a log of when it was looked at. */
+class Due {
+  /** How far Redis's clock is ahead of ours. */
+  offset = 0;
+  leads = true;
+  due: number[] = [];
+  most = 100;
+  readonly looks: { at: number; take: boolean; entryIds: readonly string[] }[] = [];
+  readonly errors: unknown[] = [];
+  fail: Error | undefined;
+  readonly loop: DueLoop;
+
+  constructor(idleMs = 4_000) {
+    this.loop = new DueLoop({
+      look: (take, entryIds) => this.look(take, entryIds),
+      idleMs,
+      onError: (error) => {
+        this.errors.push(error);
+      },
+    });
+  }
+
+  get times(): number[] {
+    return this.looks.map(({ at }) => at - START);
+  }
+
+  private async look(take: boolean, entryIds: readonly string[]): Promise<Look> {
+    this.looks.push({ at: Date.now(), take, entryIds: [...entryIds] });
+    if (this.fail) throw this.fail;
+    const now = Date.now() + this.offset;
+    if (take) this.leads = true;
+    if (!this.leads) return { leads: false, more: false, nextDue: undefined, now };
+    const ready = this.due.filter((at) => at <= now).slice(0, this.most);
+    this.due = this.due.filter((at) => !ready.includes(at));
+    return { leads: true, more: ready.length >= this.most, nextDue: this.due[0], now };
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: START });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a due loop', () => {
+  test('looks at its start, sleeps until something is due, and then once an idle time', async () => {
+    const due = new Due();
+    due.due = [START + 1_500];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(due.times).toEqual([0, 1_500, 5_500, 9_500]);
+    await due.loop.stop(0);
+  });
+
+  test('judges by Redis’s clock', async () => {
+    const due = new Due(60_000);
+    due.offset = 5_000;
+    due.due = [START + 5_800];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(due.times).toEqual([0, 800]);
+    await due.loop.stop(0);
+  });
+
+  test('looks again at once while there may be more', async () => {
+    const due = new Due();
+    due.most = 2;
+    due.due = [START - 5, START - 4, START - 3, START - 2, START - 1];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(due.times).toEqual([0, 0, 0]);
+    expect(due.due).toEqual([]);
+    await due.loop.stop(0);
+  });
+
+  test('is woken for something earlier, and leads from then on', async () => {
+    const due = new Due();
+    due.leads = false;
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(100);
+    due.due = [START + 300];
+    due.loop.wake({ due: START + 300, entryId: '7-0' });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(due.looks.slice(1)).toEqual([{ at: START + 300, take: true, entryIds: ['7-0'] }]);
+    expect(due.due).toEqual([]);
+    await due.loop.stop(0);
+  });
+
+  test('a wake for something later than planned brings no look of its own', async () => {
+    const due = new Due();
+    due.due = [START + 200];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(10);
+    due.due.push(START + 900);
+    due.loop.wake({ due: START + 900 });
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(due.times).toEqual([0, 200, 900]);
+    await due.loop.stop(0);
+  });
+
+  test('a wake without a time is for now', async () => {
+    const due = new Due();
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(50);
+    due.loop.wake();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(due.times).toEqual([0, 50]);
+    await due.loop.stop(0);
+  });
+
+  test('a follower looks once an idle time, so that a dead leader is replaced', async () => {
+    const due = new Due(1_000);
+    due.leads = false;
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(due.times).toEqual([0, 1_000, 2_000, 3_000]);
+    await due.loop.stop(0);
+  });
+
+  test('a failed look is reported and made again, with the wake it had', async () => {
+    const due = new Due();
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(10);
+    due.fail = new Error('socket');
+    due.loop.wake({ entryId: '7-0' });
+    await vi.advanceTimersByTimeAsync(1);
+    due.fail = undefined;
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect(due.errors).toEqual([new Error('socket')]);
+    expect(due.looks.map(({ take, entryIds }) => ({ take, entryIds }))).toEqual([
+      { take: false, entryIds: [] },
+      { take: true, entryIds: ['7-0'] },
+      { take: true, entryIds: ['7-0'] },
+    ]);
+    await due.loop.stop(0);
+  });
+
+  test('a due time far away does not overflow the timer', async () => {
+    const due = new Due(2 ** 40);
+    due.due = [START + 2 ** 33];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(due.times).toEqual([0]);
+    await due.loop.stop(0);
+  });
+
+  test('stopped, it looks no more and leaves no timer', async () => {
+    const due = new Due(1_000);
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(10);
+    await due.loop.stop(0);
+    due.loop.wake();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(due.times).toEqual([0]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('a wake before the start is no look', async () => {
+    const due = new Due();
+    due.loop.wake();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(due.looks).toEqual([]);
+  });
+});

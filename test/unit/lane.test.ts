@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Lane } from '../../lib/engine/consumer/lane.js';
+
+const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
+/** Commits that the test lets through one by one. */
+class Gate {
+  readonly calls: { batch: number[]; retried: boolean }[] = [];
+  readonly errors: unknown[] = [];
+  #settle: ((error?: Error) => void)[] = [];
+  readonly lane: Lane<number>;
+
+  constructor(most = 100) {
+    this.lane = new Lane<number>(
+      most,
+      (batch, retried) => {
+        this.calls.push({ batch: [...batch], retried });
+        return new Promise((resolve, reject) => {
+          this.#settle.push((error) => {
+            if (error) reject(error);
+            else resolve();
+          });
+        });
+      },
+      (error) => {
+        this.errors.push(error);
+      },
+    );
+  }
+
+  async pass(error?: Error): Promise<void> {
+    this.#settle.shift()?.(error);
+    await tick();
+    await tick();
+  }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a lane', () => {
+  test('items of one tick leave together, at its end', async () => {
+    const { lane, calls } = new Gate();
+    lane.push(1);
+    lane.push(2);
+    expect(calls).toEqual([]);
+    expect(lane.size).toBe(2);
+    await tick();
+    expect(calls).toEqual([{ batch: [1, 2], retried: false }]);
+    expect(lane.size).toBe(2);
+  });
+
+  test('what comes while a call is under way goes with the next', async () => {
+    const gate = new Gate();
+    const { lane, calls } = gate;
+    lane.push(1);
+    await tick();
+    lane.push(2);
+    lane.push(3);
+    await tick();
+    expect(calls.length).toBe(1);
+    await gate.pass();
+    expect(calls.map(({ batch }) => batch)).toEqual([[1], [2, 3]]);
+    await gate.pass();
+    expect(lane.size).toBe(0);
+  });
+
+  test('a call takes no more than its most, and keeps the order', async () => {
+    const gate = new Gate(2);
+    for (const item of [1, 2, 3, 4, 5]) gate.lane.push(item);
+    await tick();
+    for (let i = 0; i < 3; i++) await gate.pass();
+    expect(gate.calls.map(({ batch }) => batch)).toEqual([[1, 2], [3, 4], [5]]);
+    expect(gate.lane.size).toBe(0);
+  });
+
+  test('a failed call is reported and made again with the same batch, until it succeeds', async () => {
+    const gate = new Gate();
+    gate.lane.push(1);
+    await tick();
+    gate.lane.push(2);
+    await gate.pass(new Error('gone'));
+    expect(gate.errors).toEqual([new Error('gone')]);
+    expect(gate.calls.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(50);
+    await gate.pass(new Error('still gone'));
+    await vi.advanceTimersByTimeAsync(100);
+    await gate.pass();
+    expect(gate.calls).toEqual([
+      { batch: [1], retried: false },
+      { batch: [1], retried: true },
+      { batch: [1], retried: true },
+      { batch: [2], retried: false },
+    ]);
+  });
+
+  test('pauses grow, and never beyond a second', async () => {
+    const gate = new Gate();
+    gate.lane.push(1);
+    await tick();
+    for (let i = 0; i < 12; i++) {
+      await gate.pass(new Error('gone'));
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(gate.calls.length).toBe(i + 2);
+    }
+  });
+
+  test('idle resolves when the last item is committed', async () => {
+    const gate = new Gate(1);
+    const idle = vi.fn();
+    gate.lane.push(1);
+    gate.lane.push(2);
+    void gate.lane.idle().then(idle);
+    await tick();
+    await gate.pass();
+    expect(idle).not.toHaveBeenCalled();
+    await gate.pass();
+    expect(idle).toHaveBeenCalled();
+    await gate.lane.idle();
+  });
+
+  test('abandoned, it takes nothing, tries nothing again, and is idle', async () => {
+    const gate = new Gate(1);
+    const idle = vi.fn();
+    gate.lane.push(1);
+    gate.lane.push(2);
+    await tick();
+    void gate.lane.idle().then(idle);
+    gate.lane.abandon();
+    await tick();
+    expect(idle).toHaveBeenCalled();
+    gate.lane.push(3);
+    await gate.pass(new Error('gone'));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(gate.calls.length).toBe(1);
+    await gate.lane.idle();
+  });
+});
