@@ -55,7 +55,7 @@ while at <= #ARGV do
   local score = redis.call('ZSCORE', set, key)
   local spec = redis.call('HMGET', hash, 'revision', 'name', 'payload', 'retry', 'limit', 'fired', 'overlap')
   local added = -1
-  if score and tonumber(score) == tonumber(slot) and spec[1] == revision then
+  if score and tonumber(score) == tonumber(slot) and (spec[1] or '') == revision then
     local limit, fired = tonumber(spec[5] or math.huge), tonumber(spec[6] or 0)
     added = 0
     for i = at + 6, at + 5 + slots do

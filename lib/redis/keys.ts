@@ -10,6 +10,8 @@ export interface QueueKeys {
   readonly repeat: string;
   /** A stream whose entries tell one promoter that a job has become due earlier than it knew. */
   readonly promoterWake: string;
+  /** The same for one scheduler, of specs. */
+  readonly schedulerWake: string;
   readonly promoterLock: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
@@ -33,6 +35,7 @@ export function queueKeys(queue: string): QueueKeys {
     events: `${prefix}events`,
     repeat: `${prefix}repeat`,
     promoterWake: `${prefix}wake:promoter`,
+    schedulerWake: `${prefix}wake:scheduler`,
     promoterLock: `${prefix}promoter:lock`,
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,

@@ -11,16 +11,32 @@ export type ScriptName =
   | 'cancel'
   | 'complete'
   | 'dead-letter'
+  | 'due-repeats'
+  | 'fire-repeat'
+  | 'list-repeats'
   | 'promote'
   | 'reclaim'
   | 'release'
+  | 'remove-repeat'
   | 'renew'
+  | 'resign'
   | 'replay'
   | 'retire'
   | 'retry'
-  | 'start';
+  | 'start'
+  | 'upsert-repeat';
 
-type KeyName = { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | 'calls';
+/** Keys of a script that are not the same for every call on a queue. */
+export interface ExtraKeys {
+  /** Of one producer. */
+  calls?: string;
+  /** Of the promoter or of the scheduler. */
+  lock?: string;
+  wake?: string;
+}
+
+type KeyName =
+  { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | keyof ExtraKeys;
 
 interface Script {
   readonly source: string;
@@ -34,6 +50,8 @@ const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
   announce: ['events'],
   complete: ['owned', 'events'],
   'dead-letter': ['owned', 'events'],
+  'due-repeats': ['events'],
+  'fire-repeat': ['events', 'job'],
   promote: ['events', 'envelope'],
   release: ['owned'],
   replay: ['events'],
@@ -48,7 +66,9 @@ function load(name: ScriptName): Script {
   let script = loaded.get(name);
   if (script) return script;
   const body = readFileSync(new URL(`${name}.lua`, folder), 'utf8');
-  const parts = (INCLUDES[name] ?? []).map((part) => readFileSync(new URL(`lib/${part}.lua`, folder), 'utf8'));
+  const parts = (INCLUDES[name] ?? []).map((part) =>
+    readFileSync(new URL(`lib/${part}.lua`, folder), 'utf8'),
+  );
   const source = [...parts, body].join('\n');
   const keys = /^-- KEYS (.+)$/m.exec(body)?.[1]?.trim().split(/\s+/) ?? [];
   script = { source, sha: createHash('sha1').update(source).digest('hex'), keys: keys as KeyName[] };
@@ -58,11 +78,9 @@ function load(name: ScriptName): Script {
 
 export type ScriptArgument = string | number | Buffer;
 
-export interface RunOptions {
+export interface RunOptions extends ExtraKeys {
   /** Bulk strings of the reply as Buffers instead of UTF-8 strings. */
   buffers?: boolean;
-  /** For the one key that is not the queue's but a producer's. */
-  calls?: string;
 }
 
 /**
@@ -78,7 +96,7 @@ export async function runScript(
 ): Promise<unknown> {
   const script = load(name);
   const tail: ScriptArgument[] = [script.keys.length];
-  for (const key of script.keys) tail.push(key === 'calls' ? (options?.calls ?? '') : keys[key]);
+  for (const key of script.keys) tail.push(keyOf(key, keys, options));
   for (const arg of args) tail.push(arg);
   const replyEncoding = options?.buffers ? null : 'utf8';
   try {
@@ -87,6 +105,10 @@ export async function runScript(
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     return await send(client, 'eval', script.source, tail, replyEncoding);
   }
+}
+
+function keyOf(name: KeyName, keys: QueueKeys, options: RunOptions | undefined): string {
+  return name === 'calls' || name === 'lock' || name === 'wake' ? (options?.[name] ?? '') : keys[name];
 }
 
 function send(

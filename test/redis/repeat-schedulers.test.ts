@@ -1,0 +1,201 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { CommandLink } from '../../lib/engine/connections.js';
+import { DueLoop } from '../../lib/engine/due-loop.js';
+import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
+import { upsertRepeatable } from '../../lib/engine/repeat/registry.js';
+import type { RepeatableSpec } from '../../lib/engine/repeat/spec.js';
+import { createScheduler } from '../../lib/engine/scheduler.js';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
+import { useRedis } from '../support/redis.js';
+import { Rig, START, keys } from './repeat-support.js';
+
+const redis = useRedis();
+let rig: Rig;
+
+beforeEach(() => {
+  rig = new Rig(redis);
+});
+afterEach(() => {
+  rig.close();
+});
+
+const MINUTE = 60_000;
+
+async function registerAll(specs: readonly RepeatableSpec[]): Promise<void> {
+  const link = await rig.link();
+  for (let from = 0; from < specs.length; from += 1_000) {
+    const slice = specs.slice(from, from + 1_000);
+    await Promise.all(slice.map((spec) => upsertRepeatable(link, keys, spec, { clock: rig.clock })));
+  }
+}
+
+/** The commands that the server carries out during `work`, by name. */
+async function commandsDuring(work: () => Promise<unknown>): Promise<Record<string, number>> {
+  await redis.client.config('RESETSTAT');
+  await work();
+  const stats = await redis.client.info('commandstats');
+  const counted = [...stats.matchAll(/^cmdstat_(\w+):calls=(\d+)/gm)];
+  return Object.fromEntries(counted.map(([, name, calls]) => [name!, Number(calls)]));
+}
+
+describe('10,000 specs', () => {
+  const specs = Array.from({ length: 10_000 }, (_, i): RepeatableSpec => {
+    return { key: `spec ${i}`, jobName: 'tick', pattern: RepeatPattern.every(MINUTE + i), payload: null };
+  });
+
+  it('cost nothing while none is due, and what is due when some are', async () => {
+    await registerAll(specs);
+    const look = rig.scheduler(await rig.link());
+    await look(false, []);
+    const idle = await commandsDuring(() => look(false, []));
+    expect(idle).toEqual({
+      evalsha: 1,
+      zrangebyscore: 1,
+      zrange: 1,
+      get: 2,
+      set: 2,
+    });
+    rig.clock.time += MINUTE + 2;
+    const due = await commandsDuring(() => look(false, []));
+    expect(due).toMatchObject({ evalsha: 2, hmget: 6, xadd: 6, zadd: 3 });
+    expect(await rig.slots()).toEqual([MINUTE, MINUTE + 1, MINUTE + 2]);
+  });
+});
+
+/** Dies, in the sense of kill -9, after so many script calls: with the last one carried out, or not. */
+class MortalLink extends CommandLink {
+  calls = Infinity;
+  lastIsCarriedOut = false;
+
+  override async run(...args: Parameters<CommandLink['run']>): Promise<unknown> {
+    if (this.calls <= 0) throw new Error('killed');
+    this.calls -= 1;
+    if (this.calls > 0) return super.run(...args);
+    if (this.lastIsCarriedOut) await super.run(...args);
+    throw new Error('killed');
+  }
+}
+
+interface Member {
+  link: MortalLink;
+  look: ReturnType<Rig['scheduler']>;
+}
+
+describe('five schedulers', () => {
+  /** The slots from START to `end`, by a walk of their own. */
+  function expectedIds(specs: readonly RepeatableSpec[], end: number): string[] {
+    return specs.flatMap(({ key, pattern }) => {
+      const ids: string[] = [];
+      for (let slot = pattern.next(START); slot !== undefined && slot <= end; slot = pattern.next(slot)) {
+        ids.push(`repeat:${key ?? ''}:${slot}`);
+      }
+      return ids;
+    });
+  }
+
+  it(
+    'fire each slot of each spec once, though leaders are killed mid-tick',
+    { timeout: 60_000 },
+    async () => {
+      const patterns = [
+        RepeatPattern.every(7 * MINUTE),
+        RepeatPattern.every(10 * MINUTE),
+        RepeatPattern.cron('*/20 * * * *', 'Australia/Lord_Howe'),
+        RepeatPattern.cron('5,35 * * * *', '+05:30'),
+      ];
+      const specs = Array.from({ length: 2_000 }, (_, i): RepeatableSpec => {
+        const pattern = patterns[i % patterns.length]!;
+        return {
+          key: `spec ${i}`,
+          jobName: 'tick',
+          pattern,
+          payload: i,
+          missedFires: { kind: 'fire-all', maxCatchup: 100 },
+        };
+      });
+      await registerAll(specs);
+
+      const recruit = (): Member => {
+        const link = new MortalLink({ ...redis.connection });
+        return { link, look: rig.scheduler(link, { batch: 300 }) };
+      };
+      const crew = Array.from({ length: 5 }, recruit);
+      let killedMidTick = 0;
+      try {
+        for (let step = 0; step < 12; step++) {
+          // The last but one step is downtime.
+          rig.clock.time += step === 10 ? 60 * MINUTE : 5 * MINUTE;
+          const { link } = crew[step % 5]!;
+          link.calls = 2 + (step % 3);
+          link.lastIsCarriedOut = step % 2 === 0;
+          // All at once, and all of them sure that they lead.
+          const looks = await Promise.allSettled(crew.map(({ look }) => look(true, [])));
+          if (looks[step % 5]?.status === 'rejected') killedMidTick += 1;
+          link.release();
+          crew[step % 5] = recruit();
+          await redis.client.del(keys.schedulerLock, `${keys.prefix}scheduler:gap`);
+        }
+        await crew[0]!.look(true, []);
+      } finally {
+        for (const { link } of crew) link.release();
+      }
+      expect(killedMidTick).toBeGreaterThan(7);
+      const ids = (await rig.fired()).map(({ id }) => id);
+      expect(ids.sort()).toEqual(expectedIds(specs, rig.clock.time).sort());
+    },
+  );
+
+  it('share the work of one leader: the others do nothing', async () => {
+    await registerAll([{ jobName: 'tick', pattern: RepeatPattern.every(MINUTE), payload: null }]);
+    const crew = await Promise.all(Array.from({ length: 5 }, async () => rig.scheduler(await rig.link())));
+    rig.clock.time += MINUTE;
+    const looks = await Promise.all(crew.map((look) => look(false, [])));
+    expect(looks.filter(({ leads }) => leads)).toHaveLength(1);
+    expect(await rig.fired()).toHaveLength(1);
+  });
+});
+
+describe('a scheduler at work', () => {
+  const loops: DueLoop[] = [];
+  afterEach(async () => {
+    await Promise.all(loops.splice(0).map((loop) => loop.stop(1_000)));
+  });
+
+  const start = async (): Promise<DueLoop> => {
+    const settings = rig.settings(await rig.link(), { clock: undefined, lockTtlMs: 300 });
+    const loop = createScheduler(settings);
+    loops.push(loop);
+    await loop.start();
+    return loop;
+  };
+  const fired = (): Promise<number> => redis.client.xlen(keys.stream);
+  const untilFired = (count: number): Promise<void> =>
+    waitUntil('the jobs', 5_000, async () => ((await fired()) < count ? `only ${await fired()}` : undefined));
+
+  it('sleeps until a spec is due by the clock of Redis, and is woken for one registered meanwhile', async () => {
+    const link = await rig.link();
+    const loop = await start();
+    const spec = { jobName: 'tick', pattern: RepeatPattern.every(40), payload: null };
+    const { nextFireMs } = await upsertRepeatable(link, keys, spec);
+    loop.wake({ due: nextFireMs });
+    await untilFired(5);
+    const slots = (await rig.fired()).map(({ id }) => Number(id.split(':').at(-1)));
+    expect(slots).toEqual(slots.map((_, i) => nextFireMs + i * 40));
+    for (const [i, { createdAtMs }] of (await rig.fired()).entries()) {
+      expect(createdAtMs).toBeGreaterThanOrEqual(slots[i]!);
+    }
+    expect(rig.errors).toEqual([]);
+  });
+
+  it('is followed by another when it is gone', async () => {
+    const link = await rig.link();
+    const first = await start();
+    await upsertRepeatable(link, keys, { jobName: 'tick', pattern: RepeatPattern.every(20), payload: null });
+    await untilFired(2);
+    await start();
+    await first.stop(1_000);
+    await untilFired((await fired()) + 3);
+    const ids = (await rig.fired()).map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
