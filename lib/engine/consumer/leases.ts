@@ -106,6 +106,7 @@ export class Leases extends Service {
       this.#interrupted ||= interrupted;
       throw error;
     }
+    this.#contact();
     const [lost, stranded] = reply;
     if (lost.length > 0) this.#settings.lost(lost.map(String));
     for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
@@ -114,22 +115,19 @@ export class Leases extends Service {
 
   async #reclaim(): Promise<void> {
     const { group, consumerId, leaseMs, clock } = this.#settings;
-    const now = clock.monotonic();
-    // After an outage longer than a lease every lease looks expired though its worker lives: one lease time for them to
-    // renew before anything is taken over.
-    if (now - this.#lastContact > leaseMs) this.#quietUntil = now + leaseMs;
-    if (now < this.#quietUntil) {
+    const isQuiet = (): boolean => clock.monotonic() < this.#quietUntil;
+    if (isQuiet() || clock.monotonic() - this.#lastContact > 2 * this.#beatMs) {
       await this.#link.call('PING', []);
-      this.#lastContact = clock.monotonic();
-      return;
+      this.#contact();
     }
+    if (isQuiet()) return;
     let room = this.#settings.room();
     // Round at most once a beat, and never more than can run here.
     for (let calls = 0; room > 0 && calls < 100 && !this.isStopping; calls++) {
       const count = Math.min(room, RECLAIM_BATCH);
       const args = [group, consumerId, leaseMs, this.#cursor, count, ...this.#settings.held()];
       const reply = await this.#link.run('reclaim', this.#keys, args, { buffers: true });
-      this.#lastContact = clock.monotonic();
+      this.#contact();
       const [cursor, entries, vanished] = reply as [Buffer, Found[], Buffer[]];
       this.#cursor = cursor.toString();
       for (const [id, starts, fields] of entries) this.#settings.recovered([id, fields], starts);
@@ -137,6 +135,17 @@ export class Leases extends Service {
       room -= entries.length;
       if (this.#cursor === '0-0') break;
     }
+  }
+
+  /**
+   * Redis has answered. After an outage leases look expired though their workers live: one lease time for them to renew
+   * before anything is taken over. Two beats of silence here may be three, a whole lease, since another's last renewal.
+   */
+  #contact(): void {
+    const { clock, leaseMs } = this.#settings;
+    const now = clock.monotonic();
+    if (now - this.#lastContact > 2 * this.#beatMs) this.#quietUntil = now + leaseMs;
+    this.#lastContact = now;
   }
 
   async #forget(): Promise<void> {

@@ -1,0 +1,63 @@
+// A process of the fault tests, under the orders of its parent: see child.ts. It runs the compiled package.
+import { createProcessor, recordEvents } from './handlers.mjs';
+import { hashOf, openLedger } from './ledger.mjs';
+
+const {
+  name,
+  ledgerPath,
+  engine,
+  connection,
+  queueName,
+  worker: workerOptions,
+  queue: queueOptions,
+} = JSON.parse(process.argv[2]);
+const { Queue, Worker } = await import(engine);
+
+const tell = (message) => {
+  if (process.connected) process.send(message);
+};
+const ledger = openLedger(ledgerPath, name, (record) => tell({ record }));
+const queue = new Queue(queueName, { connection, ...queueOptions });
+const { processor, held } = createProcessor(ledger, (id) => add({ id, task: { do: 'finish' } }));
+
+async function add({ id, task, options }) {
+  ledger.write('ATTEMPT', id, { hash: hashOf(task) });
+  try {
+    const job = await queue.add('task', task, { ...options, jobId: id });
+    ledger.write('ACK', id, job.duplicate ? { detail: 'duplicate' } : {});
+  } catch (error) {
+    ledger.write(error.unknownOutcome ? 'UNKNOWN' : 'REJECT', id, { detail: error.message });
+  }
+}
+
+let worker;
+const orders = {
+  async work() {
+    worker = new Worker(queueName, processor, { connection, ...workerOptions });
+    recordEvents(worker, ledger);
+    await worker.waitUntilReady();
+  },
+  add: ({ jobs }) => Promise.all(jobs.map(add)),
+  release: () => held.release(),
+  replay: ({ limit }) => queue.replayDlq(limit),
+  /** Closes everything and takes its hands off the parent: the process must now end by itself. */
+  async close() {
+    const begin = performance.now();
+    await worker?.close();
+    await queue.close();
+    return performance.now() - begin;
+  },
+  leave() {
+    ledger.close();
+    process.disconnect();
+  },
+};
+
+process.on('message', async ({ id, order, ...args }) => {
+  try {
+    tell({ id, value: await orders[order](args) });
+  } catch (error) {
+    tell({ id, error: String(error) });
+  }
+});
+tell({ up: true });

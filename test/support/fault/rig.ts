@@ -1,0 +1,193 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { Queue, Worker } from '../../../lib/engine/index.js';
+import type { Job, JobsOptions, QueueOptions, WorkerOptions } from '../../../lib/engine/index.js';
+import { queueKeys } from '../../../lib/redis/keys.js';
+import type { QueueKeys } from '../../../lib/redis/keys.js';
+import { waitUntil } from '../../../lib/testing/server/wait-until.js';
+import { compare, readLedger, readStored } from './checker.js';
+import type { Findings } from './checker.js';
+import { Child } from './child.js';
+import { createProcessor, recordEvents } from './handlers.mjs';
+import type { Held, Task } from './handlers.mjs';
+import { hashOf, openLedger } from './ledger.mjs';
+import type { Ledger, LedgerRecord } from './ledger.mjs';
+
+/** The compiled engine that children run. */
+export const ENGINE = new URL('../../../dist/engine/index.js', import.meta.url).href;
+
+export interface RigOptions {
+  /** How the code under test reaches Redis: through a proxy, say. */
+  readonly connection: QueueOptions['connection'];
+  /** URL of the engine that children run. Default: the compiled package. */
+  readonly engine?: string;
+}
+
+export type WorkerSettings = Omit<WorkerOptions, 'connection'>;
+
+let queues = 0;
+
+/** A queue with its producers and workers, in this process and in others, and a ledger for each of them. */
+export class Rig implements AsyncDisposable {
+  readonly queueName = `fault-${(queues += 1)}`;
+  readonly keys: QueueKeys = queueKeys(this.queueName);
+  /** Live: what has been written so far, of all ledgers. */
+  readonly records: LedgerRecord[] = [];
+  readonly #connection: QueueOptions['connection'];
+  readonly #engine: string;
+  readonly #dir = mkdtempSync(join(tmpdir(), 'chasqui-fault-'));
+  readonly #paths: string[] = [];
+  readonly #closing: (() => Promise<unknown>)[] = [];
+
+  constructor(options: RigOptions) {
+    this.#connection = options.connection;
+    this.#engine = options.engine ?? ENGINE;
+  }
+
+  /** A process of its own; with `worker`, one that reads already. */
+  async spawn(name: string, worker?: WorkerSettings, nodeArgs?: readonly string[]): Promise<Child> {
+    const child = await Child.start(
+      {
+        name,
+        ledgerPath: this.#path(name),
+        engine: this.#engine,
+        connection: this.#connection as object,
+        queueName: this.queueName,
+        worker,
+        nodeArgs,
+      },
+      (record) => this.records.push(record),
+    );
+    this.#closing.push(async () => {
+      child.signal('SIGCONT');
+      await child.kill();
+    });
+    if (worker) await child.work();
+    return child;
+  }
+
+  /** A worker in this process, reading already unless `autorun` is false. */
+  async worker(
+    name: string,
+    settings: WorkerSettings,
+    connection = this.#connection,
+  ): Promise<{ worker: Worker; held: Held }> {
+    const ledger = this.#ledger(name);
+    const { processor, held } = createProcessor(ledger);
+    const worker = new Worker(this.queueName, processor, {
+      shutdownDeadlineSecs: 1,
+      ...settings,
+      connection,
+    });
+    recordEvents(worker, ledger);
+    this.#closing.push(async () => {
+      held.release();
+      await worker.close();
+    });
+    if (settings.autorun !== false) await worker.waitUntilReady();
+    return { worker, held };
+  }
+
+  producer(
+    name = 'producer',
+    options: Omit<QueueOptions, 'connection'> = {},
+    connection = this.#connection,
+  ): Producer {
+    const queue = new Queue<Task>(this.queueName, { ...options, connection });
+    this.#closing.push(() => queue.close());
+    return new Producer(queue, this.#ledger(name));
+  }
+
+  /** The distinct jobs with a record of a kind. */
+  ids(kind: LedgerRecord['kind'], by?: string): Set<string> {
+    return new Set(this.of(kind, by).map(({ id }) => id));
+  }
+
+  of(kind: LedgerRecord['kind'], by?: string): LedgerRecord[] {
+    return this.records.filter((record) => record.kind === kind && (by === undefined || record.by === by));
+  }
+
+  /** Resolves when so many jobs have a record of that kind. */
+  async until(kind: LedgerRecord['kind'], count: number, ms: number, by?: string): Promise<void> {
+    await waitUntil(`${kind} of ${count} jobs${by === undefined ? '' : ` by ${by}`}`, ms, async () => {
+      const { size } = this.ids(kind, by);
+      return size >= count ? undefined : `${size} so far`;
+    });
+  }
+
+  /** Resolves when nothing waits, runs or is delayed, and stays so for `quietMs`. A queue that does not get there stalls. */
+  async drained(client: Redis, ms: number, quietMs = 0): Promise<void> {
+    let since = performance.now();
+    await waitUntil('An empty queue', ms, async () => {
+      const [waiting, delayed] = await Promise.all([
+        client.xlen(this.keys.stream),
+        client.zcard(this.keys.delayed),
+      ]);
+      if (waiting + delayed > 0) {
+        since = performance.now();
+        return `${waiting} in the stream, ${delayed} delayed`;
+      }
+      return performance.now() - since >= quietMs ? undefined : 'empty for too short a time';
+    });
+  }
+
+  /** Reads every ledger from its file, and Redis. */
+  async check(client: Redis, removed?: readonly string[]): Promise<Findings> {
+    return compare(this.#paths.flatMap(readLedger), await readStored(client, this.keys), removed);
+  }
+
+  /** Closes and kills everything that was started here. */
+  async close(): Promise<void> {
+    await Promise.all(this.#closing.splice(0).map((close) => close()));
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #path(name: string): string {
+    const path = join(this.#dir, `${this.#paths.length}-${name}.jsonl`);
+    this.#paths.push(path);
+    return path;
+  }
+
+  #ledger(name: string): Ledger {
+    const ledger = openLedger(this.#path(name), name, (record) => this.records.push(record));
+    this.#closing.push(async () => {
+      // The last: what still writes is closed before.
+    });
+    return ledger;
+  }
+}
+
+/** Adds jobs and writes each one's fate down. */
+export class Producer {
+  #next = 0;
+
+  constructor(
+    readonly queue: Queue<Task>,
+    private readonly ledger: Ledger,
+  ) {}
+
+  /** One job; resolves with it, or with undefined where the add did not succeed. */
+  async add(task: Task, options: JobsOptions = {}): Promise<Job<Task> | undefined> {
+    const id = options.jobId ?? `${this.ledger.by}-${(this.#next += 1)}`;
+    this.ledger.write('ATTEMPT', id, { hash: hashOf(task) });
+    try {
+      const job = await this.queue.add('task', task, { ...options, jobId: id });
+      this.ledger.write('ACK', id, job.duplicate ? { detail: 'duplicate' } : {});
+      return job;
+    } catch (error) {
+      const unknown = (error as { unknownOutcome?: boolean }).unknownOutcome === true;
+      this.ledger.write(unknown ? 'UNKNOWN' : 'REJECT', id, { detail: String(error) });
+      return undefined;
+    }
+  }
+
+  async addMany(count: number, task: Task, options: JobsOptions = {}): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => this.add(task, options)));
+  }
+}
