@@ -4,6 +4,7 @@ import type { Job } from '../../engine/index.js';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { placeOf, type Host, type HostInstance } from '../explorer/host.js';
+import type { NestModule } from '../nest-types.js';
 import { deriveContextCreator } from './job-context.creator.js';
 import { JobParamsFactory } from './job-params.factory.js';
 import { JobScopes } from './job-scope.js';
@@ -16,6 +17,7 @@ export type JobHandler = (job: Job) => Promise<unknown>;
 export class JobContextFactory {
   readonly #params = new JobParamsFactory();
   readonly #verdicts = new Verdicts();
+  readonly #creators = new Map<NestModule, ExternalContextCreator>();
 
   constructor(
     private readonly contextCreator: ExternalContextCreator,
@@ -37,24 +39,24 @@ export class JobContextFactory {
 
   /** The instance that serves this job: the only one, or the one of the job's DI context. */
   async instanceFor(host: Host, job: Job | undefined): Promise<HostInstance> {
-    if (host.instance) return host.instance;
-    const contextId = job
-      ? this.scopes.contextId(job, () => newContext(host, job))
-      : ContextIdFactory.create();
-    return host.moduleRef.resolve<HostInstance>(host.wrapper.token as string, contextId, { strict: true });
+    return host.instance ?? resolve(host, job ? this.contextOf(host, job) : ContextIdFactory.create());
   }
 
   /** Resolves the class, and builds its context, anew for each job, as Nest does for requests. */
   private perJob(host: Host, methodName: string): JobHandler {
     return async (job) => {
-      const contextId = this.scopes.contextId(job, () => newContext(host, job));
-      const instance = await this.instanceFor(host, job);
+      const contextId = this.contextOf(host, job);
+      const instance = await resolve(host, contextId);
       return this.bind(host, methodName, instance, contextId)(job);
     };
   }
 
+  private contextOf(host: Host, job: Job): ContextId {
+    return this.scopes.contextId(job, () => newContext(host, job));
+  }
+
   private bind(host: Host, methodName: string, instance: HostInstance, contextId?: ContextId): JobHandler {
-    const creator = deriveContextCreator(this.contextCreator, host.module, this.#verdicts);
+    const creator = this.creatorFor(host.module);
     const method = instance[methodName] as HostInstance[string];
     const call = creator.create(
       instance,
@@ -70,6 +72,15 @@ export class JobContextFactory {
     // A signal costs something to make, so that one is made only for those who can see it.
     return method.length > 1 ? (job) => call(job, job.signal) : (job) => call(job);
   }
+
+  private creatorFor(module: NestModule): ExternalContextCreator {
+    let creator = this.#creators.get(module);
+    if (!creator) {
+      creator = deriveContextCreator(this.contextCreator, module, this.#verdicts);
+      this.#creators.set(module, creator);
+    }
+    return creator;
+  }
 }
 
 /** Makes the job what `@Inject(JOB_REF)` gives, or, for a durable tree, the payload that its strategy provides. */
@@ -78,4 +89,8 @@ function newContext(host: Host, job: Job): ContextId {
   const durable = host.wrapper.isDependencyTreeDurable();
   host.moduleRef.registerRequestByContextId(durable ? contextId.payload : job, contextId);
   return contextId;
+}
+
+function resolve({ moduleRef, wrapper }: Host, contextId: ContextId): Promise<HostInstance> {
+  return moduleRef.resolve<HostInstance>(wrapper.token as string, contextId, { strict: true });
 }

@@ -25,8 +25,8 @@ export class JobRouter {
     if (routes.rest) this.handlerOf(routes.rest);
   }
 
-  /** @throws UnhandledJobError, AmbiguousJobError: both unrecoverable */
-  readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
+  /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, where no handler is to be found. */
+  readonly run: JobHandler = async (job: Job) => this.find(job.name)(job);
 
   private find(name: string): JobHandler {
     const known = this.#found.get(name);

@@ -1,0 +1,152 @@
+import 'reflect-metadata';
+import {
+  Module,
+  type INestApplicationContext,
+  type LoggerService,
+  type ModuleMetadata,
+  type Type,
+} from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { afterEach, expect } from 'vitest';
+import {
+  ChasquiModule,
+  ChasquiWorkers,
+  getQueueToken,
+  type ChasquiModuleOptions,
+  type Job,
+  type JobsOptions,
+  type Queue,
+  type Worker,
+} from '../../../lib/index.js';
+import type { TestRedis } from '../../support/redis.js';
+
+type Applications = ReturnType<typeof useApps>;
+
+/** Starts applications on the test's Redis, and closes them after the test. */
+export function useApps(redis: TestRedis) {
+  const apps: INestApplicationContext[] = [];
+  const logs: string[] = [];
+
+  afterEach(async () => {
+    await Promise.all(apps.splice(0).map((app) => app.close()));
+    logs.length = 0;
+  });
+
+  /** An application of one module, with `forRoot` on the test's Redis unless that is undefined. */
+  async function start(
+    { imports = [], ...metadata }: ModuleMetadata,
+    root: Partial<ChasquiModuleOptions> | null = {},
+  ): Promise<INestApplicationContext> {
+    const connected = root
+      ? [ChasquiModule.forRoot({ connection: redis.connection, workerOptions: FAST, ...root })]
+      : [];
+
+    @Module({ imports: [...connected, ...imports], ...metadata })
+    class AppModule {}
+    return startModule(AppModule);
+  }
+
+  async function startModule(module: Type): Promise<INestApplicationContext> {
+    const builder = Test.createTestingModule({ imports: [module] }).setLogger(collector(logs));
+    const app = await builder.compile();
+    apps.push(app);
+    return app.init();
+  }
+
+  /** The error that keeps such an application from starting. */
+  async function startError(
+    metadata: ModuleMetadata,
+    root?: Partial<ChasquiModuleOptions> | null,
+  ): Promise<Error> {
+    const outcome = await start(metadata, root).catch((error: unknown) => error);
+    expect(outcome).toBeInstanceOf(Error);
+    return outcome as Error;
+  }
+
+  return { start, startModule, startError, logs };
+}
+
+export type { Applications };
+
+/** Retries at once: what a test waits for is that they happen. */
+const FAST = { retry: { initialBackoffMs: 1, maxBackoffMs: 1, jitterMs: 0 } };
+
+function collector(lines: string[]): LoggerService {
+  const write = (message: unknown): void => {
+    lines.push(String(message));
+  };
+  return { log: () => {}, warn: write, error: write, debug: () => {}, verbose: () => {} };
+}
+
+export function queueOf<Data = unknown>(app: INestApplicationContext, name: string): Queue<Data> {
+  return app.get<Queue<Data>>(getQueueToken(name), { strict: false });
+}
+
+export function workerOf(app: INestApplicationContext, queue: string): Worker {
+  const worker = app.get(ChasquiWorkers, { strict: false }).get(queue);
+  if (!worker) throw new Error(`No worker for "${queue}"`);
+  return worker;
+}
+
+export interface Run {
+  readonly job: Job;
+  readonly result?: unknown;
+  readonly error?: Error;
+}
+
+/** The next attempts of jobs of a queue that end here, in the order in which they do. */
+export async function* runsOf(app: INestApplicationContext, queue: string): AsyncGenerator<Run, never> {
+  const worker = workerOf(app, queue);
+  const runs: Run[] = [];
+  let wake = (): void => {};
+  worker.on('completed', (job, result) => {
+    runs.push({ job, result });
+    wake();
+  });
+  worker.on('failed', (job, error) => {
+    runs.push({ job, error });
+    wake();
+  });
+  for (;;) {
+    const run = runs.shift();
+    if (run) yield run;
+    else await new Promise<void>((resolve) => (wake = resolve));
+  }
+}
+
+/** Adds a job and waits until its first attempt has ended, and what follows from that is committed. */
+export async function runJob(
+  app: INestApplicationContext,
+  queue: string,
+  name: string,
+  data: unknown = {},
+  opts?: JobsOptions,
+): Promise<Run> {
+  const worker = workerOf(app, queue);
+  const runs = new Map<string, Run>();
+  let wanted: string | undefined;
+  return new Promise<Run>((resolve, reject) => {
+    const settle = (run: Run): void => {
+      runs.set(run.job.id, run);
+      if (run.job.id === wanted) done(run);
+    };
+    const onCompleted = (job: Job, result: unknown): void => {
+      settle({ job, result });
+    };
+    const onFailed = (job: Job, error: Error): void => {
+      settle({ job, error });
+    };
+    const done = (run: Run): void => {
+      worker.off('completed', onCompleted).off('failed', onFailed);
+      resolve(run);
+    };
+    worker.on('completed', onCompleted).on('failed', onFailed);
+    queueOf(app, queue)
+      .add(name, data, opts)
+      .then(({ id }) => {
+        wanted = id;
+        const run = runs.get(id);
+        if (run) done(run);
+      }, reject);
+  });
+}
