@@ -4,9 +4,10 @@
 -- ARGV 1 holder  2 lock_ms  3 batch  4 events_cap
 --      5 take  '1' = lead from now on, whoever led: the caller knows of something that is due earlier
 --      6 group  then ids of wake entries to acknowledge
--- Reply { leads, promoted, next, depth, lag }: leads 1 or 0 (then nothing else was done, and promoted… are 0 and '');
+-- Reply { leads, promoted, next, depth, lag, now }: leads 1 or 0 (then nothing else was done, and lag is for how many
+--      ms another leads still);
 --      next is the unix ms at which the next job is due, '' if none; depth is what is left in the set; lag is by how
---      many ms the earliest of what is left is overdue; then now, in unix ms.
+--      many ms the earliest of what is left is overdue; now is in unix ms.
 --
 -- Races: promotion and cancel are both single steps on one slot, so a job is either promoted or cancelled. The lock only
 -- saves work: two leaders would promote each job once all the same. Sent twice, the second time promotes what is due.
@@ -20,7 +21,7 @@ for i = 7, #ARGV do
 end
 local leader = redis.call('GET', lock)
 if leader and leader ~= holder and ARGV[5] ~= '1' then
-  return { 0, 0, '', 0, 0, decimal(now) }
+  return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
 end
 
 local ids, markers = {}, {}

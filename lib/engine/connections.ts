@@ -240,18 +240,28 @@ function describe(error: Error): string {
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^(WRONGPASS|ERR invalid password)/, 'Check username and password of the connection.'],
-  [/^(NOAUTH|ERR AUTH|ERR Client sent AUTH)/, 'Check whether this server wants a password, and give username and password if so.'],
+  [
+    /^(NOAUTH|ERR AUTH|ERR Client sent AUTH)/,
+    'Check whether this server wants a password, and give username and password if so.',
+  ],
   [/^NOPERM/, 'The ACL user lacks a command or a key pattern; docs/security.md lists what is needed.'],
-  [/^OOM/, 'Redis is at its maxmemory limit: adds are refused while workers go on draining. Nothing was added.'],
+  [
+    /^OOM/,
+    'Redis is at its maxmemory limit: adds are refused while workers go on draining. Nothing was added.',
+  ],
   [/^WRONGTYPE/, 'A key of this queue holds another type: something else writes to {chasqui:<queue>} keys.'],
-  [/exhausted the last possible ID|equal or smaller than the target stream top item/, 'An entry with the greatest possible id was written to the stream by hand and blocks every later add; replay what is needed and delete the stream.'],
+  [
+    /exhausted the last possible ID|equal or smaller than the target stream top item/,
+    'An entry with the greatest possible id was written to the stream by hand and blocks every later add; replay what is needed and delete the stream.',
+  ],
 ];
 
 /** Whatever ioredis or the server threw, as an error of ours. */
 export function toConnectionError(error: unknown, client: Client, released: boolean): Error {
   if (error instanceof ChasquiError) return error;
   const message = error instanceof Error ? describe(error) : String(error);
-  if (released) return new ShutdownError('The connection was closed while a call was under way.', { cause: error });
+  if (released)
+    return new ShutdownError('The connection was closed while a call was under way.', { cause: error });
   const isReply = error instanceof Error && error.name === 'ReplyError';
   const hint = HINTS.find(([pattern]) => pattern.test(message))?.[1];
   return new ConnectionError(`Redis at ${addressOf(client)}: ${message}${hint ? ` — ${hint}` : ''}`, {
@@ -261,8 +271,9 @@ export function toConnectionError(error: unknown, client: Client, released: bool
 }
 
 function checkVersion(hello: Map<string, unknown>, address: string): void {
-  const server = String(hello.get('server') ?? 'redis') === 'valkey' ? 'valkey' : 'redis';
-  const version = String(hello.get('version') ?? '0.0.0');
+  const server = hello.get('server') === 'valkey' ? 'valkey' : 'redis';
+  const reported = hello.get('version');
+  const version = typeof reported === 'string' ? reported : '0.0.0';
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST[server];
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;

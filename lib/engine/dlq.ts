@@ -61,7 +61,13 @@ export async function replayDlq(
       const revived = revive(letter.get('d'));
       if (!revived) continue;
       const empty = Buffer.alloc(0);
-      batch.push(id, Buffer.from(revived.id), letter.get('n') ?? empty, revived.bytes, letter.get('u') ?? empty);
+      batch.push(
+        id,
+        Buffer.from(revived.id),
+        letter.get('n') ?? empty,
+        revived.bytes,
+        letter.get('u') ?? empty,
+      );
       count += 1;
     }
     if (count > 0) {

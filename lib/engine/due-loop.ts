@@ -10,6 +10,8 @@ export interface Look {
   nextDue: number | undefined;
   /** Redis's clock, in unix ms. */
   now: number;
+  /** For how long another process leads still, in ms, where one does. */
+  ledForMs?: number | undefined;
 }
 
 /** Entries of a wake stream, to acknowledge. */
@@ -24,6 +26,8 @@ export interface DueLoopSettings {
   look: (take: boolean, entryIds: readonly string[]) => Promise<Look>;
   /** Longest time between two looks, in ms. */
   idleMs: number;
+  /** Gives the lead up, at the end. */
+  resign?: () => Promise<unknown>;
   onError: (error: unknown) => void;
 }
 
@@ -72,6 +76,8 @@ export class DueLoop extends Service {
   protected async onStop(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#looking;
+    // Redis may be away: then the lease runs out by itself.
+    await this.#settings.resign?.().catch(() => undefined);
   }
 
   #plan(inMs: number): void {
@@ -110,7 +116,9 @@ export class DueLoop extends Service {
         this.#offset = found.now - Date.now();
       } while ((found.more || this.#again) && !this.isStopping);
       const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
-      this.#plan(Math.max(1, Math.min(untilDue, idleMs)));
+      // Whoever leads may have died: the next to lead should not wait longer than its lease.
+      const untilFree = found.leads ? Infinity : (found.ledForMs ?? Infinity) + 5;
+      this.#plan(Math.max(1, Math.min(untilDue, untilFree, idleMs)));
     } catch (error) {
       if (!this.isStopping) onError(error);
       this.#plan(Math.min(FAILURE_MS, idleMs));

@@ -237,7 +237,8 @@ interface Located extends Envelope {
 function locate(bytes: Buffer): Located {
   const cursor = new Cursor(bytes);
   const arity = cursor.array('the Job');
-  if (arity !== 4 && arity !== 5) throw new DecodeError(`Not a Job: ${String(arity)} elements instead of 4 or 5`);
+  if (arity !== 4 && arity !== 5)
+    throw new DecodeError(`Not a Job: ${String(arity)} elements instead of 4 or 5`);
   const id = cursor.string('the id');
   const payload = cursor.binary('the payload');
   const createdAtMs = cursor.uint('created_at_ms');
@@ -279,5 +280,9 @@ export function withAttempt(bytes: Buffer, attempt: number): Buffer {
   const { attemptFrom, attemptTo } = locate(bytes);
   const counter = Buffer.allocUnsafe(9);
   const written = writeUint(counter, 0, attempt);
-  return Buffer.concat([bytes.subarray(0, attemptFrom), counter.subarray(0, written), bytes.subarray(attemptTo)]);
+  return Buffer.concat([
+    bytes.subarray(0, attemptFrom),
+    counter.subarray(0, written),
+    bytes.subarray(attemptTo),
+  ]);
 }

@@ -152,7 +152,7 @@ export function isUnrecoverable(error: unknown): boolean {
   for (
     let proto: unknown = Object.getPrototypeOf(error);
     proto !== null;
-    proto = Object.getPrototypeOf(proto as object)
+    proto = Object.getPrototypeOf(proto)
   ) {
     const constructor = (proto as { constructor?: { name?: unknown } }).constructor;
     if (constructor?.name === 'UnrecoverableError') return true;

@@ -86,7 +86,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    */
   get signal(): AbortSignal {
     if (!this.#context || !this.#owner.signalOf) {
-      throw new NotSupportedError('job.signal is for processors; a job that a Queue returned does not run here.');
+      throw new NotSupportedError(
+        'job.signal is for processors; a job that a Queue returned does not run here.',
+      );
     }
     return this.#owner.signalOf(this.#context);
   }
@@ -104,7 +106,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    */
   async waitForResult(options?: WaitForResultOptions): Promise<Result | undefined> {
     if (!this.#owner.waitForResult) {
-      throw new NotSupportedError('waitForResult is for jobs that a Queue returned, not for those in a processor.');
+      throw new NotSupportedError(
+        'waitForResult is for jobs that a Queue returned, not for those in a processor.',
+      );
     }
     return (await this.#owner.waitForResult(this.id, options)) as Result | undefined;
   }

@@ -64,11 +64,7 @@ export interface RetryScheduled {
 }
 
 export type DlqReason =
-  | 'retries_exhausted'
-  | 'decode_failed'
-  | 'malformed'
-  | 'oversize_payload'
-  | 'unrecoverable';
+  'retries_exhausted' | 'decode_failed' | 'malformed' | 'oversize_payload' | 'unrecoverable';
 
 export interface DlqRouted {
   reason: DlqReason;
@@ -78,3 +74,38 @@ export interface DlqRouted {
 
 /** Drops everything. */
 export const noopSink: MetricsSink = {};
+
+/** A sink whose methods cannot throw into the engine: the first error of each is reported, the rest are dropped. */
+export function safeSink(sink: MetricsSink, onError: (error: unknown) => void): MetricsSink {
+  if (sink === noopSink) return sink;
+  const safe: Record<string, (event: unknown) => void> = {};
+  for (const name of METHODS) {
+    if (typeof sink[name] !== 'function') continue;
+    const method = (event: unknown): void => {
+      (sink as Record<string, (event: unknown) => void>)[name]?.(event);
+    };
+    let reported = false;
+    safe[name] = (event) => {
+      try {
+        method(event);
+      } catch (error) {
+        if (!reported) onError(error);
+        reported = true;
+      }
+    };
+  }
+  return safe;
+}
+
+const METHODS: readonly (keyof MetricsSink)[] = [
+  'promoterTick',
+  'promoterLockOutcome',
+  'schedulerTick',
+  'schedulerLockOutcome',
+  'readerBatch',
+  'jobOutcome',
+  'retryScheduled',
+  'dlqRouted',
+  'dlqEvicted',
+  'leaseLost',
+];

@@ -24,7 +24,12 @@ export interface JobLimits {
  * @throws ConfigError, RangeError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023),
  * NotSupportedError (CMQ-100)
  */
-export function toNewJob(name: string, data: unknown, options: JobsOptions | undefined, limits: JobLimits): NewJob {
+export function toNewJob(
+  name: string,
+  data: unknown,
+  options: JobsOptions | undefined,
+  limits: JobLimits,
+): NewJob {
   checkJobName(name);
   const payload = encodeWithin(name, data, limits.maxPayloadBytes);
   if (options === undefined) {
@@ -90,5 +95,8 @@ const warned = new Set<string>();
 function warnOnce(option: string): void {
   if (warned.has(option)) return;
   warned.add(option);
-  process.emitWarning(`job option "${option}" is ignored: streams are first in, first out.`, 'ChasquiWarning');
+  process.emitWarning(
+    `job option "${option}" is ignored: streams are first in, first out.`,
+    'ChasquiWarning',
+  );
 }

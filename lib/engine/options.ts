@@ -33,9 +33,7 @@ export interface BackoffOptions {
 }
 
 export type MissedFiresOption =
-  | { kind: 'skip' }
-  | { kind: 'fire-once' }
-  | { kind: 'fire-all'; maxCatchup: number };
+  { kind: 'skip' } | { kind: 'fire-once' } | { kind: 'fire-all'; maxCatchup: number };
 
 export interface RepeatOptions {
   /** Cron expression of 5 or 6 fields. Exactly one of `pattern` and `every`. */

@@ -27,9 +27,23 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   let led: boolean | undefined;
 
   const look = async (take: boolean, entryIds: readonly string[]): Promise<Look> => {
-    const args = [holder, settings.lockTtlMs, settings.batch, settings.eventsCap, take ? 1 : 0, settings.group];
+    const args = [
+      holder,
+      settings.lockTtlMs,
+      settings.batch,
+      settings.eventsCap,
+      take ? 1 : 0,
+      settings.group,
+    ];
     const reply = await link.run('promote', keys, [...args, ...entryIds]);
-    const [leads, promoted, next, depth, lag, now] = reply as [number, number, string, number, number, string];
+    const [leads, promoted, next, depth, lag, now] = reply as [
+      number,
+      number,
+      string,
+      number,
+      number,
+      string,
+    ];
     const isLeader = leads === 1;
     if (isLeader !== led) metrics.promoterLockOutcome?.(isLeader ? 'acquired' : 'held');
     led = isLeader;
@@ -39,8 +53,14 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
       more: promoted >= settings.batch,
       nextDue: next === '' ? undefined : Number(next),
       now: Number(now),
+      ledForMs: isLeader ? undefined : lag,
     };
   };
 
-  return new DueLoop({ look, idleMs: settings.idleMs, onError: settings.onError });
+  return new DueLoop({
+    look,
+    idleMs: settings.idleMs,
+    resign: () => link.run('resign', keys, [holder], { lock: keys.promoterLock, wake: keys.promoterWake }),
+    onError: settings.onError,
+  });
 }

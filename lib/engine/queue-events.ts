@@ -178,7 +178,10 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
   }
 
   async #newestId(): Promise<string> {
-    const reply = (await this.#link.call('XREVRANGE', [this.#stream, '+', '-', 'COUNT', 1])) as [string, unknown][];
+    const reply = (await this.#link.call('XREVRANGE', [this.#stream, '+', '-', 'COUNT', 1])) as [
+      string,
+      unknown,
+    ][];
     return reply[0]?.[0] ?? '0-0';
   }
 

@@ -89,7 +89,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
     this.#assertOpen();
     const merged = this.#merge(opts);
-    if (merged?.repeat !== undefined) return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
+    if (merged?.repeat !== undefined)
+      return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
     const job = toNewJob(name, data, merged, this.#limits);
     if (!this.#link.isReady) await this.#link.ready();
     const duplicates = await this.#track(this.#enqueuer.enqueue([job]));
@@ -191,7 +192,12 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return opts ? { ...this.#defaults, ...opts } : this.#defaults;
   }
 
-  #toJob(job: NewJob, data: Data, opts: JobsOptions | undefined, duplicate: boolean): Job<Data, Result, Name> {
+  #toJob(
+    job: NewJob,
+    data: Data,
+    opts: JobsOptions | undefined,
+    duplicate: boolean,
+  ): Job<Data, Result, Name> {
     const made = new Job<Data, Result, Name>(this, {
       id: job.id,
       name: job.name,

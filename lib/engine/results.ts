@@ -68,12 +68,12 @@ export class ResultReader {
         if (waiting.size === 0) this.#waiting.delete(jobId);
       };
       // Listening first and looking second: a result that is stored in between is seen by one of the two.
-      this.#subscribe().then(
-        async () => {
+      this.#subscribe()
+        .then(async () => {
           const [value] = await this.getBytes([jobId]);
           if (value) resolve(decodePayload(value));
-        },
-      ).catch(reject);
+        })
+        .catch(reject);
     });
     try {
       return await ended;

@@ -30,8 +30,11 @@ export interface SchedulerSettings {
 
 /** Fires repeatable specs that are due, in turns with the schedulers of other processes. */
 export function createScheduler(settings: SchedulerSettings): DueLoop {
+  const { link, keys } = settings;
+  const holder = settings.holderId ?? `s-${randomUUID()}`;
   return new DueLoop({
-    look: createSchedulerLook(settings),
+    look: createSchedulerLook({ ...settings, holderId: holder }),
+    resign: () => link.run('resign', keys, [holder], { lock: keys.schedulerLock, wake: keys.schedulerWake }),
     // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
     idleMs: Math.max(settings.tickIntervalMs, Math.floor(settings.lockTtlMs * 0.6)),
     onError: settings.onError,
@@ -101,7 +104,8 @@ export function createSchedulerLook(
     if (outcome !== led) metrics.schedulerLockOutcome?.(outcome);
     led = outcome;
     const now = Number(time);
-    if (outcome === 'held') return { leads: false, more: false, nextDue: undefined, now };
+    if (outcome === 'held')
+      return { leads: false, more: false, nextDue: undefined, now, ledForMs: Number(gap) };
 
     const firings = rows.map((row) => planned(row, now, Number(gap)));
     const fired = await fire(firings);
@@ -130,15 +134,17 @@ type DueRow = [
 /** What one script call may fire. */
 function* slicesOf(firings: readonly Firing[]): Generator<Firing[]> {
   let slice: Firing[] = [];
-  let fires = 0;
+  let costs = 0;
   for (const firing of firings) {
-    if (slice.length > 0 && fires + firing.fires.length > MAX_FIRES) {
+    // A spec that is only moved on costs something too.
+    const cost = Math.max(1, firing.fires.length);
+    if (slice.length > 0 && costs + cost > MAX_FIRES) {
       yield slice;
       slice = [];
-      fires = 0;
+      costs = 0;
     }
     slice.push(firing);
-    fires += firing.fires.length;
+    costs += cost;
   }
   if (slice.length > 0) yield slice;
 }

@@ -18,7 +18,8 @@ import type { Check, Schema } from './validate.js';
 /** What may stand in each kind of options; the defaults stand beside the one place that uses each. */
 
 const connection: Check = (value) => {
-  if (typeof value === 'string') return /^rediss?:\/\//.test(value) ? undefined : 'must be a redis:// or rediss:// URL';
+  if (typeof value === 'string')
+    return /^rediss?:\/\//.test(value) ? undefined : 'must be a redis:// or rediss:// URL';
   if (isClient(value)) return undefined;
   return record(value) ? 'must be a URL, an options object or an ioredis client' : undefined;
 };
@@ -117,7 +118,9 @@ const backoff: Check = (value) =>
 
 const date: Check = (value) => {
   const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;
-  return Number.isInteger(ms) && (ms as number) >= 0 ? undefined : 'must be a Date, unix ms or a date that Date.parse reads';
+  return Number.isInteger(ms) && (ms as number) >= 0
+    ? undefined
+    : 'must be a Date, unix ms or a date that Date.parse reads';
 };
 
 const missedFires: Check = (value) => {
@@ -175,7 +178,9 @@ export const queueEventsSchema: Schema<QueueEventsOptions> = {
   prefix: anything,
   autorun: boolean,
   lastEventId: (value) =>
-    typeof value === 'string' && /^(\$|\d+(-\d+)?)$/.test(value) ? undefined : 'must be "$", "0" or an event id',
+    typeof value === 'string' && /^(\$|\d+(-\d+)?)$/.test(value)
+      ? undefined
+      : 'must be "$", "0" or an event id',
   blockingTimeout: whole(1),
   connectTimeoutMs: whole(1),
 };

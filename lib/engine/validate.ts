@@ -7,7 +7,8 @@ export type Schema<T> = { readonly [K in keyof Required<T>]: Check };
 
 const show = (value: unknown): string => {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   return typeof value === 'function' ? 'a function' : `an ${typeof value}`;
@@ -88,7 +89,8 @@ export const MAX_ID_BYTES = 512;
 
 /** @throws ConfigTypeError for anything but a string, ConfigError where it is too long or blank. */
 export function checkQueueName(name: unknown): asserts name is string {
-  if (typeof name !== 'string') throw new ConfigTypeError(`The queue name must be a string, not ${show(name)}.`);
+  if (typeof name !== 'string')
+    throw new ConfigTypeError(`The queue name must be a string, not ${show(name)}.`);
   if (name.trim() === '' || Buffer.byteLength(name) > MAX_NAME_BYTES || /[{}]/.test(name)) {
     throw new ConfigError(
       `The queue name ${show(name)} must not be blank, longer than ${String(MAX_NAME_BYTES)} bytes, or hold a brace: keys are {chasqui:<queue>}:….`,
@@ -98,7 +100,8 @@ export function checkQueueName(name: unknown): asserts name is string {
 
 /** Dispatch names: any string, the empty one included, of at most 256 bytes. */
 export function checkJobName(name: unknown): asserts name is string {
-  if (typeof name !== 'string') throw new ConfigTypeError(`The job name must be a string, not ${show(name)}.`);
+  if (typeof name !== 'string')
+    throw new ConfigTypeError(`The job name must be a string, not ${show(name)}.`);
   // 85 characters cannot be more than 255 bytes.
   if (name.length > 85 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
     throw new ConfigError(
@@ -114,7 +117,9 @@ export function checkJobId(id: unknown): asserts id is string {
     throw new ConfigTypeError(`jobId must be a string that is not blank, not ${show(id)}.`);
   }
   if (id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(id) > MAX_ID_BYTES) {
-    throw new ConfigError(`jobId has ${String(Buffer.byteLength(id))} bytes; at most ${String(MAX_ID_BYTES)} are allowed.`);
+    throw new ConfigError(
+      `jobId has ${String(Buffer.byteLength(id))} bytes; at most ${String(MAX_ID_BYTES)} are allowed.`,
+    );
   }
 }
 

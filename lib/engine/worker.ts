@@ -78,7 +78,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     const owner: JobOwner = {
       name,
       reportProgress: (job, progress) => {
-        this.#emit('progress', job as Job<Data, Result, Name>, progress);
+        this.#emit('progress', job, progress);
       },
       signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
     };
@@ -94,14 +94,14 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       owner,
       {
         active: (job) => {
-          this.#emit('active', job as Job<Data, Result, Name>, '');
+          this.#emit('active', job, '');
         },
         completed: (job) => {
-          this.#emit('completed', job as Job<Data, Result, Name>, job.returnvalue as Result, '');
+          this.#emit('completed', job, job.returnvalue, '');
         },
         failed: (job, error) => {
           const reason = error instanceof Error ? error : new Error(String(error));
-          this.#emit('failed', job as Job<Data, Result, Name>, reason, '');
+          this.#emit('failed', job, reason, '');
         },
         error: (error) => {
           this.#report(error);
@@ -195,11 +195,15 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   pause(): Promise<never> {
-    return Promise.reject(new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'));
+    return Promise.reject(
+      new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'),
+    );
   }
 
   resume(): Promise<never> {
-    return Promise.reject(new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'));
+    return Promise.reject(
+      new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'),
+    );
   }
 
   rateLimit(_expireTimeMs: number): Promise<never> {
@@ -207,7 +211,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /** Emits to listeners that may throw: what they throw harms nothing. */
-  #emit<E extends keyof WorkerEventsMap>(event: E, ...args: unknown[]): void {
+  #emit(event: keyof WorkerEventsMap, ...args: unknown[]): void {
     const emitter = this as unknown as EventEmitter;
     if (emitter.listenerCount(event) === 0) return;
     try {

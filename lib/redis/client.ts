@@ -81,7 +81,9 @@ export function addressOf(client: Client): string {
   const { path, sentinels, name, host, port } = client.options;
   if (path) return path;
   if (sentinels && sentinels.length > 0) {
-    const list = sentinels.map((sentinel) => `${sentinel.host ?? '127.0.0.1'}:${String(sentinel.port ?? 26379)}`);
+    const list = sentinels.map(
+      (sentinel) => `${sentinel.host ?? '127.0.0.1'}:${String(sentinel.port ?? 26379)}`,
+    );
     return `master "${name ?? ''}" by sentinels ${list.join(', ')}`;
   }
   return `${host ?? '127.0.0.1'}:${String(port ?? 6379)}`;

@@ -15,7 +15,7 @@ export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => Er
       },
       (reason: unknown) => {
         clearTimeout(timer);
-        reject(reason as Error);
+        reject(reason instanceof Error ? reason : new Error(String(reason)));
       },
     );
   });

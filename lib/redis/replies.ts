@@ -1,6 +1,10 @@
 /** `[field, value, field, value…]`, a Map or an object: a map reply in RESP2 shape, in RESP3 shape, or mapped. */
 export function fieldsOf(reply: unknown): Map<string, unknown> {
-  if (reply instanceof Map) return new Map([...reply].map(([key, value]) => [String(key), value]));
+  if (reply instanceof Map) {
+    const fields = new Map<string, unknown>();
+    for (const [key, value] of reply as Map<unknown, unknown>) fields.set(String(key), value);
+    return fields;
+  }
   if (Array.isArray(reply)) {
     const fields = new Map<string, unknown>();
     for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), reply[i + 1]);

@@ -7,7 +7,9 @@ import type { DueLoop } from '../due-loop.js';
 import { withAttempt } from '../envelope.js';
 import { LeaseLostError, LostEntryError, ShutdownError } from '../errors.js';
 import type { Job, JobOwner } from '../job.js';
+import { safeSink } from '../metrics.js';
 import { createPromoter } from '../promoter.js';
+import { createScheduler } from '../scheduler.js';
 import { Service } from '../service.js';
 import { Announcer } from './announcer.js';
 import { toDelivery } from './delivery.js';
@@ -84,6 +86,7 @@ export class ConsumerCore extends Service {
     const onError = (error: unknown): void => {
       this.#report(error);
     };
+    settings.metrics = safeSink(settings.metrics, onError);
     this.#announcer = new Announcer(link, keys, settings.eventsCap, settings.ackIdleMs);
     this.#executor = new Executor(settings, handler, owner, {
       started: (delivery) => {
@@ -135,7 +138,7 @@ export class ConsumerCore extends Service {
       leaseMs: settings.leaseMs,
       clock: settings.clock,
       held: () => [...this.#held.keys()],
-      room: () => Math.max(0, settings.concurrency - this.#busy()),
+      room: () => this.#roomForReclaim(),
       lost: (entryIds) => {
         this.#lose(entryIds);
       },
@@ -163,6 +166,23 @@ export class ConsumerCore extends Service {
     }
     const wakes = new Map<string, DueLoop>();
     if (this.#promoter) wakes.set(keys.promoterWake, this.#promoter);
+    if (settings.runScheduler) {
+      const { tickIntervalMs = 1_000, batch = 256, lockTtlSecs = 5, holderId } = settings.scheduler;
+      const scheduler = createScheduler({
+        link,
+        keys,
+        group: settings.group,
+        holderId,
+        lockTtlMs: lockTtlSecs * 1000,
+        tickIntervalMs,
+        batch,
+        eventsCap: settings.eventsCap,
+        metrics: settings.metrics,
+        onError,
+      });
+      this.#loops.push(scheduler);
+      wakes.set(keys.schedulerWake, scheduler);
+    }
     this.#reader = new Reader(link, keys, {
       group: settings.group,
       consumerId: settings.consumerId,
@@ -250,6 +270,16 @@ export class ConsumerCore extends Service {
     return Math.min(most, concurrency + ahead - this.#busy());
   }
 
+  /**
+   * How many entries may be taken over now: however busy this worker is, or a backlog would keep the jobs of a worker
+   * that died from running for as long as it lasts.
+   */
+  #roomForReclaim(): number {
+    if (this.isStopping) return 0;
+    const late = this.#suspects.length + this.#waiting.filter(({ crashes }) => crashes > 0).length;
+    return Math.max(0, this.#settings.concurrency - late);
+  }
+
   #capacity(): Promise<number> {
     if (this.isStopping) return Promise.resolve(0);
     const room = this.#room();
@@ -282,10 +312,14 @@ export class ConsumerCore extends Service {
   #hold(delivery: Delivery): void {
     if (this.#held.has(delivery.entryId)) return;
     this.#held.set(delivery.entryId, delivery);
-    this.#waiting.push(delivery);
+    // What has been left by a worker that died is late already: it goes first.
+    if (delivery.crashes > 0) this.#waiting.unshift(delivery);
+    else this.#waiting.push(delivery);
   }
 
   #pump(): void {
+    // What arrives while closing goes back.
+    if (this.isStopping) return;
     const { concurrency } = this.#settings;
     while (this.#running < concurrency && this.#suspects.length > 0 && !this.#suspectRuns) {
       const suspect = this.#suspects.shift() as Prepared;
@@ -329,9 +363,10 @@ export class ConsumerCore extends Service {
           return;
         }
         if (ours !== 1) this.#lose([delivery.entryId]);
-        else this.#release([delivery]).catch((error: unknown) => {
-          this.#report(error);
-        });
+        else
+          this.#release([delivery]).catch((error: unknown) => {
+            this.#report(error);
+          });
         this.#freeSlot(suspect);
       },
       (error: unknown) => {
@@ -362,7 +397,8 @@ export class ConsumerCore extends Service {
   #onFailed(delivery: Delivery, outcome: Outcome, ran: boolean): void {
     if (ran) {
       this.#afterRun(delivery, 'err');
-      if (delivery.job) delivery.job.failedReason = outcome.kind === 'dead' ? outcome.detail : String(outcome.error);
+      if (delivery.job)
+        delivery.job.failedReason = outcome.kind === 'dead' ? outcome.detail : String(outcome.error);
     }
     if (!delivery.lost) {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);

@@ -49,7 +49,7 @@ export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Deliv
     entryId: rawId.toString('latin1'),
     bytes,
     name,
-    uniqueMs: uniqueMs !== undefined && /^\d+$/.test(uniqueMs) ? uniqueMs : undefined,
+    uniqueMs: uniqueMs !== undefined && /^\d{1,15}$/.test(uniqueMs) ? uniqueMs : undefined,
     crashes,
     used: 0,
     attempt: crashes + 1,

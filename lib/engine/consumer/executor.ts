@@ -103,9 +103,12 @@ export class Executor {
       } catch (error) {
         // The work is done; running it again would not make its result storable.
         this.#hooks.error(
-          new EncodeError(`The result of job ${job.id} ("${job.name}") cannot be stored; the job counts as completed.`, {
-            cause: error,
-          }),
+          new EncodeError(
+            `The result of job ${job.id} ("${job.name}") cannot be stored; the job counts as completed.`,
+            {
+              cause: error,
+            },
+          ),
         );
       }
     }
@@ -190,5 +193,7 @@ function toOptions(retry: WireRetry): JobsOptions {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
 }

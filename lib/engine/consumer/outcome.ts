@@ -19,7 +19,8 @@ export interface FailedRun {
 const MAX_DETAIL = 2_000;
 
 export function outcomeOfFailure({ error, attempt, maxAttempts, backoffMs }: FailedRun): Outcome {
-  if (isUnrecoverable(error)) return { kind: 'dead', reason: 'unrecoverable', detail: detailOf(error), error };
+  if (isUnrecoverable(error))
+    return { kind: 'dead', reason: 'unrecoverable', detail: detailOf(error), error };
   if (attempt >= maxAttempts) {
     return { kind: 'dead', reason: 'retries_exhausted', detail: detailOf(error), error };
   }

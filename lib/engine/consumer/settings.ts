@@ -5,7 +5,13 @@ import type { Clock } from '../clock.js';
 import { noopSink } from '../metrics.js';
 import type { MetricsSink } from '../metrics.js';
 import { MAX_PAYLOAD_BYTES } from '../new-job.js';
-import type { BackoffStrategy, ConsumerConfig, RetryConfig, SchedulerConfig, WorkerOptions } from '../options.js';
+import type {
+  BackoffStrategy,
+  ConsumerConfig,
+  RetryConfig,
+  SchedulerConfig,
+  WorkerOptions,
+} from '../options.js';
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
 export interface ConsumerSettings {
@@ -82,6 +88,7 @@ export function toConsumerConfig(options: WorkerOptions): ConsumerConfig {
   if (maxStalledCount !== undefined) merged.maxAttempts ??= maxStalledCount;
   if (name !== undefined) merged.consumerId ??= name;
   if (resultTtlMs !== undefined) merged.resultTtlSecs ??= Math.ceil(resultTtlMs / 1000);
-  if (schedulerTickMs !== undefined) merged.scheduler = { tickIntervalMs: schedulerTickMs, ...merged.scheduler };
+  if (schedulerTickMs !== undefined)
+    merged.scheduler = { tickIntervalMs: schedulerTickMs, ...merged.scheduler };
   return merged;
 }

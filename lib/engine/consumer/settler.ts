@@ -56,8 +56,16 @@ export class Settler {
     this.#keys = keys;
     this.#settings = settings;
     this.#hooks = hooks;
-    this.#completions = new Lane(settings.ackBatch, (batch, again) => this.#complete(batch, again), hooks.error);
-    this.#retries = new Lane(settings.retryInflight, (batch, again) => this.#retry(batch, again), hooks.error);
+    this.#completions = new Lane(
+      settings.ackBatch,
+      (batch, again) => this.#complete(batch, again),
+      hooks.error,
+    );
+    this.#retries = new Lane(
+      settings.retryInflight,
+      (batch, again) => this.#retry(batch, again),
+      hooks.error,
+    );
     this.#deaths = new Lane(settings.dlqInflight, (batch, again) => this.#bury(batch, again), hooks.error);
   }
 
@@ -145,7 +153,10 @@ export class Settler {
       args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
       args.push(outcome.reason, detailOf(outcome.detail), uniqueMs ?? '');
     }
-    const [evicted, ...lost] = (await this.#link.run('dead-letter', this.#keys, args)) as [number, ...number[]];
+    const [evicted, ...lost] = (await this.#link.run('dead-letter', this.#keys, args)) as [
+      number,
+      ...number[],
+    ];
     this.#report(batch, lost, again, ({ delivery, outcome, ran }) => {
       this.#hooks.dead(delivery, outcome, ran);
     });
