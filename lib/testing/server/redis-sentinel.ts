@@ -10,12 +10,13 @@ import { waitUntil } from './wait-until.js';
 const SENTINELS = 3;
 const QUORUM = 2;
 const READY_TIMEOUT_MS = 60_000;
+const PERIODS_MS = ['ping-period', '100', 'publish-period', '200', 'info-period', '500'];
 
 /** The options of the master and its replica. They always pick their own ports and folders. */
 export interface RedisSentinelOptions extends Omit<RedisServerOptions, 'port' | 'dir'> {
   /** What the sentinels call the master. Default `mymaster`. */
   readonly name?: string;
-  /** Time without an answer after which a server counts as down. Default 500 ms. */
+  /** Time without an answer after which a server counts as down. Default 1000 ms. */
   readonly downAfterMs?: number;
   /** Sentinel's `failover-timeout`: among others, how long until a failed failover is tried again. Default 3000 ms. */
   readonly failoverTimeoutMs?: number;
@@ -141,7 +142,7 @@ async function startSentinel(
   name: string,
   masterPort: number,
 ): Promise<ServerProcess> {
-  const { downAfterMs = 500, failoverTimeoutMs = 3_000, password } = options;
+  const { downAfterMs = 1_000, failoverTimeoutMs = 3_000, password } = options;
   const config = (dir: string): string => join(dir, 'sentinel.conf');
   const plan: LaunchPlan = {
     binary: options.binary ?? (await resolveServerBinary()),
@@ -172,11 +173,14 @@ async function startSentinel(
   return sentinel;
 }
 
-/** Lets a sentinel look around more often than each 2 s and each 10 s, where it can be told to (Redis 7 and later). */
+/**
+ * Lets a sentinel look around more often than each 1 s (PING), 2 s and 10 s, where it can be told to (Redis 7 and
+ * later). With a PING as rare as the time after which a server counts as down, one that is up would now and then too.
+ */
 async function quicken(sentinel: ServerProcess): Promise<void> {
   await withAdmin(sentinel, async (client) => {
     try {
-      await client.call('SENTINEL', 'DEBUG', 'publish-period', '200', 'info-period', '500');
+      await client.call('SENTINEL', 'DEBUG', ...PERIODS_MS);
     } catch (error) {
       if (!/unknown (sentinel )?subcommand/i.test(String(error))) throw error;
     }
