@@ -1,14 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VARIANTS } from './drivers/index.mjs';
+import { USUAL, VARIANTS } from './drivers/index.mjs';
 import { HELP, readArguments } from './src/arguments.mjs';
 import { buildIfStale } from './src/build.mjs';
 import { costsOf, printCommands, printProfiles } from './src/details.mjs';
 import { describeMachine, versions } from './src/machine.mjs';
 import { measureNative, sharesOf } from './src/native.mjs';
 import { drawOnScreen } from './src/report/screen.mjs';
-import { comparison, costs, growth, shares } from './src/report/tables.mjs';
+import { comparison, costs, growth, nest, shares } from './src/report/tables.mjs';
 import { writeReport } from './src/report/write.mjs';
 import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
@@ -67,12 +67,14 @@ async function bench() {
 }
 
 function gridsOf(report, variants) {
+  const usual = variants.filter((name) => USUAL.includes(name));
   const inGroup = (group) => report.rows.filter((row) => row.group === group);
   return {
-    comparison: comparison(inGroup('main'), variants),
+    comparison: comparison(inGroup('main'), usual),
+    nest: nest(inGroup('nest')),
     costs: costs(report.costs, variants),
-    growth: growth(inGroup('growth'), variants),
-    shares: shares(report.shares, variants),
+    growth: growth(inGroup('growth'), usual),
+    shares: shares(report.shares, usual),
   };
 }
 

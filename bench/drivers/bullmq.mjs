@@ -71,6 +71,8 @@ export function openDriver({ port, tuned = false }) {
         .then((replies) => replies.reduce((sum, [error, count]) => sum + (error ? 0 : count), 0));
     },
 
+    delayed: (redis, name) => redis.zcard(`bull:${name}:delayed`),
+
     async close() {
       await Promise.all([...listeners.values()].map((events) => events.close()));
       shared?.disconnect();

@@ -55,6 +55,8 @@ export function openDriver({ port, events = true }) {
         .then((replies) => replies.reduce((sum, [error, count]) => sum + (error ? 0 : count), 0));
     },
 
+    delayed: (redis, name) => redis.zcard(`{chasqui:${name}}:delayed`),
+
     async close() {},
   };
 }

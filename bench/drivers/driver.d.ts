@@ -34,5 +34,7 @@ export interface Driver {
   resultOf(queue: BenchQueue, job: BenchJob): Promise<unknown>;
   /** Jobs of a queue that wait, are delayed or are being worked on: 0 once all are acknowledged. */
   unfinished(redis: Redis, queue: string): Promise<number>;
+  /** Jobs of a queue that wait for their time. */
+  delayed(redis: Redis, queue: string): Promise<number>;
   close(): Promise<void>;
 }

@@ -12,7 +12,6 @@ export default BACKLOGS.map((backlog) => ({
   rounds: 3,
   variants: ['peer', 'ours'],
   sizes: { full: { jobs: 50_000 }, quick: { jobs: 20_000 } },
-  slow: backlog > 100_000,
   metrics: [{ key: 'rate', against: `growth-waiting/${BACKLOGS[0]}`, target: 0.8 }],
   ...consuming({ concurrency: 100, backlog: ({ jobs }) => Math.min(backlog + jobs, MOST) }),
 }));

@@ -22,6 +22,7 @@ const context = {
   ...sizes,
   params: scenario.params ?? {},
   unfinished: (queue) => driver.unfinished(redis, queue),
+  delayed: (queue) => driver.delayed(redis, queue),
 };
 
 if (phase === 'prepare') {

@@ -13,6 +13,7 @@ export const METRICS = {
   bytesPerJob: { label: '', unit: 'B', better: 'lower', digits: 0 },
   connections: { label: 'connections', unit: '', better: 'lower', digits: 0 },
   slowestCallMs: { label: 'slowest call', unit: 'ms', better: 'lower', digits: 1 },
+  redisMsPerSecond: { label: 'Redis CPU per second', unit: 'ms', better: 'lower', digits: 2 },
   redisShare: { label: 'Redis busy', unit: '%', better: 'lower', digits: 0 },
   commandsPerSecond: { label: 'commands', unit: '/s', better: 'lower', digits: 1 },
 };

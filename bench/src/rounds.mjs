@@ -1,4 +1,4 @@
-import { VARIANTS } from '../drivers/index.mjs';
+import { USUAL, VARIANTS } from '../drivers/index.mjs';
 import { measure } from './measure.mjs';
 import { format } from './metrics.mjs';
 import { startProgress } from './progress.mjs';
@@ -37,7 +37,7 @@ export async function measureAll(scenarios, variants, target) {
 
 function plan(scenarios, variants, rounds) {
   return scenarios.flatMap((scenario) => {
-    const sides = variants.filter((name) => scenario.variants?.includes(name) ?? true);
+    const sides = variants.filter((name) => (scenario.variants ?? USUAL).includes(name));
     return Array.from({ length: Math.min(rounds, scenario.rounds ?? Infinity) }, (_, round) =>
       (round % 2 === 0 ? sides : sides.toReversed()).map((variant) => ({ scenario, round, variant })),
     ).flat();

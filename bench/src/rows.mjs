@@ -7,7 +7,7 @@ import { median, pairedRatio, spread } from './stats.mjs';
  * @typedef {object} Row one line of a table: one metric of one scenario
  * @property {string} scenario
  * @property {string} title
- * @property {'main' | 'growth'} group
+ * @property {'main' | 'nest' | 'growth'} group
  * @property {string} metric
  * @property {Record<string, number>} medians by variant
  * @property {Record<string, number>} spreads by variant: (max − min) / median
@@ -54,6 +54,7 @@ function rowOf(scenario, metric, rounds) {
       row.tunedRatios[variant] = pairedRatio(all, values.peerTuned);
     if (base[variant]) row.growth[variant] = pairedRatio(all, base[variant]);
   }
+  if (metric.of) row.ratios.ours = pairedRatio(values[metric.of] ?? [], values[metric.to] ?? []);
   return { ...row, ...verdict(metric, row) };
 }
 

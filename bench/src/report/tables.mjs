@@ -36,6 +36,28 @@ export function comparison(rows, variants) {
 }
 
 /** @returns {Grid} */
+export function nest(rows) {
+  return {
+    head: [
+      'in a Nest application',
+      VARIANTS.ours.title,
+      VARIANTS.oursNest.title,
+      'Nest / bare',
+      'target',
+      'met',
+    ],
+    rows: rows.map((row) => [
+      row.title,
+      format(row.metric, row.medians.ours),
+      format(row.metric, row.medians.oursNest),
+      formatRatio(row.ratios.ours),
+      row.target,
+      markOf(row),
+    ]),
+  };
+}
+
+/** @returns {Grid} */
 export function growth(rows, variants) {
   const measured = variants.filter((name) => rows.some((row) => row.medians[name] !== undefined));
   return {

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MEASURED } from '../src/jobs.mjs';
+
+const COUNTS = [10, 1_000, 10_000];
+const AN_HOUR = 3_600_000;
+const DUE_EACH_SECOND = 10;
+
+/** What the schedule costs the server while ten specs are due each second and so many exist. */
+export default COUNTS.map((specs) => ({
+  name: `growth-specs/${specs}`,
+  title: `${specs.toLocaleString('en-US')} repeatable specs, ${DUE_EACH_SECOND} due each second`,
+  group: 'growth',
+  rounds: 3,
+  variants: ['ours'],
+  params: { specs },
+  sizes: { full: { ms: 10_000 }, quick: { ms: 5_000 } },
+  metrics: [{ key: 'redisMsPerSecond', against: `growth-specs/${COUNTS[0]}`, target: 1.5 }],
+
+  async open({ driver, ms, params }) {
+    const queue = await driver.queue(MEASURED);
+    for (let index = 0; index < params.specs; index += 1) {
+      const every = index < DUE_EACH_SECOND ? 1_000 : AN_HOUR;
+      await queue.add('welcome', {}, { repeat: { every }, repeatJobKey: `spec-${index}` });
+    }
+    const worker = await driver.worker(MEASURED, async () => undefined, { concurrency: 10 });
+    worker.start();
+    await sleep(2_000);
+    return {
+      async run() {
+        await sleep(ms);
+        return {};
+      },
+      async close() {
+        await worker.close();
+        await queue.close();
+      },
+    };
+  },
+
+  fromServer: ({ cpuUs, seconds }) => ({ redisMsPerSecond: cpuUs / 1_000 / seconds }),
+}));
