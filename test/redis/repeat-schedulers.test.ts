@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandLink } from '../../lib/engine/connections.js';
 import { DueLoop } from '../../lib/engine/due-loop.js';
 import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
-import { upsertRepeatable } from '../../lib/engine/repeat/registry.js';
+import { removeRepeatable, upsertRepeatable } from '../../lib/engine/repeat/registry.js';
 import type { RepeatableSpec } from '../../lib/engine/repeat/spec.js';
 import { createScheduler } from '../../lib/engine/scheduler.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
@@ -152,6 +152,65 @@ describe('five schedulers', () => {
     const looks = await Promise.all(crew.map((look) => look(false, [])));
     expect(looks.filter(({ leads }) => leads)).toHaveLength(1);
     expect(await rig.fired()).toHaveLength(1);
+  });
+});
+
+/** Lets something happen right before a planned fire is carried out. */
+class InterruptedLink extends CommandLink {
+  beforeFire = (): Promise<unknown> => Promise.resolve();
+
+  override async run(...args: Parameters<CommandLink['run']>): Promise<unknown> {
+    if (args[0] === 'fire-repeat') await this.beforeFire();
+    return super.run(...args);
+  }
+}
+
+describe('between the plan and the fire', () => {
+  const SECOND = 1_000;
+  const key = 'mine';
+  const spec = { key, jobName: 'tick', pattern: RepeatPattern.cron('*/10 * * * * *'), payload: 1 };
+  let link: InterruptedLink;
+
+  beforeEach(async () => {
+    link = new InterruptedLink({ ...redis.connection });
+    await upsertRepeatable(link, keys, spec, { clock: rig.clock });
+    rig.clock.time += 10 * SECOND;
+  });
+  afterEach(() => {
+    link.release();
+  });
+
+  it('a spec that was replaced is not fired by the old plan', async () => {
+    const changed = { ...spec, pattern: RepeatPattern.cron('*/2 * * * * *') };
+    link.beforeFire = () => {
+      link.beforeFire = () => Promise.resolve();
+      // It has the same slot to come, but others after it.
+      return upsertRepeatable(link, keys, changed, { clock: { now: () => START + 9 * SECOND } });
+    };
+    const look = rig.scheduler(link);
+    await look(false, []);
+    expect(await rig.slots()).toEqual([]);
+    await look(false, []);
+    expect(await rig.slots()).toEqual([10_000]);
+    expect(await redis.client.zscore(keys.repeat, key)).toBe(String(START + 12 * SECOND));
+  });
+
+  it('a spec that was removed is not fired', async () => {
+    link.beforeFire = () => removeRepeatable(link, keys, key);
+    await rig.scheduler(link)(false, []);
+    expect(await redis.client.exists(keys.stream, keys.repeat, keys.repeatSpec(key))).toBe(0);
+  });
+
+  it('a fire that is sent twice is carried out once', async () => {
+    let sent: Parameters<CommandLink['run']> | undefined;
+    const run = link.run.bind(link);
+    vi.spyOn(link, 'run').mockImplementation(async (...args) => {
+      if (args[0] === 'fire-repeat') sent = args;
+      return run(...args);
+    });
+    await rig.scheduler(link)(false, []);
+    expect(await run(...sent!)).toEqual([-1]);
+    expect(await rig.slots()).toEqual([10_000]);
   });
 });
 
