@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-empty-function -- the handlers here are only to be found */
 import { Injectable, Module, UseGuards, UseInterceptors, UsePipes, type CanActivate } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import {

@@ -165,10 +165,14 @@ describe('guards', () => {
         throw new UnauthorizedException('who are you');
       },
     })
-    unauthorized() {}
+    unauthorized() {
+      return 'not reached';
+    }
     @OnJob('broken')
     @UseGuards({ canActivate: () => Promise.reject(new Error('no database')) })
-    broken() {}
+    broken() {
+      return 'not reached';
+    }
     @OnJob('forbidding')
     forbidding() {
       throw new ForbiddenException();

@@ -80,7 +80,9 @@ describe('job names', () => {
     @Processor('mail')
     class Narrow {
       @OnJob('send', /^sync\./)
-      send() {}
+      send() {
+        return 'send';
+      }
     }
     const app = await start({ imports: [mail()], providers: [Narrow] });
     const { error } = await runJob(app, 'mail', 'sent', { to: 'ada' }, { attempts: 5 });

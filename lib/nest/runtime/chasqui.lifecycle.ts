@@ -45,7 +45,7 @@ export class ChasquiLifecycle
   ) {}
 
   async onModuleInit(): Promise<void> {
-    try {
+    await this.orStop(async () => {
       const names = this.queues.all().map(({ name }) => name);
       checkRoles(this.connections.all(), names);
       const wiring = planWiring(this.explorer.explore(), names);
@@ -53,18 +53,15 @@ export class ChasquiLifecycle
       this.subscriptions.prepare(wiring.subscriptions);
       await Promise.all(this.queues.opened().map((queue) => queue.waitUntilReady()));
       await Promise.all(this.workers.all().map((worker) => worker.check()));
-    } catch (error) {
-      // Nest calls no shutdown hooks after a failed boot, and an open connection would keep the process alive.
-      await this.drain();
-      await this.disconnect();
-      throw error;
-    }
+    });
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.subscriptions.start();
-    const starting = this.workers.all().filter((worker) => worker.startsByItself);
-    await Promise.all(starting.map((worker) => worker.start()));
+    await this.orStop(async () => {
+      await this.subscriptions.start();
+      const starting = this.workers.all().filter((worker) => worker.startsByItself);
+      await Promise.all(starting.map((worker) => worker.start()));
+    });
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -73,6 +70,17 @@ export class ChasquiLifecycle
 
   async onApplicationShutdown(): Promise<void> {
     await this.disconnect();
+  }
+
+  /** Nest calls no shutdown hooks after a failed boot, and an open connection would keep the process alive. */
+  private async orStop(step: () => Promise<void>): Promise<void> {
+    try {
+      await step();
+    } catch (error) {
+      await this.drain();
+      await this.disconnect();
+      throw error;
+    }
   }
 
   private async drain(): Promise<void> {
