@@ -86,16 +86,20 @@ export function createSchedulerLook(
     }
   };
 
-  const fire = async (firings: readonly Firing[]): Promise<number> => {
+  const fire = async (firings: readonly Firing[]): Promise<{ fired: number; outdated: boolean }> => {
     let fired = 0;
+    let outdated = false;
     for (const slice of slicesOf(firings)) {
       const args = slice.flatMap(({ key, slot, revision, next, owed, fires }) => {
         return [key, slot, revision, next ?? '', owed ?? '', fires.length, ...fires];
       });
       const added = (await link.run('fire-repeat', keys, [settings.eventsCap, ...args])) as number[];
-      for (const count of added) fired += Math.max(0, count);
+      for (const count of added) {
+        if (count < 0) outdated = true;
+        else fired += count;
+      }
     }
-    return fired;
+    return { fired, outdated };
   };
 
   return async (take, entryIds) => {
@@ -108,13 +112,14 @@ export function createSchedulerLook(
       return { leads: false, more: false, nextDue: undefined, now, ledForMs: Number(gap) };
 
     const firings = rows.map((row) => planned(row, now, Number(gap)));
-    const fired = await fire(firings);
+    const { fired, outdated } = await fire(firings);
     metrics.schedulerTick?.({ due: rows.length, fired });
     let next = later === '' ? Infinity : Number(later);
     for (const firing of firings) next = Math.min(next, firing.next ?? Infinity);
     return {
       leads: true,
-      more: next <= now,
+      // A spec that was replaced after it was read may be due as well.
+      more: next <= now || outdated,
       nextDue: next === Infinity ? undefined : Math.max(next, now + tickIntervalMs),
       now,
     };

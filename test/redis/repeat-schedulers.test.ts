@@ -4,7 +4,7 @@ import { DueLoop } from '../../lib/engine/due-loop.js';
 import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
 import { removeRepeatable, upsertRepeatable } from '../../lib/engine/repeat/registry.js';
 import type { RepeatableSpec } from '../../lib/engine/repeat/spec.js';
-import { createScheduler } from '../../lib/engine/scheduler.js';
+import { createScheduler, createSchedulerLook } from '../../lib/engine/scheduler.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { useRedis } from '../support/redis.js';
 import { Rig, START, keys } from './repeat-support.js';
@@ -187,10 +187,10 @@ describe('between the plan and the fire', () => {
       // It has the same slot to come, but others after it.
       return upsertRepeatable(link, keys, changed, { clock: { now: () => START + 9 * SECOND } });
     };
-    const look = rig.scheduler(link);
-    await look(false, []);
+    const look = createSchedulerLook(rig.settings(link));
+    expect(await look(false, [])).toMatchObject({ more: true });
     expect(await rig.slots()).toEqual([]);
-    await look(false, []);
+    expect(await look(false, [])).toMatchObject({ more: false });
     expect(await rig.slots()).toEqual([10_000]);
     expect(await redis.client.zscore(keys.repeat, key)).toBe(String(START + 12 * SECOND));
   });
