@@ -11,7 +11,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 export async function runNode(args, env = process.env) {
   const { dieWithUs } = await import('../dist/testing/server/die-with-us.js');
   // In its own process group it gets a Ctrl-C once, from us, and not from the terminal as well.
-  const child = spawn(process.execPath, args, { env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
+  const child = spawn(process.execPath, args, {
+    env,
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   const exited = once(child, 'exit');
   const release = child.pid === undefined ? () => {} : dieWithUs(child.pid);
   const forward = (signal) => child.kill(signal);

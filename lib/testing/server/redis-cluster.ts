@@ -79,7 +79,11 @@ async function form(nodes: readonly RedisServer[], password: string | undefined)
       // Epochs that differ from the start spare the nodes the settling of a collision. A node takes one only as long
       // as it knows no other.
       await client.cluster('SET-CONFIG-EPOCH', index + 1);
-      await addSlots(client, Math.floor((index * SLOTS) / MASTERS), Math.floor(((index + 1) * SLOTS) / MASTERS) - 1);
+      await addSlots(
+        client,
+        Math.floor((index * SLOTS) / MASTERS),
+        Math.floor(((index + 1) * SLOTS) / MASTERS) - 1,
+      );
     });
   }
   for (const node of nodes) {
