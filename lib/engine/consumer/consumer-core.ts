@@ -63,9 +63,11 @@ export class ConsumerCore extends Service {
   /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
   #suspects: Prepared[] = [];
   #suspectRuns = false;
+  #pumping = false;
   #running = 0;
   #averageMs: number | undefined;
   #wantsCapacity: ((count: number) => void) | undefined;
+  #pumping = false;
   #offering = false;
   #wantsIdle: (() => void)[] = [];
 
@@ -317,36 +319,41 @@ export class ConsumerCore extends Service {
     else this.#waiting.push(delivery);
   }
 
+  /** Starts what can start. Not from within itself: a handler that returns at once frees its slot while this runs. */
   #pump(): void {
     // What arrives while closing goes back.
-    if (this.isStopping) return;
+    if (this.#pumping || this.isStopping) return;
+    this.#pumping = true;
     const { concurrency } = this.#settings;
-    while (this.#running < concurrency && this.#suspects.length > 0 && !this.#suspectRuns) {
-      const suspect = this.#suspects.shift() as Prepared;
-      this.#suspectRuns = true;
-      this.#startAgain(suspect, true);
-    }
+    const waiting = this.#waiting;
     let next = 0;
-    while (this.#running < concurrency && next < this.#waiting.length) {
-      const delivery = this.#waiting[next++] as Delivery;
-      if (delivery.lost) continue;
-      const prepared = this.#executor.prepare(delivery);
-      if (!prepared) continue;
-      if (delivery.crashes === 0) {
-        this.#running += 1;
-        this.#executor.run(prepared);
-      } else if (delivery.crashes > 1 || delivery.attempt >= prepared.maxAttempts) {
-        this.#suspects.push(prepared);
-        if (!this.#suspectRuns) {
-          this.#suspectRuns = true;
-          this.#startAgain(this.#suspects.shift() as Prepared, true);
-        }
-      } else {
-        this.#startAgain(prepared, false);
+    while (this.#running < concurrency) {
+      const suspect = this.#suspectRuns ? undefined : this.#suspects.shift();
+      if (suspect) {
+        this.#suspectRuns = true;
+        this.#startAgain(suspect, true);
+        continue;
       }
+      const delivery = waiting[next++];
+      if (!delivery) break;
+      if (!delivery.lost) this.#begin(delivery);
     }
-    if (next > 0) this.#waiting = next === this.#waiting.length ? [] : this.#waiting.slice(next);
+    waiting.splice(0, next);
+    this.#pumping = false;
     this.#offerCapacity();
+  }
+
+  #begin(delivery: Delivery): void {
+    const prepared = this.#executor.prepare(delivery);
+    if (!prepared) return;
+    if (delivery.crashes === 0) {
+      this.#running += 1;
+      this.#executor.run(prepared);
+    } else if (delivery.crashes > 1 || delivery.attempt >= prepared.maxAttempts) {
+      this.#suspects.push(prepared);
+    } else {
+      this.#startAgain(prepared, false);
+    }
   }
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
