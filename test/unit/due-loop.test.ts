@@ -14,12 +14,19 @@ class Due {
   readonly looks: { at: number; take: boolean; entryIds: readonly string[] }[] = [];
   readonly errors: unknown[] = [];
   fail: Error | undefined;
+  resigned = 0;
+  /** For how long somebody else leads. */
+  ledForMs: number | undefined;
   readonly loop: DueLoop;
 
   constructor(idleMs = 4_000) {
     this.loop = new DueLoop({
       look: (take, entryIds) => this.look(take, entryIds),
       idleMs,
+      resign: () => {
+        this.resigned += 1;
+        return Promise.resolve();
+      },
       onError: (error) => {
         this.errors.push(error);
       },
@@ -35,7 +42,7 @@ class Due {
     if (this.fail) throw this.fail;
     const now = Date.now() + this.offset;
     if (take) this.leads = true;
-    if (!this.leads) return { leads: false, more: false, nextDue: undefined, now };
+    if (!this.leads) return { leads: false, more: false, nextDue: undefined, now, ledForMs: this.ledForMs };
     const ready = this.due.filter((at) => at <= now).slice(0, this.most);
     this.due = this.due.filter((at) => !ready.includes(at));
     return { leads: true, more: ready.length >= this.most, nextDue: this.due[0], now };
@@ -123,6 +130,23 @@ describe('a due loop', () => {
     await vi.advanceTimersByTimeAsync(3_000);
     expect(due.times).toEqual([0, 1_000, 2_000, 3_000]);
     await due.loop.stop(0);
+  });
+
+  test('a follower is there when the leader’s lease ends', async () => {
+    const due = new Due(60_000);
+    due.leads = false;
+    due.ledForMs = 300;
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(310);
+    expect(due.times).toEqual([0, 305]);
+    await due.loop.stop(0);
+  });
+
+  test('stopping, it gives the lead up', async () => {
+    const due = new Due();
+    await due.loop.start();
+    await due.loop.stop(100);
+    expect(due.resigned).toBe(1);
   });
 
   test('a failed look is reported and made again, with the wake it had', async () => {

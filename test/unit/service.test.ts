@@ -108,6 +108,9 @@ describe('a service', () => {
       await delay(1);
       return { leads: true, more: false, nextDue: undefined, now: Date.now() };
     };
-    await stressService(() => new DueLoop({ look, idleMs: 1, onError: () => undefined }), 60);
+    await stressService(
+      () => new DueLoop({ look, idleMs: 1, resign: () => Promise.resolve(), onError: () => undefined }),
+      60,
+    );
   });
 });
