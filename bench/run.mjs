@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { USUAL, VARIANTS } from './drivers/index.mjs';
+import { checkVariants, USUAL, VARIANTS } from './drivers/index.mjs';
 import { HELP, readArguments } from './src/arguments.mjs';
 import { buildIfStale } from './src/build.mjs';
 import { costsOf, printCommands, printProfiles } from './src/details.mjs';
@@ -29,6 +29,9 @@ async function bench() {
   if (options.build) buildIfStale();
   const scenarios = await selectScenarios(options.scenario);
   const variants = Object.keys(VARIANTS).filter((name) => options.only?.includes(name) ?? true);
+  await checkVariants(
+    variants.filter((name) => scenarios.some((one) => (one.variants ?? USUAL).includes(name))),
+  );
   const profileDir = options.profile && resolve(options.profile);
   if (profileDir) await mkdir(profileDir, { recursive: true });
 

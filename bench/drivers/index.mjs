@@ -16,6 +16,11 @@ export const VARIANTS = {
 /** What a scenario measures that does not say. */
 export const USUAL = ['peer', 'ours', 'peerTuned', 'oursQuiet'];
 
+/** Throws at once where a side cannot be loaded, instead of once a measurement. */
+export async function checkVariants(names) {
+  for (const name of names) await import(VARIANTS[name].driver);
+}
+
 /**
  * @param {VariantName} name
  * @param {number} port
