@@ -67,7 +67,6 @@ export class ConsumerCore extends Service {
   #running = 0;
   #averageMs: number | undefined;
   #wantsCapacity: ((count: number) => void) | undefined;
-  #pumping = false;
   #offering = false;
   #wantsIdle: (() => void)[] = [];
 
