@@ -10,7 +10,8 @@ export function fieldsOf(reply: unknown): Map<string, unknown> {
     for (let i = 0; i + 1 < reply.length; i += 2) fields.set(String(reply[i]), reply[i + 1]);
     return fields;
   }
-  return new Map<string, unknown>(Object.entries((reply ?? {}) as Record<string, unknown>));
+  if (typeof reply !== 'object' || reply === null) return new Map();
+  return new Map<string, unknown>(Object.entries(reply));
 }
 
 /** A stream entry with its fields flat: `[id, [field, value, …]]`. */
