@@ -33,6 +33,9 @@ const reconnectDelay = (times: number): number => Math.min(25 * 2 ** Math.min(ti
 /** A demoted master answers READONLY and did nothing: connect anew, and send the command again. */
 const reconnectOnError = (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false);
 
+/** How long a server that hangs may leave our FIN unanswered. ioredis waits as long for a socket long closed. */
+const DISCONNECT_TIMEOUT_MS = 100;
+
 /** ioredis's types tell an absent `replyMapping` from an undefined one; its code does not. */
 type GivenOptions = Omit<RedisOptions, 'replyMapping'>;
 
@@ -42,6 +45,7 @@ function withDefaults(options: GivenOptions): GivenOptions {
     reconnectOnError,
     maxRetriesPerRequest: null,
     connectTimeout: 10_000,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     ...options,
     lazyConnect: true,
   };
@@ -64,6 +68,7 @@ export function createClient(source: ClientSource): Client {
       // The cast is for the same quarrel over an absent `replyMapping`.
       redisOptions: {
         connectTimeout: 10_000,
+        disconnectTimeout: DISCONNECT_TIMEOUT_MS,
         ...options,
         ...clusterOptions?.redisOptions,
       } as never,

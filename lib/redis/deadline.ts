@@ -1,13 +1,14 @@
 /**
  * `promise`, or a rejection with `error()` when it has not settled after `ms`. ioredis may leave a promise unsettled
- * for as long as Redis is away, so every await of ours has a deadline of its own. `ms` 0 = none.
+ * for as long as Redis is away, so every await of ours has a deadline of its own. `ms` 0 = none. Waiting does not keep
+ * the process alive: the connection does, for as long as it is wanted.
  */
 export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => Error): Promise<T> {
   if (ms <= 0) return promise;
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => {
       reject(error());
-    }, ms);
+    }, ms).unref();
     promise.then(
       (value) => {
         clearTimeout(timer);

@@ -467,14 +467,21 @@ export class ConsumerCore extends Service {
 
   /** Gives jobs back to the stream, with their crashes counted as attempts. */
   async #release(deliveries: readonly Delivery[]): Promise<void> {
-    const ours = deliveries.filter(({ entryId }) => this.#held.delete(entryId));
+    const ours = deliveries.filter(({ entryId }) => this.#held.has(entryId));
+    // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
+    // them. Whatever becomes of their leases now concerns nobody.
+    for (const delivery of ours) delivery.lost = true;
     const { group, consumerId } = this.#settings;
-    for (let from = 0; from < ours.length; from += 500) {
-      const batch = ours.slice(from, from + 500);
-      const [first, last] = boundsOf(batch.map(({ entryId }) => entryId));
-      const args: (string | Buffer)[] = [group, consumerId, first, last];
-      for (const delivery of batch) args.push(delivery.entryId, bytesToReturn(delivery));
-      await this.#link.run('release', this.#keys, args);
+    try {
+      for (let from = 0; from < ours.length; from += 500) {
+        const batch = ours.slice(from, from + 500);
+        const [first, last] = boundsOf(batch.map(({ entryId }) => entryId));
+        const args: (string | Buffer)[] = [group, consumerId, first, last];
+        for (const delivery of batch) args.push(delivery.entryId, bytesToReturn(delivery));
+        await this.#link.run('release', this.#keys, args);
+      }
+    } finally {
+      for (const { entryId } of ours) this.#held.delete(entryId);
     }
   }
 

@@ -93,9 +93,9 @@ export class Child {
     return this.process.exitCode === null && this.process.signalCode === null;
   }
 
-  /** Starts the worker; resolves when it reads. */
-  async work(): Promise<void> {
-    await this.order('work');
+  /** Starts the worker; resolves when it reads, or, with `ready` false, at once. */
+  async work(ready = true): Promise<void> {
+    await this.order('work', { ready });
   }
 
   /** Adds jobs in one tick, and writes each one's fate into the ledger. */

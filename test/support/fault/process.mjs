@@ -32,10 +32,10 @@ async function add({ id, task, options }) {
 
 let worker;
 const orders = {
-  async work() {
+  async work({ ready }) {
     worker = new Worker(queueName, processor, { connection, ...workerOptions });
     recordEvents(worker, ledger);
-    await worker.waitUntilReady();
+    if (ready) await worker.waitUntilReady();
   },
   add: ({ jobs }) => Promise.all(jobs.map(add)),
   release: () => held.release(),

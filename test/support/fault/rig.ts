@@ -46,8 +46,15 @@ export class Rig implements AsyncDisposable {
     this.#engine = options.engine ?? ENGINE;
   }
 
-  /** A process of its own; with `worker`, one that reads already. */
-  async spawn(name: string, worker?: WorkerSettings, nodeArgs?: readonly string[]): Promise<Child> {
+  /** A process of its own with a worker that reads already. */
+  async spawn(name: string, worker: WorkerSettings, nodeArgs?: readonly string[]): Promise<Child> {
+    const child = await this.fork(name, worker, nodeArgs);
+    await child.work();
+    return child;
+  }
+
+  /** A process of its own whose worker, if it is to have one, does not run yet. */
+  async fork(name: string, worker?: WorkerSettings, nodeArgs?: readonly string[]): Promise<Child> {
     const child = await Child.start(
       {
         name,
@@ -64,7 +71,6 @@ export class Rig implements AsyncDisposable {
       child.signal('SIGCONT');
       await child.kill();
     });
-    if (worker) await child.work();
     return child;
   }
 
