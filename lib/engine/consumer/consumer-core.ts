@@ -16,6 +16,7 @@ import { toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Executor } from './executor.js';
 import type { Handler, Prepared } from './executor.js';
+import { Held } from './held.js';
 import { Leases } from './leases.js';
 import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
@@ -34,6 +35,8 @@ export interface ConsumerHooks {
 
 /** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
 const SOON_MS = 10;
+/** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
+const AHEAD_FACTOR = 4;
 /** Ended jobs that may wait for their commit before reading pauses, in multiples of the concurrency. */
 const UNSETTLED_FACTOR = 2;
 /** Ids of recovered entries that are remembered; a late reply comes soon or never. */
@@ -55,8 +58,8 @@ export class ConsumerCore extends Service {
   readonly #loops: DueLoop[] = [];
   readonly #promoter: DueLoop | undefined;
 
-  /** By entry id: from delivery until settled, given back or lost. */
-  readonly #held = new Map<string, Delivery>();
+  /** From delivery until settled, given back or lost. */
+  readonly #held = new Held();
   /** Entries taken back after a lost reply, in case the reply arrives after all. */
   readonly #recovered = new Set<string>();
   #waiting: Delivery[] = [];
@@ -138,7 +141,7 @@ export class ConsumerCore extends Service {
       consumerId: settings.consumerId,
       leaseMs: settings.leaseMs,
       clock: settings.clock,
-      held: () => [...this.#held.keys()],
+      held: () => this.#held.ids(),
       room: () => this.#roomForReclaim(),
       lost: (entryIds) => {
         this.#lose(entryIds);
@@ -234,7 +237,7 @@ export class ConsumerCore extends Service {
     this.#suspects = [];
     await settlesWithin(this.#release(unstarted), Math.min(CLOSING_MS, left() + 500));
     await settlesWithin(this.#idle(), left());
-    const outliving = [...this.#held.values()].filter((delivery) => delivery.running);
+    const outliving = [...this.#held].filter((delivery) => delivery.running);
     for (const delivery of outliving) {
       delivery.lost = true;
       delivery.controller?.abort(new ShutdownError('The worker is closing and the grace time is over.'));
@@ -264,11 +267,10 @@ export class ConsumerCore extends Service {
     const { concurrency, batch } = this.#settings;
     if (this.#settler.size > Math.max(concurrency * UNSETTLED_FACTOR, this.#settings.ackBatch)) return 0;
     const most = Math.max(batch, concurrency);
-    const ahead =
-      this.#averageMs === undefined
-        ? 0
-        : Math.min(most, Math.floor((concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01)));
-    return Math.min(most, concurrency + ahead - this.#busy());
+    const soon =
+      this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
+    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
+    return Math.min(Math.max(most, ahead), concurrency + ahead - this.#busy());
   }
 
   /**
@@ -304,6 +306,7 @@ export class ConsumerCore extends Service {
   #recover(entry: StreamEntry, crashes: number): void {
     const delivery = toDelivery(entry, crashes);
     if (crashes === 0) this.#recovered.add(delivery.entryId);
+    if (this.#held.find(delivery.entryId)) return;
     if (this.#recovered.size > MAX_RECOVERED) this.#recovered.clear();
     this.#settings.metrics.readerBatch?.({ size: 1, reclaimed: 1 });
     this.#hold(delivery);
@@ -311,8 +314,7 @@ export class ConsumerCore extends Service {
   }
 
   #hold(delivery: Delivery): void {
-    if (this.#held.has(delivery.entryId)) return;
-    this.#held.set(delivery.entryId, delivery);
+    this.#held.add(delivery);
     // What has been left by a worker that died is late already: it goes first.
     if (delivery.crashes > 0) this.#waiting.unshift(delivery);
     else this.#waiting.push(delivery);
@@ -435,18 +437,18 @@ export class ConsumerCore extends Service {
   }
 
   #settled(delivery: Delivery): void {
-    this.#held.delete(delivery.entryId);
+    this.#held.remove(delivery);
     this.#offerCapacity();
   }
 
   #lose(entryIds: readonly string[]): void {
     let lost = 0;
     for (const entryId of entryIds) {
-      const delivery = this.#held.get(entryId);
+      const delivery = this.#held.find(entryId);
       if (!delivery || delivery.lost) continue;
       lost += 1;
       delivery.lost = true;
-      this.#held.delete(entryId);
+      this.#held.remove(delivery);
       const error = new LeaseLostError(
         `The lease on job ${delivery.jobId || entryId} of queue "${this.#keys.queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms, and another has taken the job over. What its handler does here no longer counts.`,
       );
@@ -467,7 +469,7 @@ export class ConsumerCore extends Service {
 
   /** Gives jobs back to the stream, with their crashes counted as attempts. */
   async #release(deliveries: readonly Delivery[]): Promise<void> {
-    const ours = deliveries.filter(({ entryId }) => this.#held.has(entryId));
+    const ours = deliveries.filter(({ isHeld }) => isHeld);
     // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
     // them. Whatever becomes of their leases now concerns nobody.
     for (const delivery of ours) delivery.lost = true;
@@ -481,7 +483,7 @@ export class ConsumerCore extends Service {
         await this.#link.run('release', this.#keys, args);
       }
     } finally {
-      for (const { entryId } of ours) this.#held.delete(entryId);
+      for (const delivery of ours) this.#held.remove(delivery);
     }
   }
 

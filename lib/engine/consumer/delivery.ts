@@ -30,6 +30,10 @@ export interface Delivery {
   /** The lease passed to somebody else: what the handler returns is dropped. */
   lost: boolean;
   controller: AbortController | undefined;
+  /** Its place among what is held: see `Held`. */
+  isHeld: boolean;
+  previous: Delivery | undefined;
+  next: Delivery | undefined;
 }
 
 /** @param crashes how many workers have died with the entry */
@@ -62,5 +66,8 @@ export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Deliv
     suspect: false,
     lost: false,
     controller: undefined,
+    isHeld: false,
+    previous: undefined,
+    next: undefined,
   };
 }
