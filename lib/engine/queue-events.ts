@@ -96,7 +96,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
   constructor(name: string, options: QueueEventsOptions) {
     super();
     checkQueueName(name);
-    checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options);
+    checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
     this.#options = options;
     this.#stream = queueKeys(name).events;

@@ -23,7 +23,7 @@ import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
 import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
 import { ResultReader } from './results.js';
 import { queueSchema, waitSchema } from './schemas.js';
-import { checkJobId, checkOptions, checkQueueName } from './validate.js';
+import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
 export const EVENTS_MAX_STREAM_LEN = 100_000;
@@ -51,7 +51,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
   constructor(name: string, opts: QueueOptions) {
     checkQueueName(name);
-    checkOptions(`Queue "${name}"`, queueSchema, opts);
+    checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
     this.name = name;
     this.opts = opts;
     this.keys = queueKeys(name);
@@ -60,6 +60,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
       maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
     };
     this.#defaults = opts.defaultJobOptions;
+    if (this.#defaults?.delay !== undefined) checkDelay(this.#defaults.delay, this.#limits.maxDelayMs);
     this.#eventsCap = opts.eventsEnabled === false ? 0 : (opts.eventsMaxStreamLen ?? EVENTS_MAX_STREAM_LEN);
     this.#link = new CommandLink(opts.connection, opts);
     this.#enqueuer = new Enqueuer(this.#link, this.keys, {
@@ -127,6 +128,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /** Up to `limit` dead letters, oldest first; they stay where they are. */
   async peekDlq(limit = 20): Promise<DlqEntry[]> {
+    checkLimit(limit);
     return this.#use(() => peekDlq(this.#link, this.keys, limit));
   }
 
@@ -135,6 +137,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * many were moved. Letters that cannot be decoded stay and do not count.
    */
   async replayDlq(limit = 100): Promise<number> {
+    checkLimit(limit);
     return this.#use(() => replayDlq(this.#link, this.keys, limit, this.#eventsCap));
   }
 
@@ -189,7 +192,13 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   #merge(opts: JobsOptions | undefined): JobsOptions | undefined {
     if (!this.#defaults) return opts;
-    return opts ? { ...this.#defaults, ...opts } : this.#defaults;
+    if (!opts) return this.#defaults;
+    const merged = { ...this.#defaults, ...opts };
+    // An option given as undefined is one that is not given.
+    for (const key of Object.keys(this.#defaults) as (keyof JobsOptions)[]) {
+      if (opts[key] === undefined) Object.assign(merged, { [key]: this.#defaults[key] });
+    }
+    return merged;
   }
 
   #toJob(

@@ -12,7 +12,7 @@ import type {
   WaitForResultOptions,
   WorkerOptions,
 } from './options.js';
-import { anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
+import { MAX_NAME_BYTES, anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
 import type { Check, Schema } from './validate.js';
 
 /** What may stand in each kind of options; the defaults stand beside the one place that uses each. */
@@ -32,11 +32,11 @@ const clock: Check = (value) =>
     : 'must have now() and monotonic()';
 
 const nested =
-  <T extends object>(owner: string, schema: Schema<T>): Check =>
+  <T extends object>(owner: string, schema: Schema<T>, required: readonly (keyof T & string)[] = []): Check =>
   (value) => {
     const wrong = record(value);
     if (wrong) return wrong;
-    checkOptions(owner, schema, value as T);
+    checkOptions(owner, schema, value as T, required);
     return undefined;
   };
 
@@ -106,7 +106,11 @@ export const workerSchema: Schema<WorkerOptions> = {
 };
 
 const backoffSchema: Schema<BackoffOptions> = {
-  type: text,
+  type: (value) =>
+    text(value) ??
+    (Buffer.byteLength(value as string) > MAX_NAME_BYTES
+      ? `must have at most ${String(MAX_NAME_BYTES)} bytes`
+      : undefined),
   delay: whole(0),
   maxDelay: whole(0),
   multiplier: number(0),
@@ -114,7 +118,7 @@ const backoffSchema: Schema<BackoffOptions> = {
 };
 
 const backoff: Check = (value) =>
-  typeof value === 'number' ? whole(0)(value) : nested('backoff', backoffSchema)(value);
+  typeof value === 'number' ? whole(0)(value) : nested('backoff', backoffSchema, ['type'])(value);
 
 const date: Check = (value) => {
   const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;

@@ -41,7 +41,12 @@ export const number =
  * Checks options once, at the border. Undefined values count as absent.
  * @throws ConfigError (CMQ-004) that names the owner, the key, the value, and the nearest valid key.
  */
-export function checkOptions<T extends object>(owner: string, schema: Schema<T>, given: T): void {
+export function checkOptions<T extends object>(
+  owner: string,
+  schema: Schema<T>,
+  given: T,
+  required: readonly (keyof T & string)[] = [],
+): void {
   if (record(given)) throw new ConfigError(`${owner}: options must be an object, not ${show(given)}.`);
   for (const [key, value] of Object.entries(given)) {
     const check = Object.hasOwn(schema, key) ? schema[key as keyof T] : undefined;
@@ -55,6 +60,15 @@ export function checkOptions<T extends object>(owner: string, schema: Schema<T>,
     const wrong = check(value);
     if (wrong !== undefined) throw new ConfigError(`${owner}: option "${key}" ${wrong}, not ${show(value)}.`);
   }
+  for (const key of required) {
+    if (given[key] === undefined) throw new ConfigError(`${owner}: option "${key}" is missing.`);
+  }
+}
+
+/** @throws ConfigRangeError (a RangeError) for what is no number of things to take; Infinity is one */
+export function checkLimit(limit: unknown): asserts limit is number {
+  const wrong = limit === Infinity ? undefined : whole(0)(limit);
+  if (wrong !== undefined) throw new ConfigRangeError(`limit ${wrong}, not ${show(limit)}.`);
 }
 
 /** The key that differs in the fewest letters, if that is less than half of them. */

@@ -69,7 +69,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     if (typeof processor !== 'function') {
       throw new ConfigError(`Worker "${name}": the processor must be a function (job) => Promise.`);
     }
-    checkOptions(`Worker "${name}"`, workerSchema, opts);
+    checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
     this.name = name;
     this.opts = opts;
     this.keys = queueKeys(name);

@@ -1,10 +1,11 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { Clock } from '../clock.js';
 import type { CommandLink } from '../connections.js';
-import { ConfigError, ConfigRangeError } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { firstSlot } from './plan.js';
 import { META_FIELDS, decodeMeta, encodeSpec } from './spec.js';
 import type { RepeatableMeta, RepeatableSpec } from './spec.js';
+import { checkLimit } from '../validate.js';
 
 export interface UpsertOptions {
   maxPayloadBytes?: number | undefined;
@@ -74,9 +75,7 @@ export async function listRepeatables(
   keys: QueueKeys,
   limit: number,
 ): Promise<RepeatableMeta[]> {
-  if (limit !== Infinity && (!Number.isInteger(limit) || limit < 0)) {
-    throw new ConfigRangeError(`limit must be a whole number of at least 0, not ${String(limit)}.`);
-  }
+  checkLimit(limit);
   const found = new Map<string, RepeatableMeta>();
   for (let from = 0; from < limit; from += PAGE) {
     const count = Math.min(PAGE, limit - from);
