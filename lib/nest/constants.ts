@@ -8,6 +8,7 @@ export const DEFAULT_CONNECTION = 'default';
 
 export const PROCESSOR_METADATA = 'chasqui:processor';
 export const ON_JOB_METADATA = 'chasqui:on-job';
+export const REPEAT_METADATA = 'chasqui:repeat';
 export const ON_WORKER_EVENT_METADATA = 'chasqui:on-worker-event';
 export const QUEUE_EVENTS_LISTENER_METADATA = 'chasqui:queue-events-listener';
 export const ON_QUEUE_EVENT_METADATA = 'chasqui:on-queue-event';

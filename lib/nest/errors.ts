@@ -153,8 +153,8 @@ export class ConflictingOptionsError extends WiringError {
 export class InvalidDecoratorError extends WiringError {
   readonly code = NEST_ERROR_CODES.invalidDecorator;
 
-  constructor(decorator: string, place: Place, problem: string) {
-    super(`${decorator} on ${describePlace(place)}: ${problem}`);
+  constructor(decorator: string, place: Place, problem: string, options?: { cause?: unknown }) {
+    super(`${decorator} on ${describePlace(place)}: ${problem}`, options);
   }
 }
 

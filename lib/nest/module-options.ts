@@ -28,6 +28,12 @@ export interface ChasquiModuleOptions extends QueueSettings {
   /** Defaults for all workers of this connection; `@Processor` and `forFeature` win over them. */
   workerOptions?: WorkerSettings;
   /**
+   * What becomes of a schedule that `@Repeat` declared once and that is not in the code any more: it goes on, with a
+   * warning in the log (`keep`, the default), or it is removed. `remove` is for queues whose replicas are all replaced
+   * at once: one of an older version that starts in between would remove what is new.
+   */
+  staleSchedules?: 'keep' | 'remove';
+  /**
    * Token of an event emitter (`EventEmitter2` of `@nestjs/event-emitter`) that gets a copy of all worker and queue
    * events of this connection, named `chasqui.<queue>.worker.<event>` and `chasqui.<queue>.queue.<event>`.
    */
@@ -50,6 +56,11 @@ export interface ChasquiFeatureOptions extends QueueSettings {
   connection?: Connection;
   /** `false`: no worker for this queue in this process. Default: as `workers` of the connection says. */
   workers?: boolean;
+  /**
+   * What becomes of a schedule that `@Repeat` declared once and that is not in the code any more. Default: as
+   * `staleSchedules` of the connection says.
+   */
+  staleSchedules?: 'keep' | 'remove';
   /** Options of the queue's worker; they win over those of `@Processor`. */
   workerOptions?: WorkerSettings;
 }

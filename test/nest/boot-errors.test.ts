@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-empty-function -- the handlers here are only to be found */
 import { Injectable, Module, UseGuards, UseInterceptors, UsePipes, type CanActivate } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import {

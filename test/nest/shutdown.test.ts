@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
@@ -155,25 +155,33 @@ describe('SIGTERM under load', () => {
   }
 });
 
-/** The messages of a child process, none of which is missed. */
-function inbox(process: ChildProcess) {
+/** The messages of a child process, none of which is missed. Waiting ends with the child. */
+function inbox(child: ChildProcess) {
   const messages: Record<string, string>[] = [];
-  let wake = (): void => {};
-  process.on('message', (message) => {
+  const changed = new EventEmitter();
+  let ended: string | undefined;
+  child.on('message', (message) => {
     messages.push(message as Record<string, string>);
-    wake();
+    changed.emit('change');
   });
-  const next = () => new Promise<void>((resolve) => (wake = resolve));
+  child.on('close', (code, signal) => {
+    ended = String(code ?? signal);
+    changed.emit('change');
+  });
+  async function find<Found>(look: () => Found | undefined): Promise<Found> {
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (ended !== undefined) throw new Error(`The child has ended with ${ended}`);
+      await once(changed, 'change');
+    }
+  }
   return {
-    async until(wanted: (message: object) => boolean): Promise<void> {
-      while (!messages.some(wanted)) await next();
-    },
-    async collect(count: number, key: string): Promise<string[]> {
-      for (;;) {
+    until: (wanted: (message: object) => boolean) => find(() => messages.find(wanted)),
+    collect: (count: number, key: string) =>
+      find(() => {
         const found = messages.flatMap((message) => message[key] ?? []);
-        if (found.length >= count) return found;
-        await next();
-      }
-    },
+        return found.length >= count ? found : undefined;
+      }),
   };
 }

@@ -5,3 +5,4 @@ export { OnQueueEvent } from './on-queue-event.decorator.js';
 export { OnWorkerEvent } from './on-worker-event.decorator.js';
 export { Processor } from './processor.decorator.js';
 export { QueueEventsListener } from './queue-events-listener.decorator.js';
+export { Repeat, type RepeatSettings } from './repeat.decorator.js';

@@ -6,10 +6,12 @@ import {
   ON_WORKER_EVENT_METADATA,
   PROCESSOR_METADATA,
   QUEUE_EVENTS_LISTENER_METADATA,
+  REPEAT_METADATA,
 } from '../constants.js';
 import type { OnJobMetadata } from '../decorators/on-job.decorator.js';
 import type { ProcessorMetadata } from '../decorators/processor.decorator.js';
 import type { QueueEventsListenerMetadata } from '../decorators/queue-events-listener.decorator.js';
+import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import type { InstanceWrapper } from '../nest-types.js';
 import type {
   Declarations,
@@ -19,7 +21,6 @@ import type {
   QueueEventsDeclaration,
   Stray,
 } from './declarations.js';
-import { groupBy } from './group-by.js';
 import type { Host, HostClass, HostInstance } from './host.js';
 
 /** Finds what the decorators say, in the providers and controllers of all modules. */
@@ -43,7 +44,10 @@ export class ChasquiExplorer {
       const onQueue = this.listeners(host, ON_QUEUE_EVENT_METADATA);
       if (processor) processors.push({ host, ...processor, handlers: handled, listeners: onWorker });
       else {
-        strays.push(...handled.map(stray('@OnJob', '@Processor')));
+        for (const handler of handled) {
+          const decorator = handler.catchAll || handler.names.length > 0 ? '@OnJob' : '@Repeat';
+          strays.push(stray(decorator, '@Processor')(handler));
+        }
         strays.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
       }
       if (listener) listeners.push({ host, ...listener, listeners: onQueue });
@@ -60,16 +64,19 @@ export class ChasquiExplorer {
   }
 
   private handlers(host: Host): HandlerDeclaration[] {
-    const byMethod = groupBy(
-      this.decorated<OnJobMetadata>(host, ON_JOB_METADATA),
-      ([methodName]) => methodName,
-    );
-    return [...byMethod].map(([methodName, uses]) => ({
-      host,
-      methodName,
-      names: [...new Set(uses.flatMap(([, names]) => names))],
-      catchAll: uses.some(([, names]) => names.length === 0),
-    }));
+    const names = this.decorated<OnJobMetadata>(host, ON_JOB_METADATA);
+    const schedules = this.decorated<RepeatMetadata>(host, REPEAT_METADATA);
+    const methods = new Set([...names, ...schedules].map(([methodName]) => methodName));
+    return [...methods].map((methodName) => {
+      const uses = valuesOf(methodName, names);
+      return {
+        host,
+        methodName,
+        names: [...new Set(uses.flat())],
+        catchAll: uses.some((given) => given.length === 0),
+        schedules: valuesOf(methodName, schedules),
+      };
+    });
   }
 
   private listeners(host: Host, key: string): ListenerDeclaration[] {
@@ -128,4 +135,11 @@ function stray(decorator: string, classDecorator: string) {
     decorator,
     classDecorator,
   });
+}
+
+function valuesOf<Value>(
+  methodName: string,
+  uses: readonly (readonly [methodName: string, value: Value])[],
+): Value[] {
+  return uses.filter(([used]) => used === methodName).map(([, value]) => value);
 }

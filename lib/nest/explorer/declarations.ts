@@ -1,4 +1,5 @@
 import type { OnJobMetadata } from '../decorators/on-job.decorator.js';
+import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import type { Host } from './host.js';
 
@@ -25,6 +26,8 @@ export interface HandlerDeclaration {
   readonly names: OnJobMetadata;
   /** Takes whatever no other handler of the queue takes. */
   readonly catchAll: boolean;
+  /** Each `@Repeat` of it. */
+  readonly schedules: readonly RepeatMetadata[];
 }
 
 /** One `@OnWorkerEvent` or `@OnQueueEvent`. */

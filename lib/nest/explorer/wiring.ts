@@ -15,6 +15,7 @@ import { groupBy } from './group-by.js';
 import { placeOf, type Host } from './host.js';
 import { mergeOptions } from './merge-options.js';
 import { planRoutes, type RoutePlan } from './routes.js';
+import { planSchedules, type SchedulePlan } from './schedules.js';
 
 /** What the application asks for, checked: at most one worker and one subscription per queue. */
 export interface Wiring {
@@ -26,6 +27,7 @@ export interface WorkerPlan {
   readonly queue: string;
   readonly options: WorkerSettings;
   readonly routes: RoutePlan;
+  readonly schedules: readonly SchedulePlan[];
   readonly listeners: readonly ListenerDeclaration[];
 }
 
@@ -66,6 +68,7 @@ function planWorker(queue: string, processors: readonly ProcessorDeclaration[]):
       handlers,
       processors.map(({ host }) => placeOf(host)),
     ),
+    schedules: planSchedules(handlers),
     options: mergeOptions('@Processor', queue, processors),
     listeners: processors.flatMap((processor) => processor.listeners),
   };

@@ -10,6 +10,7 @@ import { ChasquiWorkers } from '../runtime/chasqui.workers.js';
 import { ConnectionRegistry } from '../runtime/connection.registry.js';
 import { ListenerBinder } from '../runtime/listener.binder.js';
 import { QueueRegistry } from '../runtime/queue.registry.js';
+import { Schedules } from '../runtime/schedules.js';
 import { Subscriptions } from '../runtime/subscriptions.js';
 import { WorkerPool } from '../runtime/worker.pool.js';
 
@@ -26,6 +27,7 @@ import { WorkerPool } from '../runtime/worker.pool.js';
     JobContextFactory,
     ListenerBinder,
     WorkerPool,
+    Schedules,
     Subscriptions,
     ChasquiWorkers,
     ChasquiQueues,

@@ -12,6 +12,7 @@ import { planWiring } from '../explorer/wiring.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { checkRoles } from './check-roles.js';
 import { QueueRegistry } from './queue.registry.js';
+import { Schedules } from './schedules.js';
 import { Subscriptions } from './subscriptions.js';
 import { WorkerPool } from './worker.pool.js';
 
@@ -23,7 +24,7 @@ import { WorkerPool } from './worker.pool.js';
  *    wrong stops the boot before anything has happened. Queues can be used from here on, so the application's own
  *    `onModuleInit` may add jobs.
  * 2. `onApplicationBootstrap`: consume. All `onModuleInit` hooks are through, so that handlers find what those made.
- *    Subscriptions go first: they must not miss what the workers then do.
+ *    Subscriptions go first: they must not miss what the workers then do. Schedules are declared once all is checked.
  * 3. `beforeApplicationShutdown`: drain. Workers read no more, give back what they have not started, and wait for
  *    running handlers up to their deadline. Queues still take adds, from those handlers as well as from HTTP requests,
  *    which Nest ends after this hook. What handlers need should be closed in `onApplicationShutdown`, not before.
@@ -41,6 +42,7 @@ export class ChasquiLifecycle
     private readonly connections: ConnectionRegistry,
     private readonly queues: QueueRegistry,
     private readonly workers: WorkerPool,
+    private readonly schedules: Schedules,
     private readonly subscriptions: Subscriptions,
   ) {}
 
@@ -50,6 +52,7 @@ export class ChasquiLifecycle
       checkRoles(this.connections.all(), names);
       const wiring = planWiring(this.explorer.explore(), names);
       this.workers.prepare(wiring.workers);
+      this.schedules.prepare(wiring.workers);
       this.subscriptions.prepare(wiring.subscriptions);
       await Promise.all(this.queues.opened().map((queue) => queue.waitUntilReady()));
       await Promise.all(this.workers.all().map((worker) => worker.check()));
@@ -59,6 +62,7 @@ export class ChasquiLifecycle
   async onApplicationBootstrap(): Promise<void> {
     await this.orStop(async () => {
       await this.subscriptions.start();
+      await this.schedules.register();
       const starting = this.workers.all().filter((worker) => worker.startsByItself);
       await Promise.all(starting.map((worker) => worker.start()));
     });

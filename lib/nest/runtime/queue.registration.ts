@@ -20,6 +20,8 @@ export class QueueRegistration {
   /** Whether this process works on it. */
   readonly works: boolean;
   readonly eventEmitter: InjectionToken | undefined;
+  /** What becomes of schedules that the code does not declare any more. */
+  readonly staleSchedules: 'keep' | 'remove';
   readonly queueOptions: QueueOptions;
   readonly #connection: Connection;
   readonly #workerDefaults: WorkerSettings;
@@ -36,12 +38,13 @@ export class QueueRegistration {
     readonly given: ChasquiFeatureOptions,
     root: RegisteredConnection | undefined,
   ) {
-    const { queueName, connection, workers, workerOptions, ...own } = given;
+    const { queueName, connection, workers, workerOptions, staleSchedules, ...own } = given;
     const {
       connection: _,
       workers: __,
       workerOptions: workerDefaults,
       eventEmitter,
+      staleSchedules: rootStale,
       ...defaults
     } = root?.options ?? ({} as Partial<RegisteredConnection['options']>);
     this.#connection =
@@ -49,6 +52,7 @@ export class QueueRegistration {
     this.queueName = queueName ?? name;
     this.works = workers ?? root?.worksOn(name) ?? true;
     this.eventEmitter = eventEmitter;
+    this.staleSchedules = staleSchedules ?? rootStale ?? 'keep';
     this.queueOptions = withDefaults<QueueOptions>(defaults, own, {
       connection: this.#connection,
       ...mergedJobOptions(defaults.defaultJobOptions, own.defaultJobOptions),

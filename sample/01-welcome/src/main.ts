@@ -4,7 +4,6 @@ import { AppModule } from './app.module.js';
 import { Story } from './story.service.js';
 
 // The story prints what happens, so that Nest need not; and a boot that fails is told in one line.
-// eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest's options are a class
 const app = await NestFactory.createApplicationContext(AppModule, {
   logger: false,
   abortOnError: false,

@@ -75,7 +75,10 @@ function collector(lines: string[]): LoggerService {
   const write = (message: unknown): void => {
     lines.push(String(message));
   };
-  return { log: () => {}, warn: write, error: write, debug: () => {}, verbose: () => {} };
+  const ours = (message: unknown, context: unknown): void => {
+    if (context === 'Chasqui') write(message);
+  };
+  return { log: ours, warn: write, error: write, debug: () => {}, verbose: () => {} };
 }
 
 export function queueOf<Data = unknown>(app: INestApplicationContext, name: string): Queue<Data> {

@@ -1,0 +1,63 @@
+import { messageOf, type JobsOptions, type RepeatOptions } from '../../engine/index.js';
+import { toRepeatableSpec } from '../../engine/repeat/from-options.js';
+import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
+import { InvalidDecoratorError } from '../errors.js';
+import type { Place } from '../place.js';
+import type { HandlerDeclaration } from './declarations.js';
+import { placeOf } from './host.js';
+
+/** A schedule that the code declares. */
+export interface SchedulePlan {
+  readonly place: Place;
+  readonly jobName: string;
+  readonly key: string;
+  readonly data: unknown;
+  readonly options: JobsOptions & { readonly repeat: RepeatOptions; readonly repeatJobKey: string };
+}
+
+/** What the keys of schedules begin with that are declared in code, and not added by it while it runs. */
+export const DECLARED = '@Repeat:';
+
+/** @throws InvalidDecoratorError */
+export function planSchedules(handlers: readonly HandlerDeclaration[]): readonly SchedulePlan[] {
+  const plans = new Map<string, SchedulePlan>();
+  for (const handler of handlers) {
+    for (const settings of handler.schedules) {
+      const plan = toPlan(handler, settings);
+      if (plans.has(plan.key)) {
+        throw invalid(
+          plan.place,
+          `there is another schedule with the key "${plan.key.slice(DECLARED.length)}" in this queue. Give each a key of its own: @Repeat({ key: … }).`,
+        );
+      }
+      plans.set(plan.key, plan);
+    }
+  }
+  return [...plans.values()];
+}
+
+function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): SchedulePlan {
+  const place = placeOf(handler.host, handler.methodName);
+  const names = handler.names.filter((name) => typeof name === 'string');
+  const [jobName] = names;
+  if (jobName === undefined || names.length > 1) {
+    throw invalid(place, 'the method needs one @OnJob name, which the jobs of the schedule then have.');
+  }
+  const { key = jobName, data = null, attempts, backoff, ...repeat } = settings;
+  const options: SchedulePlan['options'] = {
+    repeat,
+    repeatJobKey: `${DECLARED}${key}`,
+    ...(attempts === undefined ? {} : { attempts }),
+    ...(backoff === undefined ? {} : { backoff }),
+  };
+  try {
+    toRepeatableSpec(jobName, data, options);
+  } catch (error) {
+    throw invalid(place, messageOf(error), error);
+  }
+  return { place, jobName, key: options.repeatJobKey, data, options };
+}
+
+export function invalid(place: Place, problem: string, cause?: unknown): InvalidDecoratorError {
+  return new InvalidDecoratorError('@Repeat', place, problem, { cause });
+}

@@ -1,0 +1,194 @@
+import { once } from 'node:events';
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { ChasquiModule, OnJob, Processor, Repeat, type Job } from '../../lib/index.js';
+import { useRedis } from '../support/redis.js';
+import { queueOf, useApps } from './support/apps.js';
+
+const redis = useRedis();
+const { start, startError, logs } = useApps(redis);
+
+const reports = () => ChasquiModule.forFeature('reports');
+
+describe('@Repeat', () => {
+  it('runs the method at each slot of the schedule', async () => {
+    const ran = new EventEmitter();
+    @Processor('reports', { schedulerTickMs: 10 })
+    class Reporter {
+      @OnJob('poll')
+      @Repeat(20, { data: { to: 'all' } })
+      poll(job: Job) {
+        ran.emit('poll', job);
+      }
+    }
+    const polled = once(ran, 'poll');
+    await start({ imports: [reports()], providers: [Reporter] });
+    expect(await polled).toMatchObject([{ name: 'poll', data: { to: 'all' } }]);
+  });
+
+  it('is declared by every replica, and stays as it is', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('0 8 * * *', { tz: 'Europe/Madrid', attempts: 2 })
+      digest() {}
+      @OnJob('poll')
+      @Repeat({ every: 60_000, key: 'fast', data: 1 })
+      @Repeat({ every: 3_600_000, key: 'slow', data: 2, missedFires: { kind: 'fire-once' } })
+      poll() {}
+    }
+    const one = await start({ imports: [reports()], providers: [Reporter] });
+    const before = await queueOf(one, 'reports').getRepeatableJobs();
+    const other = await start({ imports: [reports()], providers: [Reporter] });
+    expect(await queueOf(other, 'reports').getRepeatableJobs()).toEqual(before);
+    expect(
+      before.map(({ key, jobName, pattern, every, tz }) => [key, jobName, pattern ?? every, tz]),
+    ).toEqual(
+      expect.arrayContaining([
+        ['@Repeat:digest', 'digest', '0 8 * * *', 'Europe/Madrid'],
+        ['@Repeat:fast', 'poll', 60_000, undefined],
+        ['@Repeat:slow', 'poll', 3_600_000, undefined],
+      ]),
+    );
+    expect(logs).toEqual([]);
+  });
+
+  it('is declared only where the queue is worked on', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('@daily')
+      digest() {}
+    }
+    const app = await start({ imports: [reports()], providers: [Reporter] }, { workers: false });
+    expect(await queueOf(app, 'reports').getRepeatableJobs()).toEqual([]);
+  });
+
+  it('is not declared after its end', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('@daily', { endDate: '2020-01-01' })
+      digest() {}
+    }
+    const app = await start({ imports: [reports()], providers: [Reporter] });
+    expect(await queueOf(app, 'reports').getRepeatableJobs()).toEqual([]);
+  });
+
+  it('replaces a schedule that has changed', async () => {
+    @Processor('reports')
+    class Before {
+      @OnJob('digest')
+      @Repeat('@daily')
+      digest() {}
+    }
+    @Processor('reports')
+    class After {
+      @OnJob('digest')
+      @Repeat('@hourly')
+      digest() {}
+    }
+    const before = await start({ imports: [reports()], providers: [Before] });
+    await before.close();
+    const after = await start({ imports: [reports()], providers: [After] });
+    expect(await queueOf(after, 'reports').getRepeatableJobs()).toMatchObject([{ pattern: '@hourly' }]);
+  });
+
+  it.each([
+    ['keep', ['@Repeat:digest', 'by hand'], 'it goes on'],
+    ['remove', ['by hand'], 'it is removed'],
+  ] as const)('that is gone from the code: %s', async (staleSchedules, left, said) => {
+    @Processor('reports')
+    class Before {
+      @OnJob('digest')
+      @Repeat('@daily')
+      digest() {}
+    }
+    @Processor('reports')
+    class After {
+      @OnJob('digest')
+      digest() {}
+    }
+    const before = await start({ imports: [reports()], providers: [Before] });
+    await queueOf(before, 'reports').add('x', 1, { repeat: { every: 60_000 }, repeatJobKey: 'by hand' });
+    await before.close();
+    const after = await start({ imports: [reports()], providers: [After] }, { staleSchedules });
+    const keys = (await queueOf(after, 'reports').getRepeatableJobs()).map(({ key }) => key);
+    expect(keys.sort()).toEqual(left);
+    const told = logs.filter((line) => line.includes('is not in the code any more'));
+    expect(told).toEqual([expect.stringContaining(said)]);
+  });
+});
+
+describe('a boot fails', () => {
+  it('with a schedule that cannot be read', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('0 25 * * *')
+      digest() {}
+    }
+    const error = await startError({ imports: [reports()], providers: [Reporter] });
+    expect(error).toMatchObject({ code: 'CMQ-308', cause: { code: 'CMQ-004' } });
+    expect(error.message).toContain('@Repeat on Reporter.digest (AppModule): repeat: pattern "0 25 * * *"');
+  });
+
+  it('with an option that there is not', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('@daily', { timezone: 'UTC' } as never)
+      digest() {}
+    }
+    const error = await startError({ imports: [reports()], providers: [Reporter] });
+    expect(error.message).toContain('@Repeat on Reporter.digest (AppModule)');
+    expect(error.message).toContain('timezone');
+  });
+
+  it.each([
+    ['no name', OnJob()],
+    ['two names', OnJob('a', 'b')],
+  ])('with a schedule for %s', async (_what, onJob) => {
+    @Processor('reports')
+    class Reporter {
+      @onJob
+      @Repeat('@daily')
+      digest() {}
+      @OnJob('other')
+      other() {}
+    }
+    const error = await startError({ imports: [reports()], providers: [Reporter] });
+    expect(error.message).toContain('Reporter.digest (AppModule): the method needs one @OnJob name');
+  });
+
+  it('with a schedule without @OnJob, or outside of a processor', async () => {
+    class Stray {
+      @Repeat('@daily')
+      digest() {}
+    }
+    @Processor('reports')
+    class Reporter extends Stray {
+      @OnJob('other')
+      other() {}
+    }
+    expect((await startError({ imports: [reports()], providers: [Reporter] })).message).toContain(
+      'the method needs one @OnJob name',
+    );
+    expect(await startError({ imports: [reports()], providers: [Stray] })).toMatchObject({
+      code: 'CMQ-306',
+      message: expect.stringContaining('@Repeat on Stray.digest') as string,
+    });
+  });
+
+  it('with two schedules of one key', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('digest')
+      @Repeat('@daily')
+      @Repeat('@hourly')
+      digest() {}
+    }
+    const error = await startError({ imports: [reports()], providers: [Reporter] });
+    expect(error.message).toContain('another schedule with the key "digest"');
+  });
+});
