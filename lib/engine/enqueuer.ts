@@ -3,7 +3,8 @@ import type { QueueKeys } from '../redis/keys.js';
 import type { CommandLink } from './connections.js';
 import { envelopeBound, writeEnvelope } from './envelope.js';
 import type { Envelope } from './envelope.js';
-import { ConnectionError, QueueFullError } from './errors.js';
+import { ConnectionError, DurabilityError, QueueFullError, messageOf } from './errors.js';
+import type { DurabilityOptions } from './options.js';
 
 /** A job on its way into Redis. */
 export interface NewJob extends Envelope {
@@ -19,6 +20,7 @@ export interface NewJob extends Envelope {
 export interface EnqueuerSettings {
   maxStreamLen: number;
   eventsCap: number;
+  durability?: DurabilityOptions | undefined;
 }
 
 interface Group {
@@ -140,9 +142,24 @@ export class Enqueuer {
   async #call(groups: Group[]): Promise<void> {
     try {
       const reply = await this.#send(groups);
-      settle(groups, reply, this.#keys.queue);
+      settle(groups, reply, this.#keys.queue, await this.#unconfirmed());
     } catch (error) {
       for (const group of groups) group.reject(error);
+    }
+  }
+
+  /** Why the add does not count as durable, or undefined where it does. */
+  async #unconfirmed(): Promise<string | undefined> {
+    const { durability } = this.#settings;
+    if (!durability) return undefined;
+    const { replicas, timeoutMs } = durability;
+    const most = `within ${String(timeoutMs)} ms`;
+    try {
+      // WAIT is about what this connection has written, so it follows the add on the same one.
+      const have = Number(await this.#link.call('WAIT', [replicas, timeoutMs]));
+      return have >= replicas ? undefined : `${String(have)} of ${String(replicas)} replicas have it ${most}`;
+    } catch (error) {
+      return `no replica confirmed it ${most} (${messageOf(error)})`;
     }
   }
 
@@ -165,19 +182,25 @@ function isImmediate(job: NewJob): boolean {
   return !job.delayMs && job.runAtMs === undefined;
 }
 
-function settle(groups: readonly Group[], reply: AddReply, queue: string): void {
+/** @param unconfirmed why what was accepted does not count as durable */
+function settle(groups: readonly Group[], reply: AddReply, queue: string, unconfirmed?: string): void {
   const [length, refused, duplicates] = reply;
-  if (refused.length === 0 && duplicates.length === 0) {
-    for (const group of groups) group.resolve(NONE);
-    return;
-  }
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;
     if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.maxStreamLen));
+    else if (unconfirmed !== undefined) group.reject(unconfirmedError(group, unconfirmed));
+    else if (duplicates.length === 0) group.resolve(NONE);
     else group.resolve(new Set(duplicates.filter((job) => job >= from && job < to).map((job) => job - from)));
     from = to;
   });
+}
+
+function unconfirmedError(group: Group, why: string): DurabilityError {
+  return new DurabilityError(
+    `Added, but not confirmed: ${why}. The jobs are in the queue, and are lost only if the master fails before a replica catches up; to add them again safely they need a jobId.`,
+    group.jobs.map(({ id }) => id),
+  );
 }
 
 /** The frames of lua/add.lua. */

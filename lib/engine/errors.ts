@@ -109,6 +109,13 @@ export class LeaseLostError extends ChasquiError {
 /** The job was added, but not confirmed by as many replicas as `durability` asks for. */
 export class DurabilityError extends ChasquiError {
   readonly code = ERROR_CODES.durability;
+  /** Ids of the jobs that were added and not confirmed. */
+  readonly jobIds: readonly string[];
+
+  constructor(message: string, jobIds: readonly string[] = []) {
+    super(message);
+    this.jobIds = jobIds;
+  }
 }
 
 /** An entry was pending but is no longer in the stream: somebody deleted or trimmed it. */

@@ -127,10 +127,22 @@ export interface QueueOptions {
   eventsEnabled?: boolean;
   /** About how many events are kept. Default 100,000. */
   eventsMaxStreamLen?: number;
+  /**
+   * Wait (Redis's WAIT) until so many replicas have an add; one that is not confirmed in time rejects with
+   * DurabilityError (CMQ-008), though the job is there. Default: do not wait. Not on a cluster.
+   */
+  durability?: DurabilityOptions;
   /** How long a call may take before it fails with CMQ-001, in ms. Default 10,000. */
   commandTimeoutMs?: number;
   /** How long the first connection may take, in ms. Default 10,000. */
   connectTimeoutMs?: number;
+}
+
+/** How many replicas must have an add before it counts, and how long to wait for them. */
+export interface DurabilityOptions {
+  replicas: number;
+  /** Most time to wait, in ms. The shared command connection waits with it. */
+  timeoutMs: number;
 }
 
 export interface RetryConfig {

@@ -1,3 +1,4 @@
+import { isCluster } from '../redis/client.js';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { cancelDelayed } from './cancel.js';
@@ -63,9 +64,16 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     if (this.#defaults?.delay !== undefined) checkDelay(this.#defaults.delay, this.#limits.maxDelayMs);
     this.#eventsCap = opts.eventsEnabled === false ? 0 : (opts.eventsMaxStreamLen ?? EVENTS_MAX_STREAM_LEN);
     this.#link = new CommandLink(opts.connection, opts);
+    if (opts.durability && isCluster(this.#link.client)) {
+      this.#link.release();
+      throw new ConfigError(
+        `Queue "${name}": "durability" needs a single master; a cluster cannot route WAIT.`,
+      );
+    }
     this.#enqueuer = new Enqueuer(this.#link, this.keys, {
       maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
       eventsCap: this.#eventsCap,
+      durability: opts.durability,
     });
     this.#results = new ResultReader(name, this.keys, this.#link, opts);
   }

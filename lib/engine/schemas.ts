@@ -3,6 +3,7 @@ import type { Clock } from './clock.js';
 import type {
   BackoffOptions,
   ConsumerConfig,
+  DurabilityOptions,
   JobsOptions,
   QueueEventsOptions,
   QueueOptions,
@@ -164,6 +165,11 @@ export const jobSchema: Schema<JobsOptions> = {
   parent: anything,
 };
 
+const durabilitySchema: Schema<DurabilityOptions> = {
+  replicas: whole(1),
+  timeoutMs: whole(1),
+};
+
 export const queueSchema: Schema<QueueOptions> = {
   connection,
   prefix: anything,
@@ -173,6 +179,7 @@ export const queueSchema: Schema<QueueOptions> = {
   maxPayloadBytes: whole(1),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
+  durability: nested('durability', durabilitySchema),
   commandTimeoutMs: whole(1),
   connectTimeoutMs: whole(1),
 };
