@@ -7,7 +7,7 @@ import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
 import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
-import { ConfigTypeError, ShutdownError } from './errors.js';
+import { ConfigError, ConfigTypeError, ShutdownError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, checkJobOptions, toNewJob } from './new-job.js';
