@@ -168,7 +168,7 @@ export class UnboundEnhancerError extends WiringError {
   constructor(kind: string, enhancer: string, place: Place) {
     super(
       `The ${kind} ${enhancer} on ${describePlace(place)} would never run: Nest makes enhancers only for classes that it ` +
-        `instantiates itself, and ${place.className} is provided in another way (useValue or useFactory). ` +
+        `instantiates itself, and ${place.className} is provided in another way (useValue, useFactory or, in older versions of Nest, useClass). ` +
         `Put ${place.className} into the providers as it is, or bind an instance: new ${enhancer}(…).`,
     );
   }
