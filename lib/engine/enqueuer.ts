@@ -25,7 +25,10 @@ export interface EnqueuerSettings {
 
 interface Group {
   readonly jobs: readonly NewJob[];
+  /** How long the stream may be after it, for this group. */
   readonly maxStreamLen: number;
+  /** What the user has set it to. */
+  readonly capacity: number;
   resolve(duplicates: ReadonlySet<number>): void;
   reject(error: unknown): void;
 }
@@ -78,7 +81,7 @@ export class Enqueuer {
 
   #enqueueGroup(jobs: readonly NewJob[], maxStreamLen: number): Promise<ReadonlySet<number>> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ jobs, maxStreamLen, resolve, reject });
+      this.#pending.push({ jobs, maxStreamLen, capacity: this.#settings.maxStreamLen, resolve, reject });
       if (this.#scheduled) return;
       this.#scheduled = true;
       // After the current run of microtasks: all adds of the tick are here by then.
@@ -87,28 +90,42 @@ export class Enqueuer {
   }
 
   /**
-   * More jobs than one script should take at once: the first slice asks for room for all of them, and only when it has
-   * been accepted do the others follow, unconditionally; so the whole is refused whole.
+   * More jobs than one script should take at once. What takes room in the stream goes first, and the first slice asks for
+   * room for all of it; only when that has been accepted do the others follow, unconditionally. So the whole is refused
+   * whole.
    */
   async #enqueueLarge(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     const { maxStreamLen } = this.#settings;
-    const rest = jobs.length - MAX_JOBS_PER_CALL;
-    if (maxStreamLen > 0 && rest >= maxStreamLen && jobs.every(isImmediate)) {
-      throw new QueueFullError(this.#keys.queue, jobs.length, maxStreamLen);
+    const order = [...jobs.keys()].sort((a, b) => rank(jobs[a]) - rank(jobs[b]) || a - b);
+    const immediate = jobs.filter(isImmediate).length;
+    const slices: number[][] = [];
+    for (let from = 0; from < order.length; from += MAX_JOBS_PER_CALL) {
+      slices.push(order.slice(from, from + MAX_JOBS_PER_CALL));
     }
-    const slices: (readonly NewJob[])[] = [];
-    for (let from = 0; from < jobs.length; from += MAX_JOBS_PER_CALL) {
-      slices.push(jobs.slice(from, from + MAX_JOBS_PER_CALL));
-    }
+    const unconfirmed: string[] = [];
+    const enqueue = async (slice: readonly number[], bound: number): Promise<number[]> => {
+      try {
+        const group = slice.map((index) => jobs[index] as NewJob);
+        const taken = await this.#enqueueGroup(group, bound);
+        return [...taken].map((index) => slice[index] as number);
+      } catch (error) {
+        // It was added all the same, so the others follow.
+        if (!(error instanceof DurabilityError)) throw error;
+        unconfirmed.push(error.message);
+        return [];
+      }
+    };
     const [first = [], ...others] = slices;
-    const room = maxStreamLen === 0 ? 0 : Math.max(1, maxStreamLen - rest);
-    const replies = [await this.#enqueueGroup(first, room)];
-    replies.push(...(await Promise.all(others.map((slice) => this.#enqueueGroup(slice, 0)))));
-    const duplicates = new Set<number>();
-    replies.forEach((reply, slice) => {
-      for (const index of reply) duplicates.add(slice * MAX_JOBS_PER_CALL + index);
-    });
-    return duplicates;
+    const room = maxStreamLen === 0 ? 0 : Math.max(1, maxStreamLen - Math.max(0, immediate - first.length));
+    const duplicates = [await enqueue(first, room)];
+    duplicates.push(...(await Promise.all(others.map((slice) => enqueue(slice, 0)))));
+    if (unconfirmed[0] !== undefined) {
+      throw new DurabilityError(
+        unconfirmed[0],
+        jobs.map(({ id }) => id),
+      );
+    }
+    return new Set(duplicates.flat());
   }
 
   readonly #flush = (): void => {
@@ -178,6 +195,11 @@ export class Enqueuer {
 /** See lua/add.lua. */
 type AddReply = [length: number, refused: number[], duplicates: number[], due: string];
 
+/** Immediate jobs first. */
+function rank(job: NewJob | undefined): number {
+  return job && isImmediate(job) ? 0 : 1;
+}
+
 function isImmediate(job: NewJob): boolean {
   return !job.delayMs && job.runAtMs === undefined;
 }
@@ -188,7 +210,7 @@ function settle(groups: readonly Group[], reply: AddReply, queue: string, unconf
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;
-    if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.maxStreamLen));
+    if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.capacity));
     else if (unconfirmed !== undefined) group.reject(unconfirmedError(group, unconfirmed));
     else if (duplicates.length === 0) group.resolve(NONE);
     else group.resolve(new Set(duplicates.filter((job) => job >= from && job < to).map((job) => job - from)));
