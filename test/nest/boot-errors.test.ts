@@ -307,6 +307,18 @@ describe('a boot fails', () => {
     expect(error.message).toContain('Did you mean "concurrency"?');
   });
 
+  it('without options, or without a connection', async () => {
+    const nothing = () => undefined as never;
+    const root = ChasquiModule.forRootAsync({ useFactory: nothing });
+    expect((await startError({ imports: [root] }, null)).message).toContain('forRoot (connection "default")');
+    const feature = ChasquiModule.forFeatureAsync({ name: 'mail', useFactory: nothing });
+    expect((await startError({ imports: [feature] })).message).toContain('forFeature (queue "mail")');
+    const unconnected = ChasquiModule.forRoot({} as never);
+    const error = await startError({ imports: [unconnected, mail()] }, null);
+    expect(error).toMatchObject({ code: 'CMQ-004' });
+    expect(error.message).toContain('connection');
+  });
+
   it('when Redis cannot be reached, and says where it should be but no password', async () => {
     const port = await freePort();
     const error = await startError(

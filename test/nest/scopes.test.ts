@@ -173,7 +173,10 @@ describe('currentJob', () => {
         seen.push(job.id, currentJob()?.store.get('trace'), currentJob()?.store.get('active'));
       }
     }
-    const app = await start({ imports: [mail()], providers: [MailProcessor, Deep] });
+    const app = await start(
+      { imports: [mail()], providers: [MailProcessor, Deep] },
+      { trackCurrentJob: true },
+    );
     const { job } = await runJob(app, 'mail', 'send');
     await Promise.resolve();
     expect(seen).toEqual([job.id, `trace of ${job.id}`, job.id]);

@@ -26,17 +26,19 @@ export class JobRouter {
   }
 
   /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, where no handler is to be found. */
-  readonly run: JobHandler = async (job: Job) => this.find(job.name)(job);
+  readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
 
   private find(name: string): JobHandler {
     const known = this.#found.get(name);
     if (known) return known;
-    const handler = this.handlerOf(this.declarationFor(name));
+    const found = this.declarationFor(name);
+    if (found instanceof Error) return () => Promise.reject(found);
+    const handler = this.handlerOf(found);
     if (this.#found.size < REMEMBERED_NAMES) this.#found.set(name, handler);
     return handler;
   }
 
-  private declarationFor(name: string): HandlerDeclaration {
+  private declarationFor(name: string): HandlerDeclaration | Error {
     const { names, patterns, rest } = this.routes;
     const exact = names.get(name);
     if (exact) return exact;
@@ -50,11 +52,11 @@ export class JobRouter {
         ...exactNames.map((known) => `"${known}"`),
         ...patterns.map(({ pattern }) => String(pattern)),
       ];
-      throw new UnhandledJobError(this.queue, name, handled, nearestKey(name, exactNames));
+      return new UnhandledJobError(this.queue, name, handled, nearestKey(name, exactNames));
     }
     if (others.length > 0) {
       const places = [...matching].map(({ host, methodName }) => placeOf(host, methodName));
-      throw new AmbiguousJobError(this.queue, name, places);
+      return new AmbiguousJobError(this.queue, name, places);
     }
     return match;
   }

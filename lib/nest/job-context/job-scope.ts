@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { Injectable } from '@nestjs/common';
 import type { ContextId } from '@nestjs/core';
-import type { Job } from '../../engine/index.js';
+import { ConfigError, type Job } from '../../engine/index.js';
 
 /** What belongs to one run of one job: the same in the handler, in what it calls, and in the worker's listeners. */
 export interface JobScope {
@@ -13,20 +14,36 @@ interface OpenScope extends JobScope {
   contextId: ContextId | undefined;
 }
 
-const storage = new AsyncLocalStorage<JobScope>();
+/** Made by the first application that asks for it: on Node 20 it slows down every promise of the process. */
+let storage: AsyncLocalStorage<JobScope> | undefined;
 
-/** The job that is being run, from anywhere below a handler or a worker listener; undefined elsewhere. */
+/**
+ * The job that is being run, from anywhere below a handler or a worker listener; undefined elsewhere. For loggers and
+ * the like, which cannot be handed the job.
+ * @throws ConfigError (CMQ-004) unless `ChasquiModule.forRoot` was given `trackCurrentJob: true`
+ */
 export function currentJob(): JobScope | undefined {
+  if (!storage) {
+    throw new ConfigError('currentJob() needs ChasquiModule.forRoot({ …, trackCurrentJob: true }).');
+  }
   return storage.getStore();
 }
 
 /** Keeps the scope of each job of one application for as long as the engine holds the job. */
+@Injectable()
 export class JobScopes {
   readonly #scopes = new WeakMap<Job, OpenScope>();
+  #storage: AsyncLocalStorage<JobScope> | undefined;
+
+  /** From now on `currentJob` knows the jobs of this application. */
+  track(): void {
+    storage ??= new AsyncLocalStorage();
+    this.#storage = storage;
+  }
 
   /** Runs a handler or a listener in the job's scope. */
   enter<T>(job: Job, run: () => T): T {
-    return storage.run(this.#of(job), run);
+    return this.#storage ? this.#storage.run(this.#of(job), run) : run();
   }
 
   /** The DI context of the job's request-scoped providers; made once for the handler and the listeners. */

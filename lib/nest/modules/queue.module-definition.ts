@@ -4,6 +4,7 @@ import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';
 import { importersOf } from '../importers.js';
 import type { ChasquiFeatureExtras, ChasquiFeatureOptions } from '../module-options.js';
+import { given } from './given.js';
 import { QueueRegistration } from '../runtime/queue.registration.js';
 import { QueueRegistry } from '../runtime/queue.registry.js';
 import type { RegisteredConnection } from '../runtime/registered-connection.js';
@@ -36,6 +37,7 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
             modules: ModulesContainer,
             connection: RegisteredConnection | undefined,
           ) => {
+            given(`forFeature (queue "${name}")`, options);
             if (!connection && options.connection === undefined) {
               throw new ConnectionNotRegisteredError(connectionName, name, importersOf(token, modules));
             }

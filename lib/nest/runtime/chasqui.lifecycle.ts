@@ -9,6 +9,7 @@ import {
 import { messageOf } from '../../engine/index.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { planWiring } from '../explorer/wiring.js';
+import { JobScopes } from '../job-context/job-scope.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { checkRoles } from './check-roles.js';
 import { QueueRegistry } from './queue.registry.js';
@@ -41,6 +42,7 @@ export class ChasquiLifecycle
     private readonly explorer: ChasquiExplorer,
     private readonly connections: ConnectionRegistry,
     private readonly queues: QueueRegistry,
+    private readonly scopes: JobScopes,
     private readonly workers: WorkerPool,
     private readonly schedules: Schedules,
     private readonly subscriptions: Subscriptions,
@@ -51,6 +53,7 @@ export class ChasquiLifecycle
       const names = this.queues.all().map(({ name }) => name);
       checkRoles(this.connections.all(), names);
       const wiring = planWiring(this.explorer.explore(), names);
+      if (this.connections.all().some(({ trackCurrentJob }) => trackCurrentJob)) this.scopes.track();
       this.workers.prepare(wiring.workers);
       this.schedules.prepare(wiring.workers);
       this.subscriptions.prepare(wiring.subscriptions);

@@ -7,9 +7,9 @@ import type { RegisteredConnection } from './registered-connection.js';
  * @throws QueueNotRegisteredError
  */
 export function checkRoles(connections: readonly RegisteredConnection[], queues: readonly string[]): void {
-  for (const { name, options } of connections) {
-    if (typeof options.workers !== 'object') continue;
-    for (const queue of options.workers) {
+  for (const { name, workers } of connections) {
+    if (typeof workers === 'boolean') continue;
+    for (const queue of workers) {
       if (queues.includes(queue)) continue;
       throw new QueueNotRegisteredError(
         queue,

@@ -39,25 +39,21 @@ export class QueueRegistration {
     root: RegisteredConnection | undefined,
   ) {
     const { queueName, connection, workers, workerOptions, staleSchedules, ...own } = given;
-    const {
-      connection: _,
-      workers: __,
-      workerOptions: workerDefaults,
-      eventEmitter,
-      staleSchedules: rootStale,
-      ...defaults
-    } = root?.options ?? ({} as Partial<RegisteredConnection['options']>);
+    const defaults = root?.queueDefaults ?? {};
     this.#connection =
       connection === undefined ? (root as RegisteredConnection).connection : ownConnection(connection);
     this.queueName = queueName ?? name;
     this.works = workers ?? root?.worksOn(name) ?? true;
-    this.eventEmitter = eventEmitter;
-    this.staleSchedules = staleSchedules ?? rootStale ?? 'keep';
+    this.eventEmitter = root?.eventEmitter;
+    this.staleSchedules = staleSchedules ?? root?.staleSchedules ?? 'keep';
     this.queueOptions = withDefaults<QueueOptions>(defaults, own, {
       connection: this.#connection,
       ...mergedJobOptions(defaults.defaultJobOptions, own.defaultJobOptions),
     });
-    this.#workerDefaults = withDefaults<WorkerSettings>(pick(this.queueOptions, SHARED), workerDefaults);
+    this.#workerDefaults = withDefaults<WorkerSettings>(
+      pick(this.queueOptions, SHARED),
+      root?.workerDefaults,
+    );
     this.#workerOptions = workerOptions ?? {};
   }
 

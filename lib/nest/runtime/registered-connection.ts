@@ -1,22 +1,43 @@
+import type { InjectionToken } from '@nestjs/common';
 import type { Connection, ConnectionOptions } from '../../engine/index.js';
-import type { ChasquiModuleOptions } from '../module-options.js';
+import type { ChasquiModuleOptions, QueueSettings, WorkerSettings } from '../module-options.js';
 
 /** A connection of one application, as `forRoot` registers it. */
 export class RegisteredConnection {
   /** The object whose identity makes queues and workers share a connection. */
   readonly connection: Connection;
+  readonly workers: boolean | readonly string[];
+  readonly eventEmitter: InjectionToken | undefined;
+  readonly staleSchedules: 'keep' | 'remove';
+  readonly trackCurrentJob: boolean;
+  readonly workerDefaults: WorkerSettings;
+  readonly queueDefaults: QueueSettings;
 
   constructor(
     readonly name: string,
-    readonly options: ChasquiModuleOptions,
+    options: ChasquiModuleOptions,
   ) {
-    this.connection = ownConnection(options.connection);
+    const {
+      connection,
+      workers = true,
+      eventEmitter,
+      staleSchedules = 'keep',
+      trackCurrentJob = false,
+      workerOptions = {},
+      ...queueDefaults
+    } = options;
+    this.connection = ownConnection(connection);
+    this.workers = workers;
+    this.eventEmitter = eventEmitter;
+    this.staleSchedules = staleSchedules;
+    this.trackCurrentJob = trackCurrentJob;
+    this.workerDefaults = workerOptions;
+    this.queueDefaults = queueDefaults;
   }
 
   /** Whether this process works on a queue that does not say so itself. */
   worksOn(queue: string): boolean {
-    const { workers = true } = this.options;
-    return typeof workers === 'boolean' ? workers : workers.includes(queue);
+    return typeof this.workers === 'boolean' ? this.workers : this.workers.includes(queue);
   }
 }
 
@@ -26,6 +47,8 @@ export class RegisteredConnection {
  */
 export function ownConnection(connection: Connection): Connection {
   if (typeof connection === 'string') return { url: connection };
+  // What is missing or of another kind, the engine names.
+  if (typeof connection !== 'object' || (connection as unknown) === null) return connection;
   const prototype: unknown = Object.getPrototypeOf(connection);
   const isPlain = prototype === Object.prototype || prototype === null;
   return isPlain ? { ...(connection as ConnectionOptions) } : connection;
