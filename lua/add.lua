@@ -5,11 +5,12 @@
 -- ARGV 1 sequence    number of this call, counted by its producer
 --      2 max_len     capacity of the work stream, 0 = no bound
 --      3 events_cap  0 = no events
---      4 groups      one big-endian u32 per group: how many of the jobs are its own
---      5 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
+--      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the ring of this producer's calls
+--      5 groups      one big-endian u32 per group: how many of the jobs are its own
+--      6 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
 --                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
 --                    how many ms the id stays taken after the job has ended
---      6… names      distinct dispatch names; the index counts from 0
+--      7… names      distinct dispatch names; the index counts from 0
 -- Reply { length of the work stream, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0;
 --      due is the unix ms of the earliest delayed job, '' where there is none.
 --
@@ -17,14 +18,15 @@
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes.
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local max_len, cap = tonumber(ARGV[2]), tonumber(ARGV[3])
-local sizes, jobs = ARGV[4], ARGV[5]
+local sizes, jobs = ARGV[5], ARGV[6]
+local any_delayed, touch = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
 local unpack_frame = struct.unpack
 
 -- Reads first: a key of the wrong type fails here, before anything is written.
 local length = redis.call('XLEN', stream)
-local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 
-if not first_time(calls, tonumber(ARGV[1])) then
+if not first_time(calls, tonumber(ARGV[1]), touch) then
   local said = redis.call('GET', calls .. ':' .. ARGV[1])
   if said then
     return cjson.decode(said)
@@ -72,8 +74,8 @@ for offset = 1, #sizes, 4 do
     end
 
     if fits then
-      local id = job_id_of(d)
-      local name = ARGV[6 + name_index]
+      local id = (cap > 0 or is_unique) and job_id_of(d)
+      local name = ARGV[7 + name_index]
       local fresh = true
       if is_unique then
         fresh = redis.call('SET', prefix .. 'dlid:' .. id, keep, 'NX')

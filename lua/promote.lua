@@ -15,6 +15,13 @@ local delayed, stream, events, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], K
 local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local now = now_ms()
+if redis.call('EXISTS', delayed) == 0 then
+  -- Nothing to lead.
+  for i = 7, #ARGV do
+    redis.call('XACK', wake, ARGV[6], ARGV[i])
+  end
+  return { 1, 0, '', 0, 0, decimal(now) }
+end
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, batch)
 for i = 7, #ARGV do
   redis.call('XACK', wake, ARGV[6], ARGV[i])
@@ -33,7 +40,7 @@ end
 local keeps = #due > 0 and redis.call('MGET', unpack(markers)) or {}
 
 local ts = decimal(now)
-local promoted, indices = {}, {}
+local promoted, indices = 0, {}
 local failure
 for i = 1, #due do
   local member = due[i]
@@ -61,7 +68,7 @@ for i = 1, #due do
     failure = added
     break
   end
-  promoted[#promoted + 1] = member
+  promoted = promoted + 1
   if cap > 0 then
     if name == '' then
       redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', ids[i] or '', 'ts', ts)
@@ -70,13 +77,14 @@ for i = 1, #due do
     end
   end
 end
-for from = 1, #promoted, 1000 do
-  redis.call('ZREM', delayed, unpack(promoted, from, math.min(from + 999, #promoted)))
+if promoted > 0 then
+  -- What was read stands at the head of the set, and in this order.
+  redis.call('ZREMRANGEBYRANK', delayed, 0, promoted - 1)
 end
 if #indices > 0 then
   redis.call('DEL', unpack(indices))
 end
-if cap > 0 and #promoted > 0 then
+if cap > 0 and promoted > 0 then
   trim_events(events, cap)
 end
 if failure then
@@ -87,4 +95,4 @@ redis.call('SET', lock, holder, 'PX', ARGV[2])
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 local next_due = head[2] and tonumber(head[2])
 local lag = next_due and math.max(now - next_due, 0) or 0
-return { 1, #promoted, next_due and decimal(next_due) or '', redis.call('ZCARD', delayed), lag, ts }
+return { 1, promoted, next_due and decimal(next_due) or '', redis.call('ZCARD', delayed), lag, ts }

@@ -26,6 +26,8 @@ export interface DueLoopSettings {
   look: (take: boolean, entryIds: readonly string[]) => Promise<Look>;
   /** Longest time between two looks, in ms. */
   idleMs: number;
+  /** The same while nothing waits at all: then there is nothing to lead. */
+  emptyMs?: number | undefined;
   /** Gives the lead up, at the end. */
   resign?: () => Promise<unknown>;
   onError: (error: unknown) => void;
@@ -97,7 +99,7 @@ export class DueLoop extends Service {
   }
 
   async #look(): Promise<void> {
-    const { look, idleMs, onError } = this.#settings;
+    const { look, idleMs, emptyMs = idleMs, onError } = this.#settings;
     try {
       let found: Look;
       do {
@@ -118,7 +120,8 @@ export class DueLoop extends Service {
       const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
       // Whoever leads may have died: the next to lead should not wait longer than its lease.
       const untilFree = found.leads ? Infinity : (found.ledForMs ?? Infinity) + 5;
-      this.#plan(Math.max(1, Math.min(untilDue, untilFree, idleMs)));
+      const longest = found.leads && found.nextDue === undefined ? emptyMs : idleMs;
+      this.#plan(Math.max(1, Math.min(untilDue, untilFree, longest)));
     } catch (error) {
       if (!this.isStopping) onError(error);
       this.#plan(Math.min(FAILURE_MS, idleMs));

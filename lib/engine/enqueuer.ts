@@ -39,6 +39,9 @@ const MAX_BYTES_PER_CALL = 4 * 1024 * 1024;
 /** Must stay below a quarter of the ring of lua/lib/once.lua. */
 const MAX_CALLS_IN_FLIGHT = 1_024;
 
+/** See `touch` of lua/lib/once.lua. */
+const TOUCH_MS = 60_000;
+
 const NONE: ReadonlySet<number> = new Set();
 
 const FLAG_DELAYED = 1;
@@ -55,6 +58,8 @@ export class Enqueuer {
   readonly #settings: EnqueuerSettings;
   readonly #producerId = randomUUID();
   #sequence = 0;
+  /** When the server's memory of our calls is to be prolonged; it lasts ten minutes. */
+  #touchAt = 0;
   #inFlight = 0;
   #pending: Group[] = [];
   #scheduled = false;
@@ -181,12 +186,15 @@ export class Enqueuer {
   }
 
   async #send(groups: readonly Group[]): Promise<AddReply> {
-    const { sizes, frames, names } = pack(groups);
+    const { sizes, frames, names, anyDelayed } = pack(groups);
     const sequence = this.#sequence++;
+    const touch = performance.now() >= this.#touchAt;
+    if (touch) this.#touchAt = performance.now() + TOUCH_MS;
+    const flags = (anyDelayed ? 'd' : '') + (touch ? 't' : '');
     return (await this.#link.run(
       'add',
       this.#keys,
-      [sequence, groups[0]?.maxStreamLen ?? 0, this.#settings.eventsCap, sizes, frames, ...names],
+      [sequence, groups[0]?.maxStreamLen ?? 0, this.#settings.eventsCap, flags, sizes, frames, ...names],
       { calls: this.#keys.calls(this.#producerId) },
     )) as AddReply;
   }
@@ -226,7 +234,12 @@ function unconfirmedError(group: Group, why: string): DurabilityError {
 }
 
 /** The frames of lua/add.lua. */
-function pack(groups: readonly Group[]): { sizes: Buffer; frames: Buffer; names: string[] } {
+function pack(groups: readonly Group[]): {
+  sizes: Buffer;
+  frames: Buffer;
+  names: string[];
+  anyDelayed: boolean;
+} {
   const sizes = Buffer.allocUnsafe(groups.length * 4);
   let bound = 0;
   groups.forEach((group, index) => {
@@ -236,6 +249,7 @@ function pack(groups: readonly Group[]): { sizes: Buffer; frames: Buffer; names:
   const frames = Buffer.allocUnsafe(bound);
   const names: string[] = [];
   const indices = new Map<string, number>();
+  let anyDelayed = false;
   let at = 0;
   for (const group of groups) {
     for (const job of group.jobs) {
@@ -244,10 +258,11 @@ function pack(groups: readonly Group[]): { sizes: Buffer; frames: Buffer; names:
         name = names.push(job.name) - 1;
         indices.set(job.name, name);
       }
+      anyDelayed ||= !isImmediate(job);
       at = writeFrame(frames, at, job, name);
     }
   }
-  return { sizes, frames: frames.subarray(0, at), names };
+  return { sizes, frames: frames.subarray(0, at), names, anyDelayed };
 }
 
 function writeFrame(to: Buffer, at: number, job: NewJob, name: number): number {

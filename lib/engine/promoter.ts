@@ -14,6 +14,8 @@ export interface PromoterSettings {
   /** Longest time between two looks, in ms. */
   idleMs: number;
   batch: number;
+  /** The same while no job is delayed, in ms. */
+  emptyMs?: number | undefined;
   /** 0 = no events. */
   eventsCap: number;
   metrics: MetricsSink;
@@ -60,6 +62,7 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   return new DueLoop({
     look,
     idleMs: settings.idleMs,
+    emptyMs: settings.emptyMs,
     resign: () => link.run('resign', keys, [holder], { lock: keys.promoterLock, wake: keys.promoterWake }),
     onError: settings.onError,
   });

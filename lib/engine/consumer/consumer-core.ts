@@ -161,6 +161,7 @@ export class ConsumerCore extends Service {
         group: settings.group,
         lockTtlMs: settings.delayedLockTtlMs,
         idleMs: settings.delayedPollIntervalMs,
+        emptyMs: settings.delayedEmptyPollMs,
         batch: settings.delayedPromoteBatch,
         eventsCap: settings.eventsCap,
         metrics: settings.metrics,

@@ -32,6 +32,7 @@ export interface ConsumerSettings {
   retryInflight: number;
   delayedEnabled: boolean;
   delayedPollIntervalMs: number;
+  delayedEmptyPollMs: number;
   delayedPromoteBatch: number;
   delayedLockTtlMs: number;
   /** 0 = no events. */
@@ -65,6 +66,8 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     retryInflight: config.retryInflight ?? 64,
     delayedEnabled: config.delayedEnabled ?? true,
     delayedPollIntervalMs: config.delayedPollIntervalMs ?? lockTtlMs * 0.8,
+    // Producers that do not wake us are why somebody would set the interval: then it holds for an empty set too.
+    delayedEmptyPollMs: config.delayedPollIntervalMs ?? Math.max(15_000, lockTtlMs),
     delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
     delayedLockTtlMs: lockTtlMs,
     eventsCap: config.eventsEnabled === false ? 0 : (config.eventsMaxStreamLen ?? 100_000),

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { UnrecoverableError, encodePayload } from '../../../lib/engine/index.js';
 import { KEYS, NAME, ULID, fields, next, take, useKit } from './kit.js';
 
@@ -48,6 +48,10 @@ describe('keys', () => {
     const later = await queue.add('a', 'later', { delay: 60_000, jobId: 'mine' });
     const [job] = await completed;
     await failed;
+    // Somebody leads from when a job is delayed: the add wakes them.
+    await vi.waitFor(async () => {
+      expect(await redis.client.exists(KEYS.promoterLock)).toBe(1);
+    });
     const types: Record<string, string> = {};
     for (const key of await redis.keys()) types[key] = await redis.client.type(key);
     expect(types).toMatchObject({
