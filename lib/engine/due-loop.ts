@@ -61,8 +61,10 @@ export class DueLoop extends Service {
   wake(wake: Wake = {}): void {
     if (!this.isStarted || this.isStopping) return;
     if (wake.entryId !== undefined) this.#entryIds.push(wake.entryId);
-    const inMs =
-      wake.due === undefined || this.#offset === undefined ? 0 : wake.due - (Date.now() + this.#offset);
+    // A wake entry is answered at once, which takes the lead: if this process died until the time is due, nobody else
+    // would know.
+    const known = wake.due !== undefined && wake.entryId === undefined && this.#offset !== undefined;
+    const inMs = known ? (wake.due ?? 0) - (Date.now() + (this.#offset ?? 0)) : 0;
     // A look that is planned for no later serves this one too, if this process leads; and if it does not, taking the lead
     // at that time is what is wanted.
     if (wake.due !== undefined || wake.entryId !== undefined) this.#take = true;

@@ -88,7 +88,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('is woken for something earlier, and leads from then on', async () => {
+  test('is woken for something earlier: leads at once, and looks again when it is due', async () => {
     const due = new Due();
     due.leads = false;
     await due.loop.start();
@@ -96,7 +96,10 @@ describe('a due loop', () => {
     due.due = [START + 300];
     due.loop.wake({ due: START + 300, entryId: '7-0' });
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(due.looks.slice(1)).toEqual([{ at: START + 300, take: true, entryIds: ['7-0'] }]);
+    expect(due.looks.slice(1)).toEqual([
+      { at: START + 100, take: true, entryIds: ['7-0'] },
+      { at: START + 300, take: false, entryIds: [] },
+    ]);
     expect(due.due).toEqual([]);
     await due.loop.stop(0);
   });
