@@ -37,6 +37,17 @@ end
 local now = now_ms()
 local ts = decimal(now)
 local refused, duplicates = {}, {}
+-- What to undo where the stream takes no entry (see open.lua): then the first XADD fails, and no other has succeeded.
+local keys, members = {}, {}
+local function undo()
+  for _, key in ipairs(keys) do
+    redis.call('DEL', key)
+  end
+  for _, member in ipairs(members) do
+    redis.call('ZREM', delayed, member)
+  end
+  redis.call('SETBIT', calls, tonumber(ARGV[1]) % 8192, 0)
+end
 local earliest
 local at, job, group = 1, 0, 0
 for offset = 1, #sizes, 4 do
@@ -79,6 +90,9 @@ for offset = 1, #sizes, 4 do
       local fresh = true
       if is_unique then
         fresh = redis.call('SET', prefix .. 'dlid:' .. id, keep, 'NX')
+        if fresh then
+          keys[#keys + 1] = prefix .. 'dlid:' .. id
+        end
       end
       if not fresh then
         duplicates[#duplicates + 1] = job
@@ -89,8 +103,10 @@ for offset = 1, #sizes, 4 do
         end
         local member = struct.pack('<I4', #name) .. name .. d
         redis.call('ZADD', delayed, decimal(due), member)
+        members[#members + 1] = member
         if is_unique then
           redis.call('SET', prefix .. 'didx:' .. id, member)
+          keys[#keys + 1] = prefix .. 'didx:' .. id
         end
         if not earliest or due < earliest then
           earliest = due
@@ -104,22 +120,26 @@ for offset = 1, #sizes, 4 do
         end
       else
         length = length + 1
+        local added
         if name == '' then
           if is_unique then
-            redis.call('XADD', stream, '*', 'd', d, 'u', keep)
+            added = redis.pcall('XADD', stream, '*', 'd', d, 'u', keep)
           else
-            redis.call('XADD', stream, '*', 'd', d)
+            added = redis.pcall('XADD', stream, '*', 'd', d)
           end
-          if cap > 0 then
-            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
-          end
+        elseif is_unique then
+          added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
         else
-          if is_unique then
-            redis.call('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
+          added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name)
+        end
+        if added.err then
+          undo()
+          return added
+        end
+        if cap > 0 then
+          if name == '' then
+            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
           else
-            redis.call('XADD', stream, '*', 'd', d, 'n', name)
-          end
-          if cap > 0 then
             redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, 'n', name)
           end
         end
@@ -131,7 +151,8 @@ for offset = 1, #sizes, 4 do
 end
 
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
-  redis.call('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
+  -- The jobs are there, whatever stands at the wake key.
+  redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
 end
 if cap > 0 then
   trim_events(events, cap)

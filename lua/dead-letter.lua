@@ -15,8 +15,11 @@ local group = ARGV[1]
 local jobs, unannounced, cap, dlq_cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local width = 8
 
--- A DLQ key of the wrong type fails here, before the entry is gone.
-redis.call('XLEN', dlq)
+-- A DLQ that takes no entry, or has the wrong type, fails here, before the entry is gone.
+local full = sealed(dlq)
+if full then
+  return full
+end
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local reply = { 0 }
 local done, letters = {}, {}

@@ -8,6 +8,11 @@
 --
 -- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
 local stream, group = KEYS[1], ARGV[1]
+-- Before a lease has ended: a job that cannot be given back stays pending, and its lease runs out.
+local full = sealed(stream)
+if full then
+  return full
+end
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local done = {}
 local given = 0

@@ -9,7 +9,11 @@
 -- Races: two replays of one letter meet in XDEL: whoever deletes it adds it. Sent twice, the second time finds it gone.
 local dlq, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local cap = tonumber(ARGV[1])
-redis.call('XLEN', stream)
+-- Before the letter is gone.
+local full = sealed(stream)
+if full then
+  return full
+end
 local ts = decimal(now_ms())
 local reply = {}
 for i = 2, #ARGV, 5 do

@@ -8,6 +8,7 @@ import type { QueueKeys } from './keys.js';
 export type ScriptName =
   | 'add'
   | 'announce'
+  | 'backlog'
   | 'cancel'
   | 'complete'
   | 'dead-letter'
@@ -48,13 +49,14 @@ interface Script {
 const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
   add: ['events', 'envelope', 'once'],
   announce: ['events'],
+  backlog: ['events'],
   complete: ['owned', 'events'],
-  'dead-letter': ['owned', 'events'],
+  'dead-letter': ['owned', 'events', 'open'],
   'due-repeats': ['events'],
   'fire-repeat': ['events', 'job'],
   promote: ['events', 'envelope'],
-  release: ['owned'],
-  replay: ['events'],
+  release: ['owned', 'open'],
+  replay: ['events', 'open'],
   retry: ['owned', 'events'],
   start: ['owned'],
 };

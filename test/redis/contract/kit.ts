@@ -89,7 +89,10 @@ export function useKit(options: UseRedisOptions = {}): Kit {
 
 /** The arguments of the next `event`. */
 export function next<E extends keyof WorkerEventsMap>(worker: Worker, event: E): Promise<WorkerEventsMap[E]>;
-export function next<E extends keyof QueueEventsMap>(events: QueueEvents, event: E): Promise<QueueEventsMap[E]>;
+export function next<E extends keyof QueueEventsMap>(
+  events: QueueEvents,
+  event: E,
+): Promise<QueueEventsMap[E]>;
 export function next(emitter: Worker | QueueEvents, event: string): Promise<unknown[]> {
   return once(emitter as EventEmitter, event, { signal: AbortSignal.timeout(WAIT_MS) });
 }
