@@ -1,0 +1,304 @@
+import { describe, expect, test } from 'vitest';
+import { BackoffSpec, UnrecoverableError } from '../../../lib/engine/index.js';
+import type { Job, JobsOptions, RetryScheduledEvent, WorkerOptions } from '../../../lib/engine/index.js';
+import { KEYS, NAME, next, take, useKit } from './kit.js';
+
+const redis = useKit();
+
+const fail = (): never => {
+  throw new Error('x');
+};
+
+/** The backoffs of one job that fails every time, as the events tell them. */
+async function backoffs(job: JobsOptions, worker: Partial<WorkerOptions>): Promise<number[]> {
+  const events = await redis.events();
+  const told: RetryScheduledEvent[] = [];
+  events.on('retry-scheduled', (event) => told.push(event));
+  redis.worker(fail, worker);
+  const dead = next(events, 'dlq');
+  await redis.queue().add('a', 1, job);
+  await dead;
+  expect(told.map(({ attempt }) => attempt)).toEqual(told.map((_, index) => index + 2));
+  return told.map(({ backoffMs }) => backoffMs);
+}
+
+describe('the number of attempts', () => {
+  test.each<[string, JobsOptions, Partial<WorkerOptions>, number]>([
+    ['three by default', {}, {}, 3],
+    ['of the worker', {}, { maxAttempts: 2 }, 2],
+    ['of the worker, by its other name', {}, { maxStalledCount: 4 }, 4],
+    ['of the job', { attempts: 5 }, { maxAttempts: 2 }, 5],
+    ['one, for no retry', { attempts: 1 }, {}, 1],
+  ])('is %s', async (_, options, worker, expected) => {
+    const attempts: number[] = [];
+    const events = await redis.events();
+    redis.worker((job) => {
+      attempts.push(job.attemptsMade);
+      fail();
+    }, worker);
+    const dead = next(events, 'dlq');
+    const job = await redis.queue().add('a', 1, { backoff: 1, ...options });
+    const [event] = await dead;
+    expect(attempts).toEqual(Array.from({ length: expected }, (__, index) => index + 1));
+    expect(event).toMatchObject({ jobId: job.id, attempt: expected, reason: 'retries_exhausted' });
+  });
+
+  test('the same job comes back: id, name, data, options and time', async () => {
+    const seen: object[] = [];
+    const worker = redis.worker((job) => {
+      const { id, name, data, opts, timestamp } = job;
+      seen.push({ id, name, data, opts, timestamp });
+      if (job.attemptsMade < 3) fail();
+    });
+    const done = next(worker, 'completed');
+    const options = { attempts: 3, backoff: BackoffSpec.fixed(1, { jitterMs: 0 }) };
+    const { id, timestamp } = await redis.queue().add('send', { to: 'ada' }, options);
+    await done;
+    expect(seen).toEqual(Array(3).fill({ id, name: 'send', data: { to: 'ada' }, opts: options, timestamp }));
+  });
+
+  test('other jobs run while one waits for its retry', async () => {
+    const order: unknown[] = [];
+    const worker = redis.worker(
+      (job) => {
+        order.push(`${String(job.data)}${job.attemptsMade}`);
+        if (job.data === 'a' && job.attemptsMade === 1) fail();
+      },
+      { concurrency: 1 },
+    );
+    const done = take(worker, 'completed', 3);
+    await redis.queue().addBulk([
+      { name: '', data: 'a', opts: { backoff: 40 } },
+      { name: '', data: 'b' },
+      { name: '', data: 'c' },
+    ]);
+    await done;
+    expect(order).toEqual(['a1', 'b1', 'c1', 'a2']);
+  });
+});
+
+describe('the backoff', () => {
+  test.each<[string, JobsOptions, Partial<WorkerOptions>, number[]]>([
+    [
+      'of the queue, exponential',
+      { attempts: 5 },
+      { retry: { initialBackoffMs: 2, jitterMs: 0 } },
+      [2, 4, 8, 16],
+    ],
+    [
+      'of the queue, capped',
+      { attempts: 5 },
+      { retry: { initialBackoffMs: 2, maxBackoffMs: 5, jitterMs: 0 } },
+      [2, 4, 5, 5],
+    ],
+    [
+      'of the queue, by another multiplier',
+      { attempts: 4 },
+      { retry: { initialBackoffMs: 2, multiplier: 3, jitterMs: 0 } },
+      [2, 6, 18],
+    ],
+    ['a number: fixed', { attempts: 4, backoff: 7 }, { retry: { jitterMs: 0 } }, [7, 7, 7]],
+    ['fixed', { attempts: 4, backoff: { type: 'fixed', delay: 3, jitterMs: 0 } }, {}, [3, 3, 3]],
+    ['exponential', { attempts: 4, backoff: BackoffSpec.exponential(3, { jitterMs: 0 }) }, {}, [3, 6, 12]],
+    [
+      'exponential with options',
+      { attempts: 4, backoff: { type: 'exponential', delay: 2, multiplier: 4, maxDelay: 10, jitterMs: 0 } },
+      {},
+      [2, 8, 10],
+    ],
+    [
+      'a kind nobody knows: exponential',
+      { attempts: 4, backoff: { type: 'fibonacci', delay: 2, jitterMs: 0 } },
+      {},
+      [2, 4, 8],
+    ],
+    ['none', { attempts: 3, backoff: { type: 'fixed', delay: 0, jitterMs: 0 } }, {}, [0, 0]],
+    [
+      'a strategy by name',
+      { attempts: 4, backoff: { type: 'stairs' } },
+      { backoffStrategies: { stairs: (attempt: number) => attempt * 5 } },
+      [5, 10, 15],
+    ],
+    [
+      'a strategy that answers nonsense: none',
+      { attempts: 4, backoff: { type: 'wild' } },
+      { backoffStrategies: { wild: (attempt: number) => [NaN, -5, Infinity][attempt - 1]! } },
+      [0, 0, 0],
+    ],
+  ])('is %s', async (_, job, worker, expected) => {
+    expect(await backoffs(job, worker)).toEqual(expected);
+  });
+
+  test('a strategy sees the error, and may be named like a built-in kind', async () => {
+    const seen: unknown[] = [];
+    const told = await backoffs(
+      { attempts: 2, backoff: { type: 'fixed', delay: 50 } },
+      {
+        backoffStrategies: {
+          fixed: (attempt, error) => {
+            seen.push([attempt, (error as Error).message]);
+            return 3;
+          },
+        },
+      },
+    );
+    expect(told).toEqual([3]);
+    expect(seen).toEqual([[1, 'x']]);
+  });
+
+  test('a strategy that throws is reported, and the job is retried all the same', async () => {
+    const told = await backoffs(
+      { attempts: 2, backoff: { type: 'broken', delay: 2, jitterMs: 0 } },
+      {
+        backoffStrategies: {
+          broken: () => {
+            throw new Error('strategy');
+          },
+        },
+      },
+    );
+    expect(told).toEqual([2]);
+    expect(redis.errors.map(({ message }) => message)).toEqual(['strategy']);
+    redis.errors.length = 0;
+  });
+
+  test('has jitter within its bounds, both ways, and never below 0', async () => {
+    const events = await redis.events();
+    const scheduled = take(events, 'retry-scheduled', 200);
+    redis.worker(fail, { maxAttempts: 2 });
+    await redis.queue().addBulk(
+      Array.from({ length: 200 }, () => ({
+        name: 'a',
+        data: 1,
+        opts: { backoff: { type: 'fixed' as const, delay: 10, jitterMs: 10 } },
+      })),
+    );
+    const told = (await scheduled).map(({ backoffMs }) => backoffMs);
+    expect(Math.min(...told)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...told)).toBeLessThanOrEqual(20);
+    expect(told.some((ms) => ms < 10)).toBe(true);
+    expect(told.some((ms) => ms > 10)).toBe(true);
+  });
+
+  test('is kept: no retry runs before it is due', async () => {
+    const starts: number[] = [];
+    const worker = redis.worker(async (job) => {
+      const [seconds, micros] = await redis.client.time();
+      starts.push(Number(seconds) * 1000 + Number(micros) / 1000);
+      if (job.attemptsMade < 3) fail();
+    });
+    const done = next(worker, 'completed');
+    await redis.queue().add('a', 1, { backoff: { type: 'fixed', delay: 40, jitterMs: 0 } });
+    await done;
+    expect(starts[1]! - starts[0]!).toBeGreaterThanOrEqual(39.9);
+    expect(starts[2]! - starts[1]!).toBeGreaterThanOrEqual(39.9);
+  });
+});
+
+describe('an unrecoverable error', () => {
+  class Blocked extends UnrecoverableError {}
+  test.each<[string, () => unknown]>([
+    [
+      'thrown',
+      () => {
+        throw new UnrecoverableError('blocked');
+      },
+    ],
+    ['rejected with', () => Promise.reject(new UnrecoverableError('blocked'))],
+    [
+      'of a subclass',
+      () => {
+        throw new Blocked('blocked');
+      },
+    ],
+    [
+      'by name',
+      () => {
+        throw Object.assign(new Error('blocked'), { name: 'UnrecoverableError' });
+      },
+    ],
+  ])('%s goes to the dead letters at once', async (_, throws) => {
+    const worker = redis.worker(throws);
+    const failed = next(worker, 'failed');
+    const { id } = await redis.queue().add('a', 1, { attempts: 5 });
+    const [job, error] = await failed;
+    expect([job.id, job.attemptsMade, error.message]).toEqual([id, 1, 'blocked']);
+    expect(await redis.queue().peekDlq()).toMatchObject([
+      { jobId: id, reason: 'unrecoverable', detail: 'blocked', attempts: 1 },
+    ]);
+    expect(await redis.client.zcard(KEYS.delayed)).toBe(0);
+  });
+});
+
+describe('what a handler may throw', () => {
+  test.each<[unknown, string]>([
+    [new Error('plain'), 'plain'],
+    ['a string', 'a string'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [{ code: 5 }, '[object Object]'],
+    [42, '42'],
+  ])('%# %o', async (thrown, detail) => {
+    const worker = redis.worker(
+      () => {
+        throw thrown;
+      },
+      { maxAttempts: 1 },
+    );
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    const [job, error] = await failed;
+    expect(error).toBeInstanceOf(Error);
+    expect(job.failedReason).toBe(detail);
+    expect(await redis.queue().peekDlq()).toMatchObject([{ reason: 'retries_exhausted', detail }]);
+  });
+
+  test('a message of a megabyte is cut', async () => {
+    const worker = redis.worker(
+      () => {
+        throw new Error('y'.repeat(1_000_000));
+      },
+      { maxAttempts: 1 },
+    );
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    await failed;
+    const [letter] = await redis.queue().peekDlq();
+    expect(letter!.detail!.length).toBeLessThan(3_000);
+  });
+
+  test('an error keeps its identity for the listeners', async () => {
+    const error = new TypeError('mine');
+    const worker = redis.worker((_job: Job) => Promise.reject(error), { maxAttempts: 1 });
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    expect((await failed)[1]).toBe(error);
+  });
+});
+
+test('the sink hears of outcomes, retries and dead letters, after they are committed', async () => {
+  const heard: unknown[] = [];
+  const worker = redis.worker(fail, {
+    maxAttempts: 2,
+    metrics: {
+      readerBatch: ({ size, reclaimed }) => heard.push(['read', size, reclaimed]),
+      jobOutcome: ({ handlerDurationUs, ...rest }) => {
+        expect(handlerDurationUs).toBeGreaterThanOrEqual(0);
+        heard.push(rest);
+      },
+      retryScheduled: (retry) => heard.push(retry),
+      dlqRouted: (routed) => heard.push(routed),
+    },
+  });
+  const failed = take(worker, 'failed', 2);
+  await redis.queue({}, NAME).add('send', 1, { backoff: { type: 'fixed', delay: 1, jitterMs: 0 } });
+  await failed;
+  expect(heard).toEqual([
+    ['read', 1, 0],
+    { kind: 'err', attempt: 1, name: 'send' },
+    { attempt: 2, backoffMs: 1, name: 'send' },
+    ['read', 1, 0],
+    { kind: 'err', attempt: 2, name: 'send' },
+    { reason: 'retries_exhausted', attempt: 2, name: 'send' },
+  ]);
+});
