@@ -17,6 +17,13 @@ local holder, batch = ARGV[1], tonumber(ARGV[3])
 local now = ARGV[4] == '' and now_ms() or tonumber(ARGV[4])
 local count = tonumber(ARGV[7])
 
+if redis.call('EXISTS', set) == 0 then
+  -- Nothing to lead, and nothing can have been missed.
+  for i = 8 + count, #ARGV do
+    redis.call('XACK', wake, ARGV[6], ARGV[i])
+  end
+  return { 1, decimal(now), decimal(now), '' }
+end
 local due = redis.call('ZRANGEBYSCORE', set, '-inf', decimal(now), 'WITHSCORES', 'LIMIT', 0, batch)
 local leader = redis.call('GET', lock)
 for i = 8 + count, #ARGV do

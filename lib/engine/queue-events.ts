@@ -235,7 +235,20 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
   }
 }
 
+/** By event, where it is not only its own name, what listeners know it as. */
+const OTHER_NAMES: Readonly<Record<string, keyof QueueEventsMap>> = { dlq: 'retries-exhausted' };
+
+/** A subscriber of one event should not pay for reading all the others. */
+function isHeard(to: EventEmitter<QueueEventsMap>, [field, value]: readonly Buffer[]): boolean {
+  if (field?.toString() !== 'e') return true;
+  const event = String(value);
+  if (to.listenerCount(event as keyof QueueEventsMap) > 0 || to.listenerCount('unknown') > 0) return true;
+  const other = OTHER_NAMES[event];
+  return other !== undefined && to.listenerCount(other) > 0;
+}
+
 function emitEvent(to: EventEmitter<QueueEventsMap>, [rawId, raw]: StreamEntry): void {
+  if (!isHeard(to, raw)) return;
   const eventId = rawId.toString();
   const fields: Record<string, string> = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < raw.length; i += 2) fields[String(raw[i])] = String(raw[i + 1]);

@@ -7,6 +7,15 @@ import { QueueEvents } from './queue-events.js';
 
 type Outcome = 'completed' | 'dead';
 
+interface Wanted {
+  jobId: string;
+  resolve: (value: Buffer | undefined) => void;
+  reject: (error: unknown) => void;
+}
+
+/** How often to look for a result all the same, in ms: its worker may run with events off. */
+const LOOK_MS = 2_000;
+
 /** Reads stored results, and waits for them woken by the queue's events; subscribes when the first one waits. */
 export class ResultReader {
   readonly #queue: string;
@@ -14,6 +23,8 @@ export class ResultReader {
   readonly #link: CommandLink;
   readonly #options: QueueOptions;
   readonly #waiting = new Map<string, Set<(outcome: Outcome, reason: string) => void>>();
+  #wanted: Wanted[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #events: QueueEvents | undefined;
 
   constructor(queue: string, keys: QueueKeys, link: CommandLink, options: QueueOptions) {
@@ -23,10 +34,32 @@ export class ResultReader {
     this.#options = options;
   }
 
+  /** Reads of one tick share a round trip. */
   async get(jobId: string): Promise<unknown> {
-    const [value] = await this.getBytes([jobId]);
+    const value = await this.#read(jobId);
     return value ? decodePayload(value) : undefined;
   }
+
+  #read(jobId: string): Promise<Buffer | undefined> {
+    return new Promise((resolve, reject) => {
+      if (this.#wanted.push({ jobId, resolve, reject }) === 1) process.nextTick(this.#readWanted);
+    });
+  }
+
+  readonly #readWanted = (): void => {
+    const wanted = this.#wanted;
+    this.#wanted = [];
+    this.getBytes(wanted.map(({ jobId }) => jobId)).then(
+      (values) => {
+        wanted.forEach(({ resolve }, index) => {
+          resolve(values[index]);
+        });
+      },
+      (error: unknown) => {
+        for (const { reject } of wanted) reject(error);
+      },
+    );
+  };
 
   /** MessagePack per id, in order; undefined where nothing is stored. */
   async getBytes(jobIds: readonly string[]): Promise<(Buffer | undefined)[]> {
@@ -60,17 +93,19 @@ export class ResultReader {
       const waiting = this.#waiting.get(jobId) ?? new Set();
       waiting.add(onEvent);
       this.#waiting.set(jobId, waiting);
+      this.#timer ??= setInterval(this.#lookForAll, LOOK_MS);
       signal?.addEventListener('abort', onAbort, { once: true });
       stop = () => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         waiting.delete(onEvent);
         if (waiting.size === 0) this.#waiting.delete(jobId);
+        if (this.#waiting.size === 0) this.#stopLooking();
       };
       // Listening first and looking second: a result that is stored in between is seen by one of the two.
       this.#subscribe()
         .then(async () => {
-          const [value] = await this.getBytes([jobId]);
+          const value = await this.#read(jobId);
           if (value) resolve(decodePayload(value));
         })
         .catch(reject);
@@ -83,8 +118,28 @@ export class ResultReader {
   }
 
   async close(): Promise<void> {
+    this.#stopLooking();
     await this.#events?.close();
   }
+
+  #stopLooking(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  readonly #lookForAll = (): void => {
+    const ids = [...this.#waiting.keys()];
+    this.getBytes(ids).then(
+      (values) => {
+        values.forEach((value, index) => {
+          if (!value) return;
+          for (const listener of this.#waiting.get(ids[index] ?? '') ?? []) listener('completed', '');
+        });
+      },
+      // The next look comes soon, and each wait has a deadline of its own.
+      () => undefined,
+    );
+  };
 
   #subscribe(): Promise<void> {
     if (!this.#events) {

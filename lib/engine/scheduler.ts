@@ -37,9 +37,13 @@ export function createScheduler(settings: SchedulerSettings): DueLoop {
     resign: () => link.run('resign', keys, [holder], { lock: keys.schedulerLock, wake: keys.schedulerWake }),
     // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
     idleMs: Math.max(settings.tickIntervalMs, Math.floor(settings.lockTtlMs * 0.6)),
+    emptyMs: Math.max(EMPTY_MS, settings.tickIntervalMs),
     onError: settings.onError,
   });
 }
+
+/** Longest time between two looks while there is no spec at all: registering the first one wakes a scheduler. */
+const EMPTY_MS = 15_000;
 
 /** How long a spec that cannot be read is put off, so that it does not stand in the way of the others. */
 const UNREADABLE_MS = 60_000;
