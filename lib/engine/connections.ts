@@ -23,6 +23,7 @@ interface Shared {
   /** The server has been reached and its version checked. */
   ready: boolean;
   lastError: Error | undefined;
+  pinging: Promise<number> | undefined;
 }
 
 /** One command connection per options object; an entry lives for as long as somebody uses it. */
@@ -34,7 +35,15 @@ function acquire(connection: Connection): Shared {
   if (!entry) {
     const own = !isClient(connection);
     const client = own ? createClient(connection) : connection;
-    entry = { client, own, users: 0, verified: undefined, ready: false, lastError: undefined };
+    entry = {
+      client,
+      own,
+      users: 0,
+      verified: undefined,
+      ready: false,
+      lastError: undefined,
+      pinging: undefined,
+    };
     const created = entry;
     client.on('error', (error: Error) => {
       created.lastError = error;
@@ -139,6 +148,18 @@ export class CommandLink {
   /** Any command; replies with bulk strings as Buffers. */
   async callBuffer(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#bounded(command, this.client.callBuffer(command, args as (string | number | Buffer)[]));
+  }
+
+  /** One round trip, in ms. Never more than one PING of ours is under way on a connection. */
+  ping(): Promise<number> {
+    const entry = this.#shared;
+    const begun = performance.now();
+    entry.pinging ??= this.call('PING', [])
+      .then(() => performance.now() - begun)
+      .finally(() => {
+        entry.pinging = undefined;
+      });
+    return entry.pinging;
   }
 
   async #bounded(what: string, reply: Promise<unknown>): Promise<unknown> {

@@ -1,6 +1,8 @@
 import { isCluster } from '../redis/client.js';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
+import { readBacklog } from './backlog.js';
+import type { Backlog } from './backlog.js';
 import { cancelDelayed } from './cancel.js';
 import { CommandLink } from './connections.js';
 import { peekDlq, replayDlq } from './dlq.js';
@@ -163,6 +165,20 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
   async removeRepeatableByKey(key: string): Promise<boolean> {
     return this.#use(() => removeRepeatable(this.#link, this.keys, key));
+  }
+
+  /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
+  async getBacklog(group = 'default'): Promise<Backlog> {
+    return this.#use(() => readBacklog(this.#link, this.keys, group));
+  }
+
+  /**
+   * One round trip on the shared connection; resolves with its time in ms. Callers share a PING that is under way, so
+   * that they do not pile up while Redis hangs.
+   * @throws ConnectionError (CMQ-001)
+   */
+  async ping(): Promise<number> {
+    return this.#use(() => this.#link.ping());
   }
 
   /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */

@@ -4,6 +4,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { ConsumerCore } from './consumer/consumer-core.js';
 import type { Delivery } from './consumer/delivery.js';
+import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
 import type { ConsumerSettings } from './consumer/settings.js';
 import { ConfigError, NotSupportedError } from './errors.js';
@@ -51,6 +52,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   #ready: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #started = false;
   #stopped = false;
   #markClosed: () => void = () => undefined;
   readonly #closed = new Promise<void>((resolve) => {
@@ -152,6 +154,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       if (this.isClosed) return;
       throw error;
     }
+    this.#started = true;
     if (!this.isClosed) this.#emit('ready');
     return this.#closed;
   }
@@ -188,6 +191,17 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   isRunning(): boolean {
     return this.#core.isStarted && !this.#stopped;
+  }
+
+  /** How it does: whether its reads are answered, how busy it is, whether it has lost leases. Sends nothing. */
+  health(): WorkerHealth {
+    return { state: this.#state, ...this.#core.health };
+  }
+
+  get #state(): WorkerHealth['state'] {
+    if (this.#closing) return this.#stopped ? 'closed' : 'closing';
+    if (this.#started) return 'running';
+    return this.#running ? 'starting' : 'idle';
   }
 
   isPaused(): boolean {

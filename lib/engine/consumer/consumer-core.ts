@@ -16,6 +16,7 @@ import { toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Executor } from './executor.js';
 import type { Handler, Prepared } from './executor.js';
+import type { WorkerHealth } from './health.js';
 import { Held } from './held.js';
 import { Leases } from './leases.js';
 import type { Outcome } from './outcome.js';
@@ -72,6 +73,8 @@ export class ConsumerCore extends Service {
   #wantsCapacity: ((count: number) => void) | undefined;
   #offering = false;
   #wantsIdle: (() => void)[] = [];
+  #leasesLost = 0;
+  #leaseLostAt: number | undefined;
 
   constructor(
     link: CommandLink,
@@ -194,6 +197,7 @@ export class ConsumerCore extends Service {
       blockMs: settings.blockMs,
       connectTimeoutMs,
       wakeStreams: [...wakes.keys()],
+      clock: settings.clock,
       capacity: () => this.#capacity(),
       deliver: (entries) => {
         this.#deliver(entries);
@@ -213,6 +217,18 @@ export class ConsumerCore extends Service {
   /** Handlers running now. */
   get running(): number {
     return this.#running;
+  }
+
+  get health(): Omit<WorkerHealth, 'state'> {
+    const { concurrency, blockMs, clock } = this.#settings;
+    return {
+      running: this.#running,
+      concurrency,
+      blockMs,
+      ...this.#reader.health,
+      leasesLost: this.#leasesLost,
+      lastLeaseLostAgeMs: this.#leaseLostAt === undefined ? undefined : clock.monotonic() - this.#leaseLostAt,
+    };
   }
 
   protected async onStart(): Promise<void> {
@@ -456,7 +472,10 @@ export class ConsumerCore extends Service {
       delivery.controller?.abort(error);
       this.#report(error);
     }
-    if (lost > 0) this.#settings.metrics.leaseLost?.({ count: lost });
+    if (lost === 0) return;
+    this.#leasesLost += lost;
+    this.#leaseLostAt = this.#settings.clock.monotonic();
+    this.#settings.metrics.leaseLost?.({ count: lost });
   }
 
   #reportVanished(entryIds: readonly string[]): void {

@@ -7,8 +7,11 @@ import { streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
-import { ConnectionError, ShutdownError } from '../errors.js';
+import type { Clock } from '../clock.js';
+import { ConnectionError, ShutdownError, messageOf } from '../errors.js';
 import { Service } from '../service.js';
+import { ReadingTimes } from './health.js';
+import type { ReadingHealth } from './health.js';
 
 export interface ReaderSettings {
   group: string;
@@ -17,6 +20,7 @@ export interface ReaderSettings {
   connectTimeoutMs: number;
   /** Wake streams to listen on beside the work stream. */
   wakeStreams: readonly string[];
+  clock: Clock;
   /** Resolves with how many entries may be fetched; 0 = stop. */
   capacity: () => Promise<number>;
   deliver: (entries: readonly StreamEntry[]) => void;
@@ -37,12 +41,18 @@ export class Reader extends Service {
   #client: Client | undefined;
   #clientId: number | undefined;
   #loop: Promise<void> | undefined;
+  readonly #times: ReadingTimes;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ReaderSettings) {
     super();
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#times = new ReadingTimes(() => settings.clock.monotonic());
+  }
+
+  get health(): ReadingHealth {
+    return this.#times.health;
   }
 
   /** Creates the groups and the connection; throws where Redis cannot be used. */
@@ -64,17 +74,17 @@ export class Reader extends Service {
   }
 
   async #run(): Promise<void> {
-    let failures = 0;
     while (!this.isStopping) {
       try {
+        this.#times.waitsForRoom();
         const count = await this.#settings.capacity();
         if (count === 0) break;
+        this.#times.asks();
         await this.#read(count);
-        failures = 0;
+        this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
-        failures += 1;
-        await this.#recover(error, failures);
+        await this.#recover(error, this.#times.failed(messageOf(error)));
       }
     }
   }

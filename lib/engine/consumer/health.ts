@@ -1,0 +1,78 @@
+/** How the reading of a worker goes. */
+export interface ReadingHealth {
+  /** Since Redis last answered a read, with jobs or without, in ms; undefined before it first did. */
+  lastReadAgeMs: number | undefined;
+  /**
+   * For how long the worker has asked for work without an answer, over all tries, in ms; 0 where it does not ask. A
+   * worker that is well gets one within its `blockMs`.
+   */
+  unansweredMs: number;
+  /** For how long it has not asked because it can hold no more jobs, in ms; 0 where it can. */
+  fullMs: number;
+  /** Reads that have failed in a row. */
+  failures: number;
+  /** Why the last of them did; undefined once one succeeds. */
+  lastError: string | undefined;
+}
+
+/** How a worker does, from what it knows itself: asking sends nothing. */
+export interface WorkerHealth extends ReadingHealth {
+  /** `idle`: not started yet. */
+  state: 'idle' | 'starting' | 'running' | 'closing' | 'closed';
+  /** Handlers running now. */
+  running: number;
+  concurrency: number;
+  /** How long a read waits for work, in ms: a sound `unansweredMs` stays near it. */
+  blockMs: number;
+  /** Leases lost since it started: jobs that another worker has taken over, though this one lived. */
+  leasesLost: number;
+  /** Since the last of them was lost, in ms; undefined where none was. */
+  lastLeaseLostAgeMs: number | undefined;
+}
+
+/** Keeps the times that {@link ReadingHealth} is told from. */
+export class ReadingTimes {
+  #answeredAt: number | undefined;
+  #askingSince: number | undefined;
+  #fullSince: number | undefined;
+  #failures = 0;
+  #lastError: string | undefined;
+
+  constructor(private readonly now: () => number) {}
+
+  /** There may be no room for more jobs. */
+  waitsForRoom(): void {
+    this.#fullSince = this.now();
+  }
+
+  asks(): void {
+    this.#fullSince = undefined;
+    this.#askingSince ??= this.now();
+  }
+
+  answered(): void {
+    this.#answeredAt = this.now();
+    this.#askingSince = undefined;
+    this.#failures = 0;
+    this.#lastError = undefined;
+  }
+
+  failed(message: string): number {
+    this.#failures += 1;
+    this.#lastError = message;
+    return this.#failures;
+  }
+
+  get health(): ReadingHealth {
+    const now = this.now();
+    const since = (time: number | undefined): number => (time === undefined ? 0 : now - time);
+    const isFull = this.#fullSince !== undefined;
+    return {
+      lastReadAgeMs: this.#answeredAt === undefined ? undefined : since(this.#answeredAt),
+      unansweredMs: isFull ? 0 : since(this.#askingSince),
+      fullMs: since(this.#fullSince),
+      failures: this.#failures,
+      lastError: this.#lastError,
+    };
+  }
+}

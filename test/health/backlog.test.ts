@@ -1,0 +1,109 @@
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Queue, QueueEvents, UnrecoverableError, Worker } from '../../lib/engine/index.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+let queue: Queue;
+const open: { close(): Promise<void> }[] = [];
+
+beforeEach(() => {
+  queue = new Queue('mail', { connection: redis.connection });
+  open.push(queue);
+});
+
+afterEach(async () => {
+  for (const it of open.splice(0).reverse()) await it.close();
+});
+
+const EMPTY = {
+  waiting: 0,
+  oldestWaitingMs: 0,
+  active: 0,
+  delayed: 0,
+  due: 0,
+  overdueMs: 0,
+  deadLetters: 0,
+};
+
+describe('getBacklog', () => {
+  it('is all zero of a queue that nobody has used', async () => {
+    expect(await queue.getBacklog()).toEqual(EMPTY);
+    expect(await redis.client.keys('*')).toEqual([]);
+  });
+
+  it('counts what waits where no worker has ever been', async () => {
+    await queue.addBulk([1, 2, 3].map((data) => ({ name: 'send', data })));
+    await queue.add('send', 4, { delay: 60_000 });
+    expect(await queue.getBacklog()).toMatchObject({ waiting: 3, active: 0, delayed: 1, due: 0 });
+  });
+
+  it('tells how long the oldest has waited, by the clock of Redis', async () => {
+    const [seconds] = await redis.client.time();
+    const hourAgo = (Number(seconds) - 3600) * 1000;
+    await redis.client.xadd(queue.keys.stream, `${hourAgo}-0`, 'd', 'x');
+    await queue.add('send', 1);
+    const { waiting, oldestWaitingMs } = await queue.getBacklog();
+    expect(waiting).toBe(2);
+    expect(oldestWaitingMs).toBeGreaterThanOrEqual(3_600_000);
+    expect(oldestWaitingMs).toBeLessThan(3_700_000);
+  });
+
+  it('tells what is due and not promoted, and how late it is', async () => {
+    const [seconds] = await redis.client.time();
+    await queue.add('send', 1, { delay: 60_000 });
+    await redis.client.zadd(queue.keys.delayed, (Number(seconds) - 60) * 1000, 'late');
+    const backlog = await queue.getBacklog();
+    expect(backlog).toMatchObject({ delayed: 2, due: 1 });
+    expect(backlog.overdueMs).toBeGreaterThanOrEqual(60_000);
+  });
+
+  it('tells what runs from what waits, and counts dead letters', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const events = new QueueEvents('mail', { connection: redis.connection });
+    open.push(events);
+    await events.waitUntilReady();
+    const dead = once(events, 'dlq');
+    const worker = new Worker(
+      'mail',
+      async (job) => {
+        if (job.name === 'poison') throw new UnrecoverableError('never');
+        await released;
+      },
+      { connection: redis.connection, concurrency: 1, batch: 1 },
+    );
+    open.push(worker);
+    await queue.add('poison', 0);
+    await dead;
+    const active = once(worker, 'active');
+    await queue.add('send', 1);
+    await active;
+    await queue.add('send', 2);
+    const { oldestWaitingMs, ...counts } = await queue.getBacklog();
+    expect(oldestWaitingMs).toBeGreaterThanOrEqual(0);
+    expect({ ...counts, total: counts.waiting + counts.active }).toEqual({
+      active: expect.any(Number) as number,
+      waiting: expect.any(Number) as number,
+      delayed: 0,
+      due: 0,
+      overdueMs: 0,
+      deadLetters: 1,
+      total: 2,
+    });
+    expect(counts.active).toBeGreaterThanOrEqual(1);
+    release();
+  });
+});
+
+describe('ping', () => {
+  it('resolves with the time of a round trip', async () => {
+    expect(await queue.ping()).toBeGreaterThan(0);
+  });
+
+  it('is one at a time on a connection', async () => {
+    await queue.ping();
+    const [first, second] = await Promise.all([queue.ping(), queue.ping()]);
+    expect(first).toBe(second);
+  });
+});
