@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Injectable } from '@nestjs/common';
 import type { ContextId } from '@nestjs/core';
-import { ConfigError, type Job } from '../../engine/index.js';
+import type { Job } from '../../engine/index.js';
 
 /** What belongs to one run of one job: the same in the handler, in what it calls, and in the worker's listeners. */
 export interface JobScope {
@@ -19,14 +19,10 @@ let storage: AsyncLocalStorage<JobScope> | undefined;
 
 /**
  * The job that is being run, from anywhere below a handler or a worker listener; undefined elsewhere. For loggers and
- * the like, which cannot be handed the job.
- * @throws ConfigError (CMQ-004) unless `ChasquiModule.forRoot` was given `trackCurrentJob: true`
+ * the like, which cannot be handed the job. It needs `trackCurrentJob: true` in `ChasquiModule.forRoot`.
  */
 export function currentJob(): JobScope | undefined {
-  if (!storage) {
-    throw new ConfigError('currentJob() needs ChasquiModule.forRoot({ …, trackCurrentJob: true }).');
-  }
-  return storage.getStore();
+  return storage?.getStore();
 }
 
 /** Keeps the scope of each job of one application for as long as the engine holds the job. */
