@@ -24,7 +24,12 @@ interface Shared {
   ready: boolean;
   lastError: Error | undefined;
   pinging: Promise<number> | undefined;
+  /** Monotonic ms. */
+  recycledAt: number;
 }
+
+/** Shortest time between two connections given up because they do not answer. */
+const RECYCLE_PAUSE_MS = 1_000;
 
 /** One command connection per options object; an entry lives for as long as somebody uses it. */
 const shared = new WeakMap<object, Shared>();
@@ -43,6 +48,7 @@ function acquire(connection: Connection): Shared {
       ready: false,
       lastError: undefined,
       pinging: undefined,
+      recycledAt: -Infinity,
     };
     const created = entry;
     client.on('error', (error: Error) => {
@@ -177,11 +183,17 @@ export class CommandLink {
     }
   }
 
-  /** A socket that swallows commands without an answer may be dead without knowing: connect anew. */
+  /**
+   * A socket that swallows commands may be dead without knowing, also one that is still shaking hands: connect anew. But
+   * not for each of the calls that failed with it.
+   */
   #recycle(): void {
-    if (this.#shared.own && !isCluster(this.client) && this.client.status === 'ready') {
-      this.client.disconnect(true);
-    }
+    const { status } = this.client;
+    if (!this.#shared.own || isCluster(this.client) || (status !== 'ready' && status !== 'connect')) return;
+    const now = performance.now();
+    if (now - this.#shared.recycledAt < RECYCLE_PAUSE_MS) return;
+    this.#shared.recycledAt = now;
+    this.client.disconnect(true);
   }
 
   /** A connection of its own for blocking reads, to the same server with the same options; not yet connecting. */

@@ -109,7 +109,7 @@ describe('close() of a worker under load', () => {
     await rig.until('START', 5, 5_000, 'doomed');
     await doomed.kill();
     await waitUntil('Leases expired long ago', 10_000, async () => {
-      const rows = (await redis.client.xpending(
+      const rows = await redis.client.xpending(
         rig.keys.stream,
         'default',
         'IDLE',
@@ -117,7 +117,7 @@ describe('close() of a worker under load', () => {
         '-',
         '+',
         10,
-      ));
+      );
       return rows.length === 5 || rig.ids('START', 'closing').size > 1 ? undefined : `${rows.length} of 5`;
     });
     expect(rig.ids('START', 'closing').size).toBe(1);

@@ -143,6 +143,7 @@ export class ConsumerCore extends Service {
       group: settings.group,
       consumerId: settings.consumerId,
       leaseMs: settings.leaseMs,
+      blockMs: settings.blockMs,
       clock: settings.clock,
       held: () => this.#held.ids(),
       room: () => this.#roomForReclaim(),

@@ -8,6 +8,8 @@ export interface LeasesSettings {
   group: string;
   consumerId: string;
   leaseMs: number;
+  /** How long a read of this worker's may block. */
+  blockMs: number;
   clock: Clock;
   /** Entry ids held by this worker. */
   held: () => readonly string[];
@@ -40,7 +42,8 @@ export class Leases extends Service {
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
   #cursor = '0-0';
-  #interrupted = false;
+  /** Until this monotonic time, a look at what is pending here may find what was delivered and never arrived. */
+  #lookUntil = -Infinity;
   #lastContact = 0;
   #quietUntil = 0;
   #beats = 0;
@@ -53,9 +56,12 @@ export class Leases extends Service {
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
   }
 
-  /** A reply may have been lost; look for what it carried at the next beat. */
+  /**
+   * A reply may have been lost: look for what it carried. Not at the next beat only: Redis may take the connection for
+   * alive, and deliver to it until the block time is over; and what is young is left alone at first.
+   */
   interrupted(): void {
-    this.#interrupted = true;
+    this.#lookFor(this.#settings.blockMs + 2 * this.#beatMs);
   }
 
   protected onStart(): Promise<void> {
@@ -82,35 +88,32 @@ export class Leases extends Service {
   async #beat(): Promise<void> {
     try {
       const held = this.#settings.held();
-      if (held.length > 0 || this.#interrupted) await this.#renew(held);
+      if (held.length > 0 || this.#settings.clock.monotonic() < this.#lookUntil) await this.#renew(held);
       await this.#reclaim();
       this.#beats += 1;
       if (this.#beats % 30 === 0) await this.#forget();
     } catch (error) {
+      this.#lookFor(2 * this.#beatMs);
       if (!this.isStopping) this.#settings.onError(error);
     }
   }
 
   async #renew(held: readonly string[]): Promise<void> {
     const { group, consumerId } = this.#settings;
-    const interrupted = this.#interrupted;
-    this.#interrupted = false;
     // Younger than half a beat may still be on its way here.
     const strandedMs = Math.ceil(this.#beatMs / 2);
     const room = Math.max(1, this.#settings.room());
     const args = [group, consumerId, strandedMs, room, ...held];
-    let reply: [Buffer[], Found[]];
-    try {
-      reply = (await this.#link.run('renew', this.#keys, args, { buffers: true })) as [Buffer[], Found[]];
-    } catch (error) {
-      this.#interrupted ||= interrupted;
-      throw error;
-    }
+    const reply = await this.#link.run('renew', this.#keys, args, { buffers: true });
     this.#contact();
-    const [lost, stranded] = reply;
+    const [lost, stranded] = reply as [Buffer[], Found[]];
     if (lost.length > 0) this.#settings.lost(lost.map(String));
     for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
-    if (stranded.length >= room) this.#interrupted = true;
+    if (stranded.length >= room) this.#lookFor(2 * this.#beatMs);
+  }
+
+  #lookFor(ms: number): void {
+    this.#lookUntil = Math.max(this.#lookUntil, this.#settings.clock.monotonic() + ms);
   }
 
   async #reclaim(): Promise<void> {

@@ -32,6 +32,8 @@ export interface ReaderSettings {
 
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 1_500;
+/** How long connecting anew may take at a time: of a server that was there before, one that swallows everything. */
+const RECONNECT_TIMEOUT_MS = 2_500;
 
 /** Fetches work: one blocking read after the other on the worker's own connection, never more than can run soon. */
 export class Reader extends Service {
@@ -58,7 +60,7 @@ export class Reader extends Service {
   /** Creates the groups and the connection; throws where Redis cannot be used. */
   protected async onStart(): Promise<void> {
     await this.#createGroups();
-    await this.#connected();
+    await this.#connected(this.#settings.connectTimeoutMs);
     this.#loop = this.#run();
   }
 
@@ -91,7 +93,7 @@ export class Reader extends Service {
 
   async #read(count: number): Promise<void> {
     const { group, consumerId, blockMs, wakeStreams } = this.#settings;
-    const client = this.#client ?? (await this.#connected());
+    const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
     const streams = [this.#keys.stream, ...wakeStreams];
     const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
     const args = [...read, ...streams, ...streams.map(() => '>')];
@@ -131,7 +133,7 @@ export class Reader extends Service {
     await new Promise((resolve) => setTimeout(resolve, Math.min(25 * 2 ** Math.min(failures, 6), 1_000)));
   }
 
-  async #connected(): Promise<Client> {
+  async #connected(timeoutMs: number): Promise<Client> {
     if (!this.#client) {
       // Stopped while the groups were made: a connection opened now would be nobody's to close.
       if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
@@ -148,7 +150,7 @@ export class Reader extends Service {
         this.#settings.interrupted();
       });
       try {
-        await connect(client, this.#settings.connectTimeoutMs, () => lastError);
+        await connect(client, timeoutMs, () => lastError);
       } catch (error) {
         this.#dropClient();
         throw error;

@@ -2,7 +2,10 @@ import type { Ledger } from './ledger.mjs';
 
 /** The data of a job: what its handler does. */
 export type Task =
-  | { do: 'finish' | 'exit' | 'exhaust-heap' | 'hold' | 'hold-deaf' | 'fail'; pad?: string }
+  | {
+      do: 'finish' | 'exit' | 'exhaust-heap' | 'hold' | 'hold-deaf' | 'hold-then-fail' | 'fail';
+      pad?: string;
+    }
   | SleepTask
   | SpawnTask;
 

@@ -26,6 +26,10 @@ export function createProcessor(ledger, add) {
         }),
       ]),
     'hold-deaf': () => released,
+    async 'hold-then-fail'() {
+      await released;
+      throw new Error('as asked');
+    },
     async 'hold-then-add'({ children }) {
       await released;
       for (const child of children) await add(child);

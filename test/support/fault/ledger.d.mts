@@ -26,7 +26,7 @@ export interface LedgerRecord {
   readonly detail?: string;
 }
 
-/** An append-only file, written synchronously: what was recorded survives `kill -9` of the process. */
+/** An append-only file, written synchronously: what was recorded survives `kill -9`. After `close` it ignores writes. */
 export interface Ledger {
   readonly by: string;
   write(kind: LedgerRecord['kind'], id: string, more?: Partial<LedgerRecord>): void;

@@ -2,16 +2,18 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, writeSync } from 'node:fs';
 
 export function openLedger(path, by, onWrite) {
-  const file = openSync(path, 'a');
+  let file = openSync(path, 'a');
   return {
     by,
     write(kind, id, more) {
+      if (file === undefined) return;
       const record = { at: Date.now(), by, kind, id, ...more };
       writeSync(file, `${JSON.stringify(record)}\n`);
       onWrite?.(record);
     },
     close() {
       closeSync(file);
+      file = undefined;
     },
   };
 }

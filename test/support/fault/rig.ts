@@ -13,6 +13,8 @@ import { Child } from './child.js';
 import { createProcessor, recordEvents } from './handlers.mjs';
 import type { Held, Task } from './handlers.mjs';
 import { hashOf, openLedger } from './ledger.mjs';
+import { untilStopped } from './load.js';
+import type { Load } from './load.js';
 import type { Ledger, LedgerRecord } from './ledger.mjs';
 
 /** The compiled engine that children run. */
@@ -39,6 +41,7 @@ export class Rig implements AsyncDisposable {
   readonly #engine: string;
   readonly #dir = mkdtempSync(join(tmpdir(), 'chasqui-fault-'));
   readonly #paths: string[] = [];
+  readonly #ledgers: Ledger[] = [];
   readonly #closing: (() => Promise<unknown>)[] = [];
 
   constructor(options: RigOptions) {
@@ -106,6 +109,13 @@ export class Rig implements AsyncDisposable {
     return new Producer(queue, this.#ledger(name));
   }
 
+  /** `lanes` loops that call `add` again as soon as it has ended, until the load or the rig is stopped. */
+  load(lanes: number, add: () => Promise<unknown>): Load {
+    const load = untilStopped(lanes, add);
+    this.#closing.push(() => load.stop(false));
+    return load;
+  }
+
   /** The distinct jobs with a record of a kind. */
   ids(kind: LedgerRecord['kind'], by?: string): Set<string> {
     return new Set(this.of(kind, by).map(({ id }) => id));
@@ -147,6 +157,7 @@ export class Rig implements AsyncDisposable {
   /** Closes and kills everything that was started here. */
   async close(): Promise<void> {
     await Promise.all(this.#closing.splice(0).map((close) => close()));
+    for (const ledger of this.#ledgers.splice(0)) ledger.close();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
@@ -162,9 +173,7 @@ export class Rig implements AsyncDisposable {
 
   #ledger(name: string): Ledger {
     const ledger = openLedger(this.#path(name), name, (record) => this.records.push(record));
-    this.#closing.push(async () => {
-      // The last: what still writes is closed before.
-    });
+    this.#ledgers.push(ledger);
     return ledger;
   }
 }

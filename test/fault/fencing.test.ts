@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
+import { readStored, violations } from '../support/fault/checker.js';
+import { Rig } from '../support/fault/rig.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+
+let rig: Rig;
+
+beforeEach(() => {
+  rig = new Rig({ connection: redis.connection });
+});
+
+afterEach(() => rig.close());
+
+describe('a worker stopped (SIGSTOP) for longer than its lease', () => {
+  it('loses its jobs to another, is told so by the signals, and changes nothing any more', async () => {
+    const worker = { claimMinIdleMs: 600, concurrency: 20, blockMs: 500 };
+    const stopped = await rig.spawn('stopped', worker);
+    const producer = rig.producer();
+    await producer.addMany(5, { do: 'hold' });
+    await producer.addMany(5, { do: 'hold-deaf' });
+    await producer.addMany(5, { do: 'hold-then-fail' }, { attempts: 3, backoff: 10 });
+    await rig.until('START', 15, 5_000);
+    stopped.signal('SIGSTOP');
+    const heir = await rig.spawn('heir', worker);
+    await rig.until('START', 15, 10_000, 'heir');
+    stopped.signal('SIGCONT');
+
+    await rig.until('ABORT', 15, 5_000, 'stopped');
+    expect(new Set(rig.of('ABORT').map(({ detail }) => detail))).toEqual(new Set(['LeaseLostError']));
+    await stopped.release();
+    await waitUntil('The end of the handlers that hear nothing', 5_000, async () =>
+      rig.of('FINISH', 'stopped').length === 5 && rig.of('THROW', 'stopped').length === 10
+        ? undefined
+        : 'not yet',
+    );
+    // Nothing is left for it to commit when it has closed.
+    await stopped.close();
+    const stored = await readStored(redis.client, rig.keys);
+    expect(stored.stream).toHaveLength(15);
+    expect([...stored.commits, ...stored.delayed, ...stored.dlq]).toEqual([]);
+
+    const second = rig.of('START', 'heir').map(({ attempt }) => attempt);
+    expect(second).toEqual(Array.from({ length: 15 }, () => 2));
+    await heir.release();
+    await rig.drained(redis.client, 5_000);
+    expect(rig.of('COMPLETED', 'stopped')).toEqual([]);
+    expect(rig.of('FAILED', 'stopped')).toEqual([]);
+    const findings = await rig.check(redis.client);
+    expect(findings.committed).toBe(10);
+    expect(violations(findings)).toEqual([]);
+    expect((await producer.queue.peekDlq()).map(({ reason }) => reason)).toEqual(
+      Array.from({ length: 5 }, () => 'retries_exhausted'),
+    );
+  });
+});
+
+describe('an entry claimed by hand', () => {
+  it('can no longer be completed, retried or dead-lettered by the worker that runs it', async () => {
+    const { held } = await rig.worker('robbed', { claimMinIdleMs: 30_000 });
+    const producer = rig.producer();
+    await producer.add({ do: 'hold-deaf' });
+    await producer.add({ do: 'hold-then-fail' }, { attempts: 5 });
+    await producer.add({ do: 'hold-then-fail' }, { attempts: 1 });
+    await rig.until('START', 3, 5_000);
+    const { stream } = rig.keys;
+    const ids = (await redis.client.xrange(stream, '-', '+')).map(([id]) => id);
+    await redis.client.xclaim(stream, 'default', 'thief', 0, ...ids);
+
+    held.release();
+    await waitUntil('Three lost leases', 5_000, async () => {
+      const count = rig.of('ERROR').filter(({ detail }) => detail?.startsWith('LeaseLostError')).length;
+      return count === 3 ? undefined : `${count}`;
+    });
+    const stored = await readStored(redis.client, rig.keys);
+    expect(stored.stream).toHaveLength(3);
+    expect([...stored.commits, ...stored.delayed, ...stored.dlq]).toEqual([]);
+    const rows = (await redis.client.xpending(stream, 'default', '-', '+', 10)) as [string, string][];
+    expect(rows.map(([, owner]) => owner)).toEqual(['thief', 'thief', 'thief']);
+    expect([...rig.of('COMPLETED'), ...rig.of('FAILED')]).toEqual([]);
+  });
+});

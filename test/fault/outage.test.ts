@@ -1,0 +1,124 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { describe, expect, it } from 'vitest';
+import { RedisServer } from '../../lib/testing/index.js';
+import { violations } from '../support/fault/checker.js';
+import { Rig } from '../support/fault/rig.js';
+
+const BLOCK_MS = 1_000;
+/** The longest pause between two attempts to connect. */
+const BACKOFF_MS = 1_000;
+const RECOVERY_MS = Math.max(BLOCK_MS, BACKOFF_MS) + 2_000;
+
+const queue = { commandTimeoutMs: 3_000 };
+const worker = { claimMinIdleMs: 1_000, blockMs: BLOCK_MS, concurrency: 10, commandTimeoutMs: 3_000 };
+
+function control(server: RedisServer): Redis {
+  const client = new Redis(server.url, { maxRetriesPerRequest: null, retryStrategy: () => 20 });
+  client.on('error', () => undefined);
+  return client;
+}
+
+describe('kill -9 of Redis', () => {
+  it('with appendfsync always loses nothing, whenever it comes', async () => {
+    await using server = await RedisServer.start({ appendonly: 'always' });
+    await using rig = new Rig({ connection: { host: server.host, port: server.port } });
+    const client = control(server);
+    await rig.worker('one', worker);
+    await rig.worker('two', worker);
+    const producer = rig.producer('producer', queue);
+    const load = rig.load(4, () => producer.add({ do: 'finish' }));
+    for (let kills = 1; kills <= 3; kills += 1) {
+      await rig.until('COMPLETED', rig.ids('COMPLETED').size + 200, 10_000);
+      await server.kill();
+      await server.restart();
+    }
+    await rig.until('COMPLETED', rig.ids('COMPLETED').size + 200, 10_000);
+    await load.stop();
+    await rig.drained(client, 15_000);
+    const findings = await rig.check(client);
+    expect(findings.acked).toBeGreaterThan(800);
+    // At each kill, what both workers had under way may run once more.
+    expect(violations(findings, { extraRuns: 3 * 2 * worker.concurrency })).toEqual([]);
+    client.disconnect();
+  }, 60_000);
+
+  it('with appendfsync everysec loses adds of the last two seconds only', async () => {
+    await using server = await RedisServer.start({ appendonly: 'everysec' });
+    await using rig = new Rig({ connection: { host: server.host, port: server.port } });
+    const client = control(server);
+    const producer = rig.producer('producer', queue);
+    const load = rig.load(4, async () => {
+      await producer.add({ do: 'finish' });
+      await delay(1);
+    });
+    await delay(3_000);
+    const killedAt = Date.now();
+    await server.kill();
+    await load.stop(false);
+    await server.restart();
+    await load.stop();
+
+    await rig.worker('worker', worker);
+    await rig.drained(client, 15_000);
+    const findings = await rig.check(client);
+    const ackedAt = new Map(rig.of('ACK').map(({ id, at }) => [id, at]));
+    const early = findings.lost.filter((id) => ackedAt.get(id)! < killedAt - 2_000);
+    expect(early).toEqual([]);
+    expect(violations(findings, { lost: findings.lost.length })).toEqual([]);
+    client.disconnect();
+  }, 30_000);
+});
+
+describe('Redis away for six seconds', () => {
+  it.concurrent.each(['SIGSTOP', 'SIGKILL'] as const)(
+    'by %s: work goes on by itself',
+    async (signal) => {
+      await using server = await RedisServer.start({ appendonly: 'always' });
+      await using rig = new Rig({ connection: { host: server.host, port: server.port } });
+      const client = control(server);
+      await rig.worker('one', worker);
+      await rig.worker('two', worker);
+      const producer = rig.producer('producer', queue);
+      const load = rig.load(2, () => producer.add({ do: 'sleep', ms: 20 }));
+      await rig.until('COMPLETED', 50, 10_000);
+
+      if (signal === 'SIGSTOP') server.pause();
+      else await server.kill();
+      await delay(6_000);
+      const before = rig.ids('COMPLETED').size;
+      if (signal === 'SIGSTOP') server.resume();
+      else await server.restart();
+      await rig.until('COMPLETED', before + 50, RECOVERY_MS);
+
+      await load.stop();
+      await rig.drained(client, 15_000);
+      expect(violations(await rig.check(client), { extraRuns: 2 * worker.concurrency })).toEqual([]);
+      client.disconnect();
+    },
+    30_000,
+  );
+});
+
+describe('Redis away for less than a lease', () => {
+  it('makes no job run twice: leases look expired, but their worker lives', async () => {
+    await using server = await RedisServer.start();
+    await using rig = new Rig({ connection: { host: server.host, port: server.port } });
+    const client = control(server);
+    const settings = { ...worker, claimMinIdleMs: 1_500 };
+    await rig.worker('one', settings);
+    await rig.worker('two', settings);
+    await rig.producer('producer', queue).addMany(10, { do: 'sleep', ms: 4_500 });
+    await rig.until('START', 10, 5_000);
+    for (let times = 1; times <= 2; times += 1) {
+      await delay(300);
+      server.pause();
+      await delay(1_300);
+      server.resume();
+    }
+    await rig.drained(client, 15_000);
+    expect(rig.of('START')).toHaveLength(10);
+    expect(violations(await rig.check(client))).toEqual([]);
+    client.disconnect();
+  }, 30_000);
+});
