@@ -1,0 +1,14 @@
+import { Module } from '@nestjs/common';
+import { ChasquiModule } from 'nestjs-chasqui';
+import { MailProcessor } from './mail.processor.js';
+import { MailRunner } from './mail.runner.js';
+
+@Module({
+  imports: [
+    ChasquiModule.forRoot({ connection: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379' }),
+    // In Redis each run has a queue of its own, so that it finds nothing of an earlier one. An app leaves this out.
+    ChasquiModule.forFeature({ name: 'mail', queueName: `mail-${Date.now().toString(36)}-${process.pid}` }),
+  ],
+  providers: [MailProcessor, MailRunner],
+})
+export class AppModule {}
