@@ -70,6 +70,16 @@ function checkPrefix(client: Client): void {
   }
 }
 
+/** The state of a connection, for people to read: no user names, no passwords. */
+export interface ConnectionInfo {
+  /** Host and port. */
+  address: string;
+  /** In the words of ioredis: `ready`, `connecting`, `reconnecting`, … */
+  status: string;
+  /** What went wrong last, while the connection is not `ready`. */
+  lastError: string | undefined;
+}
+
 export interface LinkOptions {
   connectTimeoutMs?: number | undefined;
   commandTimeoutMs?: number | undefined;
@@ -104,6 +114,17 @@ export class CommandLink {
   /** Where the connection leads, for messages. */
   get address(): string {
     return addressOf(this.client);
+  }
+
+  get info(): ConnectionInfo {
+    const { status } = this.client;
+    const { lastError } = this.#shared;
+    const isReady = status === 'ready';
+    return {
+      address: this.address,
+      status,
+      lastError: isReady || !lastError ? undefined : describe(lastError),
+    };
   }
 
   /** True once the server was reached and found new enough. */

@@ -5,6 +5,7 @@ import { readBacklog } from './backlog.js';
 import type { Backlog } from './backlog.js';
 import { cancelDelayed } from './cancel.js';
 import { CommandLink } from './connections.js';
+import type { ConnectionInfo } from './connections.js';
 import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
 import { Enqueuer } from './enqueuer.js';
@@ -170,6 +171,11 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
   async getBacklog(group = 'default'): Promise<Backlog> {
     return this.#use(() => readBacklog(this.#link, this.keys, group));
+  }
+
+  /** Where the shared connection leads, and how it is. */
+  get connectionInfo(): ConnectionInfo {
+    return this.#link.info;
   }
 
   /**

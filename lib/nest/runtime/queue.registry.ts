@@ -53,6 +53,11 @@ export class QueueRegistry {
     return this.#registrations.get(name);
   }
 
+  /** The queue, where it is in use: not one that a test has put a fake in place of. */
+  find(name: string): Queue | undefined {
+    return this.#queues.get(name);
+  }
+
   all(): readonly QueueRegistration[] {
     return [...this.#registrations.values()];
   }
