@@ -19,6 +19,7 @@ import type { Handler, Prepared } from './executor.js';
 import type { WorkerHealth } from './health.js';
 import { Held } from './held.js';
 import { Leases } from './leases.js';
+import { detailOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
 import type { ConsumerSettings } from './settings.js';
@@ -39,7 +40,7 @@ const SOON_MS = 10;
 /** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
 const AHEAD_FACTOR = 4;
 /** Ended jobs that may wait for their commit before reading pauses, in multiples of the concurrency. */
-const UNSETTLED_FACTOR = 2;
+const UNSETTLED_FACTOR = 4;
 /** Ids of recovered entries that are remembered; a late reply comes soon or never. */
 const MAX_RECOVERED = 10_000;
 /** What closing may take beyond the deadline for handlers. */
@@ -283,7 +284,7 @@ export class ConsumerCore extends Service {
   /** How many entries may be fetched now. */
   #room(): number {
     const { concurrency, batch } = this.#settings;
-    if (this.#settler.size > Math.max(concurrency * UNSETTLED_FACTOR, this.#settings.ackBatch)) return 0;
+    if (this.#settler.size > Math.max(concurrency, this.#settings.ackBatch) * UNSETTLED_FACTOR) return 0;
     const most = Math.max(batch, concurrency);
     const soon =
       this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
@@ -424,7 +425,7 @@ export class ConsumerCore extends Service {
     if (ran) {
       this.#afterRun(delivery, 'err');
       if (delivery.job)
-        delivery.job.failedReason = outcome.kind === 'dead' ? outcome.detail : String(outcome.error);
+        delivery.job.failedReason = outcome.kind === 'dead' ? outcome.detail : detailOf(outcome.error);
     }
     if (!delivery.lost) {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);
