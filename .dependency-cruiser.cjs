@@ -78,7 +78,7 @@ module.exports = {
       from: {},
       to: {
         path: '(^|/)node_modules/@nestjs/[^/]+/',
-        pathNot: '/@nestjs/[^/]+/(index\\.(d\\.ts|js)|package\\.json)$',
+        pathNot: '/@nestjs/[^/]+/((dist/)?index\\.(d\\.ts|js)|package\\.json)$',
       },
     },
     {

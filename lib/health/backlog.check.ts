@@ -1,0 +1,74 @@
+import type { Backlog, Queue } from '../engine/index.js';
+import { unreachable } from './connection.check.js';
+import type { Finding } from './finding.js';
+import type { BacklogCheckOptions } from './options.js';
+import { within } from './within.js';
+
+interface Threshold {
+  readonly option: keyof BacklogCheckOptions & `max${string}`;
+  readonly of: keyof Backlog;
+  readonly what: (value: number) => string;
+  readonly remedy: string;
+}
+
+const THRESHOLDS: readonly Threshold[] = [
+  {
+    option: 'maxWaiting',
+    of: 'waiting',
+    what: (jobs) => `${jobs} jobs wait`,
+    remedy: 'add workers or raise their concurrency',
+  },
+  {
+    option: 'maxOldestWaitingMs',
+    of: 'oldestWaitingMs',
+    what: (ms) => `the oldest job has waited for ${ms} ms`,
+    remedy: 'check that workers run, or add some',
+  },
+  {
+    option: 'maxDelayed',
+    of: 'delayed',
+    what: (jobs) => `${jobs} jobs are delayed`,
+    remedy: 'look for jobs that fail and are retried, or for a producer gone wild',
+  },
+  {
+    option: 'maxOverdueMs',
+    of: 'overdueMs',
+    what: (ms) => `a delayed job is ${ms} ms late`,
+    remedy: 'check that a worker with delayedEnabled runs',
+  },
+  {
+    option: 'maxDeadLetters',
+    of: 'deadLetters',
+    what: (letters) => `there are ${letters} dead letters`,
+    remedy: 'look at them with peekDlq, mend the cause, replay them',
+  },
+];
+
+/** @param group the consumer group of the queue's workers */
+export async function checkBacklog(
+  name: string,
+  queue: Queue,
+  target: { readonly connection: string; readonly group: string; readonly timeoutMs: number },
+  options: BacklogCheckOptions,
+): Promise<Finding> {
+  try {
+    // The PING, which is shared, goes first: while Redis hangs, probes leave nothing behind that it must do later.
+    const backlog = await within(
+      queue.ping().then(() => queue.getBacklog(target.group)),
+      target.timeoutMs,
+    );
+    return { name, details: backlog, faults: faultsOf(name, backlog, options) };
+  } catch (error) {
+    return { name, details: {}, faults: [unreachable(target.connection, queue, error)] };
+  }
+}
+
+/** A pure function of what the queue holds. */
+export function faultsOf(queue: string, backlog: Backlog, options: BacklogCheckOptions): string[] {
+  return THRESHOLDS.flatMap(({ option, of, what, remedy }) => {
+    const most = options[option];
+    const value = backlog[of];
+    if (most === undefined || value <= most) return [];
+    return [`Queue "${queue}": ${what(value)} (${option} is ${most}): ${remedy}.`];
+  });
+}

@@ -1,0 +1,28 @@
+import { messageOf, type Queue } from '../engine/index.js';
+import type { Finding } from './finding.js';
+import { NoAnswerError, within } from './within.js';
+
+export const ANSWER_TIMEOUT_MS = 1_000;
+
+/** Sends a PING over the connection that the queue shares with all others of it. */
+export async function checkConnection(name: string, queue: Queue, timeoutMs: number): Promise<Finding> {
+  try {
+    const latency = await within(queue.ping(), timeoutMs);
+    const { address, status } = queue.connectionInfo;
+    return { name, details: { address, status, latencyMs: Math.round(latency * 10) / 10 }, faults: [] };
+  } catch (error) {
+    return { name, details: queue.connectionInfo, faults: [unreachable(name, queue, error)] };
+  }
+}
+
+/** Why Redis did not answer a call, and what to look at. */
+export function unreachable(connection: string, queue: Queue, error: unknown): string {
+  const { address, status, lastError } = queue.connectionInfo;
+  const where = `Redis at ${address} (connection "${connection}")`;
+  if (!(error instanceof NoAnswerError)) return `${where} cannot be used: ${messageOf(error)}`;
+  if (status === 'ready') {
+    return `${where} is connected and gave ${error.message}: it hangs, is busy with a slow command, or the network loses packets.`;
+  }
+  const why = lastError === undefined ? '' : `; last error: ${lastError}`;
+  return `${where} is not connected (${status}${why}): check that it runs and can be reached from here.`;
+}

@@ -1,0 +1,2 @@
+export { ChasquiHealthIndicator } from './chasqui.health.js';
+export type * from './options.js';

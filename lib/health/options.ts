@@ -1,0 +1,42 @@
+/** What `checkConnection` takes. */
+export interface ConnectionCheckOptions {
+  /** How long Redis has for its answer, in ms. Default 1,000. Keep it below the timeout of the probe. */
+  timeoutMs?: number;
+  /** Names of connections, as `forRoot` registers them. Default: all that a queue of this process uses. */
+  connections?: readonly string[];
+}
+
+/** What `checkWorkers` takes. A worker that somebody stopped is no fault unless `requireRunning` says so. */
+export interface WorkersCheckOptions {
+  /** Names of queues. Default: all that this process works on. */
+  queues?: readonly string[];
+  /**
+   * Down when a worker has asked for work without an answer for longer than this, in ms. One that is well gets an answer
+   * within its `blockMs`. Default: `blockMs` and ten seconds.
+   */
+  maxUnansweredMs?: number;
+  /** Down when all handlers of a worker have been busy for longer than this, in ms: some may hang. Default: never. */
+  maxFullMs?: number;
+  /** Down for so long after a worker has lost a lease, in ms. Default: never, as the loss is over when it is seen. */
+  leaseLostWithinMs?: number;
+  /** Down when a worker does not run, whoever stopped it. Default false. */
+  requireRunning?: boolean;
+}
+
+/** What `checkBacklog` takes. A threshold that is left out is no reason to be down. */
+export interface BacklogCheckOptions {
+  /** Names of queues. Default: all that this process uses. */
+  queues?: readonly string[];
+  /** How long Redis has for its answer, in ms. Default 1,000. */
+  timeoutMs?: number;
+  /** Most jobs that wait for a worker. */
+  maxWaiting?: number;
+  /** Longest time that a job waits for a worker, in ms. */
+  maxOldestWaitingMs?: number;
+  /** Most jobs in the delayed set. */
+  maxDelayed?: number;
+  /** By how much a delayed job may be late, in ms: if it grows, no worker promotes. */
+  maxOverdueMs?: number;
+  /** Most dead letters. */
+  maxDeadLetters?: number;
+}

@@ -1,0 +1,38 @@
+import { ConfigError } from '../engine/index.js';
+import { boolean, nearestKey, whole, type Check, type Schema } from '../engine/validate.js';
+import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
+
+const names: Check = (value) =>
+  Array.isArray(value) && value.every((name) => typeof name === 'string')
+    ? undefined
+    : 'must be an array of names';
+
+export const connectionSchema: Schema<ConnectionCheckOptions> = { timeoutMs: whole(1), connections: names };
+
+export const workersSchema: Schema<WorkersCheckOptions> = {
+  queues: names,
+  maxUnansweredMs: whole(1),
+  maxFullMs: whole(1),
+  leaseLostWithinMs: whole(1),
+  requireRunning: boolean,
+};
+
+export const backlogSchema: Schema<BacklogCheckOptions> = {
+  queues: names,
+  timeoutMs: whole(1),
+  maxWaiting: whole(0),
+  maxOldestWaitingMs: whole(0),
+  maxDelayed: whole(0),
+  maxOverdueMs: whole(0),
+  maxDeadLetters: whole(0),
+};
+
+/** @throws ConfigError (CMQ-004) for a name that is not there, with the nearest one that is */
+export function checkNames(what: string, given: readonly string[], there: readonly string[]): void {
+  for (const name of given) {
+    if (there.includes(name)) continue;
+    const nearest = nearestKey(name, there);
+    const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+    throw new ConfigError(`Health check: this process has no ${what} "${name}".${hint}`);
+  }
+}
