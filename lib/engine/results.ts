@@ -1,11 +1,11 @@
 import type { QueueKeys } from '../redis/keys.js';
 import type { CommandLink } from './connections.js';
-import { JobFailedError, WaitForResultTimeoutError } from './errors.js';
+import { JobFailedError, ShutdownError, WaitForResultTimeoutError } from './errors.js';
 import type { QueueOptions, WaitForResultOptions } from './options.js';
 import { decodePayload } from './payload.js';
 import { QueueEvents } from './queue-events.js';
 
-type Outcome = 'completed' | 'dead';
+type Outcome = 'completed' | 'dead' | 'closed';
 
 interface Wanted {
   jobId: string;
@@ -77,6 +77,7 @@ export class ResultReader {
     const ended = new Promise<unknown>((resolve, reject) => {
       const onEvent = (outcome: Outcome, reason: string): void => {
         if (outcome === 'completed') resolve(this.get(jobId));
+        else if (outcome === 'closed') reject(new ShutdownError(`Queue "${this.#queue}" was closed.`));
         else reject(new JobFailedError(`Job ${jobId} of queue "${this.#queue}" failed for good: ${reason}.`));
       };
       const onAbort = (): void => {
@@ -117,7 +118,9 @@ export class ResultReader {
     }
   }
 
+  /** Ends what waits, with a ShutdownError. */
   async close(): Promise<void> {
+    for (const listeners of this.#waiting.values()) for (const listener of listeners) listener('closed', '');
     this.#stopLooking();
     await this.#events?.close();
   }

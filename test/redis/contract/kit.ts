@@ -94,7 +94,18 @@ export function next<E extends keyof QueueEventsMap>(
   event: E,
 ): Promise<QueueEventsMap[E]>;
 export function next(emitter: Worker | QueueEvents, event: string): Promise<unknown[]> {
-  return once(emitter as EventEmitter, event, { signal: AbortSignal.timeout(WAIT_MS) });
+  return new Promise((resolve, reject) => {
+    const from = emitter as EventEmitter;
+    const listener = (...args: unknown[]): void => {
+      clearTimeout(timer);
+      resolve(args);
+    };
+    const timer = setTimeout(() => {
+      from.off(event, listener);
+      reject(new Error(`No "${event}" event came in ${WAIT_MS} ms`));
+    }, WAIT_MS);
+    from.once(event, listener);
+  });
 }
 
 /** The first arguments of the next `count` events. */
