@@ -172,3 +172,31 @@ it("the application's own emitter gets all events where it is asked for", async 
   expect(logs).toContain('A listener of "chasqui.mail.worker.active" failed: mistake');
   expect(workerOf(app, 'mail').isRunning()).toBe(true);
 });
+
+it('the compiler knows the events and what they bring', () => {
+  class Checked {
+    // @ts-expect-error -- there is no such event
+    @OnWorkerEvent('complete')
+    complete() {
+      return undefined;
+    }
+
+    // @ts-expect-error -- the second argument is an Error
+    @OnWorkerEvent('failed')
+    failed(_job: Job, message: string) {
+      return message;
+    }
+
+    @OnWorkerEvent('completed')
+    completed(job: Job<{ to: string }>, result: { sent: boolean }) {
+      return [job.data.to, result.sent];
+    }
+
+    // @ts-expect-error -- a completed event has no reason
+    @OnQueueEvent('completed')
+    done({ reason }: DlqEvent) {
+      return reason;
+    }
+  }
+  expect(Checked).toBeDefined();
+});

@@ -346,6 +346,22 @@ describe('ChasquiWorkers', () => {
     await completed;
   });
 
+  it('takes starts and stops in any order, all at once', async () => {
+    const app = await start({ imports: [ChasquiModule.forFeature('mail')], providers: [Sender] });
+    const workers = app.get(ChasquiWorkers, { strict: false });
+    const steps = Array.from({ length: 40 }, (_, index) =>
+      index % 3 === 0 ? workers.start('mail') : workers.stop('mail', { force: index % 5 === 0 }),
+    );
+    await Promise.all([...steps, workers.start('mail')]);
+    expect(await runJob(app, 'mail', 'send')).toMatchObject({ result: 'mail' });
+    // Starts and stops under way do not hold up the end, and leave nothing open behind it.
+    const more = [workers.stop('mail'), workers.start('mail'), workers.stop('mail'), workers.start('mail')];
+    await app.close();
+    await Promise.allSettled(more);
+    expect(workers.isRunning('mail')).toBe(false);
+    await expect(workers.start('mail')).rejects.toMatchObject({ code: 'CMQ-005' });
+  });
+
   it('knows what it has', async () => {
     const app = await start({ imports: [ChasquiModule.forFeature('mail', 'idle')], providers: [Sender] });
     const workers = app.get(ChasquiWorkers, { strict: false });
@@ -369,6 +385,7 @@ describe('ChasquiQueues', () => {
     expect(() => queues.get('mails')).toThrow('Did you mean "mail"?');
     await app.close();
     expect(tenant.isClosed).toBe(true);
+    expect(() => queues.register({ name: 'late' })).toThrow('The application has ended');
   });
 });
 

@@ -91,12 +91,12 @@ export class ChasquiLifecycle
   }
 
   private async drain(): Promise<void> {
-    await this.all(this.workers.all().map((worker) => worker.stop()));
+    await this.all(this.workers.all().map((worker) => worker.end()));
   }
 
   private async disconnect(): Promise<void> {
     await this.all([this.subscriptions.stop()]);
-    await this.all(this.queues.opened().map((queue) => queue.close()));
+    await this.all(this.queues.close());
   }
 
   /** One that cannot be stopped in order must not keep the others from being stopped. */

@@ -28,7 +28,8 @@ export class ChasquiWorkers {
 
   /**
    * Starts a worker that was stopped, or that has `autorun: false`. Running already, it goes on.
-   * @throws ConfigError (CMQ-004) where the process has no worker for the queue; ConnectionError (CMQ-001)
+   * @throws ConfigError (CMQ-004) where the process has no worker for the queue; ConnectionError (CMQ-001);
+   * ShutdownError (CMQ-005) once the application ends
    */
   async start(queue: string): Promise<void> {
     await this.host(queue).start();

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import { Queue } from '../../engine/index.js';
+import { Queue, ShutdownError } from '../../engine/index.js';
 import { DuplicateQueueError } from '../errors.js';
 import { importersOf } from '../importers.js';
 import { getQueueToken } from '../tokens.js';
@@ -12,6 +12,7 @@ import type { QueueRegistration } from './queue.registration.js';
 export class QueueRegistry {
   readonly #registrations = new Map<string, QueueRegistration>();
   readonly #queues = new Map<string, Queue>();
+  #closed = false;
 
   constructor(private readonly modules: ModulesContainer) {}
 
@@ -39,14 +40,24 @@ export class QueueRegistry {
     return registration;
   }
 
-  /** The queue itself; nothing connects before it is used, or checked at boot. */
+  /**
+   * The queue itself; nothing connects before it is used, or checked at boot.
+   * @throws ShutdownError (CMQ-005) for a new one once the application has ended
+   */
   open({ name, queueName, queueOptions }: QueueRegistration): Queue {
     let queue = this.#queues.get(name);
     if (!queue) {
+      if (this.#closed) throw new ShutdownError(`The application has ended: queue "${name}" is not opened.`);
       queue = new Queue(queueName, queueOptions);
       this.#queues.set(name, queue);
     }
     return queue;
+  }
+
+  /** Closes all queues, and lets no new one be opened. */
+  close(): readonly Promise<void>[] {
+    this.#closed = true;
+    return this.opened().map((queue) => queue.close());
   }
 
   get(name: string): QueueRegistration | undefined {

@@ -1,4 +1,4 @@
-import { Worker, type WorkerOptions } from '../../engine/index.js';
+import { ShutdownError, Worker, type WorkerOptions } from '../../engine/index.js';
 import type { JobHandler } from '../job-context/job-context.factory.js';
 
 /**
@@ -8,6 +8,7 @@ import type { JobHandler } from '../job-context/job-context.factory.js';
 export class WorkerHost {
   #worker: Worker | undefined;
   #last: Promise<void> = Promise.resolve();
+  #ended = false;
 
   constructor(
     /** The name by which the code knows the queue. */
@@ -36,10 +37,14 @@ export class WorkerHost {
     return this.next(() => this.open().waitUntilReady());
   }
 
+  /** @throws ShutdownError (CMQ-005) once the application ends */
   start(): Promise<void> {
     return this.next(async () => {
+      if (this.#ended)
+        throw new ShutdownError(`The worker of queue "${this.queue}" ends with the application.`);
       const worker = this.open();
-      if (worker.isRunning()) return;
+      // Closed by a stop that was asked for after this start: its turn comes next.
+      if (worker.isRunning() || worker.isClosed) return;
       // It settles when the worker has stopped; what keeps it from starting, `waitUntilReady` tells as well.
       worker.run().catch(() => undefined);
       await worker.waitUntilReady();
@@ -48,12 +53,19 @@ export class WorkerHost {
 
   /** Waits for running handlers, up to the deadline of the options; gives back what was not started. */
   stop(force = false): Promise<void> {
-    // Not after what is under way: a start that waits for Redis must not hold up the end.
-    const stopping = this.#worker?.close(force);
+    // At once, and not after what is under way: a start that waits for Redis must not hold up the end.
+    this.#worker?.close(force).catch(() => undefined);
     return this.next(async () => {
-      await (stopping ?? this.#worker?.close(force));
+      const worker = this.#worker;
       this.#worker = undefined;
+      await worker?.close(force);
     });
+  }
+
+  /** Stops for good. */
+  end(): Promise<void> {
+    this.#ended = true;
+    return this.stop();
   }
 
   private open(): Worker {
