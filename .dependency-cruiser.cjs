@@ -2,7 +2,7 @@
  * The layers of lib/ and what each may import: an arrow never points up, and there is no cycle.
  *
  *   cli | nest | health | microservices | opentelemetry | bull-board  ->  engine  ->  redis
- *   testing: stands alone; only the CLI may use it
+ *   testing: helpers over engine and the tokens of nest, and servers that stand alone; only the CLI may use it
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */
@@ -58,6 +58,13 @@ module.exports = {
       to: { path: '^lib/testing/' },
     },
     {
+      name: 'testing-on-engine-and-tokens',
+      comment: 'It is loaded where there is no Nest, too.',
+      severity: 'error',
+      from: { path: '^lib/testing/' },
+      to: { path: '^lib/', pathNot: '^lib/(testing|engine)/|^lib/nest/tokens\\.ts$' },
+    },
+    {
       name: 'testing-stands-alone',
       comment: 'The launcher serves the tests of every layer.',
       severity: 'error',
@@ -93,7 +100,8 @@ module.exports = {
       comment: 'What npm happens to have hoisted is not there for a user.',
       severity: 'error',
       from: { path: '^lib/' },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+      // It takes peerDependenciesMeta for a list of dependencies that it does not know.
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     },
     {
       name: 'no-unresolvable',

@@ -54,6 +54,20 @@ export function toNewJob(
   return job;
 }
 
+/** Options of one job over those of its queue. An option given as undefined is one that is not given. */
+export function withDefaults(
+  defaults: JobsOptions | undefined,
+  opts: JobsOptions | undefined,
+): JobsOptions | undefined {
+  if (!defaults) return opts;
+  if (!opts) return defaults;
+  const merged = { ...defaults, ...opts };
+  for (const key of Object.keys(defaults) as (keyof JobsOptions)[]) {
+    if (opts[key] === undefined) Object.assign(merged, { [key]: defaults[key] });
+  }
+  return merged;
+}
+
 /** @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
 export function encodeWithin(name: string, data: unknown, maxPayloadBytes: number): Buffer {
   const payload = encodePayload(data);

@@ -13,7 +13,7 @@ import type { NewJob } from './enqueuer.js';
 import { ConfigError, ConfigTypeError, ShutdownError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
-import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, checkJobOptions, toNewJob } from './new-job.js';
+import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, checkJobOptions, toNewJob, withDefaults } from './new-job.js';
 import type { JobLimits } from './new-job.js';
 import type {
   BulkJobOptions,
@@ -100,7 +100,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    */
   async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
     this.#assertOpen();
-    const merged = this.#merge(opts);
+    const merged = withDefaults(this.#defaults, opts);
     if (merged?.repeat !== undefined)
       return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
     const job = toNewJob(name, data, merged, this.#limits);
@@ -128,7 +128,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
   ): Promise<Job<Data, Result, Name>[]> {
     this.#assertOpen();
-    const merged = jobs.map((job) => this.#merge(job.opts));
+    const merged = jobs.map((job) => withDefaults(this.#defaults, job.opts));
     const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.#limits));
     if (!this.#link.isReady) await this.#link.ready();
     const duplicates = await this.#track(this.#enqueuer.enqueue(fresh));
@@ -218,17 +218,6 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     await Promise.allSettled(this.#running);
     await this.#results.close();
     this.#link.release();
-  }
-
-  #merge(opts: JobsOptions | undefined): JobsOptions | undefined {
-    if (!this.#defaults) return opts;
-    if (!opts) return this.#defaults;
-    const merged = { ...this.#defaults, ...opts };
-    // An option given as undefined is one that is not given.
-    for (const key of Object.keys(this.#defaults) as (keyof JobsOptions)[]) {
-      if (opts[key] === undefined) Object.assign(merged, { [key]: this.#defaults[key] });
-    }
-    return merged;
   }
 
   #toJob(

@@ -1,4 +1,3 @@
-import { REQUEST } from '@nestjs/core';
 import { DEFAULT_CONNECTION } from './constants.js';
 
 /** Token of a queue registered with `ChasquiModule.forFeature`; `@InjectQueue(name)` injects it. */
@@ -10,9 +9,3 @@ export function getQueueToken(name: string): string {
 export function getConnectionToken(name: string = DEFAULT_CONNECTION): string {
   return `ChasquiConnection(${name})`;
 }
-
-/**
- * Injects the job that is being run into a request-scoped provider: `@Inject(JOB_REF) private readonly job: Job`.
- * It is Nest's `REQUEST`: a provider that serves HTTP requests as well gets the request there.
- */
-export const JOB_REF: typeof REQUEST = REQUEST;
