@@ -3,8 +3,9 @@
 --
 -- KEYS stream
 -- ARGV 1 group  2 consumer  3 first  4 last
+--      5 others   '' or ms: only if another worker of the group has read within so many ms
 --      then, per job: entry id, and the new bytes where the attempt counter must carry crashes over, else ''
--- Reply { entries given back }
+-- Reply how many were given back, -1 where there is no other worker to take them.
 --
 -- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
 local stream, group = KEYS[1], ARGV[1]
@@ -13,10 +14,25 @@ local full = sealed(stream)
 if full then
   return full
 end
+if ARGV[5] ~= '' then
+  local others = 0
+  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+    local of = {}
+    for i = 1, #consumer, 2 do
+      of[consumer[i]] = consumer[i + 1]
+    end
+    if of.name ~= ARGV[2] and of.idle < tonumber(ARGV[5]) then
+      others = others + 1
+    end
+  end
+  if others == 0 then
+    return -1
+  end
+end
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local done = {}
 local given = 0
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local id = ARGV[i]
   if own[id] then
     done[#done + 1] = id

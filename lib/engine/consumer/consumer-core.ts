@@ -11,11 +11,13 @@ import { safeSink } from '../metrics.js';
 import { createPromoter } from '../promoter.js';
 import { createScheduler } from '../scheduler.js';
 import { Service } from '../service.js';
+import type { ScriptArgument } from '../../redis/scripts.js';
 import { Announcer } from './announcer.js';
 import { toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
+import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
-import type { Handler, Prepared } from './executor.js';
+import type { Handler } from './executor.js';
 import type { WorkerHealth } from './health.js';
 import { Held } from './held.js';
 import { Leases } from './leases.js';
@@ -35,11 +37,7 @@ export interface ConsumerHooks {
   error: (error: Error) => void;
 }
 
-/** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
-const SOON_MS = 10;
-/** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
-const AHEAD_FACTOR = 4;
-/** Ended jobs that may wait for their commit before reading pauses, in multiples of the concurrency. */
+/** Ended jobs that may wait for their commit before reading pauses, in batches. */
 const UNSETTLED_FACTOR = 4;
 /** Ids of recovered entries that are remembered; a late reply comes soon or never. */
 const MAX_RECOVERED = 10_000;
@@ -54,6 +52,7 @@ export class ConsumerCore extends Service {
   readonly #hooks: ConsumerHooks;
   readonly #executor: Executor;
   readonly #settler: Settler;
+  readonly #dispatcher: Dispatcher;
   readonly #reader: Reader;
   readonly #leases: Leases;
   readonly #announcer: Announcer;
@@ -64,16 +63,6 @@ export class ConsumerCore extends Service {
   readonly #held = new Held();
   /** Entries taken back after a lost reply, in case the reply arrives after all. */
   readonly #recovered = new Set<string>();
-  #waiting: Delivery[] = [];
-  /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
-  #suspects: Prepared[] = [];
-  #suspectRuns = false;
-  #pumping = false;
-  #running = 0;
-  #averageMs: number | undefined;
-  #wantsCapacity: ((count: number) => void) | undefined;
-  #offering = false;
-  #wantsIdle: (() => void)[] = [];
   #leasesLost = 0;
   #leaseLostAt: number | undefined;
 
@@ -140,6 +129,22 @@ export class ConsumerCore extends Service {
       },
       error: onError,
     });
+    this.#dispatcher = new Dispatcher({
+      concurrency: settings.concurrency,
+      batch: settings.batch,
+      unsettled: () => this.#settler.size,
+      mostUnsettled: Math.max(settings.concurrency, settings.ackBatch) * UNSETTLED_FACTOR,
+      prepare: (delivery) => this.#executor.prepare(delivery),
+      run: (prepared) => {
+        this.#executor.run(prepared);
+      },
+      countStart: (delivery) => this.#countStart(delivery),
+      giveBack: (deliveries) => this.#giveBack(deliveries),
+      giveUp: (delivery) => {
+        this.#release([delivery]).catch(onError);
+      },
+      onError,
+    });
     this.#leases = new Leases(link, keys, {
       group: settings.group,
       consumerId: settings.consumerId,
@@ -147,7 +152,7 @@ export class ConsumerCore extends Service {
       blockMs: settings.blockMs,
       clock: settings.clock,
       held: () => this.#held.ids(),
-      room: () => this.#roomForReclaim(),
+      room: () => this.#dispatcher.roomForReclaim(),
       lost: (entryIds) => {
         this.#lose(entryIds);
       },
@@ -200,7 +205,7 @@ export class ConsumerCore extends Service {
       connectTimeoutMs,
       wakeStreams: [...wakes.keys()],
       clock: settings.clock,
-      capacity: () => this.#capacity(),
+      capacity: () => this.#dispatcher.capacity(),
       deliver: (entries) => {
         this.#deliver(entries);
       },
@@ -218,13 +223,13 @@ export class ConsumerCore extends Service {
 
   /** Handlers running now. */
   get running(): number {
-    return this.#running;
+    return this.#dispatcher.running;
   }
 
   get health(): Omit<WorkerHealth, 'state'> {
     const { concurrency, blockMs, clock } = this.#settings;
     return {
-      running: this.#running,
+      running: this.running,
       concurrency,
       blockMs,
       ...this.#reader.health,
@@ -249,19 +254,16 @@ export class ConsumerCore extends Service {
   protected async onStop(deadlineMs: number): Promise<void> {
     const end = this.#settings.clock.monotonic() + deadlineMs;
     const left = (): number => Math.max(0, end - this.#settings.clock.monotonic());
-    this.#wantsCapacity?.(0);
+    this.#dispatcher.stop();
     await this.#reader.stop(Math.min(CLOSING_MS, left() + 500));
-    const unstarted = [...this.#waiting, ...this.#suspects.map(({ delivery }) => delivery)];
-    this.#waiting = [];
-    this.#suspects = [];
-    await settlesWithin(this.#release(unstarted), Math.min(CLOSING_MS, left() + 500));
+    await settlesWithin(this.#release(this.#dispatcher.takeUnstarted()), Math.min(CLOSING_MS, left() + 500));
     await settlesWithin(this.#idle(), left());
     const outliving = [...this.#held].filter((delivery) => delivery.running);
     for (const delivery of outliving) {
       delivery.lost = true;
       delivery.controller?.abort(new ShutdownError('The worker is closing and the grace time is over.'));
     }
-    await settlesWithin(this.#release(outliving), CLOSING_MS);
+    await settlesWithin(this.#release([...this.#dispatcher.takeUnstarted(), ...outliving]), CLOSING_MS);
     await settlesWithin(this.#settler.idle(), Math.max(left(), 500));
     this.#settler.abandon();
     this.#announcer.stop();
@@ -273,152 +275,49 @@ export class ConsumerCore extends Service {
 
   /** The signal of a delivery's handler; made on demand, because most handlers never ask. */
   signalOf(delivery: Delivery): AbortSignal {
-    delivery.controller ??= new AbortController();
+    if (!delivery.controller) {
+      delivery.controller = new AbortController();
+      if (delivery.lost) delivery.controller.abort(this.#leaseLost(delivery));
+    }
     return delivery.controller.signal;
-  }
-
-  #busy(): number {
-    return this.#running + this.#waiting.length + this.#suspects.length;
-  }
-
-  /** How many entries may be fetched now. */
-  #room(): number {
-    const { concurrency, batch } = this.#settings;
-    if (this.#settler.size > Math.max(concurrency, this.#settings.ackBatch) * UNSETTLED_FACTOR) return 0;
-    const most = Math.max(batch, concurrency);
-    const soon =
-      this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
-    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
-    return Math.min(Math.max(most, ahead), concurrency + ahead - this.#busy());
-  }
-
-  /**
-   * How many entries may be taken over now: however busy this worker is, or a backlog would keep the jobs of a worker
-   * that died from running for as long as it lasts.
-   */
-  #roomForReclaim(): number {
-    if (this.isStopping) return 0;
-    const late = this.#suspects.length + this.#waiting.filter(({ crashes }) => crashes > 0).length;
-    return Math.max(0, this.#settings.concurrency - late);
-  }
-
-  #capacity(): Promise<number> {
-    if (this.isStopping) return Promise.resolve(0);
-    const room = this.#room();
-    if (room > 0) return Promise.resolve(room);
-    return new Promise((resolve) => {
-      this.#wantsCapacity = resolve;
-    });
   }
 
   #deliver(entries: readonly StreamEntry[]): void {
     this.#settings.metrics.readerBatch?.({ size: entries.length, reclaimed: 0 });
+    const fresh: Delivery[] = [];
     for (const entry of entries) {
       const delivery = toDelivery(entry, 0);
       // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
       if (this.#recovered.size > 0 && this.#recovered.has(delivery.entryId)) continue;
-      this.#hold(delivery);
+      this.#held.add(delivery);
+      fresh.push(delivery);
     }
-    this.#pump();
+    this.#dispatcher.take(fresh);
   }
 
   #recover(entry: StreamEntry, crashes: number): void {
     const delivery = toDelivery(entry, crashes);
     if (crashes === 0) this.#recovered.add(delivery.entryId);
-    if (this.#held.find(delivery.entryId)) return;
     if (this.#recovered.size > MAX_RECOVERED) this.#recovered.clear();
+    if (this.#held.find(delivery.entryId)) return;
     this.#settings.metrics.readerBatch?.({ size: 1, reclaimed: 1 });
-    this.#hold(delivery);
-    this.#pump();
-  }
-
-  #hold(delivery: Delivery): void {
     this.#held.add(delivery);
-    // What has been left by a worker that died is late already: it goes first.
-    if (delivery.crashes > 0) this.#waiting.unshift(delivery);
-    else this.#waiting.push(delivery);
+    this.#dispatcher.take([delivery]);
   }
 
-  /** Starts what can start. Not from within itself: a handler that returns at once frees its slot while this runs. */
-  #pump(): void {
-    // What arrives while closing goes back.
-    if (this.#pumping || this.isStopping) return;
-    this.#pumping = true;
-    const { concurrency } = this.#settings;
-    const waiting = this.#waiting;
-    let next = 0;
-    while (this.#running < concurrency) {
-      const suspect = this.#suspectRuns ? undefined : this.#suspects.shift();
-      if (suspect) {
-        this.#suspectRuns = true;
-        this.#startAgain(suspect, true);
-        continue;
-      }
-      const delivery = waiting[next++];
-      if (!delivery) break;
-      if (!delivery.lost) this.#begin(delivery);
-    }
-    waiting.splice(0, next);
-    this.#pumping = false;
-    this.#offerCapacity();
-  }
-
-  #begin(delivery: Delivery): void {
-    const prepared = this.#executor.prepare(delivery);
-    if (!prepared) return;
-    if (delivery.crashes === 0) {
-      this.#running += 1;
-      this.#executor.run(prepared);
-    } else if (delivery.crashes > 1 || delivery.attempt >= prepared.maxAttempts) {
-      this.#suspects.push(prepared);
-    } else {
-      this.#startAgain(prepared, false);
-    }
-  }
-
-  /** Starts a job whose worker has died: its start is counted before its handler is called. */
-  #startAgain(prepared: Prepared, suspect: boolean): void {
-    const { delivery } = prepared;
+  async #countStart(delivery: Delivery): Promise<boolean> {
     const { group, consumerId } = this.#settings;
-    this.#running += 1;
     const args = [group, consumerId, delivery.entryId, delivery.crashes + 1];
-    this.#link.run('start', this.#keys, args).then(
-      (ours) => {
-        if (ours === 1 && !delivery.lost && !this.isStopping) {
-          if (suspect) delivery.suspect = true;
-          this.#executor.run(prepared);
-          return;
-        }
-        if (ours !== 1) this.#lose([delivery.entryId]);
-        else
-          this.#release([delivery]).catch((error: unknown) => {
-            this.#report(error);
-          });
-        this.#freeSlot(suspect);
-      },
-      (error: unknown) => {
-        // Its lease runs on: it stays held, and is tried again.
-        this.#report(error);
-        if (!delivery.lost && !this.isStopping) this.#waiting.push(delivery);
-        setTimeout(() => {
-          this.#freeSlot(suspect);
-        }, 250);
-      },
-    );
-  }
-
-  #freeSlot(suspect: boolean): void {
-    this.#running -= 1;
-    if (suspect) this.#suspectRuns = false;
-    this.#pump();
-    if (this.#running === 0) this.#wakeIdle();
+    const ours = (await this.#link.run('start', this.#keys, args)) === 1;
+    if (!ours) this.#lose([delivery.entryId]);
+    return ours;
   }
 
   #onCompleted(completed: Completed): void {
     const { delivery } = completed;
     this.#afterRun(delivery, 'ok');
     if (!delivery.lost) this.#settler.complete(completed);
-    this.#freeSlot(delivery.suspect);
+    this.#dispatcher.ended(delivery, delivery.durationUs / 1000);
   }
 
   #onFailed(delivery: Delivery, outcome: Outcome, ran: boolean): void {
@@ -431,33 +330,18 @@ export class ConsumerCore extends Service {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);
       else this.#settler.bury(delivery, outcome, ran);
     }
-    if (ran) this.#freeSlot(delivery.suspect);
+    if (ran) this.#dispatcher.ended(delivery, delivery.durationUs / 1000);
   }
 
   #afterRun(delivery: Delivery, kind: 'ok' | 'err'): void {
     const { attempt, name, durationUs, job } = delivery;
-    const ms = durationUs / 1000;
-    this.#averageMs = this.#averageMs === undefined ? ms : this.#averageMs + (ms - this.#averageMs) * 0.05;
     if (job) job.finishedOn = this.#settings.clock.now();
     this.#settings.metrics.jobOutcome?.({ kind, attempt, handlerDurationUs: durationUs, name });
   }
 
-  /** Tells a reader that waits. At the end of the tick: handlers that end together make room for one larger read. */
-  #offerCapacity(): void {
-    if (!this.#wantsCapacity || this.#offering) return;
-    this.#offering = true;
-    process.nextTick(() => {
-      this.#offering = false;
-      const room = this.isStopping ? 0 : this.#room();
-      if (room <= 0 && !this.isStopping) return;
-      this.#wantsCapacity?.(room);
-      this.#wantsCapacity = undefined;
-    });
-  }
-
   #settled(delivery: Delivery): void {
     this.#held.remove(delivery);
-    this.#offerCapacity();
+    this.#dispatcher.offerCapacity();
   }
 
   #lose(entryIds: readonly string[]): void {
@@ -468,9 +352,7 @@ export class ConsumerCore extends Service {
       lost += 1;
       delivery.lost = true;
       this.#held.remove(delivery);
-      const error = new LeaseLostError(
-        `The lease on job ${delivery.jobId || entryId} of queue "${this.#keys.queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms, and another has taken the job over. What its handler does here no longer counts.`,
-      );
+      const error = this.#leaseLost(delivery);
       delivery.controller?.abort(error);
       this.#report(error);
     }
@@ -478,6 +360,12 @@ export class ConsumerCore extends Service {
     this.#leasesLost += lost;
     this.#leaseLostAt = this.#settings.clock.monotonic();
     this.#settings.metrics.leaseLost?.({ count: lost });
+  }
+
+  #leaseLost({ jobId, entryId }: Delivery): LeaseLostError {
+    return new LeaseLostError(
+      `The lease on job ${jobId || entryId} of queue "${this.#keys.queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms, and another has taken the job over. What its handler does here no longer counts.`,
+    );
   }
 
   #reportVanished(entryIds: readonly string[]): void {
@@ -495,34 +383,37 @@ export class ConsumerCore extends Service {
     // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
     // them. Whatever becomes of their leases now concerns nobody.
     for (const delivery of ours) delivery.lost = true;
-    const { group, consumerId } = this.#settings;
     try {
-      for (let from = 0; from < ours.length; from += 500) {
-        const batch = ours.slice(from, from + 500);
-        const [first, last] = boundsOf(batch.map(({ entryId }) => entryId));
-        const args: (string | Buffer)[] = [group, consumerId, first, last];
-        for (const delivery of batch) args.push(delivery.entryId, bytesToReturn(delivery));
-        await this.#link.run('release', this.#keys, args);
-      }
+      for (let from = 0; from < ours.length; from += 500)
+        await this.#return(ours.slice(from, from + 500), '');
     } finally {
       for (const delivery of ours) this.#held.remove(delivery);
     }
   }
 
-  /** Resolves when no handler runs and every outcome is committed. */
-  async #idle(): Promise<void> {
-    if (this.#running > 0) {
-      await new Promise<void>((resolve) => {
-        this.#wantsIdle.push(resolve);
-      });
-    }
-    await this.#settler.idle();
+  /** The same for jobs that wait here too long, if there is another worker to take them; else they stay. */
+  async #giveBack(deliveries: readonly Delivery[]): Promise<boolean> {
+    const ours = deliveries.filter(({ isHeld }) => isHeld);
+    if (ours.length === 0) return true;
+    // An idle worker reads once a block time.
+    const given = await this.#return(ours, 2 * this.#settings.blockMs);
+    if (given < 0) return false;
+    for (const delivery of ours) this.#held.remove(delivery);
+    return true;
   }
 
-  #wakeIdle(): void {
-    const waiting = this.#wantsIdle;
-    this.#wantsIdle = [];
-    for (const resolve of waiting) resolve();
+  async #return(deliveries: readonly Delivery[], othersMs: number | ''): Promise<number> {
+    const { group, consumerId } = this.#settings;
+    const [first, last] = boundsOf(deliveries.map(({ entryId }) => entryId));
+    const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
+    for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
+    return (await this.#link.run('release', this.#keys, args)) as number;
+  }
+
+  /** Resolves when no handler runs and every outcome is committed. */
+  async #idle(): Promise<void> {
+    await this.#dispatcher.idle();
+    await this.#settler.idle();
   }
 
   #report(error: unknown): void {

@@ -180,6 +180,9 @@ export class Reader extends Service {
   async #createGroups(): Promise<void> {
     await this.#createGroup(this.#keys.stream, '0');
     for (const stream of this.#settings.wakeStreams) await this.#createGroup(stream, '$');
+    // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
+    const { group, consumerId } = this.#settings;
+    await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
   }
 
   async #createGroup(stream: string, from: string): Promise<void> {

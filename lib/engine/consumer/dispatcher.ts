@@ -1,0 +1,248 @@
+import type { Delivery } from './delivery.js';
+import type { Prepared } from './executor.js';
+
+export interface DispatcherSettings {
+  concurrency: number;
+  /** Most entries fetched at once while nothing is known of the handlers' pace. */
+  batch: number;
+  /** Jobs that have ended and are not committed. */
+  unsettled: () => number;
+  /** So many of them stop the reading. */
+  mostUnsettled: number;
+  /** Undefined where the job cannot run: then its outcome is on its way already. */
+  prepare: (delivery: Delivery) => Prepared | undefined;
+  run: (prepared: Prepared) => void;
+  /** Counts a start in Redis; false where the lease is not ours any more. */
+  countStart: (delivery: Delivery) => Promise<boolean>;
+  /** Gives unstarted jobs back, if another worker is there to take them; false where none is. */
+  giveBack: (deliveries: readonly Delivery[]) => Promise<boolean>;
+  /** A start that came too late: the worker closes. */
+  giveUp: (delivery: Delivery) => void;
+  onError: (error: unknown) => void;
+}
+
+/** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
+const SOON_MS = 10;
+/** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
+const AHEAD_FACTOR = 4;
+/** A job that has waited for a handler for so long was fetched on a wrong guess. */
+const STUCK_MS = 250;
+/** After a start could not be counted, until the next try. */
+const AGAIN_MS = 250;
+
+/**
+ * Decides what starts, and how much may be fetched. Holds what was fetched and has not started: as little as keeps the
+ * handlers busy, by the running average of how long they take.
+ */
+export class Dispatcher {
+  readonly #settings: DispatcherSettings;
+  #waiting: Delivery[] = [];
+  /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
+  #suspects: Prepared[] = [];
+  #suspectRuns = false;
+  #running = 0;
+  #averageMs: number | undefined;
+  #pumping = false;
+  #offering = false;
+  #stopped = false;
+  #stuckTimer: NodeJS.Timeout | undefined;
+  #wantsCapacity: ((count: number) => void) | undefined;
+  #wantsIdle: (() => void)[] = [];
+
+  constructor(settings: DispatcherSettings) {
+    this.#settings = settings;
+  }
+
+  /** Handlers running now, and starts being counted. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Resolves with how many entries may be fetched, as soon as there is room for one; with 0 when nothing more is. */
+  capacity(): Promise<number> {
+    if (this.#stopped) return Promise.resolve(0);
+    const room = this.#room();
+    if (room > 0) return Promise.resolve(room);
+    return new Promise((resolve) => {
+      this.#wantsCapacity = resolve;
+    });
+  }
+
+  /**
+   * How many entries may be taken over now: however busy this worker is, or a backlog would keep the jobs of a worker
+   * that died from running for as long as it lasts.
+   */
+  roomForReclaim(): number {
+    if (this.#stopped) return 0;
+    const late = this.#suspects.length + this.#waiting.filter(({ crashes }) => crashes > 0).length;
+    return Math.max(0, this.#settings.concurrency - late);
+  }
+
+  /** Takes jobs in, and starts what can start. What a worker that died has left is late already: it goes first. */
+  take(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      if (delivery.crashes > 0) this.#waiting.unshift(delivery);
+      else this.#waiting.push(delivery);
+    }
+    this.#pump();
+  }
+
+  /** A handler has returned after so many ms. */
+  ended(delivery: Delivery, ms: number): void {
+    this.#averageMs = this.#averageMs === undefined ? ms : this.#averageMs + (ms - this.#averageMs) * 0.05;
+    this.#freeSlot(delivery.suspect);
+  }
+
+  /** Tells a reader that waits. At the end of the tick: handlers that end together make room for one larger read. */
+  offerCapacity(): void {
+    if (!this.#wantsCapacity || this.#offering) return;
+    this.#offering = true;
+    process.nextTick(() => {
+      this.#offering = false;
+      const room = this.#stopped ? 0 : this.#room();
+      if (room <= 0 && !this.#stopped) return;
+      this.#wantsCapacity?.(room);
+      this.#wantsCapacity = undefined;
+    });
+  }
+
+  /** Starts nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#stuckTimer);
+    this.offerCapacity();
+  }
+
+  /** What has not started, for the last time. */
+  takeUnstarted(): Delivery[] {
+    const unstarted = [...this.#waiting, ...this.#suspects.map(({ delivery }) => delivery)];
+    this.#waiting = [];
+    this.#suspects = [];
+    return unstarted;
+  }
+
+  /** Resolves when no handler runs. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wantsIdle.push(resolve);
+    });
+  }
+
+  /** How many entries may be fetched now. */
+  #room(): number {
+    const { concurrency, batch, unsettled, mostUnsettled } = this.#settings;
+    if (unsettled() > mostUnsettled) return 0;
+    const busy = this.#running + this.#waiting.length + this.#suspects.length;
+    const most = Math.max(batch, concurrency);
+    const soon =
+      this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
+    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
+    return Math.min(Math.max(most, ahead), concurrency + ahead - busy);
+  }
+
+  /** Not from within itself: a handler that returns at once frees its slot while this runs. */
+  #pump(): void {
+    // What arrives while closing goes back.
+    if (this.#pumping || this.#stopped) return;
+    this.#pumping = true;
+    const waiting = this.#waiting;
+    let next = 0;
+    while (this.#running < this.#settings.concurrency) {
+      const suspect = this.#suspectRuns ? undefined : this.#suspects.shift();
+      if (suspect) {
+        this.#startAgain(suspect, true);
+        continue;
+      }
+      const delivery = waiting[next++];
+      if (!delivery) break;
+      if (!delivery.lost) this.#begin(delivery);
+    }
+    waiting.splice(0, next);
+    this.#pumping = false;
+    if (waiting.length > 0) this.#watch();
+    this.offerCapacity();
+  }
+
+  #begin(delivery: Delivery): void {
+    const prepared = this.#settings.prepare(delivery);
+    if (!prepared) return;
+    if (delivery.crashes === 0) {
+      this.#running += 1;
+      this.#settings.run(prepared);
+    } else if (delivery.crashes > 1 || delivery.attempt >= prepared.maxAttempts) {
+      this.#suspects.push(prepared);
+    } else {
+      this.#startAgain(prepared, false);
+    }
+  }
+
+  /** Starts a job whose worker has died: its start is counted before its handler is called. */
+  #startAgain(prepared: Prepared, suspect: boolean): void {
+    const { delivery } = prepared;
+    this.#running += 1;
+    if (suspect) this.#suspectRuns = true;
+    this.#settings.countStart(delivery).then(
+      (ours) => {
+        if (ours && !delivery.lost && !this.#stopped) {
+          delivery.suspect = suspect;
+          this.#settings.run(prepared);
+          return;
+        }
+        if (ours) this.#settings.giveUp(delivery);
+        this.#freeSlot(suspect);
+      },
+      (error: unknown) => {
+        // Its lease runs on: it stays held, and is tried again.
+        this.#settings.onError(error);
+        if (!delivery.lost) this.#waiting.push(delivery);
+        setTimeout(() => {
+          this.#freeSlot(suspect);
+        }, AGAIN_MS);
+      },
+    );
+  }
+
+  #freeSlot(suspect: boolean): void {
+    this.#running -= 1;
+    if (suspect) this.#suspectRuns = false;
+    this.#pump();
+    if (this.#running > 0) return;
+    const waiting = this.#wantsIdle;
+    this.#wantsIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Looks after a while whether what waits now still does. */
+  #watch(): void {
+    if (this.#stuckTimer || this.#stopped) return;
+    const first = this.#waiting[0];
+    this.#stuckTimer = setTimeout(() => {
+      this.#stuckTimer = undefined;
+      if (this.#waiting.length === 0) return;
+      if (this.#waiting[0] === first) this.#giveBack();
+      this.#watch();
+    }, STUCK_MS);
+  }
+
+  /**
+   * Handlers have become slow all at once, and what was fetched for their former pace would wait for them here while
+   * other workers may be idle. Where there is no other worker it stays: giving it back would only change its order.
+   */
+  #giveBack(): void {
+    this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
+    const fresh = this.#waiting.filter(({ crashes, lost }) => crashes === 0 && !lost);
+    if (fresh.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ crashes, lost }) => crashes > 0 && !lost);
+    this.#settings.giveBack(fresh).then(
+      (given) => {
+        if (given) this.offerCapacity();
+        else this.take(fresh);
+      },
+      (error: unknown) => {
+        this.#settings.onError(error);
+        this.take(fresh);
+      },
+    );
+  }
+}
