@@ -1,20 +1,15 @@
-import { isCluster } from '../redis/client.js';
-import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { readBacklog } from './backlog.js';
 import type { Backlog } from './backlog.js';
 import { cancelDelayed } from './cancel.js';
-import { CommandLink } from './connections.js';
 import type { ConnectionInfo } from './connections.js';
 import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
-import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
-import { ConfigError, ConfigTypeError, ShutdownError } from './errors.js';
+import { ConfigTypeError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
-import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES, checkJobOptions, toNewJob, withDefaults } from './new-job.js';
-import type { JobLimits } from './new-job.js';
+import { MAX_DELAY_SECS, checkJobOptions, toNewJob, withDefaults } from './new-job.js';
 import type {
   BulkJobOptions,
   JobsOptions,
@@ -24,13 +19,10 @@ import type {
   WaitForResultOptions,
 } from './options.js';
 import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
+import { ProducerCore } from './producer-core.js';
 import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
-import { ResultReader } from './results.js';
 import { queueSchema, waitSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
-
-export const MAX_STREAM_LEN = 1_000_000;
-export const EVENTS_MAX_STREAM_LEN = 100_000;
 
 /**
  * The producing side of one queue. Connects on first use; give the queues and workers of an app the same `connection`
@@ -43,14 +35,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   readonly opts: QueueOptions;
   /** All keys of the queue in Redis. */
   readonly keys: QueueKeys;
-  readonly #link: CommandLink;
-  readonly #enqueuer: Enqueuer;
-  readonly #limits: JobLimits;
+  readonly #core: ProducerCore;
   readonly #defaults: JobsOptions | undefined;
-  readonly #results: ResultReader;
-  readonly #eventsCap: number;
-  readonly #running = new Set<Promise<unknown>>();
-  #closing: Promise<void> | undefined;
 
   /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
   constructor(name: string, opts: QueueOptions) {
@@ -58,27 +44,12 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
     this.name = name;
     this.opts = opts;
-    this.keys = queueKeys(name);
-    this.#limits = {
-      maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
-      maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
-    };
     this.#defaults = opts.defaultJobOptions;
-    if (this.#defaults?.delay !== undefined) checkDelay(this.#defaults.delay, this.#limits.maxDelayMs);
-    this.#eventsCap = opts.eventsEnabled === false ? 0 : (opts.eventsMaxStreamLen ?? EVENTS_MAX_STREAM_LEN);
-    this.#link = new CommandLink(opts.connection, opts);
-    if (opts.durability && isCluster(this.#link.client)) {
-      this.#link.release();
-      throw new ConfigError(
-        `Queue "${name}": "durability" needs a single master; a cluster cannot route WAIT.`,
-      );
+    if (this.#defaults?.delay !== undefined) {
+      checkDelay(this.#defaults.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
     }
-    this.#enqueuer = new Enqueuer(this.#link, this.keys, {
-      maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
-      eventsCap: this.#eventsCap,
-      durability: opts.durability,
-    });
-    this.#results = new ResultReader(name, this.keys, this.#link, opts);
+    this.#core = new ProducerCore(name, opts);
+    this.keys = this.#core.keys;
   }
 
   /**
@@ -86,8 +57,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   async waitUntilReady(): Promise<void> {
-    this.#assertOpen();
-    await this.#link.ready();
+    await this.#core.use(() => Promise.resolve());
   }
 
   /**
@@ -99,13 +69,12 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * ConnectionError (CMQ-001; its `unknownOutcome` says whether the job may have been added all the same)
    */
   async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
-    this.#assertOpen();
+    this.#core.assertOpen();
     const merged = withDefaults(this.#defaults, opts);
     if (merged?.repeat !== undefined)
       return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
-    const job = toNewJob(name, data, merged, this.#limits);
-    if (!this.#link.isReady) await this.#link.ready();
-    const duplicates = await this.#track(this.#enqueuer.enqueue([job]));
+    const job = toNewJob(name, data, merged, this.#core.limits);
+    const duplicates = await this.#core.enqueue([job]);
     return this.#toJob(job, data, merged, duplicates.has(0));
   }
 
@@ -127,11 +96,10 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async addBulk(
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
   ): Promise<Job<Data, Result, Name>[]> {
-    this.#assertOpen();
+    this.#core.assertOpen();
     const merged = jobs.map((job) => withDefaults(this.#defaults, job.opts));
-    const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.#limits));
-    if (!this.#link.isReady) await this.#link.ready();
-    const duplicates = await this.#track(this.#enqueuer.enqueue(fresh));
+    const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.#core.limits));
+    const duplicates = await this.#core.enqueue(fresh);
     return fresh.map((job, index) =>
       this.#toJob(job, (jobs[index] as { data: Data }).data, merged[index], duplicates.has(index)),
     );
@@ -140,7 +108,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** Up to `limit` dead letters, oldest first; they stay where they are. */
   async peekDlq(limit = 20): Promise<DlqEntry[]> {
     checkLimit(limit);
-    return this.#use(() => peekDlq(this.#link, this.keys, limit));
+    return this.#core.use(() => peekDlq(this.#core.link, this.keys, limit));
   }
 
   /**
@@ -149,33 +117,37 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    */
   async replayDlq(limit = 100): Promise<number> {
     checkLimit(limit);
-    return this.#use(() => replayDlq(this.#link, this.keys, limit, this.#eventsCap));
+    return this.#core.use(() => replayDlq(this.#core.link, this.keys, limit, this.#core.eventsCap));
   }
 
   /** Cancels a job that is delayed or waits for a retry: 1 if it was still there, else 0. Then it never runs. */
   async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
-    return this.#use(async () => ((await cancelDelayed(this.#link, this.keys, [jobId]))[0] === true ? 1 : 0));
+    return this.#core.use(async () =>
+      (await cancelDelayed(this.#core.link, this.keys, [jobId]))[0] === true ? 1 : 0,
+    );
   }
 
   /** Up to `limit` repeatable specs, by their next fire; without their data, so that listing thousands is cheap. */
   async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
-    return this.#use(async () => (await listRepeatables(this.#link, this.keys, limit)).map(toJobMeta));
+    return this.#core.use(async () =>
+      (await listRepeatables(this.#core.link, this.keys, limit)).map(toJobMeta),
+    );
   }
 
   /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
   async removeRepeatableByKey(key: string): Promise<boolean> {
-    return this.#use(() => removeRepeatable(this.#link, this.keys, key));
+    return this.#core.use(() => removeRepeatable(this.#core.link, this.keys, key));
   }
 
   /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
   async getBacklog(group = 'default'): Promise<Backlog> {
-    return this.#use(() => readBacklog(this.#link, this.keys, group));
+    return this.#core.use(() => readBacklog(this.#core.link, this.keys, group));
   }
 
   /** Where the shared connection leads, and how it is. */
   get connectionInfo(): ConnectionInfo {
-    return this.#link.info;
+    return this.#core.link.info;
   }
 
   /**
@@ -184,40 +156,32 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @throws ConnectionError (CMQ-001)
    */
   async ping(): Promise<number> {
-    return this.#use(() => this.#link.ping());
+    return this.#core.use(() => this.#core.link.ping());
   }
 
   /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */
   async getJobResult(jobId: string): Promise<Result | undefined> {
-    return (await this.#use(() => this.#results.get(jobId))) as Result | undefined;
+    return (await this.#core.use(() => this.#core.results.get(jobId))) as Result | undefined;
   }
 
   /** @internal For `Job.waitForResult`. */
   async waitForResult(jobId: string, options: WaitForResultOptions = {}): Promise<unknown> {
     checkOptions('waitForResult', waitSchema, options);
-    this.#assertOpen();
-    return this.#results.wait(jobId, options);
+    this.#core.assertOpen();
+    return this.#core.results.wait(jobId, options);
   }
 
   /** Waits for calls under way, then lets go of the connection. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#core.close();
   }
 
   get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#core.isClosed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #close(): Promise<void> {
-    // Each of them has a deadline of its own.
-    await Promise.allSettled(this.#running);
-    await this.#results.close();
-    this.#link.release();
   }
 
   #toJob(
@@ -244,32 +208,13 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     data: Data,
     opts: JobsOptions & { repeat: RepeatOptions },
   ): Promise<Job<Data, Result, Name>> {
-    checkJobOptions(opts, this.#limits);
+    checkJobOptions(opts, this.#core.limits);
     const spec = toRepeatableSpec(name, data, opts);
-    const { maxPayloadBytes } = this.#limits;
-    const { key, outcome } = await this.#use(() =>
-      upsertRepeatable(this.#link, this.keys, spec, { maxPayloadBytes }),
+    const { maxPayloadBytes } = this.#core.limits;
+    const { key, outcome } = await this.#core.use(() =>
+      upsertRepeatable(this.#core.link, this.keys, spec, { maxPayloadBytes }),
     );
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
     return this.#toJob(job, data, opts, outcome === 'unchanged');
-  }
-
-  async #use<T>(work: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    await this.#link.ready();
-    return this.#track(work());
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#running.add(work);
-    const done = (): void => {
-      this.#running.delete(work);
-    };
-    work.then(done, done);
-    return work;
-  }
-
-  #assertOpen(): void {
-    if (this.#closing) throw new ShutdownError(`Queue "${this.name}" is closed.`);
   }
 }
