@@ -103,6 +103,11 @@ export class Child {
     await this.order('add', { jobs });
   }
 
+  /** Adds jobs without an id of their own, in one tick; rejects when one fails. */
+  async addPlain(count: number): Promise<void> {
+    await this.order('add-plain', { count });
+  }
+
   /** Lets the handlers go that hold. */
   async release(): Promise<void> {
     await this.order('release');

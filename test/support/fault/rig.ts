@@ -149,6 +149,14 @@ export class Rig implements AsyncDisposable {
     });
   }
 
+  /** Resolves when the work stream has so many entries. */
+  async stored(client: Redis, count: number): Promise<void> {
+    await waitUntil(`${count} entries`, 5_000, async () => {
+      const length = await client.xlen(this.keys.stream);
+      return length >= count ? undefined : `${length}`;
+    });
+  }
+
   /** Reads every ledger from its file, and Redis. */
   async check(client: Redis, removed?: readonly string[]): Promise<Findings> {
     return compare(this.#paths.flatMap(readLedger), await readStored(client, this.keys), removed);

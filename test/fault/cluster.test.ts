@@ -1,0 +1,66 @@
+import { Cluster } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RedisCluster } from '../../lib/testing/index.js';
+import { withAdmin } from '../../lib/testing/server/admin.js';
+import { violations } from '../support/fault/checker.js';
+import { Rig } from '../support/fault/rig.js';
+
+let cluster: RedisCluster;
+
+beforeAll(async () => {
+  cluster = await RedisCluster.start();
+});
+
+afterAll(() => cluster.stop());
+
+const worker = { claimMinIdleMs: 6_000, blockMs: 1_000, concurrency: 10 };
+
+/** What an operator's resharding does with one slot, a few keys at a time. */
+async function migrate(key: string, pauseMs: number): Promise<void> {
+  const nodes = await Promise.all(
+    cluster.nodes.map(async (node) => ({
+      node,
+      id: await withAdmin(node, (client) => client.call('CLUSTER', 'MYID') as Promise<string>),
+    })),
+  );
+  const slot = await withAdmin(cluster.nodes[0]!, (client) => client.cluster('KEYSLOT', key));
+  const from = nodes[Math.floor((slot * nodes.length) / 16_384)]!;
+  const to = nodes.find((node) => node !== from)!;
+  await withAdmin(to.node, (client) => client.cluster('SETSLOT', slot, 'IMPORTING', from.id));
+  await withAdmin(from.node, (client) => client.cluster('SETSLOT', slot, 'MIGRATING', to.id));
+  for (;;) {
+    const keys = await withAdmin(from.node, (client) => client.cluster('GETKEYSINSLOT', slot, 20));
+    if (keys.length === 0) break;
+    await withAdmin(from.node, (client) =>
+      client.call('MIGRATE', to.node.host, to.node.port, '', 0, 5_000, 'KEYS', ...keys),
+    );
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+  }
+  for (const { node } of [to, from, ...nodes]) {
+    await withAdmin(node, (client) => client.cluster('SETSLOT', slot, 'NODE', to.id));
+  }
+}
+
+describe('a cluster of three', () => {
+  it('works, and goes on while the slot of the queue moves to another node under load', async () => {
+    await using rig = new Rig({ connection: { cluster: [...cluster.startNodes] } });
+    const client = new Cluster([...cluster.startNodes]);
+    await rig.worker('one', worker);
+    await rig.worker('two', worker);
+    const producer = rig.producer();
+    let count = 0;
+    const load = rig.load(4, () => {
+      count += 1;
+      return producer.add({ do: count % 5 === 0 ? 'fail' : 'finish' }, { attempts: 2, backoff: 20 });
+    });
+    await rig.until('COMPLETED', 200, 10_000);
+    await migrate(rig.keys.stream, 50);
+    const before = rig.ids('COMPLETED').size;
+    await rig.until('COMPLETED', before + 200, worker.blockMs + 2_000);
+    await load.stop();
+    await rig.drained(client as unknown as Redis, 15_000);
+    expect(violations(await rig.check(client as unknown as Redis))).toEqual([]);
+    client.disconnect();
+  }, 60_000);
+});
