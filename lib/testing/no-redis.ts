@@ -1,0 +1,26 @@
+import { EventEmitter } from 'node:events';
+import { NotSupportedError, type Connection } from '../engine/index.js';
+
+/** A connection that leads nowhere: what would need Redis rejects at once, and says so. */
+export function noRedis(owner: string): Connection {
+  const refuse = (): Promise<never> =>
+    Promise.reject(
+      new NotSupportedError(
+        `${owner} has no Redis behind it: it records add, addBulk, addUnique and remove. Use TestRedis for the rest.`,
+      ),
+    );
+  // The version check at first use is not what the caller asked for; what they asked for is refused after it.
+  const call = (command: string): Promise<unknown> =>
+    command === 'HELLO' ? Promise.resolve(['server', 'redis', 'version', '99.0.0']) : refuse();
+  const client = Object.assign(new EventEmitter(), {
+    status: 'ready',
+    options: { host: 'nowhere', port: 0 },
+    call,
+    callBuffer: refuse,
+    sendCommand: refuse,
+    duplicate: (): never => {
+      throw new NotSupportedError(`${owner} has no Redis to subscribe to. Use TestRedis.`);
+    },
+  });
+  return client as unknown as Connection;
+}

@@ -1,0 +1,35 @@
+import { Job, type JobsOptions } from '../engine/index.js';
+
+export interface TestJobInit<Data, Name extends string = string> {
+  readonly data: Data;
+  /** Default: empty. */
+  readonly name?: Name;
+  /** Default `test-job`. */
+  readonly id?: string;
+  /** Default `test`. */
+  readonly queueName?: string;
+  /** Default 1. */
+  readonly attemptsMade?: number;
+  readonly opts?: JobsOptions;
+  /** What `job.signal` gives. Default: one that is never aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** A job to call a handler with in a unit test. `job.updateProgress` sets `job.progress`, and nobody hears of it. */
+export function testJob<Data = unknown, Result = unknown, Name extends string = string>(
+  init: TestJobInit<Data, Name>,
+): Job<Data, Result, Name> {
+  const { data, name = '', id = 'test-job', queueName = 'test', attemptsMade = 1, opts = {} } = init;
+  const signal = init.signal ?? new AbortController().signal;
+  const owner = { name: queueName, signalOf: () => signal };
+  return new Job<Data, Result, Name>(owner, {
+    id,
+    name,
+    data,
+    opts,
+    attemptsMade,
+    timestamp: opts.timestamp ?? Date.now(),
+    delay: opts.delay ?? 0,
+    context: owner,
+  });
+}

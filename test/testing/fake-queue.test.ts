@@ -1,0 +1,183 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import {
+  InjectQueue,
+  JobData,
+  JobRef,
+  JobSignal,
+  OnJob,
+  Processor,
+  Queue,
+  QueueFullError,
+  getQueueToken,
+} from '../../lib/index.js';
+import type { Job } from '../../lib/index.js';
+import { FakeQueue, fakeQueueProvider, testJob } from '../../lib/testing/index.js';
+
+interface Welcome {
+  to: string;
+}
+
+@Injectable()
+class SignupService {
+  constructor(@InjectQueue('welcome') private readonly welcome: Queue<Welcome>) {}
+
+  async signUp(to: string): Promise<string> {
+    const job = await this.welcome.add('send', { to });
+    await this.welcome.add('remind', { to }, { delay: 60_000, jobId: `remind:${to}` });
+    return job.id;
+  }
+
+  leave(to: string): Promise<number> {
+    return this.welcome.remove(`remind:${to}`);
+  }
+}
+
+describe('FakeQueue', () => {
+  it('is a queue for whoever asks for one, and records what is added', async () => {
+    const queue = new FakeQueue<Welcome>('welcome', { defaultJobOptions: { attempts: 5 } });
+    expectTypeOf(queue).toExtend<Queue<Welcome>>();
+    const id = await new SignupService(queue).signUp('ada@example.com');
+    expect(queue).toBeInstanceOf(Queue);
+    expect(queue.added).toEqual([
+      { id, name: 'send', data: { to: 'ada@example.com' }, opts: { attempts: 5 } },
+      {
+        id: 'remind:ada@example.com',
+        name: 'remind',
+        data: { to: 'ada@example.com' },
+        opts: { attempts: 5, delay: 60_000, jobId: 'remind:ada@example.com' },
+      },
+    ]);
+    expectTypeOf(queue.added[0]!.data).toEqualTypeOf<Welcome>();
+  });
+
+  it('takes the place of a queue in a module, typed', async () => {
+    const module = await Test.createTestingModule({
+      providers: [SignupService, fakeQueueProvider<Welcome>('welcome')],
+    }).compile();
+    await module.get(SignupService).signUp('ada@example.com');
+    const queue = module.get<FakeQueue<Welcome>>(getQueueToken('welcome'));
+    expect(queue.added.map(({ name }) => name)).toEqual(['send', 'remind']);
+    await module.close();
+  });
+
+  it('adds a job of one id once', async () => {
+    const queue = new FakeQueue('welcome');
+    const first = await queue.addUnique('send', 1, { jobId: 'a' });
+    const second = await queue.add('send', 2, { jobId: 'a' });
+    expect([first.duplicate, second.duplicate]).toEqual([false, true]);
+    expect(queue.added).toMatchObject([{ id: 'a', data: 1 }]);
+    await expect(queue.addUnique('send', 3, {})).rejects.toThrow('addUnique needs opts.jobId');
+  });
+
+  it('cancels what is delayed', async () => {
+    const queue = new FakeQueue<Welcome>('welcome');
+    const service = new SignupService(queue);
+    await service.signUp('ada@example.com');
+    expect(await service.leave('ada@example.com')).toBe(1);
+    expect(await service.leave('ada@example.com')).toBe(0);
+    expect(queue.added.map(({ name }) => name)).toEqual(['send']);
+  });
+
+  it('records bulks and schedules', async () => {
+    const queue = new FakeQueue('reports');
+    const jobs = await queue.addBulk([
+      { name: 'a', data: 1 },
+      { name: 'b', data: 2, opts: { delay: 5 } },
+    ]);
+    expect(jobs.map(({ name, delay }) => [name, delay])).toEqual([
+      ['a', 0],
+      ['b', 5],
+    ]);
+    const spec = await queue.add('digest', null, { repeat: { pattern: '0 8 * * *' } });
+    expect(queue.added.at(-1)).toMatchObject({ id: spec.id, name: 'digest' });
+    expect(spec.id).toContain('digest');
+  });
+
+  it.each([
+    ['a wrong option', () => new FakeQueue('q').add('x', 1, { delya: 5 } as never), /Did you mean "delay"/],
+    ['a negative delay', () => new FakeQueue('q').add('x', 1, { delay: -1 }), /delay must be/],
+    ['what cannot be encoded', () => new FakeQueue('q').add('x', () => {}), /function/],
+    [
+      'too large a payload',
+      () => new FakeQueue('q', { maxPayloadBytes: 9 }).add('x', 'x'.repeat(10)),
+      /maxPayloadBytes is 9/,
+    ],
+    ['a wrong schedule', () => new FakeQueue('q').add('x', 1, { repeat: { pattern: 'daily' } }), /pattern/],
+  ])('refuses %s as the real one does', async (_what, add, message) => {
+    await expect(add()).rejects.toThrow(message);
+  });
+
+  it('adds all of a bulk or nothing', async () => {
+    const queue = new FakeQueue('q');
+    await expect(
+      queue.addBulk([
+        { name: 'a', data: 1 },
+        { name: 'b', data: 2, opts: { delay: -1 } },
+      ]),
+    ).rejects.toThrow('delay');
+    expect(queue.added).toEqual([]);
+  });
+
+  it('fails when told to, once', async () => {
+    const queue = new FakeQueue('q');
+    queue.failNext(new QueueFullError('q', 10, 10));
+    await expect(queue.add('x', 1)).rejects.toMatchObject({ code: 'CMQ-006' });
+    await queue.add('x', 2);
+    expect(queue.added).toMatchObject([{ data: 2 }]);
+    queue.clear();
+    expect(queue.added).toEqual([]);
+  });
+
+  it('says that there is no Redis to ask', async () => {
+    const queue = new FakeQueue('q');
+    await queue.waitUntilReady();
+    const asks = [
+      () => queue.peekDlq(),
+      () => queue.getBacklog(),
+      () => queue.ping(),
+      () => queue.getRepeatableJobs(),
+    ];
+    for (const ask of asks) {
+      await expect(ask()).rejects.toThrow('FakeQueue "q" has no Redis behind it');
+    }
+    await queue.close();
+    expect(queue.isClosed).toBe(true);
+  });
+});
+
+describe('testJob', () => {
+  @Processor('welcome')
+  class WelcomeProcessor {
+    constructor(@Inject('mailer') private readonly mailer: { sent: string[] }) {}
+    @OnJob('send')
+    async send(@JobData() mail: Welcome, @JobRef() job: Job, @JobSignal() signal: AbortSignal) {
+      signal.throwIfAborted();
+      this.mailer.sent.push(`${mail.to} at attempt ${job.attemptsMade}`);
+      await job.updateProgress(100);
+      return job.queueName;
+    }
+  }
+
+  it('calls a handler like the method that it is', async () => {
+    const mailer = { sent: [] };
+    const job = testJob({
+      data: { to: 'ada@example.com' },
+      name: 'send',
+      queueName: 'welcome',
+      attemptsMade: 2,
+    });
+    const processor = new WelcomeProcessor(mailer);
+    expect(await processor.send(job.data, job, job.signal)).toBe('welcome');
+    expect(mailer.sent).toEqual(['ada@example.com at attempt 2']);
+    expect(job.progress).toBe(100);
+  });
+
+  it('can be aborted', async () => {
+    const aborted = testJob({ data: { to: 'x' }, signal: AbortSignal.abort(new Error('stop')) });
+    await expect(
+      new WelcomeProcessor({ sent: [] }).send(aborted.data, aborted, aborted.signal),
+    ).rejects.toThrow('stop');
+  });
+});
