@@ -100,7 +100,10 @@ export function addressOf(client: Client): string {
  */
 export function discard(client: Client): void {
   client.on('error', ignore);
+  const pausing = client.status === 'reconnecting';
   client.disconnect();
+  // Between two attempts ioredis cancels the next one without a word.
+  if (pausing) client.emit('end');
 }
 
 function ignore(): void {

@@ -3,7 +3,7 @@ import type { Client } from '../../redis/client.js';
 import { discard, isCluster } from '../../redis/client.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { streamsOf } from '../../redis/replies.js';
+import { fieldsOf, streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
@@ -18,6 +18,8 @@ export interface ReaderSettings {
   consumerId: string;
   blockMs: number;
   connectTimeoutMs: number;
+  /** False for a promoter or scheduler in a process of its own, which only listens for wake entries. */
+  readsWork: boolean;
   /** Wake streams to listen on beside the work stream. */
   wakeStreams: readonly string[];
   clock: Clock;
@@ -40,6 +42,7 @@ export class Reader extends Service {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: ReaderSettings;
+  readonly #streams: readonly string[];
   #client: Client | undefined;
   #clientId: number | undefined;
   #loop: Promise<void> | undefined;
@@ -50,6 +53,7 @@ export class Reader extends Service {
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#streams = settings.readsWork ? [keys.stream, ...settings.wakeStreams] : settings.wakeStreams;
     this.#times = new ReadingTimes(() => settings.clock.monotonic());
   }
 
@@ -92,9 +96,9 @@ export class Reader extends Service {
   }
 
   async #read(count: number): Promise<void> {
-    const { group, consumerId, blockMs, wakeStreams } = this.#settings;
+    const { group, consumerId, blockMs } = this.#settings;
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
-    const streams = [this.#keys.stream, ...wakeStreams];
+    const streams = this.#streams;
     const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
     const args = [...read, ...streams, ...streams.map(() => '>')];
     const command = new Command('xreadgroup', args, { replyEncoding: null });
@@ -178,18 +182,35 @@ export class Reader extends Service {
   }
 
   async #createGroups(): Promise<void> {
-    await this.#createGroup(this.#keys.stream, '0');
-    for (const stream of this.#settings.wakeStreams) await this.#createGroup(stream, '$');
+    // From 0, never from $: what was added while there was no group is there, jobs and the last wake alike.
+    for (const stream of this.#streams) await this.#createGroup(stream);
+    if (!this.#settings.readsWork) return;
     // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
     const { group, consumerId } = this.#settings;
-    await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
-  }
-
-  async #createGroup(stream: string, from: string): Promise<void> {
     try {
-      await this.#link.call('XGROUP', ['CREATE', stream, this.#settings.group, from, 'MKSTREAM']);
+      await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
     } catch (error) {
-      if (!(error instanceof Error) || !error.message.includes('BUSYGROUP')) throw error;
+      if (!isOutOfMemory(error)) throw error;
     }
   }
+
+  async #createGroup(stream: string): Promise<void> {
+    try {
+      await this.#link.call('XGROUP', ['CREATE', stream, this.#settings.group, '0', 'MKSTREAM']);
+    } catch (error) {
+      if (error instanceof Error && error.message.includes('BUSYGROUP')) return;
+      // At the memory limit even a group that exists is not looked for; a worker must start there all the same, to drain.
+      if (isOutOfMemory(error) && (await this.#hasGroup(stream))) return;
+      throw error;
+    }
+  }
+
+  async #hasGroup(stream: string): Promise<boolean> {
+    const groups = (await this.#link.call('XINFO', ['GROUPS', stream])) as unknown[];
+    return groups.some((group) => fieldsOf(group).get('name') === this.#settings.group);
+  }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('OOM');
 }
