@@ -6,7 +6,7 @@ export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new NoAnswerError(`no answer within ${ms} ms`));
+      reject(new NoAnswerError(`no answer within ${Math.ceil(ms)} ms`));
     }, ms);
   });
   try {

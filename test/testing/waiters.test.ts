@@ -37,7 +37,7 @@ function work(
     ...options,
   });
   open.push(worker);
-  return worker as Worker;
+  return worker;
 }
 
 describe('drain', () => {
