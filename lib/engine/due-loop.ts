@@ -130,3 +130,10 @@ export class DueLoop extends Service {
     }
   }
 }
+
+/** The time that a wake entry tells. */
+export function dueOf(fields: readonly Buffer[]): number | undefined {
+  const at = fields.findIndex((field) => field.toString() === 'due');
+  const due = Number(fields[at + 1]);
+  return at >= 0 && Number.isFinite(due) ? due : undefined;
+}

@@ -274,3 +274,53 @@ export interface WaitForResultOptions {
   intervalMs?: number;
   signal?: AbortSignal;
 }
+
+/** Options of a `Producer`. */
+export interface ProducerConfig extends Omit<QueueOptions, 'connection' | 'prefix' | 'defaultJobOptions'> {
+  /** Default `default`. */
+  queueName?: string;
+  /** Accepted; one pipelined connection serves all calls. Default 8. */
+  poolSize?: number;
+}
+
+/** Options of a `Consumer`. */
+export interface StandaloneConsumerConfig extends ConsumerConfig {
+  /** Default `default`. */
+  queueName?: string;
+}
+
+/** Options of a `Promoter` in a process of its own. */
+export interface PromoterConfig {
+  /** Default `default`. */
+  queueName?: string;
+  /** Consumer group whose wake entries it takes. Default `default`. */
+  group?: string;
+  /** Longest time between two looks, in ms. Default: 0.8 of the leader lease; it sleeps until the next job is due. */
+  pollIntervalMs?: number;
+  /** Most promotions a call. Default 256. */
+  promoteBatch?: number;
+  /** Accepted; promotion is never refused. Default 1,000,000. */
+  maxStreamLen?: number;
+  /** Leader lease, in seconds. Default 5. */
+  lockTtlSecs?: number;
+  /** Default `p-<uuid>`. */
+  holderId?: string;
+  /** Announce `waiting`. Default true. */
+  eventsEnabled?: boolean;
+  /** About how many events are kept. Default 100,000. */
+  eventsMaxStreamLen?: number;
+  metrics?: MetricsSink;
+}
+
+/** Options of a `Scheduler` in a process of its own. */
+export interface StandaloneSchedulerConfig extends SchedulerConfig {
+  /** Default `default`. */
+  queueName?: string;
+  /** Consumer group whose wake entries it takes. Default `default`. */
+  group?: string;
+  /** Accepted; a fire is never refused. Default 1,000,000. */
+  maxStreamLen?: number;
+  eventsEnabled?: boolean;
+  eventsMaxStreamLen?: number;
+  metrics?: MetricsSink;
+}

@@ -6,10 +6,13 @@ import type {
   DurabilityOptions,
   JobsOptions,
   QueueEventsOptions,
+  ProducerConfig,
+  PromoterConfig,
   QueueOptions,
   RepeatOptions,
   RetryConfig,
   SchedulerConfig,
+  StandaloneSchedulerConfig,
   WaitForResultOptions,
   WorkerOptions,
 } from './options.js';
@@ -182,6 +185,43 @@ export const queueSchema: Schema<QueueOptions> = {
   durability: nested('durability', durabilitySchema),
   commandTimeoutMs: whole(1),
   connectTimeoutMs: whole(1),
+};
+
+export const producerSchema: Schema<ProducerConfig & Pick<QueueOptions, 'connection'>> = {
+  connection,
+  queueName: text,
+  poolSize: whole(1),
+  maxStreamLen: whole(0),
+  maxDelaySecs: number(0),
+  maxPayloadBytes: whole(1),
+  eventsEnabled: boolean,
+  eventsMaxStreamLen: whole(1),
+  durability: nested('durability', durabilitySchema),
+  commandTimeoutMs: whole(1),
+  connectTimeoutMs: whole(1),
+};
+
+export const promoterSchema: Schema<PromoterConfig> = {
+  queueName: text,
+  group: text,
+  pollIntervalMs: whole(1),
+  promoteBatch: whole(1, 5_000),
+  maxStreamLen: whole(0),
+  lockTtlSecs: number(0.05),
+  holderId: text,
+  eventsEnabled: boolean,
+  eventsMaxStreamLen: whole(1),
+  metrics: record,
+};
+
+export const standaloneSchedulerSchema: Schema<StandaloneSchedulerConfig> = {
+  ...schedulerSchema,
+  queueName: text,
+  group: text,
+  maxStreamLen: whole(0),
+  eventsEnabled: boolean,
+  eventsMaxStreamLen: whole(1),
+  metrics: record,
 };
 
 export const queueEventsSchema: Schema<QueueEventsOptions> = {

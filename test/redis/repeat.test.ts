@@ -284,6 +284,7 @@ describe('firing', () => {
   });
 
   it('says for how long another leads', async () => {
+    await upsert(every({}));
     await rig.scheduler(link)(false, []);
     const look = await rig.scheduler(link)(false, []);
     expect(look).toMatchObject({ leads: false, nextDue: undefined });

@@ -3,6 +3,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import { boundsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { CommandLink } from '../connections.js';
+import { dueOf } from '../due-loop.js';
 import type { DueLoop } from '../due-loop.js';
 import { withAttempt } from '../envelope.js';
 import { LeaseLostError, LostEntryError, ShutdownError } from '../errors.js';
@@ -203,6 +204,7 @@ export class ConsumerCore extends Service {
       consumerId: settings.consumerId,
       blockMs: settings.blockMs,
       connectTimeoutMs,
+      readsWork: true,
       wakeStreams: [...wakes.keys()],
       clock: settings.clock,
       capacity: () => this.#dispatcher.capacity(),
@@ -429,10 +431,4 @@ function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
     // Not a Job: it goes back as it is, and whoever reads it dead-letters it.
     return '';
   }
-}
-
-function dueOf(fields: readonly Buffer[]): number | undefined {
-  const at = fields.findIndex((field) => field.toString() === 'due');
-  const due = Number(fields[at + 1]);
-  return at >= 0 && Number.isFinite(due) ? due : undefined;
 }

@@ -1,0 +1,64 @@
+import { ConfigError } from './errors.js';
+import type { Job } from './job.js';
+import type { Connection, StandaloneConsumerConfig, WorkerOptions } from './options.js';
+import { consumerSchema } from './schemas.js';
+import { checkOptions, checkQueueName } from './validate.js';
+import { Worker } from './worker.js';
+
+/** What a consumer's handler receives: the job, with its data under the engine's own word too. */
+export type ConsumerJob<T> = Job<T> & { readonly payload: T };
+
+/** The consuming side as one call: runs until its signal is aborted. */
+export class Consumer<T = unknown> {
+  readonly #queueName: string;
+  readonly #options: WorkerOptions;
+
+  /** @throws ConfigError (CMQ-004) */
+  constructor(connection: Connection, config: StandaloneConsumerConfig = {}) {
+    const { queueName = 'default', ...options } = config;
+    checkQueueName(queueName);
+    checkOptions(`Consumer "${queueName}"`, consumerSchema, options);
+    this.#queueName = queueName;
+    this.#options = { ...options, connection, autorun: false };
+  }
+
+  /**
+   * Hands each job to `handler`; what it returns is stored where `storeResults` says so, `undefined` and an empty Buffer
+   * are not. Resolves when `signal` is aborted and everything under way has ended, or `shutdownDeadlineSecs` are over.
+   * @param onError what goes wrong with Redis meanwhile; without it, process warnings
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  async run(
+    handler: (job: ConsumerJob<T>) => unknown,
+    signal?: AbortSignal,
+    onError?: (error: Error) => void,
+  ): Promise<void> {
+    if (typeof handler !== 'function') {
+      throw new ConfigError(
+        `Consumer "${this.#queueName}": the handler must be a function (job) => Promise.`,
+      );
+    }
+    if (signal?.aborted) return;
+    const worker = new Worker<T>(
+      this.#queueName,
+      async (job) => {
+        const result = await handler(
+          Object.defineProperty(job, 'payload', { value: job.data }) as ConsumerJob<T>,
+        );
+        return Buffer.isBuffer(result) && result.length === 0 ? undefined : result;
+      },
+      this.#options,
+    );
+    if (onError) worker.on('error', onError);
+    const stop = (): void => {
+      void worker.close();
+    };
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      await worker.run();
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      await worker.close();
+    }
+  }
+}

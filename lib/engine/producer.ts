@@ -1,0 +1,230 @@
+import { cancelDelayed } from './cancel.js';
+import { peekDlq, replayDlq } from './dlq.js';
+import type { DlqEntry } from './dlq.js';
+import type { NewJob } from './enqueuer.js';
+import { ConfigError } from './errors.js';
+import { toNewJob } from './new-job.js';
+import type { BackoffOptions, Connection, JobsOptions, ProducerConfig } from './options.js';
+import { ProducerCore } from './producer-core.js';
+import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
+import type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
+import { producerSchema } from './schemas.js';
+import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
+
+export interface JobRetryOverride {
+  /** Total attempts. Default: the consumer's. */
+  maxAttempts?: number;
+  /** Default: the consumer's. */
+  backoff?: BackoffOptions;
+}
+
+export interface AddOptions {
+  /** An id of the caller's: one live job per id. */
+  id?: string;
+  retry?: JobRetryOverride;
+  /** Dispatch name, at most 256 bytes. Default: none. */
+  name?: string;
+}
+
+/** A point in time: a Date, or unix ms. */
+export type RunAt = Date | number;
+
+/** `[dispatch name, payload]` */
+export type NamedPayload<T> = readonly [name: string, payload: T];
+
+/**
+ * The producing side without the conveniences of `Queue`: payloads in, ids out. Every method throws what `Queue.add`
+ * does.
+ */
+export class Producer<T = unknown> implements AsyncDisposable {
+  readonly #core: ProducerCore;
+
+  private constructor(core: ProducerCore) {
+    this.#core = core;
+  }
+
+  /**
+   * Connects, and checks that the server answers and is new enough.
+   * @throws ConfigError (CMQ-004), ConnectionError (CMQ-001)
+   */
+  static async connect<T = unknown>(
+    connection: Connection,
+    config: ProducerConfig = {},
+  ): Promise<Producer<T>> {
+    const { queueName = 'default', poolSize: _poolSize, ...options } = config;
+    checkQueueName(queueName);
+    checkOptions(`Producer "${queueName}"`, producerSchema, { ...config, connection }, ['connection']);
+    const core = new ProducerCore(queueName, { ...options, connection });
+    try {
+      await core.use(() => Promise.resolve());
+    } catch (error) {
+      await core.close();
+      throw error;
+    }
+    return new Producer<T>(core);
+  }
+
+  add(payload: T): Promise<string> {
+    return this.addWithOptions(payload, {});
+  }
+
+  addWithId(id: string, payload: T): Promise<string> {
+    return this.addWithOptions(payload, { id });
+  }
+
+  addWithOptions(payload: T, options: AddOptions): Promise<string> {
+    return this.#one([this.#job(payload, options)]);
+  }
+
+  addBulk(payloads: readonly T[]): Promise<string[]> {
+    return this.addBulkWithOptions(payloads, {});
+  }
+
+  /** The same options for all; an `id` cannot be the same for several. */
+  async addBulkWithOptions(payloads: readonly T[], options: AddOptions): Promise<string[]> {
+    if (options.id !== undefined && payloads.length > 1) {
+      throw new ConfigError(
+        `addBulkWithOptions: one "id" cannot serve ${String(payloads.length)} payloads. Use addWithId, or addInBulkWithIds.`,
+      );
+    }
+    return this.#all(payloads.map((payload) => this.#job(payload, options)));
+  }
+
+  async addBulkNamed(items: readonly NamedPayload<T>[]): Promise<string[]> {
+    return this.#all(items.map(([name, payload]) => this.#job(payload, { name })));
+  }
+
+  /** @param delayMs from now, by Redis's clock */
+  addIn(delayMs: number, payload: T): Promise<string> {
+    return this.addInWithOptions(delayMs, payload, {});
+  }
+
+  addAt(runAt: RunAt, payload: T): Promise<string> {
+    return this.addAtWithOptions(runAt, payload, {});
+  }
+
+  async addInBulk(delayMs: number, payloads: readonly T[]): Promise<string[]> {
+    return this.#all(payloads.map((payload) => this.#job(payload, {}, delayMs)));
+  }
+
+  async addInWithOptions(delayMs: number, payload: T, options: AddOptions): Promise<string> {
+    return this.#one([this.#job(payload, options, delayMs)]);
+  }
+
+  async addAtWithOptions(runAt: RunAt, payload: T, options: AddOptions): Promise<string> {
+    const runAtMs = Number(runAt);
+    checkDelay(Math.max(0, runAtMs - Date.now()), this.#core.limits.maxDelayMs);
+    return this.#one([{ ...this.#job(payload, options), runAtMs }]);
+  }
+
+  addInWithId(id: string, delayMs: number, payload: T): Promise<string> {
+    return this.addInWithOptions(delayMs, payload, { id });
+  }
+
+  addAtWithId(id: string, runAt: RunAt, payload: T): Promise<string> {
+    return this.addAtWithOptions(runAt, payload, { id });
+  }
+
+  async addInBulkWithIds(
+    delayMs: number,
+    items: readonly (readonly [id: string, payload: T])[],
+  ): Promise<string[]> {
+    return this.#all(items.map(([id, payload]) => this.#job(payload, { id }, delayMs)));
+  }
+
+  /** True if the job was still delayed (or waiting for a retry) and never runs now. */
+  async cancelDelayed(id: string): Promise<boolean> {
+    const [cancelled = false] = await this.cancelDelayedBulk([id]);
+    return cancelled;
+  }
+
+  async cancelDelayedBulk(ids: readonly string[]): Promise<boolean[]> {
+    for (const id of ids) checkJobId(id);
+    return this.#core.use(() => cancelDelayed(this.#core.link, this.#core.keys, ids));
+  }
+
+  /** Up to `limit` dead letters, oldest first; they stay where they are. */
+  async peekDlq(limit: number): Promise<DlqEntry[]> {
+    checkLimit(limit);
+    return this.#core.use(() => peekDlq(this.#core.link, this.#core.keys, limit));
+  }
+
+  /** Moves up to `limit` dead letters back with their attempts at 0; resolves with how many. */
+  async replayDlq(limit: number): Promise<number> {
+    checkLimit(limit);
+    return this.#core.use(() => replayDlq(this.#core.link, this.#core.keys, limit, this.#core.eventsCap));
+  }
+
+  /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */
+  async upsertRepeatable(spec: RepeatableSpec<T>): Promise<string> {
+    const { link, keys, limits } = this.#core;
+    const { key } = await this.#core.use(() =>
+      upsertRepeatable(link, keys, spec, { maxPayloadBytes: limits.maxPayloadBytes }),
+    );
+    return key;
+  }
+
+  /** Up to `limit` specs, by their next fire, without their payloads. */
+  async listRepeatable(limit: number): Promise<RepeatableMeta[]> {
+    return this.#core.use(() => listRepeatables(this.#core.link, this.#core.keys, limit));
+  }
+
+  async removeRepeatable(key: string): Promise<boolean> {
+    return this.#core.use(() => removeRepeatable(this.#core.link, this.#core.keys, key));
+  }
+
+  /** MessagePack of the stored return value; undefined if there is none (yet, any more, or at all). */
+  async getResult(id: string): Promise<Buffer | undefined> {
+    const [result] = await this.getResultBulk([id]);
+    return result;
+  }
+
+  async getResultBulk(ids: readonly string[]): Promise<(Buffer | undefined)[]> {
+    return this.#core.use(() => this.#core.results.getBytes(ids));
+  }
+
+  /** Tells this producer's calls from those of others. */
+  get producerId(): string {
+    return this.#core.producerId;
+  }
+
+  get streamKey(): string {
+    return this.#core.keys.stream;
+  }
+
+  get delayedKey(): string {
+    return this.#core.keys.delayed;
+  }
+
+  get dlqKey(): string {
+    return this.#core.keys.dlq;
+  }
+
+  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #job(payload: T, { id, retry, name = '' }: AddOptions, delayMs?: number): NewJob {
+    const options: JobsOptions = {};
+    if (id !== undefined) options.jobId = id;
+    if (retry?.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
+    if (retry?.backoff !== undefined) options.backoff = retry.backoff;
+    if (delayMs !== undefined) options.delay = delayMs;
+    return toNewJob(name, payload, options, this.#core.limits);
+  }
+
+  async #one(jobs: readonly [NewJob]): Promise<string> {
+    await this.#core.enqueue(jobs);
+    return jobs[0].id;
+  }
+
+  async #all(jobs: readonly NewJob[]): Promise<string[]> {
+    await this.#core.enqueue(jobs);
+    return jobs.map(({ id }) => id);
+  }
+}

@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import { queueKeys } from '../redis/keys.js';
+import type { QueueKeys } from '../redis/keys.js';
+import { systemClock } from './clock.js';
+import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
+import { Reader } from './consumer/reader.js';
+import { dueOf } from './due-loop.js';
+import type { DueLoop } from './due-loop.js';
+import { noopSink, safeSink } from './metrics.js';
+import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
+import { createPromoter } from './promoter.js';
+import { createScheduler } from './scheduler.js';
+import { promoterSchema, standaloneSchedulerSchema } from './schemas.js';
+import { checkOptions, checkQueueName } from './validate.js';
+
+const EVENTS_CAP = 100_000;
+const STOP_MS = 5_000;
+
+interface Parts {
+  link: CommandLink;
+  keys: QueueKeys;
+  onError: (error: unknown) => void;
+}
+
+/** A due loop in a process of its own: listens for wake entries, and for nothing else. */
+async function runAlone(
+  connection: Connection,
+  queueName: string,
+  group: string,
+  wakeOf: (keys: QueueKeys) => string,
+  create: (parts: Parts) => DueLoop,
+  signal: AbortSignal | undefined,
+  onError: ((error: Error) => void) | undefined,
+): Promise<void> {
+  if (signal?.aborted) return;
+  const keys = queueKeys(queueName);
+  const link = new CommandLink(connection);
+  const report = (error: unknown): void => {
+    const reported = error instanceof Error ? error : new Error(String(error));
+    if (onError) onError(reported);
+    else process.emitWarning(reported);
+  };
+  const loop = create({ link, keys, onError: report });
+  const reader = new Reader(link, keys, {
+    group,
+    consumerId: `w-${randomUUID()}`,
+    blockMs: 5_000,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    readsWork: false,
+    wakeStreams: [wakeOf(keys)],
+    clock: systemClock,
+    capacity: () => Promise.resolve(1),
+    deliver: () => undefined,
+    woken: (_stream, [id, fields]) => {
+      loop.wake({ entryId: id.toString(), due: dueOf(fields) });
+    },
+    interrupted: () => undefined,
+    onError: report,
+  });
+  try {
+    await link.ready();
+    await reader.start();
+    await loop.start();
+    await aborted(signal);
+  } finally {
+    await Promise.all([reader.stop(STOP_MS), loop.stop(STOP_MS)]);
+    link.release();
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) resolve();
+    signal?.addEventListener(
+      'abort',
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+/** A promoter in a process of its own; a worker has one inside unless `delayedEnabled` is false. */
+export class Promoter {
+  readonly #connection: Connection;
+  readonly #config: PromoterConfig;
+
+  /** @throws ConfigError (CMQ-004) */
+  constructor(connection: Connection, config: PromoterConfig = {}) {
+    checkQueueName(config.queueName ?? 'default');
+    checkOptions('Promoter', promoterSchema, config);
+    this.#connection = connection;
+    this.#config = config;
+  }
+
+  /**
+   * Promotes due jobs until `signal` is aborted, in turns with other promoters.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  async run(signal?: AbortSignal, onError?: (error: Error) => void): Promise<void> {
+    const { queueName = 'default', group = 'default', metrics = noopSink, lockTtlSecs = 5 } = this.#config;
+    const { pollIntervalMs, promoteBatch = 256, holderId } = this.#config;
+    const create = ({ link, keys, onError: report }: Parts): DueLoop =>
+      createPromoter({
+        link,
+        keys,
+        group,
+        holderId,
+        lockTtlMs: lockTtlSecs * 1000,
+        idleMs: pollIntervalMs ?? lockTtlSecs * 800,
+        batch: promoteBatch,
+        eventsCap: capOf(this.#config),
+        metrics: safeSink(metrics, report),
+        onError: report,
+      });
+    const wake = (keys: QueueKeys): string => keys.promoterWake;
+    await runAlone(this.#connection, queueName, group, wake, create, signal, onError);
+  }
+}
+
+/** A scheduler in a process of its own; a worker has one inside unless `runScheduler` is false. */
+export class Scheduler {
+  readonly #connection: Connection;
+  readonly #config: StandaloneSchedulerConfig;
+
+  /** @throws ConfigError (CMQ-004) */
+  constructor(connection: Connection, config: StandaloneSchedulerConfig = {}) {
+    checkQueueName(config.queueName ?? 'default');
+    checkOptions('Scheduler', standaloneSchedulerSchema, config);
+    this.#connection = connection;
+    this.#config = config;
+  }
+
+  /**
+   * Fires repeatable specs until `signal` is aborted, in turns with other schedulers.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  async run(signal?: AbortSignal, onError?: (error: Error) => void): Promise<void> {
+    const { queueName = 'default', group = 'default', metrics = noopSink, lockTtlSecs = 5 } = this.#config;
+    const { tickIntervalMs = 1_000, batch = 256, holderId } = this.#config;
+    const create = ({ link, keys, onError: report }: Parts): DueLoop =>
+      createScheduler({
+        link,
+        keys,
+        group,
+        holderId,
+        lockTtlMs: lockTtlSecs * 1000,
+        tickIntervalMs,
+        batch,
+        eventsCap: capOf(this.#config),
+        metrics: safeSink(metrics, report),
+        onError: report,
+      });
+    const wake = (keys: QueueKeys): string => keys.schedulerWake;
+    await runAlone(this.#connection, queueName, group, wake, create, signal, onError);
+  }
+}
+
+function capOf(config: { eventsEnabled?: boolean; eventsMaxStreamLen?: number }): number {
+  return config.eventsEnabled === false ? 0 : (config.eventsMaxStreamLen ?? EVENTS_CAP);
+}
