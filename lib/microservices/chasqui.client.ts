@@ -1,0 +1,182 @@
+import { Logger } from '@nestjs/common';
+import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
+import { ReplaySubject, type Observable } from 'rxjs';
+import {
+  ConfigError,
+  ConnectionError,
+  messageOf,
+  NotSupportedError,
+  Queue,
+  type BulkJobOptions,
+  type Job,
+} from '../engine/index.js';
+import { checkOptions } from '../engine/validate.js';
+import { ChasquiRecord } from './chasqui.record.js';
+import { toPayload, type MessageMetadata } from './message.js';
+import {
+  clientSchema,
+  recordSchema,
+  shareable,
+  type ChasquiClientOptions,
+  type ChasquiStatus,
+} from './options.js';
+import { toJobName } from './pattern.js';
+import { ReplyListener } from './reply-listener.js';
+import { Request } from './request.js';
+
+const TIMEOUT_MS = 30_000;
+
+interface Outgoing {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly options: BulkJobOptions;
+  readonly timeoutMs: number | undefined;
+}
+
+/**
+ * Sends messages to a `ChasquiServer` through its queue. `emit` emits the job when it is durable in Redis; `send` emits
+ * what the handler answers.
+ *
+ * @example
+ * ```ts
+ * ClientsModule.register([
+ *   { name: 'ORDERS', customClass: ChasquiClient, options: { queue: 'orders', connection: 'redis://127.0.0.1' } },
+ * ]);
+ * ```
+ */
+export class ChasquiClient extends ClientProxy<Record<string, never>, ChasquiStatus> {
+  readonly #logger = new Logger(ChasquiClient.name);
+  readonly #queue: Queue;
+  readonly #replies: ReplyListener;
+  readonly #timeoutMs: number;
+  #closing: Promise<void> | undefined;
+
+  /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
+  constructor(options: ChasquiClientOptions) {
+    super();
+    checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
+    const { queue, timeoutMs, ...queueOptions } = shareable(options);
+    const { connection, connectTimeoutMs } = queueOptions;
+    this.#queue = new Queue(queue, queueOptions);
+    this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
+    this.#replies = new ReplyListener(
+      queue,
+      { connection, ...(connectTimeoutMs !== undefined && { connectTimeoutMs }) },
+      (message) => {
+        this.#logger.warn(`Replies of queue "${queue}": ${message}`);
+      },
+    );
+  }
+
+  /**
+   * Resolves when Redis answers and is new enough. `send` and `emit` do it by themselves.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004), ShutdownError (CMQ-005)
+   */
+  async connect(): Promise<Queue> {
+    await this.#watched(() => this.#queue.waitUntilReady());
+    return this.#queue;
+  }
+
+  /** Ends what waits for a reply with a ShutdownError (CMQ-005), and lets go of the connections. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** The queue. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- Nest's signature
+  override unwrap<T = Queue>(): T {
+    return this.#queue as T;
+  }
+
+  /** @throws NotSupportedError (CMQ-100) */
+  override on(): never {
+    throw new NotSupportedError(
+      'ChasquiClient.on is not supported: listen with QueueEvents of nestjs-chasqui.',
+    );
+  }
+
+  /**
+   * Adds a job, whether or not somebody subscribes, and emits it when it is durable in Redis. Unlike other clients of
+   * Nest, also to those who subscribe later; and an error that nobody subscribes to is logged.
+   *
+   * @param data the event's data, or a {@link ChasquiRecord} of data and options
+   */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- Nest's signature
+  override emit<TResult = Job, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
+    const emitted = new ReplaySubject<TResult>(1);
+    super.emit<TResult, TInput>(pattern, data).subscribe({
+      next: (job) => {
+        emitted.next(job);
+      },
+      complete: () => {
+        emitted.complete();
+      },
+      error: (error: unknown) => {
+        if (!emitted.observed)
+          this.#logger.error(`Event not sent to queue "${this.#queue.name}": ${messageOf(error)}`);
+        emitted.error(error);
+      },
+    });
+    return emitted.asObservable();
+  }
+
+  protected override async dispatchEvent<T = Job>(packet: ReadPacket): Promise<T> {
+    const { name, payload, options, timeoutMs } = this.#toOutgoing(packet, false);
+    if (timeoutMs !== undefined) {
+      throw new ConfigError(
+        'ChasquiRecord: option "timeoutMs" is for send; an event has no reply to wait for.',
+      );
+    }
+    return (await this.#watched(() => this.#queue.add(name, payload, options))) as T;
+  }
+
+  protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    try {
+      const { timeoutMs = this.#timeoutMs, ...outgoing } = this.#toOutgoing(packet, true);
+      const { delay = 0 } = outgoing.options;
+      if (delay >= timeoutMs) {
+        throw new ConfigError(
+          `ChasquiRecord: a reply cannot come within timeoutMs (${String(timeoutMs)}) of a request with a delay of ${String(delay)} ms.`,
+        );
+      }
+      const request = new Request(this.#queue, this.#replies, { ...outgoing, timeoutMs }, callback);
+      void request.send();
+      return () => {
+        request.abandon();
+      };
+    } catch (err) {
+      callback({ err, isDisposed: true });
+      return () => undefined;
+    }
+  }
+
+  #toOutgoing(packet: ReadPacket, reply: boolean): Outgoing {
+    const name = toJobName(this.normalizePattern(packet.pattern as string));
+    const given: unknown = packet.data;
+    const record = given instanceof ChasquiRecord ? given : new ChasquiRecord(given);
+    checkOptions('ChasquiRecord', recordSchema, record.options);
+    const { timeoutMs, ...options } = record.options;
+    // Nest 11 has none.
+    const { metadata } = packet as { metadata?: MessageMetadata };
+    return { name, payload: toPayload({ data: record.data, reply, metadata }), options, timeoutMs };
+  }
+
+  /** A call to Redis, which tells the status. */
+  async #watched<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      const result = await call();
+      if (!this.#closing) this._status$.next('connected');
+      return result;
+    } catch (error) {
+      if (error instanceof ConnectionError && !this.#closing) this._status$.next('interrupted');
+      throw error;
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#replies.close();
+    await this.#queue.close();
+    this._status$.next('closed');
+  }
+}

@@ -1,0 +1,200 @@
+import { Logger } from '@nestjs/common';
+import {
+  Server,
+  type CustomTransportStrategy,
+  type MessageHandler,
+  type Transport,
+} from '@nestjs/microservices';
+import {
+  ConnectionError,
+  isUnrecoverable,
+  messageOf,
+  Worker,
+  type Job,
+  type WorkerEventsMap,
+} from '../engine/index.js';
+import { checkOptions, nearestKey } from '../engine/validate.js';
+import { answerOf, toError } from './answer.js';
+import { ChasquiContext } from './chasqui.context.js';
+import { DuplicatePatternError, NoPatternError, UnhandledPatternError } from './errors.js';
+import { fromPayload, type Message } from './message.js';
+import { serverSchema, shareable, type ChasquiServerOptions, type ChasquiStatus } from './options.js';
+import { toJobName } from './pattern.js';
+import { toReply, type Reply } from './reply.js';
+import { runHandler, type Outcome } from './run-handler.js';
+
+/** For handlers of this transport alone in an application with several: `@EventPattern('paid', CHASQUI_TRANSPORT)`. */
+export const CHASQUI_TRANSPORT = Symbol.for('nestjs-chasqui');
+
+/** Listeners of `ChasquiServer.on`: those of its worker. */
+export type ChasquiServerEvents = {
+  [Event in keyof WorkerEventsMap]: (...args: WorkerEventsMap[Event]) => void;
+};
+
+type Handler = MessageHandler<unknown, ChasquiContext, unknown>;
+
+const REPLY_TTL_SECS = 60;
+
+/**
+ * Runs `@EventPattern` and `@MessagePattern` handlers on the jobs of a queue; the pattern is the job's name. An event is
+ * done when its handlers are, and is retried and dead-lettered like any job. A request is done when its reply is stored.
+ *
+ * @example
+ * ```ts
+ * const app = await NestFactory.createMicroservice(AppModule, {
+ *   strategy: new ChasquiServer({ queue: 'orders', connection: { host: '127.0.0.1', port: 6379 } }),
+ * });
+ * ```
+ */
+export class ChasquiServer
+  extends Server<ChasquiServerEvents, ChasquiStatus>
+  implements CustomTransportStrategy
+{
+  override readonly transportId: Transport | symbol = CHASQUI_TRANSPORT;
+  /** Failed events are reported here, with their job; Nest need not. */
+  override readonly propagatesEventHandlerErrors = true;
+  protected override readonly logger = new Logger(ChasquiServer.name);
+  readonly #queue: string;
+  readonly #worker: Worker;
+  readonly #handlers = new Map<string, Handler[]>();
+
+  /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
+  constructor(options: ChasquiServerOptions) {
+    super();
+    checkOptions('ChasquiServer', serverSchema, options, ['queue', 'connection']);
+    const { queue, ...workerOptions } = shareable(options);
+    this.#queue = queue;
+    this.#worker = new Worker(queue, this.#serve, {
+      resultTtlSecs: REPLY_TTL_SECS,
+      ...workerOptions,
+      storeResults: true,
+      autorun: false,
+    });
+    this.#watch();
+  }
+
+  /** Connects, checks, and consumes. Called by Nest. */
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      if (this.#handlers.size === 0) throw new NoPatternError(this.#queue);
+      // It settles when the worker has stopped; what keeps it from starting, `waitUntilReady` tells as well.
+      this.#worker.run().catch(() => undefined);
+      await this.#worker.waitUntilReady();
+    } catch (error) {
+      // Nest closes only what has started, and an open connection would keep the process alive.
+      await this.close();
+      callback(error);
+      return;
+    }
+    callback();
+  }
+
+  /**
+   * Reads no more, gives back what has not started, and waits for running handlers up to `shutdownDeadlineSecs`. Called
+   * by Nest.
+   */
+  async close(): Promise<void> {
+    await this.#worker.close();
+    this._status$.next('closed');
+  }
+
+  /** Listens to the worker. */
+  override on<Event extends keyof ChasquiServerEvents>(
+    event: Event,
+    callback: ChasquiServerEvents[Event],
+  ): void {
+    this.#worker.on(event, callback as never);
+  }
+
+  /** The worker. */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- Nest's signature
+  override unwrap<T = Worker>(): T {
+    return this.#worker as T;
+  }
+
+  /**
+   * Called by Nest for each handler. Nest chains those of one event, and takes the chain for done when one of them ends
+   * without a value; as jobs must wait for them all, they are kept apart here.
+   */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const name = toJobName(this.normalizePattern(pattern as string));
+    const others = this.#handlers.get(name) ?? [];
+    if (others.length > 0 && !(isEventHandler && others[0]?.isEventHandler)) {
+      throw new DuplicatePatternError(this.#queue, name);
+    }
+    Object.assign(callback, { isEventHandler, extras });
+    this.#handlers.set(name, [...others, callback as Handler]);
+    if (others.length === 0) this.messageHandlers.set(name, callback);
+  }
+
+  /** The worker's processor: what it returns is stored, what it throws fails the attempt. */
+  readonly #serve = async (job: Job): Promise<Reply | undefined> => {
+    const message = fromPayload(job.data);
+    job.data = message.data;
+    const handlers = this.#handlers.get(job.name);
+    if (!handlers) return this.#refuse(job, message);
+    const outcomes = await Promise.all(handlers.map((handler) => this.#call(handler, job, message)));
+    const { values, failure } = combine(outcomes);
+    if (!failure) return message.reply ? toReply(values) : undefined;
+    const answer = message.reply ? answerOf(failure.error) : undefined;
+    if (answer) return toReply(values, answer.error);
+    throw toError(failure.error);
+  };
+
+  #refuse(job: Job, message: Message): Reply {
+    const nearest = nearestKey(job.name, [...this.#handlers.keys()]);
+    const error = new UnhandledPatternError(this.#queue, job.name, nearest);
+    if (!message.reply) throw error;
+    this.logger.warn(`Request ${job.id}: ${error.message}`);
+    return toReply([], { status: 'error', message: error.message, code: error.code });
+  }
+
+  /** Runs one handler between the hooks that instrumentation may have set. Each has a context of its own, as in Nest. */
+  #call(handler: Handler, job: Job, { data, reply, metadata }: Message): Promise<Outcome> {
+    const context = new ChasquiContext([job, job.name, metadata]);
+    return new Promise((resolve) => {
+      const run = async (): Promise<void> => {
+        const outcome = await runHandler(handler, data, context, reply);
+        this.onProcessingEndHook?.(this.transportId, context);
+        resolve(outcome);
+      };
+      this.onProcessingStartHook(this.transportId, context, run);
+    });
+  }
+
+  #watch(): void {
+    const worker = this.#worker;
+    const connected = (): void => {
+      if (!worker.isClosed) this._status$.next('connected');
+    };
+    worker.on('ready', connected);
+    worker.on('error', (error) => {
+      this.logger.error(`Queue "${this.#queue}": ${messageOf(error)}`);
+      if (!(error instanceof ConnectionError) || worker.isClosed) return;
+      this._status$.next('interrupted');
+      worker.off('active', connected).once('active', connected);
+    });
+    worker.on('failed', (job, error) => {
+      const what = `Message ${job.id} "${job.name}" of queue "${this.#queue}"`;
+      const attempt = `attempt ${String(job.attemptsMade)}`;
+      if (isUnrecoverable(error)) {
+        this.logger.error(`${what} failed for good at ${attempt}: ${messageOf(error)}`);
+      } else {
+        this.logger.warn(`${what} failed at ${attempt}: ${messageOf(error)}`);
+      }
+      if (error.stack !== undefined) this.logger.debug(error.stack);
+    });
+  }
+}
+
+/** Of several handlers of an event, the failure that decides: one that cannot be connected goes first. */
+function combine(outcomes: readonly Outcome[]): Outcome {
+  const failed = outcomes.filter(({ failure }) => failure !== undefined);
+  const final = failed.find(({ failure }) => isUnrecoverable(failure?.error));
+  return final ?? failed[0] ?? (outcomes[0] as Outcome);
+}

@@ -1,0 +1,21 @@
+import { messageOf } from '../engine/index.js';
+import { checkJobName } from '../engine/validate.js';
+import { InvalidPatternError } from './errors.js';
+
+/**
+ * The name of the jobs for a pattern.
+ *
+ * @param route what Nest's `normalizePattern` made of it: text, or the pattern itself where it is of a kind without one
+ * @throws InvalidPatternError
+ */
+export function toJobName(route: unknown): string {
+  if (typeof route !== 'string' || route === '') {
+    throw new InvalidPatternError(route === '' ? 'it is empty.' : `it is of type ${typeof route}.`);
+  }
+  try {
+    checkJobName(route);
+  } catch (error) {
+    throw new InvalidPatternError(messageOf(error), { cause: error });
+  }
+  return route;
+}

@@ -1,0 +1,25 @@
+import { EncodeError, encodePayload } from '../engine/index.js';
+
+/** What is stored as the result of a request: what the handler emitted, and the error that ended it, if one did. */
+export interface Reply {
+  readonly $reply: readonly unknown[];
+  /** What `RpcException.getError()` returned. Absent where all went well. */
+  readonly error?: unknown;
+}
+
+/** A reply that can be stored: one that cannot be written becomes an error that says so. */
+export function toReply(values: readonly unknown[], ...errors: readonly [error?: unknown]): Reply {
+  const reply: Reply = errors.length === 0 ? { $reply: values } : { $reply: values, error: errors[0] };
+  try {
+    encodePayload(reply);
+    return reply;
+  } catch (error) {
+    if (!(error instanceof EncodeError)) throw error;
+    const { message, code } = error;
+    return { $reply: [], error: { status: 'error', message: `The reply cannot be sent. ${message}`, code } };
+  }
+}
+
+export function isReply(value: unknown): value is Reply {
+  return typeof value === 'object' && value !== null && Array.isArray((value as { $reply?: unknown }).$reply);
+}

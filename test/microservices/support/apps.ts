@@ -1,0 +1,112 @@
+import 'reflect-metadata';
+import type { INestMicroservice, LoggerService, ModuleMetadata } from '@nestjs/common';
+import { EventPattern } from '@nestjs/microservices';
+import { Test } from '@nestjs/testing';
+import { afterEach, beforeEach } from 'vitest';
+import { Queue, type Worker } from '../../../lib/index.js';
+import {
+  ChasquiClient,
+  ChasquiServer,
+  type ChasquiClientOptions,
+  type ChasquiServerOptions,
+} from '../../../lib/microservices/index.js';
+import type { TestRedis } from '../../support/redis.js';
+
+/** `@EventPattern`, whose types in Nest 12 refuse a handler with no parameter or with a second one. */
+export const OnEvent = EventPattern as (pattern: unknown) => MethodDecorator;
+
+/** Retries at once: what a test waits for is that they happen. */
+const FAST = { retry: { initialBackoffMs: 1, maxBackoffMs: 1, jitterMs: 0 } };
+
+/** Servers and clients of the queue "orders" on the test's Redis; closed after the test. */
+export function useMicroservices(redis: TestRedis) {
+  const closing: (() => Promise<unknown>)[] = [];
+  const logs: string[] = [];
+  let connection: { host: string; port: number };
+
+  beforeEach(() => {
+    // One object: one command connection for all that a test opens.
+    connection = { host: redis.host, port: redis.port };
+  });
+
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).map((close) => close()));
+    logs.length = 0;
+  });
+
+  /** A microservice of these controllers that listens. */
+  async function serve(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
+    const server = new ChasquiServer({ queue: 'orders', connection, ...FAST, ...options });
+    // Whatever becomes of the boot.
+    closing.push(() => server.close());
+    const app = await create(metadata, server);
+    await app.listen();
+    return { app, server, worker: server.unwrap() };
+  }
+
+  async function create(metadata: ModuleMetadata, strategy: ChasquiServer): Promise<INestMicroservice> {
+    const module = await Test.createTestingModule(metadata).setLogger(collector(logs)).compile();
+    const app = module.createNestMicroservice({ strategy, logger: collector(logs) });
+    closing.push(() => app.close());
+    return app;
+  }
+
+  function connect(options: Partial<ChasquiClientOptions> = {}): ChasquiClient {
+    const client = new ChasquiClient({ queue: 'orders', connection, ...options });
+    closing.push(() => client.close());
+    return client;
+  }
+
+  /** The queue itself, to look into. */
+  function open(): Queue {
+    const queue = new Queue('orders', { connection });
+    closing.push(() => queue.close());
+    return queue;
+  }
+
+  return {
+    serve,
+    create,
+    connect,
+    open,
+    logs,
+    defer: (close: () => Promise<unknown>) => closing.push(close),
+  };
+}
+
+function collector(lines: string[]): LoggerService {
+  const write = (message: unknown): void => {
+    lines.push(String(message));
+  };
+  return { log: () => {}, warn: write, error: write, debug: () => {}, verbose: () => {} };
+}
+
+/** Resolves at the n-th call of `hit`, with what each was called with. */
+export function latch<T>(count = 1) {
+  const hits: T[] = [];
+  let resolve: (hits: T[]) => void = () => {};
+  const reached = new Promise<T[]>((done) => (resolve = done));
+  const hit = (value: T): void => {
+    hits.push(value);
+    if (hits.length === count) resolve(hits);
+  };
+  return { hit, reached, hits };
+}
+
+/** Resolves when a job of this worker has ended for good, and that is committed. */
+export function ended(worker: Worker, count = 1): Promise<unknown> {
+  const { hit, reached } = latch<string>(count);
+  worker.on('completed', (job) => {
+    hit(job.id);
+  });
+  worker.on('failed', (job, error) => {
+    const attempts = job.opts.attempts ?? worker.opts.maxAttempts ?? 3;
+    if (
+      job.attemptsMade >= attempts ||
+      error.name.startsWith('Unrecoverable') ||
+      error.name.startsWith('Unhandled')
+    )
+      hit(job.id);
+  });
+  return reached;
+}
