@@ -151,7 +151,7 @@ describe('Producer and Consumer', () => {
   it('a wrong option names itself and the right one', async () => {
     await expect(Producer.connect(redis.server.url, { queueNam: 'mails' } as never)).rejects.toMatchObject({
       code: 'CMQ-004',
-      message: expect.stringContaining('queueName'),
+      message: expect.stringContaining('queueName') as string,
     });
     expect(() => new Consumer(redis.server.url, { concurency: 3 } as never)).toThrow(/"concurrency"/);
     expect(() => new Promoter(redis.server.url, { promoteBach: 3 } as never)).toThrow(/"promoteBatch"/);
