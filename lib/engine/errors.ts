@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   decodeFailed: 'CMQ-021',
   malformed: 'CMQ-022',
   oversizePayload: 'CMQ-023',
+  unrecoverableLetter: 'CMQ-024',
   notSupported: 'CMQ-100',
   rateLimit: 'CMQ-101',
   resultTimeout: 'CMQ-102',

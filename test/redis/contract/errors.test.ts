@@ -1,0 +1,158 @@
+import { describe, expect, test } from 'vitest';
+import {
+  ERROR_CODES,
+  Queue,
+  UnrecoverableError,
+  decodePayload,
+  encodePayload,
+} from '../../../lib/engine/index.js';
+import { encodeEnvelope } from '../../../lib/engine/envelope.js';
+import { KEYS, Latch, NAME, next, rejection, useKit } from './kit.js';
+
+const redis = useKit();
+
+/** What an error must carry, and what a dead letter must say. */
+type Happening = { code: string } | { reason: string } | { event: string };
+
+async function deadLetter(entry: Buffer | undefined): Promise<{ reason: string }> {
+  const events = await redis.events();
+  const dead = next(events, 'dlq');
+  redis.worker(() => undefined, { maxPayloadBytes: 100 });
+  await redis.client.xadd(KEYS.stream, '*', ...(entry ? ['d', entry] : ['x', '1']));
+  return { reason: (await dead)[0].reason };
+}
+
+async function failing(error: Error, attempts: number): Promise<{ reason: string }> {
+  const events = await redis.events();
+  const dead = next(events, 'dlq');
+  redis.worker(() => {
+    throw error;
+  });
+  await redis.queue().add('a', 1, { attempts });
+  return { reason: (await dead)[0].reason };
+}
+
+const codeOf = async (call: Promise<unknown>): Promise<{ code: string }> => ({
+  code: (await rejection(call)).code ?? 'none',
+});
+
+/** Makes each code happen; those that nothing throws are missing. */
+const HOW: Record<string, () => Promise<Happening>> = {
+  [ERROR_CODES.connection]: async () => {
+    await using queue = new Queue(NAME, { connection: { host: '127.0.0.1', port: 1 }, connectTimeoutMs: 50 });
+    return await codeOf(queue.add('a', 1));
+  },
+  [ERROR_CODES.encode]: () => codeOf(redis.queue().add('a', () => 1)),
+  [ERROR_CODES.decode]: async () => codeOf((async () => decodePayload(Buffer.from([0xc1])))()),
+  [ERROR_CODES.config]: () => codeOf(redis.queue().add('a', 1, { attempts: 0 })),
+  [ERROR_CODES.shutdown]: async () => {
+    const queue = redis.queue();
+    await queue.close();
+    return codeOf(queue.add('a', 1));
+  },
+  [ERROR_CODES.queueFull]: async () => {
+    const queue = redis.queue({ maxStreamLen: 1 });
+    await queue.add('a', 1);
+    return codeOf(queue.add('a', 1));
+  },
+  [ERROR_CODES.leaseLost]: async () => {
+    const latch = new Latch();
+    const worker = redis.worker(() => latch.opened, { claimMinIdleMs: 60 });
+    const active = next(worker, 'active');
+    await redis.queue().add('a', 1);
+    await active;
+    const lost = next(worker, 'error');
+    const [[entry]] = (await redis.client.xrange(KEYS.stream, '-', '+')) as [[string, string[]]];
+    await redis.client.xclaim(KEYS.stream, 'default', 'thief', 0, entry);
+    const [error] = await lost;
+    latch.open();
+    redis.errors.length = 0;
+    return { code: (error as { code?: string }).code ?? 'none' };
+  },
+  [ERROR_CODES.durability]: () =>
+    codeOf(redis.queue({ durability: { replicas: 1, timeoutMs: 10 } }).add('a', 1)),
+  [ERROR_CODES.lostEntry]: async () => {
+    await redis.queue().add('a', 1);
+    await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0');
+    await redis.client.xreadgroup('GROUP', 'default', 'dead', 'STREAMS', KEYS.stream, '>');
+    const [[entry]] = (await redis.client.xrange(KEYS.stream, '-', '+')) as [[string, string[]]];
+    await redis.client.xdel(KEYS.stream, entry);
+    const [error] = await next(
+      redis.worker(() => undefined, { claimMinIdleMs: 30 }),
+      'error',
+    );
+    redis.errors.length = 0;
+    return { code: (error as { code?: string }).code ?? 'none' };
+  },
+  [ERROR_CODES.handler]: async () => {
+    const events = await redis.events();
+    const scheduled = next(events, 'retry-scheduled');
+    redis.worker((job) => {
+      if (job.attemptsMade === 1) throw new Error('x');
+    });
+    await redis.queue().add('a', 1);
+    await scheduled;
+    return { event: 'retry-scheduled' };
+  },
+  [ERROR_CODES.unrecoverable]: async () => {
+    const worker = redis.worker(() => {
+      throw new UnrecoverableError('no');
+    });
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
+  },
+  [ERROR_CODES.retriesExhausted]: () => failing(new Error('x'), 1),
+  [ERROR_CODES.decodeFailed]: () => deadLetter(Buffer.from('garbage')),
+  [ERROR_CODES.malformed]: () => deadLetter(undefined),
+  [ERROR_CODES.oversizePayload]: async () => {
+    const payload = encodePayload('x'.repeat(200));
+    const job = encodeEnvelope({ id: 'x', payload, createdAtMs: 0, attempt: 0 });
+    expect(await deadLetter(job)).toEqual({ reason: 'oversize_payload' });
+    return codeOf(redis.queue({ maxPayloadBytes: 10 }).add('a', 'x'.repeat(20)));
+  },
+  [ERROR_CODES.unrecoverableLetter]: () => failing(new UnrecoverableError('no'), 5),
+  [ERROR_CODES.notSupported]: async () => codeOf((await redis.queue().add('a', 1)).getState()),
+  [ERROR_CODES.resultTimeout]: async () =>
+    codeOf((await redis.queue().add('a', 1)).waitForResult({ timeoutMs: 10 })),
+  [ERROR_CODES.jobFailed]: async () => {
+    const latch = new Latch();
+    const worker = redis.worker(() =>
+      latch.opened.then(() => {
+        throw new UnrecoverableError('no');
+      }),
+    );
+    const active = next(worker, 'active');
+    const job = await redis.queue().add('a', 1);
+    await active;
+    const waiting = codeOf(job.waitForResult());
+    await expect
+      .poll(async () => ((await redis.client.client('LIST')) as string).includes(' cmd=xread '))
+      .toBe(true);
+    latch.open();
+    return waiting;
+  },
+};
+
+/** What stands for a code that no error bears. */
+const TOLD: Record<string, Happening> = {
+  [ERROR_CODES.handler]: { event: 'retry-scheduled' },
+  [ERROR_CODES.retriesExhausted]: { reason: 'retries_exhausted' },
+  [ERROR_CODES.decodeFailed]: { reason: 'decode_failed' },
+  [ERROR_CODES.malformed]: { reason: 'malformed' },
+  [ERROR_CODES.unrecoverableLetter]: { reason: 'unrecoverable' },
+};
+
+/** See docs/error-codes.md. */
+const RESERVED: string[] = [ERROR_CODES.rateLimit];
+
+describe('every code', () => {
+  test.each(Object.values(ERROR_CODES).filter((code) => !RESERVED.includes(code)))(
+    '%s happens',
+    async (code) => {
+      const make = HOW[code];
+      expect(make, `nobody knows how to make ${code} happen`).toBeDefined();
+      expect(await make!()).toEqual(TOLD[code] ?? { code });
+    },
+  );
+});
