@@ -298,7 +298,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     /^(NOAUTH|ERR AUTH|ERR Client sent AUTH)/,
     'Check whether this server wants a password, and give username and password if so.',
   ],
-  [/^NOPERM/, 'The ACL user lacks a command or a key pattern; docs/security.md lists what is needed.'],
+  [
+    /^NOPERM|user executing the script can't run/,
+    'The ACL user lacks a command or a key pattern; docs/operations.md lists what is needed.',
+  ],
   [
     /^OOM/,
     'Redis is at its maxmemory limit: adds are refused while workers go on draining. Nothing was added.',

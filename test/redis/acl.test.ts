@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { expect, it, vi } from 'vitest';
+import { Queue, QueueEvents, UnrecoverableError, Worker } from '../../lib/engine/index.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+
+/** The rule that docs/operations.md prints, word by word. */
+function documentedRule(): string[] {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [, rule = ''] = /```\nACL (SETUSER chasqui [^`]+)```/.exec(page) ?? [];
+  return rule.trim().split(/\s+/);
+}
+
+it('the smallest user of the documentation can do everything', async () => {
+  await redis.client.call('ACL', documentedRule());
+  const connection = {
+    host: redis.server.host,
+    port: redis.server.port,
+    username: 'chasqui',
+    password: 'secret',
+  };
+  const errors: Error[] = [];
+  await using queue = new Queue<string>('mails', { connection });
+  const events = new QueueEvents('mails', { connection });
+  await events.waitUntilReady();
+  let attempts = 0;
+  const worker = new Worker<string, string>(
+    'mails',
+    (job) => {
+      if (job.data === 'bad') throw new UnrecoverableError('no such address');
+      if (job.data === 'flaky' && ++attempts === 1) throw new Error('try again');
+      return job.data;
+    },
+    { connection, storeResults: true },
+  );
+  worker.on('error', (error) => errors.push(error));
+  const heard = vi.fn();
+  events.on('completed', heard);
+  const good = await queue.add('send', 'good');
+  expect(await good.waitForResult()).toBe('good');
+  const flaky = await queue.add('send', 'flaky', { backoff: { type: 'fixed', delay: 1, jitterMs: 0 } });
+  expect(await flaky.waitForResult()).toBe('flaky');
+  const once = await queue.add('send', 'once', { jobId: 'once', delay: 1 });
+  expect(await once.waitForResult()).toBe('once');
+  const bad = await queue.add('send', 'bad');
+  await expect(bad.waitForResult()).rejects.toMatchObject({ code: 'CMQ-103' });
+  expect(await queue.peekDlq()).toHaveLength(1);
+  expect(await queue.replayDlq()).toBe(1);
+  await queue.add('tick', 'tick', { repeat: { every: 60_000 } });
+  expect(await queue.getRepeatableJobs()).toHaveLength(1);
+  await queue.add('send', 'later', { delay: 60_000, jobId: 'later' });
+  expect(await queue.remove('later')).toBe(1);
+  await vi.waitFor(() => {
+    expect(heard).toHaveBeenCalledTimes(3);
+  });
+  await worker.close();
+  await events.close();
+  expect(errors).toEqual([]);
+});
+
+it('a user that lacks a command is told so, without its password', async () => {
+  await redis.client.call('ACL', [
+    'SETUSER',
+    'poor',
+    'on',
+    '>topsecret',
+    '~*',
+    '+@connection',
+    '+@scripting',
+  ]);
+  await using queue = new Queue('mails', {
+    connection: { host: redis.server.host, port: redis.server.port, username: 'poor', password: 'topsecret' },
+  });
+  const error = await queue.add('send', 1).catch((reason: unknown) => reason as Error);
+  expect(error).toMatchObject({ code: 'CMQ-001' });
+  expect((error as Error).message).toMatch(/ACL user lacks a command/);
+  expect(JSON.stringify(error) + String((error as Error).stack)).not.toContain('topsecret');
+});
