@@ -1,16 +1,22 @@
-// npm start: builds the package and the samples where needed, and runs the first sample on the Redis of REDIS_URL,
+// npm start [sample]: builds the package and the samples where needed, and runs one of them on the Redis of REDIS_URL,
 // or on a private server that ends with it.
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPackage, buildSamples, root } from './build.mjs';
 import { runNode } from './run-child.mjs';
 
-const SAMPLE = '01-welcome';
+const sample = process.argv[2] ?? '01-welcome';
 
 process.chdir(root);
+const samples = readdirSync('sample').filter((name) => /^\d/.test(name));
+if (!samples.includes(sample)) {
+  console.error(`There is no sample "${sample}". There are: ${samples.join(', ')}.`);
+  process.exit(1);
+}
 buildPackage();
 buildSamples();
 
-const main = join(root, 'dist-sample', SAMPLE, 'src', 'main.js');
+const main = join(root, 'dist-sample', sample, 'src', 'main.js');
 const given = process.env.REDIS_URL;
 if (given) {
   console.log(`Redis: ${withoutSecrets(given)}, from REDIS_URL.`);

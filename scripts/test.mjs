@@ -2,12 +2,13 @@
 //   npm test -- test/unit
 //   npm test -- -t 'a name'
 import { join } from 'node:path';
-import { buildPackage, root } from './build.mjs';
+import { buildPackage, buildSamples, root } from './build.mjs';
 import { runNode } from './run-child.mjs';
 
 process.chdir(root);
-// Some tests run processes of their own, which load the compiled package.
+// Some tests run processes of their own, which load the compiled package; others are the compiled samples.
 buildPackage();
+buildSamples();
 
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 process.exitCode = await runNode([vitest, 'run', ...process.argv.slice(2)]);

@@ -7,7 +7,6 @@ import { within } from './within.js';
 interface Threshold {
   readonly option: keyof BacklogCheckOptions & `max${string}`;
   readonly of: keyof Backlog;
-  readonly what: (value: number) => string;
   readonly remedy: string;
 }
 
@@ -15,31 +14,26 @@ const THRESHOLDS: readonly Threshold[] = [
   {
     option: 'maxWaiting',
     of: 'waiting',
-    what: (jobs) => `${jobs} jobs wait`,
     remedy: 'add workers or raise their concurrency',
   },
   {
     option: 'maxOldestWaitingMs',
     of: 'oldestWaitingMs',
-    what: (ms) => `the oldest job has waited for ${ms} ms`,
     remedy: 'check that workers run, or add some',
   },
   {
     option: 'maxDelayed',
     of: 'delayed',
-    what: (jobs) => `${jobs} jobs are delayed`,
     remedy: 'look for jobs that fail and are retried, or for a producer gone wild',
   },
   {
     option: 'maxOverdueMs',
     of: 'overdueMs',
-    what: (ms) => `a delayed job is ${ms} ms late`,
     remedy: 'check that a worker with delayedEnabled runs',
   },
   {
     option: 'maxDeadLetters',
     of: 'deadLetters',
-    what: (letters) => `there are ${letters} dead letters`,
     remedy: 'look at them with peekDlq, mend the cause, replay them',
   },
 ];
@@ -65,10 +59,10 @@ export async function checkBacklog(
 
 /** A pure function of what the queue holds. */
 export function faultsOf(queue: string, backlog: Backlog, options: BacklogCheckOptions): string[] {
-  return THRESHOLDS.flatMap(({ option, of, what, remedy }) => {
+  return THRESHOLDS.flatMap(({ option, of, remedy }) => {
     const most = options[option];
     const value = backlog[of];
     if (most === undefined || value <= most) return [];
-    return [`Queue "${queue}": ${what(value)} (${option} is ${most}): ${remedy}.`];
+    return [`Queue "${queue}": ${of} is ${value} and ${option} is ${most}: ${remedy}.`];
   });
 }

@@ -243,7 +243,9 @@ describe('checkBacklog', () => {
     expect(await indicator.checkBacklog('backlog', { queues: ['mail'], maxDeadLetters: 0 })).toMatchObject({
       backlog: {
         status: 'down',
-        message: expect.stringMatching(/^Queue "mail": there are 1 dead letters .*peekDlq/) as string,
+        message: expect.stringMatching(
+          /^Queue "mail": deadLetters is 1 and maxDeadLetters is 0: .*peekDlq/,
+        ) as string,
       },
     });
     expect(await indicator.checkBacklog('backlog', { queues: ['reports'], maxDeadLetters: 0 })).toMatchObject(

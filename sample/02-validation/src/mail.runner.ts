@@ -34,9 +34,16 @@ export class MailRunner {
   }
 
   async run(): Promise<void> {
+    console.log(
+      'Four mails are added: a good one, one to a mailbox that is unknown, which a filter turns into a result,',
+    );
+    console.log(
+      'one that is no mail, which a pipe refuses, and one of a tenant that has left, which a guard refuses.',
+    );
     const allEnded = once(this.#ended, 'all');
     await this.mail.addBulk(MAILS.map((data) => ({ name: 'send', data })));
     await allEnded;
+    console.log('What was refused is not tried again.');
     console.log('The dead letters:');
     for (const { data, detail } of await this.mail.peekDlq()) {
       console.log(`  ${JSON.stringify(data)}\n    ${detail}`);

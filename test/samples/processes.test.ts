@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const samples = readdirSync(join(root, 'sample'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+/** What each sample says, in this order. A new one is at least run. */
+const SAYS: Record<string, readonly RegExp[]> = {
+  '01-welcome': [/^call #3 for job .* \(attempt 3\)$/, /blocked address/, /dead letters of the queue: none/],
+  '02-validation': [/^Four mails are added/, /send .*: \{"sent":"ada@example.com"\}/, /The dead letters:/],
+  '03-schedules': [
+    /^Two schedules stand beside their handlers/,
+    /^ {2}@Repeat:poll: every 250 ms/,
+    /poll feed: job/,
+  ],
+  '04-roles': [
+    /producer (\d+) runs/,
+    /1 × bread: placed by process \d+/,
+    /worker was told to stop, and has ended/,
+  ],
+  '06-health': [
+    /ready: 200 ok/,
+    /redis: up/,
+    /work: 503 error/,
+    /backlog: down\. Queue "mail": deadLetters is 1 and/,
+    /work: 200 ok/,
+    /ready: 503 error/,
+    /workers: down\. .*does not run \(stopped\)/,
+    /ready: 200 ok/,
+  ],
+};
+
+describe('as a process of its own, each sample ends by itself with exit code 0', () => {
+  it.each(samples)('%s', async (name) => {
+    const main = join(root, 'dist-sample', name, 'src', 'main.js');
+    expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);
+    const env = { ...process.env, REDIS_URL: redis.url, NO_COLOR: '1' };
+    // execFile rejects for any other exit code.
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main], { env, timeout: 15_000 });
+    expect(stderr).not.toMatch(/Warning|^\s+at /m);
+    const lines = stdout.split('\n');
+    for (const pattern of SAYS[name] ?? []) {
+      const at = lines.findIndex((line) => pattern.test(line));
+      expect(at, `${String(pattern)} in:\n${lines.join('\n')}`).toBeGreaterThanOrEqual(0);
+      lines.splice(0, at + 1);
+    }
+  });
+});
+
+it('04-roles runs its jobs in the other process', async () => {
+  const main = join(root, 'dist-sample', '04-roles', 'src', 'main.js');
+  const env = { ...process.env, REDIS_URL: redis.url };
+  const { stdout } = await promisify(execFile)(process.execPath, [main], { env, timeout: 15_000 });
+  const worker = /^worker (\d+) runs$/m.exec(stdout)?.[1];
+  expect(worker).toBeDefined();
+  expect([...stdout.matchAll(/placed by process (\d+)/g)].map(([, pid]) => pid)).toEqual([
+    worker,
+    worker,
+    worker,
+  ]);
+});
