@@ -2,6 +2,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import type { StreamEntry } from '../redis/replies.js';
 import type { CommandLink } from './connections.js';
 import { decodeEnvelope, withAttempt } from './envelope.js';
+import type { DlqReason } from './metrics.js';
 import { decodePayload } from './payload.js';
 
 /** One dead letter. */
@@ -28,6 +29,13 @@ export interface DlqEntry {
   failedAt: number | undefined;
 }
 
+/** Which dead letters are meant; all that is given must apply, nothing given means all. */
+export interface DlqSelection {
+  /** Ids of letters (`dlqId`) or of their jobs (`jobId`). */
+  ids?: readonly string[];
+  reason?: DlqReason;
+}
+
 /** Letters read, and moved, at once. */
 const PAGE = 500;
 
@@ -39,15 +47,17 @@ export async function peekDlq(link: CommandLink, keys: QueueKeys, limit: number)
 }
 
 /**
- * Moves up to `limit` dead letters back to the work stream, oldest first, with their attempt counter at 0. Letters that
- * are no Job stay where they are and do not count. Resolves with how many were moved.
+ * Moves up to `limit` of the selected dead letters back to the work stream, oldest first, with their attempt counter at
+ * 0. Letters that are no Job stay where they are and do not count. Resolves with how many were moved.
  */
 export async function replayDlq(
   link: CommandLink,
   keys: QueueKeys,
+  selection: DlqSelection,
   limit: number,
   eventsCap: number,
 ): Promise<number> {
+  const isSelected = selects(selection);
   let moved = 0;
   // Bounded by what is there now: a job that fails again while this runs is not replayed twice.
   const newest = await newestId(link, keys);
@@ -59,7 +69,7 @@ export async function replayDlq(
       if (moved + count >= limit) break;
       const letter = readFields(fields);
       const revived = revive(letter.get('d'));
-      if (!revived) continue;
+      if (!revived || !isSelected(id, letter, revived.id)) continue;
       const empty = Buffer.alloc(0);
       batch.push(
         id,
@@ -77,6 +87,34 @@ export async function replayDlq(
     if (moved >= limit) break;
   }
   return moved;
+}
+
+/** Deletes the selected dead letters, of those that are there now. Resolves with how many. */
+export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
+  const isSelected = selects(selection);
+  const newest = await newestId(link, keys);
+  if (newest === undefined) return 0;
+  let dropped = 0;
+  for await (const page of pages(link, keys, Infinity, newest)) {
+    const ids = page
+      .filter(([id, fields]) => {
+        const letter = readFields(fields);
+        return isSelected(id, letter, revive(letter.get('d'))?.id);
+      })
+      .map(([id]) => id);
+    if (ids.length > 0) dropped += (await link.call('XDEL', [keys.dlq, ...ids])) as number;
+  }
+  return dropped;
+}
+
+function selects({
+  ids,
+  reason,
+}: DlqSelection): (id: Buffer, letter: Map<string, Buffer>, jobId: string | undefined) => boolean {
+  const wanted = ids && new Set(ids);
+  return (id, letter, jobId) =>
+    (!wanted || wanted.has(id.toString()) || (jobId !== undefined && wanted.has(jobId))) &&
+    (reason === undefined || letter.get('reason')?.toString() === reason);
 }
 
 async function newestId(link: CommandLink, keys: QueueKeys): Promise<string | undefined> {

@@ -6,7 +6,7 @@ export type { ConnectionInfo } from './connections.js';
 export type { ReadingHealth, WorkerHealth } from './consumer/health.js';
 export { Consumer } from './consumer.js';
 export type { ConsumerJob } from './consumer.js';
-export type { DlqEntry } from './dlq.js';
+export type { DlqEntry, DlqSelection } from './dlq.js';
 export * from './errors.js';
 export { Job } from './job.js';
 export type { JobProgress, JobState, JobType } from './job.js';

@@ -152,7 +152,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   /** Moves up to `limit` dead letters back with their attempts at 0; resolves with how many. */
   async replayDlq(limit: number): Promise<number> {
     checkLimit(limit);
-    return this.#core.use(() => replayDlq(this.#core.link, this.#core.keys, limit, this.#core.eventsCap));
+    return this.#core.use(() => replayDlq(this.#core.link, this.#core.keys, {}, limit, this.#core.eventsCap));
   }
 
   /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */

@@ -3,10 +3,10 @@ import { readBacklog } from './backlog.js';
 import type { Backlog } from './backlog.js';
 import { cancelDelayed } from './cancel.js';
 import type { ConnectionInfo } from './connections.js';
-import { peekDlq, replayDlq } from './dlq.js';
-import type { DlqEntry } from './dlq.js';
+import { dropDlq, peekDlq, replayDlq } from './dlq.js';
+import type { DlqEntry, DlqSelection } from './dlq.js';
 import type { NewJob } from './enqueuer.js';
-import { ConfigTypeError } from './errors.js';
+import { ConfigError, ConfigTypeError, NotSupportedError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
 import { MAX_DELAY_SECS, checkJobOptions, toNewJob, withDefaults } from './new-job.js';
@@ -21,7 +21,7 @@ import type {
 import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
 import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
-import { queueSchema, waitSchema } from './schemas.js';
+import { dropSchema, queueSchema, replaySchema, waitSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
 
 /**
@@ -112,12 +112,30 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   }
 
   /**
-   * Moves up to `limit` dead letters back to the work stream with a fresh attempt budget, oldest first. Resolves with how
-   * many were moved. Letters that cannot be decoded stay and do not count.
+   * Moves dead letters back to the work stream with a fresh attempt budget, oldest first. Resolves with how many were
+   * moved. Letters that cannot be decoded stay and do not count.
+   * @param which at most so many (100), or which of them: by id of the letter or of its job, by reason, and how many
    */
-  async replayDlq(limit = 100): Promise<number> {
+  async replayDlq(which: number | (DlqSelection & { limit?: number }) = 100): Promise<number> {
+    const { limit = 100, ...selection } = typeof which === 'number' ? { limit: which } : which;
     checkLimit(limit);
-    return this.#core.use(() => replayDlq(this.#core.link, this.keys, limit, this.#core.eventsCap));
+    checkOptions('replayDlq', replaySchema, selection);
+    const { link, eventsCap } = this.#core;
+    return this.#core.use(() => replayDlq(link, this.keys, selection, limit, eventsCap));
+  }
+
+  /**
+   * Deletes dead letters for good: those with these ids (of letters or of their jobs), those with this reason, or `all`.
+   * Resolves with how many.
+   * @throws ConfigError (CMQ-004) where nothing is selected: all must be asked for by name
+   */
+  async dropDlq(which: DlqSelection & { all?: boolean }): Promise<number> {
+    checkOptions('dropDlq', dropSchema, which);
+    const { all = false, ...selection } = which;
+    if (all === (selection.ids !== undefined || selection.reason !== undefined)) {
+      throw new ConfigError('dropDlq: give "ids", "reason" or both, or else { all: true }.');
+    }
+    return this.#core.use(() => dropDlq(this.#core.link, this.keys, selection));
   }
 
   /** Cancels a job that is delayed or waits for a retry: 1 if it was still there, else 0. Then it never runs. */
@@ -171,6 +189,46 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.results.wait(jobId, options);
   }
 
+  getJob(): Promise<never> {
+    return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
+  }
+  getJobs(): Promise<never> {
+    return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
+  }
+  getJobCounts(): Promise<never> {
+    return unsupported('getJobCounts', 'getBacklog() tells how much there is to do.');
+  }
+  getWaitingCount(): Promise<never> {
+    return unsupported('getWaitingCount', 'getBacklog() tells how much there is to do.');
+  }
+  getActiveCount(): Promise<never> {
+    return unsupported('getActiveCount', 'getBacklog() tells how much there is to do.');
+  }
+  getDelayedCount(): Promise<never> {
+    return unsupported('getDelayedCount', 'getBacklog() tells how much there is to do.');
+  }
+  getFailedCount(): Promise<never> {
+    return unsupported('getFailedCount', 'getBacklog() tells how many dead letters there are.');
+  }
+  count(): Promise<never> {
+    return unsupported('count', 'getBacklog() tells how much there is to do.');
+  }
+  pause(): Promise<never> {
+    return unsupported('pause', 'Close the workers.');
+  }
+  resume(): Promise<never> {
+    return unsupported('resume', 'Start the workers.');
+  }
+  drain(): Promise<never> {
+    return unsupported('drain', 'Let the workers run dry.');
+  }
+  obliterate(): Promise<never> {
+    return unsupported('obliterate', 'Delete the keys {chasqui:<queue>}:* when no worker runs.');
+  }
+  clean(): Promise<never> {
+    return unsupported('clean', 'Completed jobs are gone already; dropDlq() deletes those that failed.');
+  }
+
   /** Waits for calls under way, then lets go of the connection. Idempotent. */
   close(): Promise<void> {
     return this.#core.close();
@@ -217,4 +275,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
     return this.#toJob(job, data, opts, outcome === 'unchanged');
   }
+}
+
+function unsupported(method: string, instead: string): Promise<never> {
+  return Promise.reject(new NotSupportedError(`Queue.${method} is not supported. ${instead}`));
 }

@@ -1,5 +1,7 @@
 import { isClient } from '../redis/client.js';
 import type { Clock } from './clock.js';
+import type { DlqSelection } from './dlq.js';
+import type { DlqReason } from './metrics.js';
 import type {
   BackoffOptions,
   ConsumerConfig,
@@ -235,6 +237,24 @@ export const queueEventsSchema: Schema<QueueEventsOptions> = {
   blockingTimeout: whole(1),
   connectTimeoutMs: whole(1),
 };
+
+const ids: Check = (value) =>
+  Array.isArray(value) && value.every((id) => typeof id === 'string') ? undefined : 'must be an array of ids';
+
+const reason: Check = (value) => {
+  const reasons: readonly DlqReason[] = [
+    'retries_exhausted',
+    'decode_failed',
+    'malformed',
+    'oversize_payload',
+    'unrecoverable',
+  ];
+  return reasons.includes(value as DlqReason) ? undefined : `must be one of ${reasons.join(', ')}`;
+};
+
+export const dropSchema: Schema<DlqSelection & { all?: boolean }> = { ids, reason, all: boolean };
+
+export const replaySchema: Schema<DlqSelection & { limit?: number }> = { ids, reason, limit: anything };
 
 export const waitSchema: Schema<WaitForResultOptions> = {
   timeoutMs: whole(0),
