@@ -117,7 +117,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @param which at most so many (100), or which of them: by id of the letter or of its job, by reason, and how many
    */
   async replayDlq(which: number | (DlqSelection & { limit?: number }) = 100): Promise<number> {
-    const { limit = 100, ...selection } = typeof which === 'number' ? { limit: which } : which;
+    const given = typeof which === 'object' && (which as unknown) !== null ? which : { limit: which };
+    const { limit = 100, ...selection } = given;
     checkLimit(limit);
     checkOptions('replayDlq', replaySchema, selection);
     const { link, eventsCap } = this.#core;
