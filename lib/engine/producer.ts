@@ -8,7 +8,7 @@ import type { BackoffOptions, Connection, JobsOptions, ProducerConfig } from './
 import { ProducerCore } from './producer-core.js';
 import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
 import type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
-import { producerSchema } from './schemas.js';
+import { addSchema, producerSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
 
 export interface JobRetryOverride {
@@ -72,7 +72,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.addWithOptions(payload, { id });
   }
 
-  addWithOptions(payload: T, options: AddOptions): Promise<string> {
+  async addWithOptions(payload: T, options: AddOptions): Promise<string> {
     return this.#one([this.#job(payload, options)]);
   }
 
@@ -209,7 +209,9 @@ export class Producer<T = unknown> implements AsyncDisposable {
     await this.close();
   }
 
-  #job(payload: T, { id, retry, name = '' }: AddOptions, delayMs?: number): NewJob {
+  #job(payload: T, given: AddOptions, delayMs?: number): NewJob {
+    checkOptions('add options', addSchema, given);
+    const { id, retry, name = '' } = given;
     const options: JobsOptions = {};
     if (id !== undefined) options.jobId = id;
     if (retry?.maxAttempts !== undefined) options.attempts = retry.maxAttempts;

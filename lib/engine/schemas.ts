@@ -18,6 +18,7 @@ import type {
   WaitForResultOptions,
   WorkerOptions,
 } from './options.js';
+import type { AddOptions, JobRetryOverride } from './producer.js';
 import { MAX_NAME_BYTES, anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
 import type { Check, Schema } from './validate.js';
 
@@ -201,6 +202,13 @@ export const producerSchema: Schema<ProducerConfig & Pick<QueueOptions, 'connect
   durability: nested('durability', durabilitySchema),
   commandTimeoutMs: whole(1),
   connectTimeoutMs: whole(1),
+};
+
+export const addSchema: Schema<AddOptions> = {
+  // Checked apart: see checkJobId and checkJobName.
+  id: anything,
+  name: anything,
+  retry: nested<JobRetryOverride>('retry', { maxAttempts: whole(1, 0xffffffff), backoff }),
 };
 
 export const promoterSchema: Schema<PromoterConfig> = {
