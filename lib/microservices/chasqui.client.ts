@@ -44,7 +44,7 @@ interface Outgoing {
  * ]);
  * ```
  */
-export class ChasquiClient extends ClientProxy<Record<string, never>, ChasquiStatus> {
+export class ChasquiClient extends ClientProxy {
   readonly #logger = new Logger(ChasquiClient.name);
   readonly #queue: Queue;
   readonly #replies: ReplyListener;
@@ -81,6 +81,12 @@ export class ChasquiClient extends ClientProxy<Record<string, never>, ChasquiSta
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** Whether the last call to Redis succeeded. Nothing before the first. */
+  override get status(): Observable<ChasquiStatus> {
+    // Nest's ClientsModule takes only classes whose status is any text.
+    return super.status as Observable<ChasquiStatus>;
   }
 
   /** The queue. */
@@ -166,17 +172,21 @@ export class ChasquiClient extends ClientProxy<Record<string, never>, ChasquiSta
   async #watched<T>(call: () => Promise<T>): Promise<T> {
     try {
       const result = await call();
-      if (!this.#closing) this._status$.next('connected');
+      if (!this.#closing) this.#tell('connected');
       return result;
     } catch (error) {
-      if (error instanceof ConnectionError && !this.#closing) this._status$.next('interrupted');
+      if (error instanceof ConnectionError && !this.#closing) this.#tell('interrupted');
       throw error;
     }
+  }
+
+  #tell(status: ChasquiStatus): void {
+    this._status$.next(status);
   }
 
   async #close(): Promise<void> {
     await this.#replies.close();
     await this.#queue.close();
-    this._status$.next('closed');
+    this.#tell('closed');
   }
 }

@@ -26,6 +26,14 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /1 × bread: placed by process \d+/,
     /worker was told to stop, and has ended/,
   ],
+  '05-microservice': [
+    /^POST \/orders: 202 {"accepted":"/,
+    /service \| .* failed at attempt 1: the packer is having a break/,
+    /service \| packed 2 × bread/,
+    /^GET \/price\/bread: 200 2\.50 €$/,
+    /^GET \/price\/gold: 404 .*there is no gold/,
+    /^both were told to stop, and have ended$/,
+  ],
   '06-health': [
     /ready: 200 ok/,
     /redis: up/,

@@ -34,21 +34,25 @@ export function useMicroservices(redis: TestRedis) {
     logs.length = 0;
   });
 
-  /** A microservice of these controllers that listens. */
-  async function serve(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
+  /** A microservice of these controllers, made and not yet started. */
+  async function boot(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
     const server = new ChasquiServer({ queue: 'orders', connection, ...FAST, ...options });
     // Whatever becomes of the boot.
     closing.push(() => server.close());
-    const app = await create(metadata, server);
-    await app.listen();
+    const module = await Test.createTestingModule(metadata).setLogger(collector(logs)).compile();
+    const app: INestMicroservice = module.createNestMicroservice({
+      strategy: server,
+      logger: collector(logs),
+    });
     return { app, server, worker: server.unwrap() };
   }
 
-  async function create(metadata: ModuleMetadata, strategy: ChasquiServer): Promise<INestMicroservice> {
-    const module = await Test.createTestingModule(metadata).setLogger(collector(logs)).compile();
-    const app = module.createNestMicroservice({ strategy, logger: collector(logs) });
-    closing.push(() => app.close());
-    return app;
+  /** One that listens. */
+  async function serve(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
+    const booted = await boot(metadata, options);
+    await booted.app.listen();
+    closing.push(() => booted.app.close());
+    return booted;
   }
 
   function connect(options: Partial<ChasquiClientOptions> = {}): ChasquiClient {
@@ -65,8 +69,8 @@ export function useMicroservices(redis: TestRedis) {
   }
 
   return {
+    boot,
     serve,
-    create,
     connect,
     open,
     logs,

@@ -1,0 +1,20 @@
+/** What the two applications say to each other: the patterns, and what travels under each. */
+export const PRICE = { cmd: 'price' };
+export const ORDER_PLACED = 'order.placed';
+
+export interface PriceRequest {
+  item: string;
+}
+
+export interface Price {
+  item: string;
+  cents: number;
+}
+
+export interface Order {
+  item: string;
+  count: number;
+}
+
+export const connection = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
+export const queue = process.env['ORDERS_QUEUE'] ?? 'orders';
