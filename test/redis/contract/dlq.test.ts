@@ -388,6 +388,75 @@ describe('replayDlq', () => {
   });
 });
 
+describe('a selection', () => {
+  /** Two letters by reason `unrecoverable`, one by `retries_exhausted`, one that is no job. */
+  async function four(): Promise<string[]> {
+    await kill(2);
+    const worker = redis.worker(
+      () => {
+        throw new Error('x');
+      },
+      { maxAttempts: 1 },
+    );
+    const failed = next(worker, 'failed');
+    await redis.queue().add('exhausted', 2);
+    await failed;
+    await worker.close();
+    await redis.client.xadd(KEYS.dlq, '*', 'd', 'garbage', 'reason', 'decode_failed');
+    return (await redis.queue().peekDlq()).map(({ dlqId }) => dlqId);
+  }
+
+  const left = async (): Promise<unknown[]> =>
+    (await redis.queue().peekDlq()).map(({ name, reason }) => name || reason);
+
+  test('by reason, by id of the letter, by id of the job, and up to a limit is replayed', async () => {
+    const ids = await four();
+    const queue = redis.queue();
+    expect(await queue.replayDlq({ reason: 'retries_exhausted' })).toBe(1);
+    expect(await left()).toEqual(['letter-0', 'letter-1', 'decode_failed']);
+    expect(await queue.replayDlq({ ids: [ids[1]!, ids[3]!, 'never'] })).toBe(1);
+    expect(await left()).toEqual(['letter-0', 'decode_failed']);
+    const jobId = (await queue.peekDlq(1))[0]!.jobId!;
+    expect(await queue.replayDlq({ ids: [jobId], reason: 'retries_exhausted' })).toBe(0);
+    expect(await queue.replayDlq({ ids: [jobId], limit: 0 })).toBe(0);
+    expect(await queue.replayDlq({ ids: [jobId], limit: 5 })).toBe(1);
+    expect(await left()).toEqual(['decode_failed']);
+    expect(await redis.client.xlen(KEYS.stream)).toBe(3);
+  });
+
+  test('is dropped for good, letters that cannot be decoded too', async () => {
+    const ids = await four();
+    const queue = redis.queue();
+    expect(await queue.dropDlq({ ids: [ids[0]!] })).toBe(1);
+    expect(await queue.dropDlq({ reason: 'decode_failed' })).toBe(1);
+    expect(await queue.dropDlq({ reason: 'decode_failed' })).toBe(0);
+    expect(await left()).toEqual(['letter-1', 'exhausted']);
+    expect(await queue.dropDlq({ all: true })).toBe(2);
+    expect(await left()).toEqual([]);
+    expect(await queue.dropDlq({ all: true })).toBe(0);
+    expect(await redis.client.xlen(KEYS.stream)).toBe(0);
+  });
+
+  test('all of thousands are dropped', async () => {
+    for (let i = 0; i < 1_201; i++) void redis.client.xadd(KEYS.dlq, '*', 'd', `garbage ${i}`);
+    expect(await redis.queue().dropDlq({ all: true })).toBe(1_201);
+    expect(await redis.client.xlen(KEYS.dlq)).toBe(0);
+  });
+
+  test.each<[string, (queue: Queue) => Promise<unknown>]>([
+    ['dropping without saying which', (queue) => queue.dropDlq({})],
+    ['dropping all and some', (queue) => queue.dropDlq({ all: true, reason: 'malformed' })],
+    ['a reason that does not exist', (queue) => queue.dropDlq({ reason: 'panic' as 'malformed' })],
+    ['ids that are no list', (queue) => queue.dropDlq({ ids: 'x' as never })],
+    ['a misspelt option', (queue) => queue.replayDlq({ reson: 'malformed' } as never)],
+    ['a negative limit', (queue) => queue.replayDlq({ reason: 'malformed', limit: -1 })],
+  ])('is refused: %s', async (_, call) => {
+    await redis.client.xadd(KEYS.dlq, '*', 'd', 'garbage', 'reason', 'malformed');
+    await expect(call(redis.queue())).rejects.toMatchObject({ code: 'CMQ-004' });
+    expect(await redis.client.xlen(KEYS.dlq)).toBe(1);
+  });
+});
+
 describe('dlqMaxStreamLen', () => {
   test('keeps about so many, counts what it drops, and tells the sink', async () => {
     let evicted = 0;
