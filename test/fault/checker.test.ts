@@ -131,7 +131,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a group that starts at $',
     'jobs wait before the first worker comes',
     /^stalled/,
-    ['dist/engine/consumer/reader.js', /(createGroup\(this\.#keys\.stream, )'0'/, `$1'$$'`],
+    ['dist/engine/consumer/reader.js', /'0', 'MKSTREAM'/, `'$$', 'MKSTREAM'`],
   ],
   [
     'an acknowledgement before the run',
@@ -140,14 +140,10 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     ['dist/engine/consumer/reader.js', /'COUNT'/, `'NOACK', 'COUNT'`],
   ],
   [
-    'a claim cursor that is thrown away after a batch, and starts at the end',
+    'a scan for expired leases that does not come round',
     'a worker is killed',
     /^stalled/,
-    [
-      'dist/engine/consumer/leases.js',
-      /this\.#cursor = cursor\.toString\(\)/,
-      `this.#cursor = '9999999999999-0'`,
-    ],
+    ['dist/engine/consumer/leases.js', /leaseMs, this\.#cursor/, `leaseMs, '9999999999999-0'`],
   ],
   [
     'an acknowledgement without the retry',

@@ -25,6 +25,8 @@ export interface LeasesSettings {
 
 /** How many entries a scan takes over at once, at most. */
 const RECLAIM_BATCH = 100;
+/** How many entries that never arrived are taken back at once, at most. */
+const STRANDED_BATCH = 100;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
 const FORGET_AFTER_LEASES = 20;
 
@@ -102,14 +104,16 @@ export class Leases extends Service {
     const { group, consumerId } = this.#settings;
     // Younger than half a beat may still be on its way here.
     const strandedMs = Math.ceil(this.#beatMs / 2);
-    const room = Math.max(1, this.#settings.room());
-    const args = [group, consumerId, strandedMs, room, ...held];
-    const reply = await this.#link.run('renew', this.#keys, args, { buffers: true });
-    this.#contact();
-    const [lost, stranded] = reply as [Buffer[], Found[]];
-    if (lost.length > 0) this.#settings.lost(lost.map(String));
-    for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
-    if (stranded.length >= room) this.#lookFor(2 * this.#beatMs);
+    for (let entryIds = held; ; entryIds = this.#settings.held()) {
+      const args = [group, consumerId, strandedMs, STRANDED_BATCH, ...entryIds];
+      const reply = await this.#link.run('renew', this.#keys, args, { buffers: true });
+      this.#contact();
+      const [lost, stranded] = reply as [Buffer[], Found[]];
+      if (lost.length > 0) this.#settings.lost(lost.map(String));
+      for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
+      // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
+      if (stranded.length < STRANDED_BATCH || this.isStopping) return;
+    }
   }
 
   #lookFor(ms: number): void {

@@ -35,7 +35,7 @@ const orders = {
   async work({ ready }) {
     worker = new Worker(queueName, processor, { connection, ...workerOptions });
     recordEvents(worker, ledger);
-    if (ready) await worker.waitUntilReady();
+    if (ready) await new Promise((resolve) => worker.once('ready', resolve));
   },
   add: ({ jobs }) => Promise.all(jobs.map(add)),
   /** Their ids are the engine's, so they are known only when the add has succeeded. */

@@ -95,7 +95,7 @@ export class Rig implements AsyncDisposable {
       held.release();
       await worker.close();
     });
-    if (settings.autorun !== false) await worker.waitUntilReady();
+    if (settings.autorun !== false) await reads(worker);
     return { worker, held };
   }
 
@@ -184,6 +184,12 @@ export class Rig implements AsyncDisposable {
     this.#ledgers.push(ledger);
     return ledger;
   }
+}
+
+function reads(worker: Worker): Promise<void> {
+  return new Promise((resolve) => {
+    worker.once('ready', resolve);
+  });
 }
 
 /** Adds jobs and writes each one's fate down. */
