@@ -67,6 +67,8 @@ function bareApp({ name, nest, type, typescript }, redisPort) {
     dependencies: {
       '@nestjs/common': nest,
       '@nestjs/core': nest,
+      // Of the same major versions.
+      '@nestjs/terminus': nest,
       'nestjs-chasqui': `file:${tarball}`,
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',

@@ -2,6 +2,7 @@
 import 'reflect-metadata';
 import { Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import {
   ChasquiModule,
   getQueueToken,
@@ -13,6 +14,7 @@ import {
   Processor,
   Queue,
 } from 'nestjs-chasqui';
+import { ChasquiHealthIndicator } from 'nestjs-chasqui/health';
 
 interface Mail {
   to: string;
@@ -48,10 +50,11 @@ class SignupService {
 
 @Module({
   imports: [
+    TerminusModule,
     ChasquiModule.forRoot({ connection: { host: '127.0.0.1', port: Number(process.env['REDIS_PORT']) } }),
     ChasquiModule.forFeature({ name: QUEUE }),
   ],
-  providers: [WelcomeProcessor, SignupService],
+  providers: [WelcomeProcessor, SignupService, ChasquiHealthIndicator],
 })
 class AppModule {}
 
@@ -62,6 +65,15 @@ async function main(): Promise<void> {
   if (ran !== added) throw new Error(`job ${ran} was completed, not ${added}`);
   if (app.get<Queue<Mail>>(getQueueToken(QUEUE)).name !== QUEUE)
     throw new Error('another queue than the one named');
+  const indicator = app.get(ChasquiHealthIndicator);
+  const { status } = await app
+    .get(HealthCheckService, { strict: false })
+    .check([
+      () => indicator.checkConnection('redis'),
+      () => indicator.checkWorkers('workers', { requireRunning: true }),
+      () => indicator.checkBacklog('backlog', { maxDeadLetters: 0 }),
+    ]);
+  if (status !== 'ok') throw new Error(`health is ${status}`);
   // The process has to end by itself after this.
   await app.close();
   console.log(`completed ${ran}`);
