@@ -7,7 +7,7 @@ import type { Delivery } from './consumer/delivery.js';
 import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
 import type { ConsumerSettings } from './consumer/settings.js';
-import { ConfigError, NotSupportedError } from './errors.js';
+import { ConfigError, ConnectionError, NotSupportedError } from './errors.js';
 import type { Job, JobOwner, JobProgress } from './job.js';
 import type { WorkerOptions } from './options.js';
 import { workerSchema } from './schemas.js';
@@ -37,6 +37,9 @@ export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends 
   closing: [message: string];
   closed: [];
 }
+
+/** Between two tries of a worker that starts by itself. */
+const START_AGAIN_MS = 1_000;
 
 /** The consuming side of one queue, with its promoter and scheduler. */
 export class Worker<Data = unknown, Result = unknown, Name extends string = string>
@@ -112,9 +115,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     );
     if (opts.autorun !== false) {
       queueMicrotask(() => {
-        this.run().catch((error: unknown) => {
-          this.#report(error instanceof Error ? error : new Error(String(error)));
-        });
+        void this.#runByItself();
       });
     }
   }
@@ -142,6 +143,21 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       throw error;
     });
     return this.#running;
+  }
+
+  /** Where Redis is away at the start, nobody calls `run()` again: it is tried until Redis is there. */
+  async #runByItself(): Promise<void> {
+    while (!this.isClosed) {
+      try {
+        await this.run();
+        return;
+      } catch (error) {
+        this.#report(error instanceof Error ? error : new Error(String(error)));
+        if (!(error instanceof ConnectionError)) return;
+      }
+      // The connection, which goes on trying, keeps the process alive; this does not.
+      await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS).unref());
+    }
   }
 
   async #run(): Promise<void> {

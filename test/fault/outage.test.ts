@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
 import { RedisServer } from '../../lib/testing/index.js';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
 import { Rig } from '../support/fault/rig.js';
 
@@ -68,6 +69,23 @@ describe('kill -9 of Redis', () => {
     expect(violations(findings, { lost: findings.lost.length })).toEqual([]);
     client.disconnect();
   }, 30_000);
+});
+
+describe('Redis away when a worker starts', () => {
+  it('the worker starts by itself when Redis is there', async () => {
+    await using server = await RedisServer.start();
+    await using rig = new Rig({ connection: { host: server.host, port: server.port } });
+    await server.kill();
+    const starting = rig.worker('worker', { ...worker, connectTimeoutMs: 500 });
+    await waitUntil('Two failed starts', 10_000, async () => {
+      const count = rig.of('ERROR', 'worker').length;
+      return count >= 2 ? undefined : `${count}`;
+    });
+    await server.restart();
+    await starting;
+    await rig.producer().add({ do: 'finish' });
+    await rig.until('COMPLETED', 1, RECOVERY_MS);
+  });
 });
 
 describe('Redis away for six seconds', () => {
