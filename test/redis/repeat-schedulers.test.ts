@@ -250,7 +250,9 @@ describe('a scheduler at work', () => {
   it('is followed by another when it is gone', async () => {
     const link = await rig.link();
     const first = await start();
-    await upsertRepeatable(link, keys, { jobName: 'tick', pattern: RepeatPattern.every(20), payload: null });
+    const spec = { jobName: 'tick', pattern: RepeatPattern.every(20), payload: null };
+    const { nextFireMs } = await upsertRepeatable(link, keys, spec);
+    first.wake({ due: nextFireMs });
     await untilFired(2);
     await start();
     await first.stop(1_000);
