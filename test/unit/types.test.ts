@@ -47,7 +47,7 @@ describe('Queue', () => {
   });
 
   test('refuses other names, other data and misspelt options', () => {
-    () => [
+    compiles(() => [
       // @ts-expect-error a name that the queue does not have
       queue.add('goodbye', { to: 'ada' }),
       // @ts-expect-error data of another shape
@@ -60,7 +60,7 @@ describe('Queue', () => {
       new Queue('mail', { connection, maxStreamLength: 5 }),
       // @ts-expect-error no connection
       new Queue('mail', {}),
-    ];
+    ]);
   });
 
   test('is unknown data and any name unless told', () => {
@@ -72,7 +72,7 @@ describe('Queue', () => {
 
 describe('Worker', () => {
   test('types the job and what the processor returns', () => {
-    () => {
+    compiles(() => {
       const worker = new Worker<Mail, Sent, 'welcome'>(
         'mail',
         (job, signal) => {
@@ -93,7 +93,7 @@ describe('Worker', () => {
       worker.on('compleeted', () => undefined);
       // @ts-expect-error a result of another shape
       return new Worker<Mail, Sent>('mail', () => ({ sent: 1 }), { connection });
-    };
+    });
   });
 
   test('takes async and plain processors, and every field of a consumer', () => {
@@ -109,7 +109,7 @@ describe('Worker', () => {
 
 describe('the rest', () => {
   test('events have their arguments', () => {
-    (events: QueueEvents) => {
+    compiles((events: QueueEvents) => {
       events.on('completed', (event, id) => {
         expectTypeOf(event).toEqualTypeOf<CompletedEvent>();
         expectTypeOf(event.attempt).toEqualTypeOf<number>();
@@ -117,19 +117,21 @@ describe('the rest', () => {
       });
       events.on('drained', (id) => expectTypeOf(id).toEqualTypeOf<string>());
       events.on('error', (error) => expectTypeOf(error).toEqualTypeOf<Error>());
-    };
+    });
   });
 
   test('a producer types its payloads, a consumer its job', () => {
     expectTypeOf<Producer<Mail>['add']>().parameter(0).toEqualTypeOf<Mail>();
     expectTypeOf<Producer<Mail>['addBulkNamed']>().parameter(0).items.toExtend<readonly [string, Mail]>();
-    (consumer: Consumer<Mail>) => consumer.run((job) => expectTypeOf(job.payload).toEqualTypeOf<Mail>());
+    compiles((consumer: Consumer<Mail>) =>
+      consumer.run((job) => expectTypeOf(job.payload).toEqualTypeOf<Mail>()),
+    );
   });
 
   test('a backoff is one of the kinds, or the name of a strategy', () => {
     expectTypeOf(BackoffSpec.fixed(5)).toEqualTypeOf<BackoffOptions>();
     expectTypeOf<{ type: 'mine' }>().toExtend<BackoffOptions>();
     // @ts-expect-error an option that does not exist
-    () => BackoffSpec.exponential(5, { maxDelay: 5 });
+    compiles(() => BackoffSpec.exponential(5, { maxDelay: 5 }));
   });
 });
