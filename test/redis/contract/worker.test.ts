@@ -99,12 +99,14 @@ describe('life', () => {
   test('leaves no consumer behind, and no connection', async () => {
     const worker = redis.worker(() => undefined, { name: 'mine' });
     const done = next(worker, 'completed');
-    await redis.queue().add('a', 1);
+    await redis.queue().add('a', 1, { delay: 1 });
     await done;
     expect(worker.id).toBe('mine');
     expect(JSON.stringify(await redis.client.xinfo('CONSUMERS', KEYS.stream, 'default'))).toContain('mine');
     await worker.close();
-    expect(await redis.client.xinfo('CONSUMERS', KEYS.stream, 'default')).toEqual([]);
+    for (const stream of [KEYS.stream, KEYS.promoterWake, KEYS.schedulerWake]) {
+      expect(await redis.client.xinfo('CONSUMERS', stream, 'default'), stream).toEqual([]);
+    }
   });
 
   test('two workers of one queue share the work, each job once', async () => {
