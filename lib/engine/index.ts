@@ -24,7 +24,7 @@ export type {
 export type * from './options.js';
 export { decodePayload, encodePayload } from './payload.js';
 export { Producer } from './producer.js';
-export type { AddOptions, JobRetryOverride, NamedPayload, RunAt } from './producer.js';
+export type { NamedPayload, RunAt } from './producer.js';
 export { Queue } from './queue.js';
 export { QueueEvents } from './queue-events.js';
 export type * from './queue-events.js';

@@ -324,3 +324,20 @@ export interface StandaloneSchedulerConfig extends SchedulerConfig {
   eventsMaxStreamLen?: number;
   metrics?: MetricsSink;
 }
+
+/** Retry options of one job that a `Producer` adds. */
+export interface JobRetryOverride {
+  /** Total attempts. Default: the consumer's. */
+  maxAttempts?: number;
+  /** Default: the consumer's. */
+  backoff?: BackoffOptions;
+}
+
+/** Options of one job that a `Producer` adds. */
+export interface AddOptions {
+  /** An id of the caller's: one live job per id. */
+  id?: string;
+  retry?: JobRetryOverride;
+  /** Dispatch name, at most 256 bytes. Default: none. */
+  name?: string;
+}

@@ -4,27 +4,12 @@ import type { DlqEntry } from './dlq.js';
 import type { NewJob } from './enqueuer.js';
 import { ConfigError } from './errors.js';
 import { toNewJob } from './new-job.js';
-import type { BackoffOptions, Connection, JobsOptions, ProducerConfig } from './options.js';
+import type { AddOptions, Connection, JobsOptions, ProducerConfig } from './options.js';
 import { ProducerCore } from './producer-core.js';
 import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
 import type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
 import { addSchema, producerSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
-
-export interface JobRetryOverride {
-  /** Total attempts. Default: the consumer's. */
-  maxAttempts?: number;
-  /** Default: the consumer's. */
-  backoff?: BackoffOptions;
-}
-
-export interface AddOptions {
-  /** An id of the caller's: one live job per id. */
-  id?: string;
-  retry?: JobRetryOverride;
-  /** Dispatch name, at most 256 bytes. Default: none. */
-  name?: string;
-}
 
 /** A point in time: a Date, or unix ms. */
 export type RunAt = Date | number;

@@ -3,9 +3,11 @@ import type { Clock } from './clock.js';
 import type { DlqSelection } from './dlq.js';
 import type { DlqReason } from './metrics.js';
 import type {
+  AddOptions,
   BackoffOptions,
   ConsumerConfig,
   DurabilityOptions,
+  JobRetryOverride,
   JobsOptions,
   QueueEventsOptions,
   ProducerConfig,
@@ -18,7 +20,6 @@ import type {
   WaitForResultOptions,
   WorkerOptions,
 } from './options.js';
-import type { AddOptions, JobRetryOverride } from './producer.js';
 import { MAX_NAME_BYTES, anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
 import type { Check, Schema } from './validate.js';
 
