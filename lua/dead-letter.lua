@@ -4,6 +4,7 @@
 -- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
 --      7 events_cap   0 = no events
 --      8 dlq_cap      about how many dead letters are kept, 0 = all
+--      9 remember_ms  for how long `failed:<job id>` tells whoever waits for a result that there will be none
 --     then, per job: entry id, job id or '', name, the attempt that failed, duration in µs or '' where no handler ran,
 --     reason, detail, ms for which the id stays taken ('' where it was not the caller's)
 -- Reply { evicted, lost… }: how many old dead letters the cap has dropped, then indices (from 1) of jobs whose lease
@@ -24,7 +25,7 @@ local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local reply = { 0 }
 local done, letters = {}, {}
 for i = 1, jobs do
-  local id = ARGV[9 + (i - 1) * width]
+  local id = ARGV[10 + (i - 1) * width]
   local entry = own[id] and redis.call('XRANGE', stream, id, id)[1]
   if own[id] then
     -- Pending without an entry: somebody deleted it. There are no bytes to keep, so it only leaves the pending list.
@@ -44,7 +45,7 @@ local now = decimal(now_ms())
 for i = 1, jobs do
   local original = letters[i]
   if original then
-    local from = 9 + (i - 1) * width
+    local from = 10 + (i - 1) * width
     local id, job_id, name, attempt, duration = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
     local reason, detail, keep = ARGV[from + 5], ARGV[from + 6], ARGV[from + 7]
     local fields = {}
@@ -62,6 +63,9 @@ for i = 1, jobs do
       fields[#fields + 1] = detail
     end
     redis.call('XADD', dlq, '*', unpack(fields))
+    if job_id ~= '' then
+      redis.call('SET', prefix .. 'failed:' .. job_id, reason, 'PX', ARGV[9])
+    end
     if keep ~= '' then
       redis.call('PEXPIRE', prefix .. 'dlid:' .. job_id, keep)
     end

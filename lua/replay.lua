@@ -27,6 +27,7 @@ for i = 2, #ARGV, 5 do
     end
   end
   if state == 1 then
+    redis.call('DEL', prefix .. 'failed:' .. id)
     redis.call('XDEL', dlq, letter)
     local fields = { 'd', d }
     if name ~= '' then

@@ -60,11 +60,12 @@ export function withDefaults(
   opts: JobsOptions | undefined,
 ): JobsOptions | undefined {
   if (!defaults) return opts;
-  if (!opts) return defaults;
   const merged = { ...defaults, ...opts };
   for (const key of Object.keys(defaults) as (keyof JobsOptions)[]) {
-    if (opts[key] === undefined) Object.assign(merged, { [key]: defaults[key] });
+    if (opts?.[key] === undefined) Object.assign(merged, { [key]: defaults[key] });
   }
+  // As a default it is for the jobs that have an id of their own; given for one that has none, it is a mistake.
+  if (merged.jobId === undefined && opts?.dedupTtlMs === undefined) delete merged.dedupTtlMs;
   return merged;
 }
 

@@ -22,7 +22,7 @@ export interface ConnectionOptions extends RedisOptions {
 export interface BackoffOptions {
   /** `fixed`, `exponential`, or the name of one of the worker's `backoffStrategies`. */
   type: 'fixed' | 'exponential' | (string & {});
-  /** Base delay in ms. Default: the worker's `retry.initialBackoffMs`. */
+  /** Base delay in ms. Default 100: it travels with the job. */
   delay?: number;
   /** Cap on the computed backoff, in ms. Default: the worker's `retry.maxBackoffMs`. */
   maxDelay?: number;

@@ -7,9 +7,17 @@ import { QueueEvents } from './queue-events.js';
 
 type Outcome = 'completed' | 'dead' | 'closed';
 
+/** Neither of the two where it has not, or nobody remembers. */
+interface Ended {
+  /** MessagePack of the stored result. */
+  value?: Buffer | undefined;
+  /** Why it is a dead letter. */
+  reason?: string | undefined;
+}
+
 interface Wanted {
   jobId: string;
-  resolve: (value: Buffer | undefined) => void;
+  resolve: (ended: Ended) => void;
   reject: (error: unknown) => void;
 }
 
@@ -36,11 +44,11 @@ export class ResultReader {
 
   /** Reads of one tick share a round trip. */
   async get(jobId: string): Promise<unknown> {
-    const value = await this.#read(jobId);
+    const { value } = await this.#read(jobId);
     return value ? decodePayload(value) : undefined;
   }
 
-  #read(jobId: string): Promise<Buffer | undefined> {
+  #read(jobId: string): Promise<Ended> {
     return new Promise((resolve, reject) => {
       if (this.#wanted.push({ jobId, resolve, reject }) === 1) process.nextTick(this.#readWanted);
     });
@@ -49,10 +57,10 @@ export class ResultReader {
   readonly #readWanted = (): void => {
     const wanted = this.#wanted;
     this.#wanted = [];
-    this.getBytes(wanted.map(({ jobId }) => jobId)).then(
-      (values) => {
+    this.#endsOf(wanted.map(({ jobId }) => jobId)).then(
+      (ends) => {
         wanted.forEach(({ resolve }, index) => {
-          resolve(values[index]);
+          resolve(ends[index] ?? {});
         });
       },
       (error: unknown) => {
@@ -60,6 +68,16 @@ export class ResultReader {
       },
     );
   };
+
+  /** How each of the jobs has ended, as far as Redis remembers. */
+  async #endsOf(jobIds: readonly string[]): Promise<Ended[]> {
+    const keys = [...jobIds.map((id) => this.#keys.result(id)), ...jobIds.map((id) => this.#keys.failed(id))];
+    const reply = (await this.#link.callBuffer('MGET', keys)) as (Buffer | null)[];
+    return jobIds.map((_, index) => ({
+      value: reply[index] ?? undefined,
+      reason: reply[jobIds.length + index]?.toString(),
+    }));
+  }
 
   /** MessagePack per id, in order; undefined where nothing is stored. */
   async getBytes(jobIds: readonly string[]): Promise<(Buffer | undefined)[]> {
@@ -106,8 +124,9 @@ export class ResultReader {
       // Listening first and looking second: a result that is stored in between is seen by one of the two.
       this.#subscribe()
         .then(async () => {
-          const value = await this.#read(jobId);
+          const { value, reason } = await this.#read(jobId);
           if (value) resolve(decodePayload(value));
+          else if (reason !== undefined) onEvent('dead', reason);
         })
         .catch(reject);
     });
@@ -132,11 +151,12 @@ export class ResultReader {
 
   readonly #lookForAll = (): void => {
     const ids = [...this.#waiting.keys()];
-    this.getBytes(ids).then(
-      (values) => {
-        values.forEach((value, index) => {
-          if (!value) return;
-          for (const listener of this.#waiting.get(ids[index] ?? '') ?? []) listener('completed', '');
+    this.#endsOf(ids).then(
+      (ends) => {
+        ends.forEach(({ value, reason = '' }, index) => {
+          if (!value && reason === '') return;
+          const listeners = this.#waiting.get(ids[index] ?? '') ?? [];
+          for (const listener of listeners) listener(value ? 'completed' : 'dead', reason);
         });
       },
       // The next look comes soon, and each wait has a deadline of its own.

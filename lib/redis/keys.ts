@@ -16,6 +16,8 @@ export interface QueueKeys {
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
   result(jobId: string): string;
+  /** Why a job failed for good; for whoever waits for its result. */
+  failed(jobId: string): string;
   /** Dedup marker. */
   dedup(jobId: string): string;
   /** The exact delayed member, for cancel by id. */
@@ -40,6 +42,7 @@ export function queueKeys(queue: string): QueueKeys {
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,
     result: (jobId) => `${prefix}result:${jobId}`,
+    failed: (jobId) => `${prefix}failed:${jobId}`,
     dedup: (jobId) => `${prefix}dlid:${jobId}`,
     delayedIndex: (jobId) => `${prefix}didx:${jobId}`,
     calls: (producerId) => `${prefix}calls:${producerId}`,

@@ -147,7 +147,8 @@ export class Settler {
     for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
     const fresh = sortUnannounced(batch);
     const args = this.#header(batch, fresh);
-    args.push(this.#settings.eventsCap, this.#settings.dlqMaxStreamLen);
+    const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
+    args.push(eventsCap, dlqMaxStreamLen, resultTtlMs);
     for (const { delivery, outcome, ran } of batch) {
       const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
       args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
