@@ -8,5 +8,6 @@ it('every code is documented in docs/microservices.md, and is used for nothing e
   const [, section = ''] = page.split(/^## Errors$/m);
   const documented = [...section.matchAll(/^\| `(CMQ-\d{3})`/gm)].map(([, code]) => code);
   expect(documented).toEqual(Object.values(MICROSERVICE_ERROR_CODES));
-  expect(Object.values(NEST_ERROR_CODES)).not.toEqual(expect.arrayContaining(documented));
+  const nest: readonly string[] = Object.values(NEST_ERROR_CODES);
+  expect(nest.filter((code) => documented.includes(code))).toEqual([]);
 });

@@ -174,7 +174,7 @@ describe('status, on and unwrap', () => {
   });
 
   it('of a server say that Redis was away, and that it is back', async () => {
-    const { server } = await serve({ controllers: [Idle] });
+    const { server } = await serve({ controllers: [Idle] }, { blockMs: 100 });
     const statuses: string[] = [];
     const interrupted = latch<unknown>();
     const back = latch<unknown>(2);
