@@ -10,7 +10,11 @@ import { waitUntil } from './wait-until.js';
 const SENTINELS = 3;
 const QUORUM = 2;
 const READY_TIMEOUT_MS = 60_000;
-const PERIODS_MS = ['ping-period', '100', 'publish-period', '200', 'info-period', '500'];
+/**
+ * Five times the PING period is also how old a sentinel's knowledge of a replica may be for a promotion, and while the
+ * master is down it asks for that once a second: with shorter PINGs many a failover finds "no good slave".
+ */
+const PERIODS_MS = ['ping-period', '300', 'publish-period', '200', 'info-period', '500'];
 
 /** The options of the master and its replica. They always pick their own ports and folders. */
 export interface RedisSentinelOptions extends Omit<RedisServerOptions, 'port' | 'dir'> {
