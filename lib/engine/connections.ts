@@ -1,6 +1,6 @@
 import { createClient, addressOf, discard, isClient, isCluster } from '../redis/client.js';
 import type { Client } from '../redis/client.js';
-import { withDeadline } from '../redis/deadline.js';
+import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { fieldsOf } from '../redis/replies.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { runScript } from '../redis/scripts.js';
@@ -10,6 +10,9 @@ import type { Connection } from './options.js';
 
 export const CONNECT_TIMEOUT_MS = 10_000;
 export const COMMAND_TIMEOUT_MS = 10_000;
+
+/** How soon a connection in doubt must answer. */
+const DOUBT_MS = 500;
 
 /** The oldest servers that have every command we use. */
 const OLDEST = { redis: [6, 2], valkey: [7, 2] } as const;
@@ -187,6 +190,17 @@ export class CommandLink {
         entry.pinging = undefined;
       });
     return entry.pinging;
+  }
+
+  /**
+   * Another connection to the server has gone silent: unless this one answers soon, it is connected anew too, instead of
+   * when the first of its calls has waited for its whole deadline.
+   */
+  doubt(): void {
+    if (this.client.status !== 'ready') return;
+    void settlesWithin(this.client.ping(), DOUBT_MS).then((answered) => {
+      if (!answered && !this.#released) this.#recycle();
+    });
   }
 
   async #bounded(what: string, reply: Promise<unknown>): Promise<unknown> {

@@ -131,6 +131,7 @@ export class Reader extends Service {
       }
     } else {
       this.#settings.onError(client ? toConnectionError(error, client, false) : error);
+      this.#link.doubt();
       this.#dropClient();
       this.#settings.interrupted();
     }
