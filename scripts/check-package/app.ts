@@ -1,50 +1,107 @@
 // Compiled and run by scripts/check-package.mjs in a bare app that has the packed package installed.
 import 'reflect-metadata';
-import { Injectable, Module } from '@nestjs/common';
+import {
+  type CallHandler,
+  type CanActivate,
+  Catch,
+  type ExceptionFilter,
+  type ExecutionContext,
+  Injectable,
+  Module,
+  type NestInterceptor,
+  UseFilters,
+  UseGuards,
+  UseInterceptors,
+  ValidationPipe,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { IsEmail } from 'class-validator';
 import {
   ChasquiModule,
   getQueueToken,
   InjectQueue,
   type Job,
   JobData,
+  JobExecutionContext,
   OnJob,
   OnWorkerEvent,
   Processor,
   Queue,
 } from 'nestjs-chasqui';
 import { ChasquiHealthIndicator } from 'nestjs-chasqui/health';
+import { map, type Observable } from 'rxjs';
 
-interface Mail {
-  to: string;
+class MailDto {
+  @IsEmail()
+  to!: string;
 }
 
 const QUEUE = 'welcome';
+const MAILS = ['ada@example.com', 'nobody@example.com', 'no address', 'guarded@example.com'];
 
-let tellCompleted: (id: string) => void;
-const completed = new Promise<string>((resolve) => (tellCompleted = resolve));
+/** What became of each mail, in words. */
+const outcomes = new Map<string, string>();
+let tellAll: () => void;
+const all = new Promise<void>((resolve) => (tellAll = resolve));
+
+function tell(kind: string, job: Job<MailDto>, text: string): void {
+  outcomes.set(job.data.to, `${kind} ${job.data.to}: ${text}`);
+  if (outcomes.size === MAILS.length) tellAll();
+}
+
+class NobodyError extends Error {}
+
+@Catch(NobodyError)
+class NobodyFilter implements ExceptionFilter {
+  catch(error: NobodyError): string {
+    return `filtered: ${error.message}`;
+  }
+}
+
+@Injectable()
+class MailGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    const { data } = JobExecutionContext.create(context).getJob();
+    return !(data as MailDto).to.startsWith('guarded');
+  }
+}
+
+@Injectable()
+class MailInterceptor implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler<unknown>): Observable<unknown> {
+    return next.handle().pipe(map((result) => `intercepted: ${String(result)}`));
+  }
+}
 
 @Processor(QUEUE)
+@UseGuards(MailGuard)
+@UseInterceptors(MailInterceptor)
+@UseFilters(NobodyFilter)
 class WelcomeProcessor {
   @OnJob('send')
-  send(@JobData() mail: Mail): string {
+  send(@JobData(new ValidationPipe()) mail: MailDto): string {
+    if (mail.to.startsWith('nobody')) throw new NobodyError(mail.to);
     return `sent to ${mail.to}`;
   }
 
   @OnWorkerEvent('completed')
-  onCompleted(job: Job): void {
-    tellCompleted(job.id);
+  onCompleted(job: Job<MailDto>, result: unknown): void {
+    tell('completed', job, String(result));
+  }
+
+  @OnWorkerEvent('failed')
+  onFailed(job: Job<MailDto>, error: Error): void {
+    tell('dead', job, error.message);
   }
 }
 
 @Injectable()
 class SignupService {
-  constructor(@InjectQueue(QUEUE) private readonly welcome: Queue<Mail>) {}
+  constructor(@InjectQueue(QUEUE) private readonly welcome: Queue<MailDto>) {}
 
-  async signUp(to: string): Promise<string> {
-    const job = await this.welcome.add('send', { to });
-    return job.id;
+  async signUp(to: string): Promise<void> {
+    await this.welcome.add('send', { to });
   }
 }
 
@@ -60,23 +117,24 @@ class AppModule {}
 
 async function main(): Promise<void> {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: ['error', 'warn'] });
-  const added = await app.get(SignupService).signUp('ada@example.com');
-  const ran = await completed;
-  if (ran !== added) throw new Error(`job ${ran} was completed, not ${added}`);
-  if (app.get<Queue<Mail>>(getQueueToken(QUEUE)).name !== QUEUE)
-    throw new Error('another queue than the one named');
+  for (const mail of MAILS) await app.get(SignupService).signUp(mail);
+  await all;
+  for (const outcome of outcomes.values()) console.log(outcome);
+  const queue = app.get<Queue<MailDto>>(getQueueToken(QUEUE));
+  for (const { data, reason, detail } of await queue.peekDlq()) {
+    console.log(`dead ${(data as MailDto).to}: ${reason}: ${detail ?? ''}`);
+  }
   const indicator = app.get(ChasquiHealthIndicator);
   const { status } = await app
     .get(HealthCheckService, { strict: false })
     .check([
       () => indicator.checkConnection('redis'),
       () => indicator.checkWorkers('workers', { requireRunning: true }),
-      () => indicator.checkBacklog('backlog', { maxDeadLetters: 0 }),
+      () => indicator.checkBacklog('backlog', { maxDeadLetters: 2 }),
     ]);
   if (status !== 'ok') throw new Error(`health is ${status}`);
   // The process has to end by itself after this.
   await app.close();
-  console.log(`completed ${ran}`);
 }
 
 main().catch((error: unknown) => {
