@@ -37,7 +37,8 @@ class MailDto {
   to!: string;
 }
 
-const QUEUE = 'welcome';
+// The two apps share a server.
+const QUEUE = `welcome-${process.pid}`;
 const MAILS = ['ada@example.com', 'nobody@example.com', 'no address', 'guarded@example.com'];
 
 /** What became of each mail, in words. */
