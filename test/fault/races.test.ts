@@ -56,6 +56,32 @@ describe('one id, many producers', () => {
   }, 60_000);
 });
 
+describe('one id, many processes', () => {
+  it('50 processes that add the same 1,000 ids, at once and delayed, while workers run: 1,000 runs', async () => {
+    const random = seeded(50);
+    await rig.worker('one', { blockMs: 500 });
+    await rig.worker('two', { blockMs: 500 });
+    const processes = await Promise.all(Array.from({ length: 50 }, (_, n) => rig.fork(`process-${n}`)));
+    const ids = Array.from({ length: 1_000 }, (_, i) => `id-${i}`);
+    await Promise.all(
+      processes.map((child) =>
+        child.add(
+          shuffled(ids, random).map((id) => ({
+            id,
+            task: { do: 'finish' },
+            ...(random() < 0.5 ? { options: { delay: Math.ceil(random() * 300) } } : {}),
+          })),
+        ),
+      ),
+    );
+    await rig.drained(redis.client, 10_000);
+    await rig.until('COMPLETED', 1_000, 5_000);
+    expect(rig.of('ACK').filter(({ detail }) => detail !== 'duplicate')).toHaveLength(1_000);
+    expect(rig.of('ACK')).toHaveLength(50_000);
+    expect(rig.of('START')).toHaveLength(1_000);
+  }, 90_000);
+});
+
 describe('four replays of the same dead letters', () => {
   it('of which two are killed: each letter is replayed once', async () => {
     const random = seeded(4);
