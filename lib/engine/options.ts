@@ -161,6 +161,8 @@ export interface SchedulerConfig {
   tickIntervalMs?: number;
   /** Specs taken up at once. Default 256. */
   batch?: number;
+  /** Accepted; a fire is never refused, and the work stream never trimmed. Default 1,000,000. */
+  maxStreamLen?: number;
   /** Leader lease in seconds. Default 5. */
   lockTtlSecs?: number;
   /** Default `s-<uuid>`. */
@@ -211,6 +213,8 @@ export interface ConsumerConfig {
   delayedPollIntervalMs?: number;
   /** Most promotions a call. Default 256. */
   delayedPromoteBatch?: number;
+  /** Accepted; promotion is never refused, and the work stream never trimmed. Default 1,000,000. */
+  delayedMaxStreamLen?: number;
   /** Leader lease of the promoter, in seconds. Default 5. */
   delayedLockTtlSecs?: number;
   /** Announce on the events stream. Default true. */
@@ -318,8 +322,6 @@ export interface StandaloneSchedulerConfig extends SchedulerConfig {
   queueName?: string;
   /** Consumer group whose wake entries it takes. Default `default`. */
   group?: string;
-  /** Accepted; a fire is never refused. Default 1,000,000. */
-  maxStreamLen?: number;
   eventsEnabled?: boolean;
   eventsMaxStreamLen?: number;
   metrics?: MetricsSink;

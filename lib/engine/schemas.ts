@@ -58,6 +58,7 @@ const retrySchema: Schema<RetryConfig> = {
 const schedulerSchema: Schema<SchedulerConfig> = {
   tickIntervalMs: whole(1),
   batch: whole(1, 10_000),
+  maxStreamLen: whole(0),
   lockTtlSecs: whole(1),
   holderId: text,
 };
@@ -81,6 +82,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   delayedEnabled: boolean,
   delayedPollIntervalMs: whole(1),
   delayedPromoteBatch: whole(1, 5_000),
+  delayedMaxStreamLen: whole(0),
   delayedLockTtlSecs: number(0.05),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
@@ -229,7 +231,6 @@ export const standaloneSchedulerSchema: Schema<StandaloneSchedulerConfig> = {
   ...schedulerSchema,
   queueName: text,
   group: text,
-  maxStreamLen: whole(0),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
   metrics: record,
