@@ -177,10 +177,11 @@ describe('Promoter and Scheduler in processes of their own', () => {
     parts.add(promoter.run(parts.signal));
     await producer.addIn(60_000, { to: 'late' });
     await producer.addIn(50, { to: 'soon' });
+    // The job may run before its promoter has read the answer.
     await vi.waitFor(() => {
       expect(ran).toEqual(['soon']);
+      expect(promoted.reduce((sum, count) => sum + count, 0)).toBe(1);
     });
-    expect(promoted.reduce((sum, count) => sum + count, 0)).toBe(1);
   });
 
   it('fire schedules for consumers that do not', async () => {
