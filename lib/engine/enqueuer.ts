@@ -3,7 +3,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import type { CommandLink } from './connections.js';
 import { envelopeBound, writeEnvelope } from './envelope.js';
 import type { Envelope } from './envelope.js';
-import { ConnectionError, DurabilityError, QueueFullError, messageOf } from './errors.js';
+import { DurabilityError, QueueFullError, messageOf } from './errors.js';
 import type { DurabilityOptions } from './options.js';
 
 /** A job on its way into Redis. */
@@ -279,9 +279,4 @@ function writeFrame(to: Buffer, at: number, job: NewJob, name: number): number {
   if (!immediate) end = to.writeDoubleBE(job.runAtMs ?? job.delayMs ?? 0, end);
   if (job.uniqueMs !== undefined) end = to.writeDoubleBE(job.uniqueMs, end);
   return end;
-}
-
-/** True where the caller cannot know whether the add was carried out. */
-export function isUnknownOutcome(error: unknown): boolean {
-  return error instanceof ConnectionError && error.unknownOutcome;
 }

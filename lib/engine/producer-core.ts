@@ -4,6 +4,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import { CommandLink } from './connections.js';
 import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
+import { eventsCapOf } from './events-cap.js';
 import { ConfigError, ShutdownError } from './errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from './new-job.js';
 import type { JobLimits } from './new-job.js';
@@ -11,7 +12,6 @@ import type { QueueOptions } from './options.js';
 import { ResultReader } from './results.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
-export const EVENTS_MAX_STREAM_LEN = 100_000;
 
 /** What `Queue` and `Producer` are made of: the connection, the way in, the results, and an orderly end. */
 export class ProducerCore {
@@ -34,7 +34,7 @@ export class ProducerCore {
       maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
       maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
     };
-    this.eventsCap = opts.eventsEnabled === false ? 0 : (opts.eventsMaxStreamLen ?? EVENTS_MAX_STREAM_LEN);
+    this.eventsCap = eventsCapOf(opts);
     this.link = new CommandLink(opts.connection, opts);
     if (opts.durability && isCluster(this.link.client)) {
       this.link.release();

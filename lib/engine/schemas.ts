@@ -179,10 +179,8 @@ const durabilitySchema: Schema<DurabilityOptions> = {
   timeoutMs: whole(1),
 };
 
-export const queueSchema: Schema<QueueOptions> = {
-  connection,
-  prefix: anything,
-  defaultJobOptions: nested('defaultJobOptions', jobSchema),
+/** What `Queue` and `Producer` have in common. */
+const producingSchema = {
   maxStreamLen: whole(0),
   maxDelaySecs: number(0),
   maxPayloadBytes: whole(1),
@@ -193,18 +191,18 @@ export const queueSchema: Schema<QueueOptions> = {
   connectTimeoutMs: whole(1),
 };
 
+export const queueSchema: Schema<QueueOptions> = {
+  connection,
+  prefix: anything,
+  defaultJobOptions: nested('defaultJobOptions', jobSchema),
+  ...producingSchema,
+};
+
 export const producerSchema: Schema<ProducerConfig & Pick<QueueOptions, 'connection'>> = {
   connection,
   queueName: text,
   poolSize: whole(1),
-  maxStreamLen: whole(0),
-  maxDelaySecs: number(0),
-  maxPayloadBytes: whole(1),
-  eventsEnabled: boolean,
-  eventsMaxStreamLen: whole(1),
-  durability: nested('durability', durabilitySchema),
-  commandTimeoutMs: whole(1),
-  connectTimeoutMs: whole(1),
+  ...producingSchema,
 };
 
 export const addSchema: Schema<AddOptions> = {

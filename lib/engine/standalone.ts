@@ -6,6 +6,7 @@ import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
 import { dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
+import { eventsCapOf } from './events-cap.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
 import { createPromoter } from './promoter.js';
@@ -13,7 +14,6 @@ import { createScheduler } from './scheduler.js';
 import { promoterSchema, standaloneSchedulerSchema } from './schemas.js';
 import { checkOptions, checkQueueName } from './validate.js';
 
-const EVENTS_CAP = 100_000;
 const STOP_MS = 5_000;
 
 interface Parts {
@@ -110,7 +110,7 @@ export class Promoter {
         lockTtlMs: lockTtlSecs * 1000,
         idleMs: pollIntervalMs ?? lockTtlSecs * 800,
         batch: promoteBatch,
-        eventsCap: capOf(this.#config),
+        eventsCap: eventsCapOf(this.#config),
         metrics: safeSink(metrics, report),
         onError: report,
       });
@@ -148,15 +148,11 @@ export class Scheduler {
         lockTtlMs: lockTtlSecs * 1000,
         tickIntervalMs,
         batch,
-        eventsCap: capOf(this.#config),
+        eventsCap: eventsCapOf(this.#config),
         metrics: safeSink(metrics, report),
         onError: report,
       });
     const wake = (keys: QueueKeys): string => keys.schedulerWake;
     await runAlone(this.#connection, queueName, group, wake, create, signal, onError);
   }
-}
-
-function capOf(config: { eventsEnabled?: boolean; eventsMaxStreamLen?: number }): number {
-  return config.eventsEnabled === false ? 0 : (config.eventsMaxStreamLen ?? EVENTS_CAP);
 }

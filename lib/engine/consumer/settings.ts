@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { RETRY_DEFAULTS } from '../backoff.js';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { eventsCapOf } from '../events-cap.js';
 import { noopSink } from '../metrics.js';
 import type { MetricsSink } from '../metrics.js';
 import { MAX_PAYLOAD_BYTES } from '../new-job.js';
@@ -70,7 +71,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     delayedEmptyPollMs: config.delayedPollIntervalMs ?? Math.max(15_000, lockTtlMs),
     delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
     delayedLockTtlMs: lockTtlMs,
-    eventsCap: config.eventsEnabled === false ? 0 : (config.eventsMaxStreamLen ?? 100_000),
+    eventsCap: eventsCapOf(config),
     runScheduler: config.runScheduler ?? true,
     scheduler: config.scheduler ?? {},
     storeResults: config.storeResults ?? false,
