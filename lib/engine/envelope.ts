@@ -146,21 +146,30 @@ function writeUint(to: Buffer, at: number, value: number): number {
   return writeUint64(to, at, value);
 }
 
+const NOTHING = Buffer.alloc(0);
+
 /** A read position in some bytes; every method throws DecodeError where the bytes are not what is asked for. */
 class Cursor {
+  bytes: Buffer = NOTHING;
   at = 0;
-  constructor(readonly bytes: Buffer) {}
+  end = 0;
+
+  on(bytes: Buffer, from: number, to: number): this {
+    this.bytes = bytes;
+    this.at = from;
+    this.end = to;
+    return this;
+  }
 
   head(what: string): number {
-    const head = this.bytes[this.at++];
-    if (head === undefined) throw new DecodeError(`Not a Job: the bytes end where ${what} should be`);
-    return head;
+    if (this.at >= this.end) throw new DecodeError(`Not a Job: the bytes end where ${what} should be`);
+    return this.bytes[this.at++] as number;
   }
 
   span(length: number, what: string): number {
     const from = this.at;
     this.at += length;
-    if (this.at > this.bytes.length) throw new DecodeError(`Not a Job: the bytes end inside ${what}`);
+    if (this.at > this.end) throw new DecodeError(`Not a Job: the bytes end inside ${what}`);
     return from;
   }
 
@@ -186,13 +195,12 @@ class Cursor {
     return this.bytes.toString('utf8', from, from + length);
   }
 
-  binary(what: string): Buffer {
+  /** Passes over it; where it starts. It ends at `at`. */
+  binary(what: string): number {
     const head = this.head(what);
     const width = head === 0xc4 ? 1 : head === 0xc5 ? 2 : head === 0xc6 ? 4 : 0;
     if (width === 0) throw new DecodeError(`Not a Job: ${what} is not binary (byte 0x${head.toString(16)})`);
-    const length = this.number(width, what);
-    const from = this.span(length, what);
-    return this.bytes.subarray(from, from + length);
+    return this.span(this.number(width, what), what);
   }
 
   uint(what: string): number {
@@ -215,44 +223,65 @@ class Cursor {
   }
 
   float(what: string): number {
-    if (this.bytes[this.at] !== 0xcb) return this.uint(what);
+    if (this.at >= this.end || this.bytes[this.at] !== 0xcb) return this.uint(what);
     this.at += 1;
     return this.bytes.readDoubleBE(this.span(8, what));
   }
 
   /** `read()`, or undefined for nil. */
   optional<T>(read: () => T): T | undefined {
-    if (this.bytes[this.at] !== 0xc0) return read();
+    if (this.at >= this.end || this.bytes[this.at] !== 0xc0) return read();
     this.at += 1;
     return undefined;
   }
 }
 
-/** Reads a Job; also says where its attempt counter stands, for {@link withAttempt}. */
-interface Located extends Envelope {
+/** A Job whose payload and attempt counter are told by their places, from the start of the bytes it was read from. */
+export interface LocatedJob {
+  id: string;
+  payloadFrom: number;
+  payloadTo: number;
+  createdAtMs: number;
+  attempt: number;
   attemptFrom: number;
   attemptTo: number;
+  retry: WireRetry | undefined;
 }
 
-function locate(bytes: Buffer): Located {
-  const cursor = new Cursor(bytes);
+const cursor = new Cursor();
+const located: LocatedJob = {
+  id: '',
+  payloadFrom: 0,
+  payloadTo: 0,
+  createdAtMs: 0,
+  attempt: 0,
+  attemptFrom: 0,
+  attemptTo: 0,
+  retry: undefined,
+};
+
+/**
+ * Reads the Job between two places of some bytes. One record serves all calls: it is to be read before the next.
+ * @throws DecodeError (CMQ-003) where the bytes are not a Job; the payload inside is not looked at.
+ */
+export function locateJob(bytes: Buffer, from = 0, to = bytes.length): Readonly<LocatedJob> {
+  cursor.on(bytes, from, to);
   const arity = cursor.array('the Job');
   if (arity !== 4 && arity !== 5)
     throw new DecodeError(`Not a Job: ${String(arity)} elements instead of 4 or 5`);
-  const id = cursor.string('the id');
-  const payload = cursor.binary('the payload');
-  const createdAtMs = cursor.uint('created_at_ms');
-  const attemptFrom = cursor.at;
-  const attempt = cursor.uint('the attempt');
-  const attemptTo = cursor.at;
-  const retry = arity === 5 ? cursor.optional(() => readRetry(cursor)) : undefined;
-  if (cursor.at !== bytes.length) {
-    throw new DecodeError(`Not a Job: ${String(bytes.length - cursor.at)} bytes too many`);
-  }
-  return { id, payload, createdAtMs, attempt, retry, attemptFrom, attemptTo };
+  located.id = cursor.string('the id');
+  located.payloadFrom = cursor.binary('the payload');
+  located.payloadTo = cursor.at;
+  located.createdAtMs = cursor.uint('created_at_ms');
+  located.attemptFrom = cursor.at;
+  located.attempt = cursor.uint('the attempt');
+  located.attemptTo = cursor.at;
+  located.retry = arity === 5 ? cursor.optional(readRetry) : undefined;
+  if (cursor.at !== to) throw new DecodeError(`Not a Job: ${String(to - cursor.at)} bytes too many`);
+  return located;
 }
 
-function readRetry(cursor: Cursor): WireRetry {
+function readRetry(): WireRetry {
   const arity = cursor.array('retry');
   if (arity !== 2) throw new DecodeError(`Not a Job: retry has ${String(arity)} elements instead of 2`);
   const maxAttempts = cursor.optional(() => cursor.uint('max_attempts'));
@@ -272,12 +301,13 @@ function readRetry(cursor: Cursor): WireRetry {
 
 /** @throws DecodeError (CMQ-003) where the bytes are not a Job; the payload inside is not looked at. */
 export function decodeEnvelope(bytes: Buffer): Envelope {
-  return locate(bytes);
+  const { id, payloadFrom, payloadTo, createdAtMs, attempt, retry } = locateJob(bytes);
+  return { id, payload: bytes.subarray(payloadFrom, payloadTo), createdAtMs, attempt, retry };
 }
 
 /** The same Job with another attempt counter; every other byte stays as it is. */
 export function withAttempt(bytes: Buffer, attempt: number): Buffer {
-  const { attemptFrom, attemptTo } = locate(bytes);
+  const { attemptFrom, attemptTo } = locateJob(bytes);
   const counter = Buffer.allocUnsafe(9);
   const written = writeUint(counter, 0, attempt);
   return Buffer.concat([

@@ -24,6 +24,8 @@ const packr = new Packr({
 const unpackr = new Unpackr({
   useRecords: false,
   mapsAsObjects: true,
+  // A view would let a handler change the bytes that its retry, or its dead letter, is written from.
+  copyBuffers: true,
   // Known to msgpackr, missing in its types: a number where it is exact, a bigint where it is not.
   int64AsType: 'auto' as 'number',
 });
@@ -52,7 +54,7 @@ export function encodePayload(data: unknown): Buffer {
   // Each level takes a byte at least, so short data cannot be too deep.
   if (bytes.length > MAX_DEPTH) {
     try {
-      inspect(bytes);
+      inspect(bytes, 0, bytes.length);
     } catch (error) {
       throw new EncodeError(`The data cannot be sent: ${messageOf(error)}.`, { cause: error });
     }
@@ -99,14 +101,19 @@ function refuse(value: object, depth: number): void {
  * @throws DecodeError (CMQ-003) for anything that is not exactly one MessagePack value, for extension types other than
  * timestamps, and for nesting deeper than 100.
  */
-export function decodePayload(bytes: Buffer | Uint8Array): unknown {
-  inspect(bytes);
+export function decodePayload(bytes: Buffer | Uint8Array, from = 0, to = bytes.length): unknown {
+  inspect(bytes, from, to);
   try {
-    return unpackr.unpack(bytes) as unknown;
+    range.start = from;
+    range.end = to;
+    return unpackr.unpack(bytes, range) as unknown;
   } catch (error) {
     throw new DecodeError(`Not MessagePack: ${messageOf(error)}`, { cause: error });
   }
 }
+
+/** One object for all calls: msgpackr reads it at once. */
+const range = { start: 0, end: 0 };
 
 /** What is left to walk at each outer level; one array for all calls, because none is under way twice. */
 const stack: number[] = [];
@@ -115,11 +122,10 @@ const stack: number[] = [];
  * Walks the headers of one MessagePack value without building anything: every length is checked against the bytes that
  * are left, so a header that announces four billion elements costs nothing, and depth is bounded before anything recurses.
  */
-function inspect(bytes: Uint8Array): void {
-  const end = bytes.length;
+function inspect(bytes: Uint8Array, from: number, end: number): void {
   const remaining = stack;
-  remaining.length = 0;
-  let at = 0;
+  if (remaining.length > 0) remaining.length = 0;
+  let at = from;
   let left = 1;
   for (;;) {
     while (left === 0) {

@@ -45,15 +45,3 @@ export function compareStreamIds(a: string, b: string): number {
   const order = byMs !== 0n ? byMs : BigInt(aSequence) - BigInt(bSequence);
   return order < 0n ? -1 : order > 0n ? 1 : 0;
 }
-
-/** The smallest and the largest of some stream ids; at least one must be given. */
-export function boundsOf(ids: readonly string[]): [first: string, last: string] {
-  let first = ids[0] ?? '-';
-  let last = ids[0] ?? '+';
-  for (let i = 1; i < ids.length; i++) {
-    const id = ids[i] as string;
-    if (compareStreamIds(id, last) > 0) last = id;
-    else if (compareStreamIds(id, first) < 0) first = id;
-  }
-  return [first, last];
-}

@@ -266,3 +266,12 @@ function caught(run: () => unknown): Error {
   }
   throw new Error('Nothing was thrown');
 }
+
+test('what is read shares no memory with the bytes it was read from', () => {
+  const bytes = encodePayload({ file: Buffer.from('abc') });
+  const before = Buffer.from(bytes);
+  const { file } = decodePayload(bytes) as { file: Buffer };
+  expect(Buffer.isBuffer(file)).toBe(true);
+  file.fill(0);
+  expect(bytes.equals(before)).toBe(true);
+});

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { boundsOf, compareStreamIds, fieldsOf, streamsOf } from '../../lib/redis/replies.js';
+import { compareStreamIds, fieldsOf, streamsOf } from '../../lib/redis/replies.js';
 
 describe('fieldsOf', () => {
   test.each<[string, unknown]>([
@@ -90,11 +90,5 @@ describe('compareStreamIds', () => {
         expect(Math.sign(compareStreamIds(a, b)), `${a} and ${b}`).toBe(Math.sign(i - j));
       });
     });
-  });
-
-  test('bounds', () => {
-    expect(boundsOf(['5-10', '5-9', '10-0', '0-1'])).toEqual(['0-1', '10-0']);
-    expect(boundsOf(['5-9'])).toEqual(['5-9', '5-9']);
-    expect(boundsOf([...ascending].reverse())).toEqual([ascending[0], ascending.at(-1)]);
   });
 });

@@ -1,6 +1,5 @@
 import { settlesWithin } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { boundsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { CommandLink } from '../connections.js';
 import { dueOf } from '../due-loop.js';
@@ -14,7 +13,7 @@ import { createScheduler } from '../scheduler.js';
 import { Service } from '../service.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import { Announcer } from './announcer.js';
-import { toDelivery } from './delivery.js';
+import { boundsOf, toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
@@ -27,7 +26,6 @@ import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
 import type { ConsumerSettings } from './settings.js';
 import { Settler } from './settler.js';
-import type { Completed } from './settler.js';
 
 /** What the core tells whoever embeds it. */
 export interface ConsumerHooks {
@@ -91,8 +89,8 @@ export class ConsumerCore extends Service {
         this.#announcer.started(delivery);
         this.#hooks.active(delivery.job as Job);
       },
-      completed: (completed) => {
-        this.#onCompleted(completed);
+      completed: (delivery) => {
+        this.#onCompleted(delivery);
       },
       failed: (delivery, outcome, ran) => {
         this.#onFailed(delivery, outcome, ran);
@@ -136,8 +134,8 @@ export class ConsumerCore extends Service {
       unsettled: () => this.#settler.size,
       mostUnsettled: Math.max(settings.concurrency, settings.ackBatch) * UNSETTLED_FACTOR,
       prepare: (delivery) => this.#executor.prepare(delivery),
-      run: (prepared) => {
-        this.#executor.run(prepared);
+      run: (delivery) => {
+        this.#executor.run(delivery);
       },
       countStart: (delivery) => this.#countStart(delivery),
       giveBack: (deliveries) => this.#giveBack(deliveries),
@@ -208,8 +206,8 @@ export class ConsumerCore extends Service {
       wakeStreams: [...wakes.keys()],
       clock: settings.clock,
       capacity: () => this.#dispatcher.capacity(),
-      deliver: (entries) => {
-        this.#deliver(entries);
+      deliver: (deliveries) => {
+        this.#deliver(deliveries);
       },
       woken: (stream, [id, fields]) => {
         wakes.get(stream)?.wake({ entryId: id.toString(), due: dueOf(fields) });
@@ -284,16 +282,14 @@ export class ConsumerCore extends Service {
     return delivery.controller.signal;
   }
 
-  #deliver(entries: readonly StreamEntry[]): void {
-    this.#settings.metrics.readerBatch?.({ size: entries.length, reclaimed: 0 });
-    const fresh: Delivery[] = [];
-    for (const entry of entries) {
-      const delivery = toDelivery(entry, 0);
-      // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
-      if (this.#recovered.size > 0 && this.#recovered.has(delivery.entryId)) continue;
-      this.#held.add(delivery);
-      fresh.push(delivery);
-    }
+  #deliver(deliveries: readonly Delivery[]): void {
+    this.#settings.metrics.readerBatch?.({ size: deliveries.length, reclaimed: 0 });
+    // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
+    const fresh =
+      this.#recovered.size === 0
+        ? deliveries
+        : deliveries.filter(({ entryId }) => !this.#recovered.has(entryId));
+    for (const delivery of fresh) this.#held.add(delivery);
     this.#dispatcher.take(fresh);
   }
 
@@ -315,10 +311,9 @@ export class ConsumerCore extends Service {
     return ours;
   }
 
-  #onCompleted(completed: Completed): void {
-    const { delivery } = completed;
+  #onCompleted(delivery: Delivery): void {
     this.#afterRun(delivery, 'ok');
-    if (!delivery.lost) this.#settler.complete(completed);
+    if (!delivery.lost) this.#settler.complete(delivery);
     this.#dispatcher.ended(delivery, delivery.durationUs / 1000);
   }
 
@@ -406,7 +401,7 @@ export class ConsumerCore extends Service {
 
   async #return(deliveries: readonly Delivery[], othersMs: number | ''): Promise<number> {
     const { group, consumerId } = this.#settings;
-    const [first, last] = boundsOf(deliveries.map(({ entryId }) => entryId));
+    const [first, last] = boundsOf(deliveries);
     const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
     for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
     return (await this.#link.run('release', this.#keys, args)) as number;

@@ -1,11 +1,19 @@
+import { bulkLength, bulkStart } from '../../redis/entry-tap.js';
+import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
+import type { WireRetry } from '../envelope.js';
 import type { Job } from '../job.js';
 
 /** One entry that this worker holds the lease of: the record that every step of running a job works on. */
-export interface Delivery {
-  readonly entryId: string;
-  /** The bytes of `d`; undefined where the entry has none. */
-  readonly bytes: Buffer | undefined;
+export class Delivery {
+  /** Where the entry's id stands, in ASCII. */
+  readonly idSource: Buffer;
+  readonly idFrom: number;
+  readonly idTo: number;
+  /** Where the bytes of `d` stand; `from` is -1 where the entry has none. */
+  readonly source: Buffer;
+  readonly from: number;
+  readonly to: number;
   /** Dispatch name. */
   readonly name: string;
   /** The entry's `u`: its id was the caller's, and stays taken for so many ms. */
@@ -13,28 +21,75 @@ export interface Delivery {
   /** How many workers have died while they ran it. */
   readonly crashes: number;
   /** Attempts used by failures, as the envelope says. */
-  used: number;
+  used = 0;
   /** This attempt, from 1. */
   attempt: number;
-  jobId: string;
-  job: Job | undefined;
+  maxAttempts = 0;
+  retry: WireRetry | undefined = undefined;
+  jobId = '';
+  job: Job | undefined = undefined;
   /** Monotonic ms. */
-  startedAt: number;
-  durationUs: number;
+  startedAt = 0;
+  durationUs = 0;
   /** Its `active` event is out, or on its way. */
-  announced: boolean;
+  announced = false;
   /** The handler is running. */
-  running: boolean;
-  /** It runs alone among its kind: see `suspects` of the consumer. */
-  suspect: boolean;
+  running = false;
+  /** It runs alone among its kind: see `suspects` of the dispatcher. */
+  suspect = false;
   /** The lease passed to somebody else: what the handler returns is dropped. */
-  lost: boolean;
-  controller: AbortController | undefined;
+  lost = false;
+  controller: AbortController | undefined = undefined;
+  /** MessagePack of the return value, where it is stored. */
+  result: Buffer | undefined = undefined;
+  /** The same as JSON for the event, or ''. */
+  resultJson = '';
   /** Its place among what is held: see `Held`. */
-  isHeld: boolean;
-  previous: Delivery | undefined;
-  next: Delivery | undefined;
+  isHeld = false;
+  previous: Delivery | undefined = undefined;
+  next: Delivery | undefined = undefined;
+
+  constructor(
+    idSource: Buffer,
+    idFrom: number,
+    idTo: number,
+    source: Buffer,
+    from: number,
+    to: number,
+    name: string,
+    uniqueMs: string | undefined,
+    crashes: number,
+  ) {
+    this.idSource = idSource;
+    this.idFrom = idFrom;
+    this.idTo = idTo;
+    this.source = source;
+    this.from = from;
+    this.to = to;
+    this.name = name;
+    this.uniqueMs = uniqueMs;
+    this.crashes = crashes;
+    this.attempt = crashes + 1;
+  }
+
+  /** Made on demand: what is written for most jobs are the bytes. */
+  get entryId(): string {
+    return this.idSource.toString('latin1', this.idFrom, this.idTo);
+  }
+
+  /** The bytes of `d`; undefined where the entry has none. */
+  get bytes(): Buffer | undefined {
+    return this.from < 0 ? undefined : this.source.subarray(this.from, this.to);
+  }
 }
+
+const NONE = Buffer.alloc(0);
+const D = 0x64;
+const N = 0x6e;
+const U = 0x75;
+const DASH = 0x2d;
+const MAX_NAME_BYTES = 256;
+const MAX_UNIQUE_BYTES = 20;
 
 /** @param crashes how many workers have died with the entry */
 export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Delivery {
@@ -45,29 +100,93 @@ export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Deliv
     const field = fields[i] as Buffer;
     if (field.length !== 1) continue;
     const value = fields[i + 1] as Buffer;
-    if (field[0] === 0x64) bytes = value;
-    else if (field[0] === 0x6e) name = value.toString('utf8', 0, Math.min(value.length, 256));
-    else if (field[0] === 0x75) uniqueMs = value.toString('latin1', 0, Math.min(value.length, 20));
+    if (field[0] === D) bytes = value;
+    else if (field[0] === N) name = nameOf(value, 0, value.length);
+    else if (field[0] === U) uniqueMs = uniqueOf(value, 0, value.length);
   }
-  return {
-    entryId: rawId.toString('latin1'),
-    bytes,
-    name,
-    uniqueMs: uniqueMs !== undefined && /^\d{1,15}$/.test(uniqueMs) ? uniqueMs : undefined,
-    crashes,
-    used: 0,
-    attempt: crashes + 1,
-    jobId: '',
-    job: undefined,
-    startedAt: 0,
-    durationUs: 0,
-    announced: false,
-    running: false,
-    suspect: false,
-    lost: false,
-    controller: undefined,
-    isHeld: false,
-    previous: undefined,
-    next: undefined,
-  };
+  const source = bytes ?? NONE;
+  const from = bytes ? 0 : -1;
+  return new Delivery(rawId, 0, rawId.length, source, from, source.length, name, uniqueMs, crashes);
+}
+
+/** The same of an entry that stands in the bytes of a reply: see `EntryTap`. */
+export function readDelivery(
+  source: Buffer,
+  idFrom: number,
+  idTo: number,
+  fields: number,
+  fieldsAt: number,
+): Delivery {
+  let from = -1;
+  let to = 0;
+  let name = '';
+  let uniqueMs: string | undefined;
+  let at = fieldsAt;
+  for (let i = 0; i + 1 < fields; i += 2) {
+    const fieldLength = bulkLength(source, at);
+    const fieldAt = bulkStart(source, at);
+    at = fieldAt + fieldLength + 2;
+    const length = bulkLength(source, at);
+    const valueAt = bulkStart(source, at);
+    at = valueAt + length + 2;
+    if (fieldLength !== 1) continue;
+    const field = source[fieldAt];
+    if (field === D) {
+      from = valueAt;
+      to = valueAt + length;
+    } else if (field === N) name = nameOf(source, valueAt, valueAt + length);
+    else if (field === U) uniqueMs = uniqueOf(source, valueAt, valueAt + length);
+  }
+  return new Delivery(source, idFrom, idTo, source, from, to, name, uniqueMs, 0);
+}
+
+/** Most entries in a row have the same name: its string is made once. */
+let lastName = '';
+let lastNameBytes = NONE;
+
+function nameOf(source: Buffer, from: number, end: number): string {
+  const to = Math.min(end, from + MAX_NAME_BYTES);
+  if (!isLastName(source, from, to)) {
+    lastName = source.toString('utf8', from, to);
+    lastNameBytes = Buffer.from(source.subarray(from, to));
+  }
+  return lastName;
+}
+
+function isLastName(source: Buffer, from: number, to: number): boolean {
+  if (to - from !== lastNameBytes.length) return false;
+  for (let i = from; i < to; i++) if (source[i] !== lastNameBytes[i - from]) return false;
+  return true;
+}
+
+function uniqueOf(source: Buffer, from: number, end: number): string | undefined {
+  const text = source.toString('latin1', from, Math.min(end, from + MAX_UNIQUE_BYTES));
+  return /^\d{1,15}$/.test(text) ? text : undefined;
+}
+
+/** The smallest and the largest entry id of some deliveries; at least one must be given. */
+export function boundsOf(deliveries: readonly Delivery[]): [first: string, last: string] {
+  let first = deliveries[0] as Delivery;
+  let last = first;
+  for (const delivery of deliveries) {
+    if (compareIds(delivery, last) > 0) last = delivery;
+    else if (compareIds(delivery, first) < 0) first = delivery;
+  }
+  return [first.entryId, last.entryId];
+}
+
+function compareIds(a: Delivery, b: Delivery): number {
+  if (!isOfOurTime(a) || !isOfOurTime(b) || a.idTo - a.idFrom !== b.idTo - b.idFrom) {
+    return compareStreamIds(a.entryId, b.entryId);
+  }
+  for (let i = a.idFrom, j = b.idFrom; i < a.idTo; i++, j++) {
+    const difference = (a.idSource[i] as number) - (b.idSource[j] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** A time of 13 digits, as from 2001 to 2286: then ids of one length are in the order of their bytes. */
+function isOfOurTime({ idSource, idFrom }: Delivery): boolean {
+  return idSource[idFrom + 13] === DASH;
 }

@@ -1,5 +1,4 @@
 import type { Delivery } from './delivery.js';
-import type { Prepared } from './executor.js';
 
 export interface DispatcherSettings {
   concurrency: number;
@@ -9,9 +8,9 @@ export interface DispatcherSettings {
   unsettled: () => number;
   /** So many of them stop the reading. */
   mostUnsettled: number;
-  /** Undefined where the job cannot run: then its outcome is on its way already. */
-  prepare: (delivery: Delivery) => Prepared | undefined;
-  run: (prepared: Prepared) => void;
+  /** False where the job cannot run: then its outcome is on its way already. */
+  prepare: (delivery: Delivery) => boolean;
+  run: (delivery: Delivery) => void;
   /** Counts a start in Redis; false where the lease is not ours any more. */
   countStart: (delivery: Delivery) => Promise<boolean>;
   /** Gives unstarted jobs back, if another worker is there to take them; false where none is. */
@@ -24,7 +23,8 @@ export interface DispatcherSettings {
 /** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
 const SOON_MS = 10;
 /** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
-const AHEAD_FACTOR = 4;
+const AHEAD_FACTOR = 8;
+const READ_FACTOR = 2;
 /** A job that has waited for a handler for so long was fetched on a wrong guess. */
 const STUCK_MS = 250;
 /** After a start could not be counted, until the next try. */
@@ -38,11 +38,12 @@ export class Dispatcher {
   readonly #settings: DispatcherSettings;
   #waiting: Delivery[] = [];
   /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
-  #suspects: Prepared[] = [];
+  #suspects: Delivery[] = [];
   #suspectRuns = false;
   #running = 0;
   #averageMs: number | undefined;
   #pumping = false;
+  #taking = false;
   #offering = false;
   #stopped = false;
   #stuckTimer: NodeJS.Timeout | undefined;
@@ -84,7 +85,12 @@ export class Dispatcher {
       if (delivery.crashes > 0) this.#waiting.unshift(delivery);
       else this.#waiting.push(delivery);
     }
-    this.#pump();
+    if (this.#taking) return;
+    this.#taking = true;
+    process.nextTick(() => {
+      this.#taking = false;
+      this.#pump();
+    });
   }
 
   /** A handler has returned after so many ms. */
@@ -115,7 +121,7 @@ export class Dispatcher {
 
   /** What has not started, for the last time. */
   takeUnstarted(): Delivery[] {
-    const unstarted = [...this.#waiting, ...this.#suspects.map(({ delivery }) => delivery)];
+    const unstarted = [...this.#waiting, ...this.#suspects];
     this.#waiting = [];
     this.#suspects = [];
     return unstarted;
@@ -138,7 +144,7 @@ export class Dispatcher {
     const soon =
       this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
     const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
-    return Math.min(Math.max(most, ahead), concurrency + ahead - busy);
+    return Math.min(most * READ_FACTOR, Math.max(most, ahead), concurrency + ahead - busy);
   }
 
   /** Not from within itself: a handler that returns at once frees its slot while this runs. */
@@ -165,28 +171,26 @@ export class Dispatcher {
   }
 
   #begin(delivery: Delivery): void {
-    const prepared = this.#settings.prepare(delivery);
-    if (!prepared) return;
+    if (!this.#settings.prepare(delivery)) return;
     if (delivery.crashes === 0) {
       this.#running += 1;
-      this.#settings.run(prepared);
-    } else if (delivery.crashes > 1 || delivery.attempt >= prepared.maxAttempts) {
-      this.#suspects.push(prepared);
+      this.#settings.run(delivery);
+    } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
+      this.#suspects.push(delivery);
     } else {
-      this.#startAgain(prepared, false);
+      this.#startAgain(delivery, false);
     }
   }
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
-  #startAgain(prepared: Prepared, suspect: boolean): void {
-    const { delivery } = prepared;
+  #startAgain(delivery: Delivery, suspect: boolean): void {
     this.#running += 1;
     if (suspect) this.#suspectRuns = true;
     this.#settings.countStart(delivery).then(
       (ours) => {
         if (ours && !delivery.lost && !this.#stopped) {
           delivery.suspect = suspect;
-          this.#settings.run(prepared);
+          this.#settings.run(delivery);
           return;
         }
         if (ours) this.#settings.giveUp(delivery);

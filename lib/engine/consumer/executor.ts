@@ -1,32 +1,22 @@
 import { backoffMs, strategyMs } from '../backoff.js';
-import type { Envelope, WireRetry } from '../envelope.js';
+import type { WireRetry } from '../envelope.js';
 import { EncodeError } from '../errors.js';
-import { Job } from '../job.js';
-import type { JobOwner } from '../job.js';
-import type { BackoffOptions, JobsOptions } from '../options.js';
+import type { Job, JobOwner } from '../job.js';
 import { encodePayload } from '../payload.js';
 import type { Delivery } from './delivery.js';
 import { open } from './open.js';
 import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import type { ConsumerSettings } from './settings.js';
-import type { Completed } from './settler.js';
 
 export type Handler = (job: Job) => unknown;
 
 export interface ExecutorHooks {
   /** Before the handler is called. */
   started: (delivery: Delivery) => void;
-  completed: (completed: Completed) => void;
+  completed: (delivery: Delivery) => void;
   failed: (delivery: Delivery, outcome: Outcome, ran: boolean) => void;
   error: (error: unknown) => void;
-}
-
-/** What stands ready to run, after its bytes were read and its budget checked. */
-export interface Prepared {
-  delivery: Delivery;
-  retry: WireRetry | undefined;
-  maxAttempts: number;
 }
 
 /** Runs one job: open → budget → handler → outcome. */
@@ -43,28 +33,26 @@ export class Executor {
     this.#hooks = hooks;
   }
 
-  /** Undefined where the entry cannot run: then its outcome is reported already. */
-  prepare(delivery: Delivery): Prepared | undefined {
-    const opened = open(delivery, this.#settings.maxPayloadBytes);
-    if (!opened.ok) {
-      const { reason, detail } = opened;
+  /** Reads the entry, and checks its budget. False where it cannot run: then its outcome is reported already. */
+  prepare(delivery: Delivery): boolean {
+    const { maxPayloadBytes, maxAttempts } = this.#settings;
+    const unreadable = open(delivery, this.#owner, maxPayloadBytes);
+    if (unreadable) {
+      const { reason, detail } = unreadable;
       this.#hooks.failed(delivery, { kind: 'dead', reason, detail, error: new Error(detail) }, false);
-      return undefined;
+      return false;
     }
-    const { envelope, data } = opened;
-    const maxAttempts = envelope.retry?.maxAttempts ?? this.#settings.maxAttempts;
-    delivery.job = this.#toJob(delivery, envelope, data);
-    if (delivery.attempt > maxAttempts) {
+    delivery.maxAttempts = delivery.retry?.maxAttempts ?? maxAttempts;
+    if (delivery.attempt > delivery.maxAttempts) {
       const { crashes, used } = delivery;
-      this.#hooks.failed(delivery, outcomeOfExhaustion(crashes, used, maxAttempts), false);
-      return undefined;
+      this.#hooks.failed(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts), false);
+      return false;
     }
-    return { delivery, retry: envelope.retry, maxAttempts };
+    return true;
   }
 
   /** Calls the handler; what comes of it is reported by the hooks. Never throws. */
-  run(prepared: Prepared): void {
-    const { delivery } = prepared;
+  run(delivery: Delivery): void {
     const job = delivery.job as Job;
     const { clock } = this.#settings;
     delivery.running = true;
@@ -74,7 +62,7 @@ export class Executor {
     try {
       returned = this.#handler(job);
     } catch (error) {
-      this.#fail(prepared, error);
+      this.#fail(delivery, error);
       return;
     }
     if (isThenable(returned)) {
@@ -83,7 +71,7 @@ export class Executor {
           this.#succeed(delivery, job, value);
         },
         (error: unknown) => {
-          this.#fail(prepared, error);
+          this.#fail(delivery, error);
         },
       );
     } else {
@@ -94,12 +82,10 @@ export class Executor {
   #succeed(delivery: Delivery, job: Job, value: unknown): void {
     if (!this.#end(delivery)) return;
     job.returnvalue = value;
-    let result: Buffer | undefined;
-    let resultJson = '';
     if (this.#settings.storeResults && value !== undefined) {
       try {
-        result = encodePayload(value);
-        resultJson = this.#settings.eventsCap > 0 ? jsonOf(value, result) : '';
+        delivery.result = encodePayload(value);
+        if (this.#settings.eventsCap > 0) delivery.resultJson = jsonOf(value, delivery.result);
       } catch (error) {
         // The work is done; running it again would not make its result storable.
         this.#hooks.error(
@@ -112,12 +98,12 @@ export class Executor {
         );
       }
     }
-    this.#hooks.completed({ delivery, result, resultJson });
+    this.#hooks.completed(delivery);
   }
 
-  #fail({ delivery, retry, maxAttempts }: Prepared, error: unknown): void {
+  #fail(delivery: Delivery, error: unknown): void {
     if (!this.#end(delivery)) return;
-    const { attempt } = delivery;
+    const { attempt, retry, maxAttempts } = delivery;
     const outcome = outcomeOfFailure({
       error,
       attempt,
@@ -150,19 +136,6 @@ export class Executor {
     }
     return backoffMs(attempt, spec, this.#settings.retry, Math.random);
   }
-
-  #toJob(delivery: Delivery, envelope: Envelope, data: unknown): Job {
-    return new Job(this.#owner, {
-      id: envelope.id,
-      name: delivery.name,
-      data,
-      opts: envelope.retry ? toOptions(envelope.retry) : {},
-      attemptsMade: delivery.attempt,
-      timestamp: envelope.createdAtMs,
-      delay: 0,
-      context: delivery,
-    });
-  }
 }
 
 /** Values whose JSON is longer than this are read from the result key, not carried by the event. */
@@ -176,20 +149,6 @@ function jsonOf(value: unknown, encoded: Buffer): string {
     // A bigint, say: MessagePack has it, JSON does not.
     return '';
   }
-}
-
-function toOptions(retry: WireRetry): JobsOptions {
-  const options: JobsOptions = {};
-  if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
-  if (retry.backoff) {
-    const { kind, delayMs, maxDelayMs, multiplier, jitterMs } = retry.backoff;
-    const backoff: BackoffOptions = { type: kind, delay: delayMs };
-    if (maxDelayMs !== undefined) backoff.maxDelay = maxDelayMs;
-    if (multiplier !== undefined) backoff.multiplier = multiplier;
-    if (jitterMs !== undefined) backoff.jitterMs = jitterMs;
-    options.backoff = backoff;
-  }
-  return options;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

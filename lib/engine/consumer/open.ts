@@ -1,45 +1,78 @@
-import { decodeEnvelope } from '../envelope.js';
-import type { Envelope } from '../envelope.js';
+import { locateJob } from '../envelope.js';
 import { messageOf } from '../errors.js';
+import { Job } from '../job.js';
+import type { JobOwner } from '../job.js';
 import type { DlqReason } from '../metrics.js';
+import type { BackoffOptions, JobsOptions } from '../options.js';
+import type { WireRetry } from '../envelope.js';
 import { decodePayload } from '../payload.js';
 import { MAX_ID_BYTES } from '../validate.js';
 import type { Delivery } from './delivery.js';
 
-/** A job that can run, or why its entry cannot be one. */
-export type Opened =
-  { ok: true; envelope: Envelope; data: unknown } | { ok: false; reason: DlqReason; detail: string };
+/** Why an entry cannot be a job. */
+export interface Unreadable {
+  reason: DlqReason;
+  detail: string;
+}
 
 /** More than any envelope adds to its payload. */
 const ENVELOPE_BYTES = 2_048;
 
-/** Reads the entry's bytes. Nothing that can stand in a stream makes it throw. */
-export function open(delivery: Delivery, maxPayloadBytes: number): Opened {
-  const { bytes } = delivery;
-  if (!bytes)
-    return { ok: false, reason: 'malformed', detail: 'missing payload: the entry has no field "d"' };
-  if (bytes.length > maxPayloadBytes + ENVELOPE_BYTES) return oversize(bytes.length, maxPayloadBytes);
+/**
+ * Reads the entry's bytes into the delivery. Nothing that can stand in a stream makes it throw; what is wrong with them
+ * is returned.
+ */
+export function open(delivery: Delivery, owner: JobOwner, maxPayloadBytes: number): Unreadable | undefined {
+  const { source, from, to } = delivery;
+  if (from < 0) return { reason: 'malformed', detail: 'missing payload: the entry has no field "d"' };
+  if (to - from > maxPayloadBytes + ENVELOPE_BYTES) return oversize(to - from, maxPayloadBytes);
   try {
-    const envelope = decodeEnvelope(bytes);
-    const idBytes = Buffer.byteLength(envelope.id);
+    const { id, payloadFrom, payloadTo, createdAtMs, attempt, retry } = locateJob(source, from, to);
+    const idBytes = id.length * 3 <= MAX_ID_BYTES ? 0 : Buffer.byteLength(id);
     if (idBytes > MAX_ID_BYTES) {
       return {
-        ok: false,
         reason: 'decode_failed',
         detail: `the id has ${String(idBytes)} bytes; ${String(MAX_ID_BYTES)} are allowed`,
       };
     }
-    delivery.jobId = envelope.id;
-    delivery.used = envelope.attempt;
-    delivery.attempt = envelope.attempt + delivery.crashes + 1;
-    if (envelope.payload.length > maxPayloadBytes) return oversize(envelope.payload.length, maxPayloadBytes);
-    return { ok: true, envelope, data: decodePayload(envelope.payload) };
+    delivery.jobId = id;
+    delivery.used = attempt;
+    delivery.attempt = attempt + delivery.crashes + 1;
+    delivery.retry = retry;
+    const payloadBytes = payloadTo - payloadFrom;
+    if (payloadBytes > maxPayloadBytes) return oversize(payloadBytes, maxPayloadBytes);
+    const data = decodePayload(source, payloadFrom, payloadTo);
+    delivery.job = new Job(owner, {
+      id,
+      name: delivery.name,
+      data,
+      opts: retry ? toOptions(retry) : {},
+      attemptsMade: delivery.attempt,
+      timestamp: createdAtMs,
+      delay: 0,
+      context: delivery,
+    });
+    return undefined;
   } catch (error) {
-    return { ok: false, reason: 'decode_failed', detail: messageOf(error) };
+    return { reason: 'decode_failed', detail: messageOf(error) };
   }
 }
 
-function oversize(bytes: number, most: number): Opened {
+function oversize(bytes: number, most: number): Unreadable {
   const detail = `the payload has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}`;
-  return { ok: false, reason: 'oversize_payload', detail };
+  return { reason: 'oversize_payload', detail };
+}
+
+function toOptions(retry: WireRetry): JobsOptions {
+  const options: JobsOptions = {};
+  if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
+  if (retry.backoff) {
+    const { kind, delayMs, maxDelayMs, multiplier, jitterMs } = retry.backoff;
+    const backoff: BackoffOptions = { type: kind, delay: delayMs };
+    if (maxDelayMs !== undefined) backoff.maxDelay = maxDelayMs;
+    if (multiplier !== undefined) backoff.multiplier = multiplier;
+    if (jitterMs !== undefined) backoff.jitterMs = jitterMs;
+    options.backoff = backoff;
+  }
+  return options;
 }

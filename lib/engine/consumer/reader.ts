@@ -1,6 +1,7 @@
 import { Command } from 'ioredis';
 import type { Client } from '../../redis/client.js';
 import { discard, isCluster } from '../../redis/client.js';
+import { EntryTap } from '../../redis/entry-tap.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { fieldsOf, streamsOf } from '../../redis/replies.js';
@@ -10,6 +11,8 @@ import type { CommandLink } from '../connections.js';
 import type { Clock } from '../clock.js';
 import { ConnectionError, ShutdownError, messageOf } from '../errors.js';
 import { Service } from '../service.js';
+import { readDelivery, toDelivery } from './delivery.js';
+import type { Delivery } from './delivery.js';
 import { ReadingTimes } from './health.js';
 import type { ReadingHealth } from './health.js';
 
@@ -25,7 +28,7 @@ export interface ReaderSettings {
   clock: Clock;
   /** Resolves with how many entries may be fetched; 0 = stop. */
   capacity: () => Promise<number>;
-  deliver: (entries: readonly StreamEntry[]) => void;
+  deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
   /** A reply may have been lost: entries may be pending for us that never arrived. */
   interrupted: () => void;
@@ -45,6 +48,7 @@ export class Reader extends Service {
   readonly #streams: readonly string[];
   #client: Client | undefined;
   #clientId: number | undefined;
+  #tap: EntryTap<Delivery> | undefined;
   #loop: Promise<void> | undefined;
   readonly #times: ReadingTimes;
 
@@ -102,6 +106,7 @@ export class Reader extends Service {
     const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
     const args = [...read, ...streams, ...streams.map(() => '>')];
     const command = new Command('xreadgroup', args, { replyEncoding: null });
+    this.#tap?.arm();
     const reply = await withDeadline(
       client.sendCommand(command) as Promise<unknown>,
       blockMs + GRACE_MS,
@@ -110,11 +115,21 @@ export class Reader extends Service {
           `Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`,
         ),
     );
+    const tapped = this.#tap?.take();
+    if (tapped) {
+      if (tapped.work.length > 0) this.#settings.deliver(tapped.work);
+      for (const [key, entries] of tapped.others) this.#woken(key, entries);
+      return;
+    }
     for (const [key, entries] of streamsOf(reply)) {
       const stream = key.toString();
-      if (stream === this.#keys.stream) this.#settings.deliver(entries);
-      else for (const entry of entries) this.#settings.woken(stream, entry);
+      if (stream !== this.#keys.stream) this.#woken(stream, entries);
+      else if (entries.length > 0) this.#settings.deliver(entries.map((entry) => toDelivery(entry, 0)));
     }
+  }
+
+  #woken(stream: string, entries: readonly StreamEntry[]): void {
+    for (const entry of entries) this.#settings.woken(stream, entry);
   }
 
   async #recover(error: unknown, failures: number): Promise<void> {
@@ -149,6 +164,10 @@ export class Reader extends Service {
         lastError = error;
       });
       client.on('ready', () => {
+        // Of a cluster's nodes nobody knows here which one will answer.
+        this.#tap = isCluster(client)
+          ? undefined
+          : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
         void this.#identify(client);
       });
       client.on('close', () => {
@@ -180,6 +199,7 @@ export class Reader extends Service {
     if (this.#client) discard(this.#client);
     this.#client = undefined;
     this.#clientId = undefined;
+    this.#tap = undefined;
   }
 
   async #createGroups(): Promise<void> {

@@ -1,21 +1,13 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import { boundsOf } from '../../redis/replies.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
 import { encodeDelayedMember, withAttempt } from '../envelope.js';
+import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Lane } from './lane.js';
 import { detailOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import type { ConsumerSettings } from './settings.js';
-
-export interface Completed {
-  delivery: Delivery;
-  /** MessagePack of the return value, where it is stored. */
-  result: Buffer | undefined;
-  /** The same as JSON for the event, or ''. */
-  resultJson: string;
-}
 
 interface Retried {
   delivery: Delivery;
@@ -47,7 +39,7 @@ export class Settler {
   readonly #keys: QueueKeys;
   readonly #settings: ConsumerSettings;
   readonly #hooks: SettlerHooks;
-  readonly #completions: Lane<Completed>;
+  readonly #completions: Lane<Delivery>;
   readonly #retries: Lane<Retried>;
   readonly #deaths: Lane<Dead>;
 
@@ -73,8 +65,8 @@ export class Settler {
     return this.#completions.size + this.#retries.size + this.#deaths.size;
   }
 
-  complete(completed: Completed): void {
-    this.#completions.push(completed);
+  complete(delivery: Delivery): void {
+    this.#completions.push(delivery);
   }
 
   retry(delivery: Delivery, outcome: Retried['outcome']): void {
@@ -95,23 +87,23 @@ export class Settler {
     this.#deaths.abandon();
   }
 
-  async #complete(batch: Completed[], again: boolean): Promise<void> {
+  async #complete(batch: Delivery[], again: boolean): Promise<void> {
     const { eventsCap, resultTtlMs } = this.#settings;
-    const fresh = sortUnannounced(batch);
+    const fresh = unannouncedFirst(batch, (delivery) => delivery);
     const args = this.#header(batch, fresh);
     let results = 0;
     let uniques = 0;
     const tail: ScriptArgument[] = [];
     const keeps: ScriptArgument[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const { delivery, result, resultJson } = batch[i] as Completed;
+      const { jobId, result, resultJson, uniqueMs } = batch[i] as Delivery;
       if (result) {
         results += 1;
-        tail.push(i + 1, delivery.jobId, result, resultJson);
+        tail.push(i + 1, jobId, result, resultJson);
       }
-      if (delivery.uniqueMs !== undefined) {
+      if (uniqueMs !== undefined) {
         uniques += 1;
-        keeps.push(i + 1, delivery.jobId, delivery.uniqueMs);
+        keeps.push(i + 1, jobId, uniqueMs);
       }
     }
     const { frames, names } = packCompletions(batch, eventsCap > 0);
@@ -120,14 +112,12 @@ export class Settler {
     for (const arg of tail) args.push(arg);
     for (const arg of keeps) args.push(arg);
     const lost = (await this.#link.run('complete', this.#keys, args)) as number[];
-    this.#report(batch, lost, again, ({ delivery }) => {
-      this.#hooks.completed(delivery);
-    });
+    this.#report(batch, lost, again, deliveryItself, this.#hooks.completed);
   }
 
   async #retry(batch: Retried[], again: boolean): Promise<void> {
-    const fresh = sortUnannounced(batch);
-    const args = this.#header(batch, fresh);
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const args = this.#header(batch.map(deliveryOf), fresh);
     args.push(this.#settings.eventsCap);
     for (const { delivery, outcome } of batch) {
       const { entryId, jobId, name, attempt, durationUs } = delivery;
@@ -136,7 +126,7 @@ export class Settler {
       args.push(encodeDelayedMember(name, job), delivery.uniqueMs === undefined ? '' : '1');
     }
     const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
-    this.#report(batch, lost, again, ({ delivery, outcome }) => {
+    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }) => {
       this.#hooks.retried(delivery, outcome);
     });
     if (due !== '') this.#hooks.retryDue(Number(due));
@@ -145,8 +135,8 @@ export class Settler {
   async #bury(batch: Dead[], again: boolean): Promise<void> {
     // Where no handler ran, there is no start to announce.
     for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
-    const fresh = sortUnannounced(batch);
-    const args = this.#header(batch, fresh);
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const args = this.#header(batch.map(deliveryOf), fresh);
     const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
     args.push(eventsCap, dlqMaxStreamLen, resultTtlMs);
     for (const { delivery, outcome, ran } of batch) {
@@ -158,15 +148,15 @@ export class Settler {
       number,
       ...number[],
     ];
-    this.#report(batch, lost, again, ({ delivery, outcome, ran }) => {
+    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome, ran }) => {
       this.#hooks.dead(delivery, outcome, ran);
     });
     if (evicted > 0) this.#hooks.evicted(evicted);
   }
 
   /** What all three scripts begin with. */
-  #header(batch: readonly { delivery: Delivery }[], fresh: number): ScriptArgument[] {
-    const [first, last] = boundsOf(batch.map(({ delivery }) => delivery.entryId));
+  #header(batch: readonly Delivery[], fresh: number): ScriptArgument[] {
+    const [first, last] = boundsOf(batch);
     const { group, consumerId } = this.#settings;
     return [group, consumerId, first, last, String(batch.length), String(fresh)];
   }
@@ -175,10 +165,11 @@ export class Settler {
    * @param again the batch was sent before and its reply was lost: what is not ours any more was most likely settled
    * then, so it is no alarm
    */
-  #report<T extends { delivery: Delivery }>(
+  #report<T>(
     batch: readonly T[],
     lost: readonly number[],
     again: boolean,
+    of: (item: T) => Delivery,
     settled: (item: T) => void,
   ): void {
     if (lost.length === 0) {
@@ -188,7 +179,7 @@ export class Settler {
     const indices = new Set(lost);
     batch.forEach((item, index) => {
       if (!indices.has(index + 1) || again) settled(item);
-      else this.#hooks.lost(item.delivery);
+      else this.#hooks.lost(of(item));
     });
   }
 }
@@ -197,42 +188,73 @@ export class Settler {
  * The frames of lua/complete.lua. One buffer for the batch: an argument for each value would cost the client more than
  * all else that it does for a job.
  */
-function packCompletions(batch: readonly Completed[], events: boolean): { frames: Buffer; names: string[] } {
+function packCompletions(batch: readonly Delivery[], events: boolean): { frames: Buffer; names: string[] } {
   let bound = 0;
-  for (const { delivery } of batch) bound += 64 + (events ? delivery.jobId.length * 3 + 40 : 0);
+  for (const { idTo, idFrom, jobId } of batch)
+    bound += idTo - idFrom + 1 + (events ? jobId.length * 3 + 40 : 0);
   const frames = Buffer.allocUnsafe(bound);
   const names: string[] = [];
-  const indices = new Map<string, number>();
+  let lastName: string | undefined;
+  let lastIndex = 0;
   let at = 0;
-  for (const { delivery } of batch) {
-    at = writeShort(frames, at, delivery.entryId);
+  for (const delivery of batch) {
+    at = writeEntryId(frames, at, delivery);
     if (!events) continue;
-    const length = frames.write(delivery.jobId, at + 2);
-    at = frames.writeUInt16BE(length, at) + length;
-    let name = indices.get(delivery.name);
-    if (name === undefined) {
-      name = names.push(delivery.name) - 1;
-      indices.set(delivery.name, name);
+    at = writeJobId(frames, at, delivery.jobId);
+    // Most jobs in a row have the same name.
+    if (delivery.name !== lastName) {
+      lastName = delivery.name;
+      lastIndex = names.indexOf(lastName);
+      if (lastIndex < 0) lastIndex = names.push(lastName) - 1;
     }
-    at = frames.writeUInt16BE(name, at);
-    at = writeShort(frames, at, String(delivery.attempt));
-    at = writeShort(frames, at, String(delivery.durationUs));
+    frames[at++] = lastIndex >>> 8;
+    frames[at++] = lastIndex;
+    at = writeDecimal(frames, at, delivery.attempt);
+    at = writeDecimal(frames, at, delivery.durationUs);
   }
   return { frames: frames.subarray(0, at), names };
 }
 
-/** ASCII behind its length in one byte. */
-function writeShort(to: Buffer, at: number, text: string): number {
-  to[at] = text.length;
-  return at + 1 + to.write(text, at + 1, 'latin1');
+function writeEntryId(to: Buffer, at: number, { idSource, idFrom, idTo }: Delivery): number {
+  to[at++] = idTo - idFrom;
+  for (let i = idFrom; i < idTo; i++) to[at++] = idSource[i] as number;
+  return at;
+}
+
+function writeJobId(to: Buffer, at: number, id: string): number {
+  const length = to.write(id, at + 2);
+  to[at] = length >>> 8;
+  to[at + 1] = length;
+  return at + 2 + length;
+}
+
+/** A whole number in decimal, behind its length in one byte. */
+function writeDecimal(to: Buffer, at: number, value: number): number {
+  let digits = 1;
+  for (let bound = 10; bound <= value; bound *= 10) digits += 1;
+  to[at] = digits;
+  let left = value;
+  for (let i = at + digits; i > at; i--) {
+    to[i] = 0x30 + (left % 10);
+    left = Math.floor(left / 10);
+  }
+  return at + 1 + digits;
+}
+
+function deliveryOf({ delivery }: { delivery: Delivery }): Delivery {
+  return delivery;
+}
+
+function deliveryItself(delivery: Delivery): Delivery {
+  return delivery;
 }
 
 /** Puts those whose start was not announced in front, and counts them. */
-function sortUnannounced(batch: { delivery: Delivery }[]): number {
+function unannouncedFirst<T>(batch: T[], of: (item: T) => Delivery): number {
   let fresh = 0;
-  for (const { delivery } of batch) if (!delivery.announced) fresh += 1;
+  for (const item of batch) if (!of(item).announced) fresh += 1;
   if (fresh > 0 && fresh < batch.length) {
-    batch.sort((a, b) => Number(a.delivery.announced) - Number(b.delivery.announced));
+    batch.sort((a, b) => Number(of(a).announced) - Number(of(b).announced));
   }
   return fresh;
 }

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { boundsOf, readDelivery, toDelivery } from '../../lib/engine/consumer/delivery.js';
+
+const bulk = (text: string | Buffer): Buffer => {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from(`$${String(bytes.length)}\r\n`), bytes, Buffer.from('\r\n')]);
+};
+
+/** The same entry, as ioredis decodes it and as it stands in a reply. */
+function both(id: string, ...fields: (string | Buffer)[]) {
+  const before = Buffer.from('*2\r\n');
+  const head = Buffer.concat([before, bulk(id), Buffer.from(`*${String(fields.length)}\r\n`)]);
+  const idFrom = before.length + `$${String(id.length)}\r\n`.length;
+  const source = Buffer.concat([head, ...fields.map(bulk), Buffer.from('*2\r\n')]);
+  return [
+    toDelivery([Buffer.from(id), fields.map((field) => Buffer.from(field))], 0),
+    readDelivery(source, idFrom, idFrom + id.length, fields.length, head.length),
+  ] as const;
+}
+
+const named = (id: string) => toDelivery([Buffer.from(id), []], 0);
+
+describe('an entry, decoded or read where it stands', () => {
+  test.each([
+    ['all fields', ['d', 'bytes', 'n', 'send', 'u', '3600000']],
+    ['fields of others', ['x', '1', 'dd', 'no', 'd', 'bytes', '', 'empty']],
+    ['no payload', ['n', 'send']],
+    ['no fields', []],
+    ['an odd field', ['d', 'bytes', 'n']],
+    ['an empty payload', ['d', '']],
+    ['a name of 300 bytes', ['d', 'x', 'n', 'ñ'.repeat(150)]],
+    ['a name that is no UTF-8', ['d', 'x', 'n', Buffer.from([0xff, 0xfe])]],
+    ['a time that is no number', ['d', 'x', 'u', 'soon']],
+    ['a time of 30 digits', ['d', 'x', 'u', '1'.repeat(30)]],
+    ['line ends in the payload', ['d', '\r\n$3\r\nabc\r\n', 'n', 'a\r\nb']],
+  ])('%s', (_, fields) => {
+    const [decoded, read] = both('1700000000000-12', ...fields);
+    expect(read.entryId).toBe('1700000000000-12');
+    expect(read.entryId).toBe(decoded.entryId);
+    expect(read.bytes).toEqual(decoded.bytes);
+    expect(read.name).toBe(decoded.name);
+    expect(read.uniqueMs).toBe(decoded.uniqueMs);
+  });
+
+  test('names of one length are told apart', () => {
+    expect(both('1-1', 'd', '', 'n', 'aaa')[1].name).toBe('aaa');
+    expect(both('1-2', 'd', '', 'n', 'aab')[1].name).toBe('aab');
+    expect(both('1-3', 'd', '')[1].name).toBe('');
+    expect(both('1-4', 'd', '', 'n', 'aab')[1].name).toBe('aab');
+  });
+});
+
+test('the bounds of a batch are by number, not by text', () => {
+  expect(boundsOf(['5-10', '5-9', '10-0', '0-1'].map(named))).toEqual(['0-1', '10-0']);
+  expect(boundsOf(['5-9'].map(named))).toEqual(['5-9', '5-9']);
+  expect(boundsOf(['99-10', '100-1', '9-100'].map(named))).toEqual(['9-100', '100-1']);
+  const ascending = ['1700000000000-2', '1700000000000-10', '1700000000001-0', '18446744073709551615-0'];
+  expect(boundsOf([...ascending].reverse().map(named))).toEqual([ascending[0], ascending.at(-1)]);
+});
