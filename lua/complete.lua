@@ -24,7 +24,8 @@ local results, uniques = tonumber(ARGV[7]), tonumber(ARGV[8])
 local cap = tonumber(ARGV[10])
 local frames, read = ARGV[11], struct.unpack
 
-local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local head = owned_head(stream, group, ARGV[2], ARGV[3], ARGV[4], jobs)
+local own = head or owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local lost, done = {}, {}
 -- By job: its entry id, or false where the lease is not ours; and what its events say.
 local entries, ids, names, attempts, durations = {}, {}, {}, {}, {}
@@ -47,7 +48,11 @@ for i = 1, jobs do
   end
 end
 -- The first write is one that the memory limit does not forbid, so a full server still drains.
-finish(stream, group, done)
+if head and #done == jobs then
+  finish_head(stream, group, done, ARGV[3], ARGV[4])
+else
+  finish(stream, group, done)
+end
 
 at = 13 + tonumber(ARGV[12])
 local returned = {}
