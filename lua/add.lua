@@ -5,7 +5,7 @@
 -- ARGV 1 sequence    number of this call, counted by its producer
 --      2 max_len     capacity of the work stream, 0 = no bound
 --      3 events_cap  0 = no events
---      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the ring of this producer's calls
+--      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the memory of this producer's calls
 --      5 groups      one big-endian u32 per group: how many of the jobs are its own
 --      6 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
 --                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
@@ -17,7 +17,7 @@
 -- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes.
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local max_len, cap = tonumber(ARGV[2]), tonumber(ARGV[3])
+local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes, jobs = ARGV[5], ARGV[6]
 local any_delayed, touch = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
 local unpack_frame = struct.unpack
@@ -26,7 +26,7 @@ local unpack_frame = struct.unpack
 local length = redis.call('XLEN', stream)
 local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 
-if not first_time(calls, tonumber(ARGV[1]), touch) then
+if not first_time(calls, sequence, touch) then
   local said = redis.call('GET', calls .. ':' .. ARGV[1])
   if said then
     return cjson.decode(said)
@@ -34,8 +34,11 @@ if not first_time(calls, tonumber(ARGV[1]), touch) then
   return { length, {}, {}, '' }
 end
 
-local now = now_ms()
-local ts = decimal(now)
+local now, ts
+if cap > 0 or any_delayed then
+  now = now_ms()
+  ts = decimal(now)
+end
 local refused, duplicates = {}, {}
 -- What to undo where the stream takes no entry (see open.lua): then the first XADD fails, and no other has succeeded.
 local keys, members = {}, {}
@@ -46,7 +49,7 @@ local function undo()
   for _, member in ipairs(members) do
     redis.call('ZREM', delayed, member)
   end
-  redis.call('SETBIT', calls, tonumber(ARGV[1]) % 8192, 0)
+  not_yet(calls, sequence)
 end
 local earliest
 local at, job, group = 1, 0, 0
@@ -154,7 +157,8 @@ if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are there, whatever stands at the wake key.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
 end
-if cap > 0 then
+-- Trimming costs as much as an event: not for each add of one job.
+if cap > 0 and (job >= 16 or sequence % 16 == 0) then
   trim_events(events, cap)
 end
 local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }

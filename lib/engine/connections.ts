@@ -161,7 +161,7 @@ export class CommandLink {
   }
 
   /** A script of lua/ on the keys of one queue. */
-  async run(
+  run(
     name: ScriptName,
     keys: QueueKeys,
     args: readonly ScriptArgument[],
@@ -171,12 +171,12 @@ export class CommandLink {
   }
 
   /** Any command; replies with bulk strings as UTF-8. */
-  async call(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+  call(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#bounded(command, this.client.call(command, args as (string | number | Buffer)[]));
   }
 
   /** Any command; replies with bulk strings as Buffers. */
-  async callBuffer(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+  callBuffer(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#bounded(command, this.client.callBuffer(command, args as (string | number | Buffer)[]));
   }
 
@@ -203,19 +203,20 @@ export class CommandLink {
     });
   }
 
-  async #bounded(what: string, reply: Promise<unknown>): Promise<unknown> {
-    try {
-      return await withDeadline(reply, this.#commandTimeoutMs, () => {
+  #bounded(what: string, reply: Promise<unknown>): Promise<unknown> {
+    return withDeadline(
+      reply,
+      this.#commandTimeoutMs,
+      () => {
         this.#recycle();
         return new ConnectionError(
           `Redis at ${this.address} did not answer ${what} within ${String(this.#commandTimeoutMs)} ms; it may or may not have been carried out.` +
             (this.#shared.lastError ? ` Last error: ${messageOf(this.#shared.lastError)}` : ''),
           { unknownOutcome: true, cause: this.#shared.lastError },
         );
-      });
-    } catch (error) {
-      throw toConnectionError(error, this.client, this.#released);
-    }
+      },
+      (error) => toConnectionError(error, this.client, this.#released),
+    );
   }
 
   /**

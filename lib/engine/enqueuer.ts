@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../redis/keys.js';
+import type { ExtraKeys } from '../redis/scripts.js';
 import type { CommandLink } from './connections.js';
 import { envelopeBound, writeEnvelope } from './envelope.js';
 import type { Envelope } from './envelope.js';
@@ -36,8 +37,10 @@ interface Group {
 /** Most jobs of one call, so that a script stays within a few ms. */
 const MAX_JOBS_PER_CALL = 2_000;
 const MAX_BYTES_PER_CALL = 4 * 1024 * 1024;
-/** Must stay below a quarter of the ring of lua/lib/once.lua. */
-const MAX_CALLS_IN_FLIGHT = 1_024;
+/** So many in one tick leave before it ends: the server adds them while the rest is still being encoded. */
+const EARLY_JOBS = 128;
+/** A quarter of what lua/lib/once.lua remembers. */
+const MAX_CALLS_IN_FLIGHT = 256;
 
 /** See `touch` of lua/lib/once.lua. */
 const TOUCH_MS = 60_000;
@@ -57,17 +60,20 @@ export class Enqueuer {
   readonly #keys: QueueKeys;
   readonly #settings: EnqueuerSettings;
   readonly #producerId = randomUUID();
+  readonly #extraKeys: ExtraKeys;
   #sequence = 0;
   /** When the server's memory of our calls is to be prolonged; it lasts ten minutes. */
   #touchAt = 0;
   #inFlight = 0;
   #pending: Group[] = [];
+  #pendingJobs = 0;
   #scheduled = false;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: EnqueuerSettings) {
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#extraKeys = { calls: keys.calls(this.#producerId) };
   }
 
   get producerId(): string {
@@ -87,7 +93,9 @@ export class Enqueuer {
   #enqueueGroup(jobs: readonly NewJob[], maxStreamLen: number): Promise<ReadonlySet<number>> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ jobs, maxStreamLen, capacity: this.#settings.maxStreamLen, resolve, reject });
-      if (this.#scheduled) return;
+      this.#pendingJobs += jobs.length;
+      if (this.#pendingJobs >= EARLY_JOBS) this.#drain();
+      if (this.#scheduled || this.#pending.length === 0) return;
       this.#scheduled = true;
       // After the current run of microtasks: all adds of the tick are here by then.
       process.nextTick(this.#flush);
@@ -135,15 +143,15 @@ export class Enqueuer {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    while (this.#pending.length > 0 && this.#inFlight < MAX_CALLS_IN_FLIGHT) {
-      const groups = this.#take();
-      this.#inFlight += 1;
-      void this.#call(groups).finally(() => {
-        this.#inFlight -= 1;
-        if (this.#pending.length > 0) this.#flush();
-      });
-    }
+    this.#drain();
   };
+
+  #drain(): void {
+    while (this.#pending.length > 0 && this.#inFlight < MAX_CALLS_IN_FLIGHT) {
+      this.#inFlight += 1;
+      void this.#call(this.#take());
+    }
+  }
 
   /** The next groups that fit into one call; all with the same bound. */
   #take(): Group[] {
@@ -153,21 +161,30 @@ export class Enqueuer {
     const bound = this.#pending[0]?.maxStreamLen;
     for (const group of this.#pending) {
       if (group.maxStreamLen !== bound) break;
-      jobs += group.jobs.length;
       for (const job of group.jobs) bytes += job.payload.length;
-      if (count > 0 && (jobs > MAX_JOBS_PER_CALL || bytes > MAX_BYTES_PER_CALL)) break;
+      const isFull = jobs + group.jobs.length > MAX_JOBS_PER_CALL || bytes > MAX_BYTES_PER_CALL;
+      if (count > 0 && isFull) break;
+      jobs += group.jobs.length;
       count += 1;
     }
-    return this.#pending.splice(0, count);
+    this.#pendingJobs -= jobs;
+    if (count < this.#pending.length) return this.#pending.splice(0, count);
+    const all = this.#pending;
+    this.#pending = [];
+    return all;
   }
 
+  /** Never rejects. */
   async #call(groups: Group[]): Promise<void> {
     try {
       const reply = await this.#send(groups);
-      settle(groups, reply, this.#keys.queue, await this.#unconfirmed());
+      const unconfirmed = this.#settings.durability ? await this.#unconfirmed() : undefined;
+      settle(groups, reply, this.#keys.queue, unconfirmed);
     } catch (error) {
       for (const group of groups) group.reject(error);
     }
+    this.#inFlight -= 1;
+    this.#drain();
   }
 
   /** Why the add does not count as durable, or undefined where it does. */
@@ -185,18 +202,18 @@ export class Enqueuer {
     }
   }
 
-  async #send(groups: readonly Group[]): Promise<AddReply> {
+  #send(groups: readonly Group[]): Promise<AddReply> {
     const { sizes, frames, names, anyDelayed } = pack(groups);
     const sequence = this.#sequence++;
     const touch = performance.now() >= this.#touchAt;
     if (touch) this.#touchAt = performance.now() + TOUCH_MS;
     const flags = (anyDelayed ? 'd' : '') + (touch ? 't' : '');
-    return (await this.#link.run(
+    return this.#link.run(
       'add',
       this.#keys,
       [sequence, groups[0]?.maxStreamLen ?? 0, this.#settings.eventsCap, flags, sizes, frames, ...names],
-      { calls: this.#keys.calls(this.#producerId) },
-    )) as AddReply;
+      this.#extraKeys,
+    ) as Promise<AddReply>;
   }
 }
 

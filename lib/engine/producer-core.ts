@@ -59,10 +59,10 @@ export class ProducerCore {
   }
 
   /** Adds the jobs, all or none. Resolves with the indices of duplicates. */
-  async enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+  enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     this.assertOpen();
-    if (!this.link.isReady) await this.link.ready();
-    return this.#track(this.#enqueuer.enqueue(jobs));
+    if (this.link.isReady) return this.#track(this.#enqueuer.enqueue(jobs));
+    return this.link.ready().then(() => this.#track(this.#enqueuer.enqueue(jobs)));
   }
 
   /** Any other work on an open connection; closing waits for it. */

@@ -2,13 +2,19 @@
  * `promise`, or a rejection with `error()` when it has not settled after `ms`. ioredis may leave a promise unsettled
  * for as long as Redis is away, so every await of ours has a deadline of its own. `ms` 0 = none. Waiting does not keep
  * the process alive: the connection does, for as long as it is wanted.
+ * @param translate what a rejection of `promise` becomes
  */
-export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => Error): Promise<T> {
-  if (ms <= 0) return promise;
+export function withDeadline<T>(
+  promise: Promise<T>,
+  ms: number,
+  error: () => Error,
+  translate: (reason: unknown) => Error = toError,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
+    const late = (): void => {
       reject(error());
-    }, ms).unref();
+    };
+    const timer = ms > 0 ? setTimeout(late, ms).unref() : undefined;
     promise.then(
       (value) => {
         clearTimeout(timer);
@@ -16,10 +22,14 @@ export function withDeadline<T>(promise: Promise<T>, ms: number, error: () => Er
       },
       (reason: unknown) => {
         clearTimeout(timer);
-        reject(reason instanceof Error ? reason : new Error(String(reason)));
+        reject(translate(reason));
       },
     );
   });
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 /** True when `promise` settled (either way) within `ms`. */

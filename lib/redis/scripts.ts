@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Command } from 'ioredis';
 import type { Client } from './client.js';
 import type { QueueKeys } from './keys.js';
+import { ScriptCommand, scriptHead } from './script-command.js';
+import type { ScriptArgument, ScriptHead } from './script-command.js';
+
+export type { ScriptArgument };
 
 /** One per file in lua/. */
 export type ScriptName =
@@ -78,12 +81,13 @@ function load(name: ScriptName): Script {
   return script;
 }
 
-export type ScriptArgument = string | number | Buffer;
-
 export interface RunOptions extends ExtraKeys {
   /** Bulk strings of the reply as Buffers instead of UTF-8 strings. */
   buffers?: boolean;
 }
+
+/** What calls begin with, by queue and then by script and the keys that are not the queue's. */
+const heads = new WeakMap<QueueKeys, Map<string, ScriptHead>>();
 
 /**
  * Runs one of lua/ on `client`, by its hash, and by its source where the server does not know it (first use, restart,
@@ -96,32 +100,34 @@ export async function runScript(
   args: readonly ScriptArgument[],
   options?: RunOptions,
 ): Promise<unknown> {
-  const script = load(name);
-  const tail: ScriptArgument[] = [script.keys.length];
-  for (const key of script.keys) tail.push(keyOf(key, keys, options));
-  for (const arg of args) tail.push(arg);
   const replyEncoding = options?.buffers ? null : 'utf8';
   try {
-    return await send(client, 'evalsha', script.sha, tail, replyEncoding);
+    const command = new ScriptCommand(headOf(name, keys, options), args, replyEncoding);
+    return await (client.sendCommand(command) as Promise<unknown>);
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-    return await send(client, 'eval', script.source, tail, replyEncoding);
+    const script = load(name);
+    const head = scriptHead('eval', script.source, namesOf(script, keys, options));
+    return await (client.sendCommand(new ScriptCommand(head, args, replyEncoding)) as Promise<unknown>);
   }
 }
 
-function keyOf(name: KeyName, keys: QueueKeys, options: RunOptions | undefined): string {
-  return name === 'calls' || name === 'lock' || name === 'wake' ? (options?.[name] ?? '') : keys[name];
+function headOf(name: ScriptName, keys: QueueKeys, extra: ExtraKeys = {}): ScriptHead {
+  let known = heads.get(keys);
+  if (!known) heads.set(keys, (known = new Map<string, ScriptHead>()));
+  const { calls, lock, wake } = extra;
+  const id = (calls ?? lock ?? wake) ? `${name} ${calls ?? ''} ${lock ?? ''} ${wake ?? ''}` : name;
+  let head = known.get(id);
+  if (!head) {
+    const script = load(name);
+    head = scriptHead('evalsha', script.sha, namesOf(script, keys, extra));
+    known.set(id, head);
+  }
+  return head;
 }
 
-function send(
-  client: Client,
-  command: string,
-  script: string,
-  tail: readonly ScriptArgument[],
-  replyEncoding: 'utf8' | null,
-): Promise<unknown> {
-  // A Command of our own spares ioredis's argument flattening and one closure a call.
-  return client.sendCommand(
-    new Command(command, [script, ...(tail as (string | Buffer)[])], { replyEncoding }),
-  ) as Promise<unknown>;
+function namesOf(script: Script, keys: QueueKeys, extra: ExtraKeys = {}): string[] {
+  return script.keys.map((name) =>
+    name === 'calls' || name === 'lock' || name === 'wake' ? (extra[name] ?? '') : keys[name],
+  );
 }

@@ -31,9 +31,22 @@ describe('withDeadline', () => {
     expect(outcome).toHaveBeenCalledWith(new Error('late'));
   });
 
-  test('0 is no deadline', () => {
-    const promise = Promise.resolve(1);
-    expect(withDeadline(promise, 0, late)).toBe(promise);
+  test('0 is no deadline', async () => {
+    const started = vi.spyOn(globalThis, 'setTimeout');
+    await expect(withDeadline(Promise.resolve(1), 0, late)).resolves.toBe(1);
+    expect(started).not.toHaveBeenCalled();
+    started.mockRestore();
+  });
+
+  test('a rejection becomes what the caller makes of it', async () => {
+    const failing = Promise.reject(new Error('no'));
+    const translated = withDeadline(
+      failing,
+      1_000,
+      late,
+      (reason) => new Error(`translated ${String(reason)}`),
+    );
+    await expect(translated).rejects.toThrow('translated Error: no');
   });
 
   test('a rejection after the deadline is nobody’s unhandled rejection', async () => {

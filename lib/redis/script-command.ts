@@ -1,0 +1,96 @@
+import { Command } from 'ioredis';
+
+export type ScriptArgument = string | number | Buffer;
+
+/** What every call of a script on a queue begins with, as arguments and as bytes. */
+export interface ScriptHead {
+  readonly command: 'eval' | 'evalsha';
+  /** Source or hash, number of keys, keys. */
+  readonly args: readonly string[];
+  /** The command's name and these arguments, each behind its length. */
+  readonly bytes: Buffer;
+}
+
+export function scriptHead(command: 'eval' | 'evalsha', script: string, keys: readonly string[]): ScriptHead {
+  const args = [script, String(keys.length), ...keys];
+  const bytes = Buffer.from([command, ...args].map((arg) => bulk(arg)).join(''));
+  return { command, args, bytes };
+}
+
+function bulk(text: string): string {
+  return `$${String(Buffer.byteLength(text))}\r\n${text}\r\n`;
+}
+
+/** A header and the two line ends around an argument. */
+const FRAME_BYTES = 24;
+const DOLLAR = 0x24;
+const STAR = 0x2a;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/**
+ * A call of a script, written in one pass into one buffer. ioredis makes three strings of each argument, measures each
+ * twice and copies each; for the twenty arguments of an `add` that took longer than all else that the client did for it.
+ * ioredis knows the head alone: it needs the keys, to find a cluster's node, and no error it makes then carries payloads.
+ */
+export class ScriptCommand extends Command {
+  readonly #head: ScriptHead;
+  readonly #tail: readonly ScriptArgument[];
+
+  constructor(head: ScriptHead, tail: readonly ScriptArgument[], replyEncoding: 'utf8' | null) {
+    super(head.command, head.args as string[], { replyEncoding });
+    this.#head = head;
+    this.#tail = tail;
+  }
+
+  override toWritable(): Buffer {
+    const { bytes, args } = this.#head;
+    const tail = this.#tail;
+    let bound = FRAME_BYTES + bytes.length;
+    for (const arg of tail) {
+      bound += FRAME_BYTES;
+      if (typeof arg === 'string') bound += arg.length * 3;
+      else if (typeof arg === 'object') bound += arg.length;
+    }
+    const to = Buffer.allocUnsafe(bound);
+    let at = writeHeader(to, 0, STAR, 1 + args.length + tail.length);
+    at += bytes.copy(to, at);
+    for (const arg of tail) at = writeArgument(to, at, arg);
+    return to.subarray(0, at);
+  }
+}
+
+function writeArgument(to: Buffer, at: number, arg: ScriptArgument): number {
+  if (typeof arg === 'object') {
+    at = writeHeader(to, at, DOLLAR, arg.length);
+    to.set(arg, at);
+    return writeEnd(to, at + arg.length);
+  }
+  const text = typeof arg === 'number' ? String(arg) : arg;
+  const length = Buffer.byteLength(text);
+  at = writeHeader(to, at, DOLLAR, length);
+  if (length === text.length && length < 32) {
+    for (let i = 0; i < length; i++) to[at++] = text.charCodeAt(i);
+  } else {
+    at += to.write(text, at);
+  }
+  return writeEnd(to, at);
+}
+
+function writeHeader(to: Buffer, at: number, type: number, value: number): number {
+  to[at++] = type;
+  let digits = 1;
+  for (let bound = 10; bound <= value; bound *= 10) digits += 1;
+  let left = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    to[i] = 0x30 + (left % 10);
+    left = Math.floor(left / 10);
+  }
+  return writeEnd(to, at + digits);
+}
+
+function writeEnd(to: Buffer, at: number): number {
+  to[at] = CR;
+  to[at + 1] = LF;
+  return at + 2;
+}
