@@ -1,0 +1,189 @@
+import { Module, type INestApplicationContext, type Type } from '@nestjs/common';
+import { once } from 'node:events';
+import { describe, expect, it, vi } from 'vitest';
+import { ChasquiModule, OnJob, Processor } from '../../lib/index.js';
+import { queueOf, runJob, useApps, workerOf } from '../nest/support/apps.js';
+import { useRedis } from '../support/redis.js';
+import { docsPage } from './support/page.js';
+
+const redis = useRedis();
+const { start, startModule, logs } = useApps(redis);
+const { block } = docsPage('docs/nest.md', redis);
+
+interface App {
+  AppModule: Type;
+}
+
+/** An application that has the page's module, and a processor for the queue "welcome". */
+async function startWithWelcome(module: Type): Promise<INestApplicationContext> {
+  @Processor('welcome')
+  class WelcomeProcessor {
+    @OnJob()
+    any() {
+      return 'welcome';
+    }
+  }
+  // Its own import of the queue is the same registration: an error, were it another.
+  return start({ imports: [module], providers: [WelcomeProcessor] }, null);
+}
+
+/** The names of the keys of a queue in Redis. */
+const keysOf = (queue: string): Promise<string[]> => redis.client.keys(`{chasqui:${queue}}:*`);
+
+describe('register a connection and queues', () => {
+  const register = block<App>('Register a connection and queues');
+  const layers = block<App>('Register a connection and queues', 2);
+
+  it('by name and with options', async () => {
+    const app = await startWithWelcome((await register()).AppModule);
+    expect((await queueOf(app, 'reports').add('x', 1)).opts.attempts).toBeUndefined();
+    const { job, result } = await runJob(app, 'welcome', 'send');
+    expect([job.opts.attempts, result]).toEqual([5, 'welcome']);
+  });
+
+  it('has three layers of worker options', async () => {
+    const app = await startModule((await layers()).AppModule);
+    expect(workerOf(app, 'thumbnails').opts).toMatchObject({
+      concurrency: 8,
+      claimMinIdleMs: 60_000,
+      shutdownDeadlineSecs: 20,
+    });
+    const { job } = await runJob(app, 'thumbnails', 'make');
+    expect(job.opts.attempts).toBe(5);
+  });
+});
+
+describe('options from configuration', () => {
+  const useFactory = block<App>('Options from configuration');
+  const classes = block<App>('Options from configuration', 2);
+
+  it('with useFactory', async () => {
+    vi.stubEnv('CONCURRENCY', '7');
+    vi.stubEnv('REGION', 'us');
+    const app = await startWithWelcome((await useFactory()).AppModule);
+    expect(workerOf(app, 'welcome').opts.concurrency).toBe(7);
+    await runJob(app, 'welcome', 'send');
+    expect(await keysOf('welcome-us')).not.toEqual([]);
+    expect(await keysOf('welcome')).toEqual([]);
+  });
+
+  it('with useClass and useExisting', async () => {
+    const app = await startWithWelcome((await classes()).AppModule);
+    const { job } = await runJob(app, 'welcome', 'send');
+    expect(job.opts.attempts).toBe(7);
+  });
+});
+
+describe('add jobs', () => {
+  const service = block<{ SignupService: Type<{ signUp(to: string): Promise<string> }> }>('Add jobs');
+  const token = block<{ welcomeSender: never }>('Add jobs', 2);
+
+  it('with @InjectQueue, and by token', async () => {
+    const { SignupService } = await service();
+    const { welcomeSender } = await token();
+    const app = await start({
+      imports: [ChasquiModule.forFeature('welcome')],
+      providers: [SignupService, welcomeSender],
+    });
+    const id = await app.get<{ signUp(to: string): Promise<string> }>(SignupService).signUp('ada');
+    expect(id).toHaveLength(26);
+    await app.get<(to: string) => Promise<unknown>>('SEND_WELCOME')('bob');
+    expect(await queueOf(app, 'welcome').getBacklog()).toMatchObject({ waiting: 2 });
+  });
+});
+
+describe('several connections', () => {
+  const several = block<App>('Several connections');
+  const local = block<{ BillingModule: Type }>('Several connections', 2);
+
+  it('by name, and of a queue’s own', async () => {
+    const app = await startModule((await several()).AppModule);
+    for (const name of ['welcome', 'invoices', 'audit']) {
+      await queueOf(app, name).add('x', 1);
+      expect(await keysOf(name)).not.toEqual([]);
+    }
+    const connections = ['welcome', 'invoices', 'audit'].map((name) => queueOf(app, name).opts.connection);
+    expect(new Set(connections).size).toBe(3);
+  });
+
+  it('that only some modules see', async () => {
+    const { BillingModule } = await local();
+    const app = await startModule(BillingModule);
+    await queueOf(app, 'invoices').add('x', 1);
+    expect(await keysOf('invoices')).not.toEqual([]);
+
+    @Module({
+      imports: [BillingModule, ChasquiModule.forFeature({ name: 'mail', connectionName: 'billing' })],
+    })
+    class Elsewhere {}
+    await expect(startModule(Elsewhere)).rejects.toMatchObject({ code: 'CMQ-302' });
+  });
+});
+
+describe('queues whose names are known only at run time', () => {
+  interface Service {
+    notify(tenant: string, text: string): Promise<void>;
+  }
+  const tenants = block<{ Tenants: Type<Service> }>('Queues whose names are known only at run time');
+
+  it('are made once, and closed with the application', async () => {
+    const { Tenants } = await tenants();
+    const app = await start({ providers: [Tenants] });
+    await app.get<Service>(Tenants).notify('acme', 'one');
+    await app.get<Service>(Tenants).notify('acme', 'two');
+    expect(await redis.client.xlen('{chasqui:tenant-acme}:stream')).toBe(2);
+  });
+});
+
+describe('starting and stopping', () => {
+  interface Database {
+    rows: string[];
+    isOpen: boolean;
+    insert(row: string): Promise<void>;
+  }
+  const stopping = block<{
+    main(): Promise<INestApplicationContext>;
+    Database: Type<Database>;
+    AppModule: Type;
+  }>('Starting and stopping');
+
+  /** The page's application in the midst of a job, and what lets the job go on. */
+  async function inTheMidst(app: INestApplicationContext, Database: Type<Database>) {
+    const database = app.get<Database>(Database);
+    const insert = database.insert.bind(database);
+    let goOn = (): void => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    vi.spyOn(database, 'insert').mockImplementationOnce(async (row) => {
+      await held;
+      await insert(row);
+    });
+    const worker = workerOf(app, 'import');
+    const active = once(worker, 'active');
+    const job = await queueOf(app, 'import').add('rows', ['a', 'b']);
+    await active;
+    return { database, worker, job, goOn };
+  }
+
+  it('waits for running handlers, which can still add and find what they need', async () => {
+    const { AppModule, Database } = await stopping();
+    const app = await startModule(AppModule);
+    const { database, worker, goOn } = await inTheMidst(app, Database);
+    const completed = once(worker, 'completed');
+    const closing = once(worker, 'closing');
+    const closed = app.close();
+    await closing;
+    goOn();
+    await Promise.all([completed, closed]);
+    expect(database).toMatchObject({ rows: ['a', 'b'], isOpen: false });
+    expect(await redis.client.xlen('{chasqui:import}:stream')).toBe(1); // imported
+    expect(logs).toEqual([]);
+  });
+
+  it('does so on a signal', async () => {
+    const { main } = await stopping();
+    const before = process.listenerCount('SIGTERM');
+    const app = await main();
+    expect(process.listenerCount('SIGTERM')).toBe(before + 1); // test/nest/shutdown.test.ts sends one
+    await app.close();
+  });
+});
