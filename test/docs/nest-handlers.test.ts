@@ -40,7 +40,9 @@ describe('by name', () => {
   it('a handler gets data, job and signal', async () => {
     const received: string[] = [];
     const server = createServer((request, response) => {
-      request.setEncoding('utf8').on('data', (body: string) => received.push(`${String(request.url)} ${body}`));
+      request
+        .setEncoding('utf8')
+        .on('data', (body: string) => received.push(`${String(request.url)} ${body}`));
       request.on('end', () => response.end());
     });
     await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -126,7 +128,9 @@ describe('guards, interceptors, filters', () => {
   interface Intercepting {
     intercept(): unknown;
   }
-  const guarded = block<{ MailProcessor: Type; Timeout: Type<Intercepting> }>('Guards, interceptors, filters');
+  const guarded = block<{ MailProcessor: Type; Timeout: Type<Intercepting> }>(
+    'Guards, interceptors, filters',
+  );
   const filtered = block<{ MailProcessor: Type }>('Guards, interceptors, filters', 2);
 
   it('a guard refuses, an interceptor is around the handler', async () => {

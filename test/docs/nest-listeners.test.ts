@@ -134,4 +134,3 @@ describe('a listener that throws', () => {
     expect(logs[0]).toContain('the statistics are away');
   });
 });
-

@@ -11,19 +11,21 @@ const redis = useRedis();
 const { start, startModule } = useApps(redis);
 const { block } = docsPage('docs/nest-roles.md', redis);
 
-const workersOf = (app: INestApplicationContext): ChasquiWorkers => app.get(ChasquiWorkers, { strict: false });
+const workersOf = (app: INestApplicationContext): ChasquiWorkers =>
+  app.get(ChasquiWorkers, { strict: false });
 
 describe('by configuration', () => {
   const byRole = block<{ AppModule: Type }>('By configuration');
   const ofQueue = block<{ CacheModule: Type }>('By configuration', 2);
 
   it.each([
-    [{}, ['mail', 'video']],
-    [{ ROLE: 'api' }, []],
-    [{ WORK_ON: 'video' }, ['video']],
-    [{ WORK_ON: 'mail,video' }, ['mail', 'video']],
-  ])('%j', async (env, working) => {
-    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    ['', ['mail', 'video']],
+    ['ROLE=api', []],
+    ['WORK_ON=video', ['video']],
+    ['WORK_ON=mail,video', ['mail', 'video']],
+  ] as readonly [string, string[]][])('with %j', async (setting, working) => {
+    const [variable = '', value] = setting.split('=');
+    if (variable !== '') vi.stubEnv(variable, value);
     const app = await startModule((await byRole()).AppModule);
     expect(workersOf(app).queues).toEqual(working);
     for (const [queue, name] of [
@@ -122,7 +124,10 @@ describe('when you say so', () => {
   it('and not before', async () => {
     const { Model, PredictProcessor } = await autorun();
     const imports = [ChasquiModule.forFeature('predict')];
-    const loaded = vi.spyOn(Model.prototype as { onApplicationBootstrap(): Promise<void> }, 'onApplicationBootstrap');
+    const loaded = vi.spyOn(
+      Model.prototype as { onApplicationBootstrap(): Promise<void> },
+      'onApplicationBootstrap',
+    );
     loaded.mockResolvedValue(undefined);
     const app = await start({ imports, providers: [Model, PredictProcessor] });
     expect(workersOf(app).isRunning('predict')).toBe(false);

@@ -33,24 +33,42 @@ export function textOf(page: string): string {
 /** What a page shows in blocks of one language, in its order. */
 export function blocksOf(page: string, language = 'ts'): Block[] {
   const blocks: Block[] = [];
+  for (const fence of fencesOf(page)) {
+    if (fence.language !== language) continue;
+    const { heading, line, code } = fence;
+    const nth = 1 + blocks.filter((block) => block.heading === heading).length;
+    blocks.push({ page, heading, nth, line, place: `${page}:${String(line)}`, code });
+  }
+  return blocks;
+}
+
+/** The languages of all the blocks of a page, with their places. */
+export function languagesOf(page: string): { readonly place: string; readonly language: string }[] {
+  return fencesOf(page).map(({ line, language }) => ({ place: `${page}:${String(line)}`, language }));
+}
+
+interface Fence {
+  readonly heading: string;
+  readonly language: string;
+  readonly line: number;
+  code: string;
+}
+
+function fencesOf(page: string): Fence[] {
+  const fences: Fence[] = [];
   let heading = '';
-  let fence: { language: string; line: number; code: string[] } | undefined;
+  let open: Fence | undefined;
   for (const [index, line] of textOf(page).split('\n').entries()) {
-    if (fence) {
-      if (line !== '```') fence.code.push(line);
-      else {
-        if (fence.language === language) {
-          const nth = 1 + blocks.filter((block) => block.heading === heading).length;
-          const place = `${page}:${String(fence.line)}`;
-          blocks.push({ page, heading, nth, line: fence.line, place, code: `${fence.code.join('\n')}\n` });
-        }
-        fence = undefined;
-      }
-    } else if (line.startsWith('```')) {
-      fence = { language: line.slice(3).trim(), line: index + 1, code: [] };
+    const fence = /^\s*```(.*)$/.exec(line);
+    if (open) {
+      if (fence) open = undefined;
+      else open.code += `${line}\n`;
+    } else if (fence) {
+      open = { heading, language: (fence[1] ?? '').trim(), line: index + 1, code: '' };
+      fences.push(open);
     } else if (/^#+ /.test(line)) {
       heading = line.replace(/^#+ /, '');
     }
   }
-  return blocks;
+  return fences;
 }
