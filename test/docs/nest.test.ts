@@ -1,4 +1,5 @@
 import { Module, type INestApplicationContext, type Type } from '@nestjs/common';
+import type { Redis } from 'ioredis';
 import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { ChasquiModule, OnJob, Processor } from '../../lib/index.js';
@@ -23,7 +24,6 @@ async function startWithWelcome(module: Type): Promise<INestApplicationContext> 
       return 'welcome';
     }
   }
-  // Its own import of the queue is the same registration: an error, were it another.
   return start({ imports: [module], providers: [WelcomeProcessor] }, null);
 }
 
@@ -32,13 +32,26 @@ const keysOf = (queue: string): Promise<string[]> => redis.client.keys(`{chasqui
 
 describe('register a connection and queues', () => {
   const register = block<App>('Register a connection and queues');
-  const layers = block<App>('Register a connection and queues', 2);
+  const client = block<App & { redis: Redis }>('Register a connection and queues', 2);
+  const layers = block<App>('Register a connection and queues', 3);
 
   it('by name and with options', async () => {
     const app = await startWithWelcome((await register()).AppModule);
     expect((await queueOf(app, 'reports').add('x', 1)).opts.attempts).toBeUndefined();
     const { job, result } = await runJob(app, 'welcome', 'send');
     expect([job.opts.attempts, result]).toEqual([5, 'welcome']);
+  });
+
+  it('with a client of one’s own, which is not closed', async () => {
+    const { AppModule, redis: own } = await client();
+    const quit = vi.spyOn(own, 'quit');
+    const ended = once(own, 'end');
+    const app = await startWithWelcome(AppModule);
+    expect((await runJob(app, 'welcome', 'send')).result).toBe('welcome');
+    expect(own.status).toBe('ready');
+    await app.close();
+    expect(quit).toHaveBeenCalledTimes(1); // by the page's module
+    await ended;
   });
 
   it('has three layers of worker options', async () => {
@@ -50,6 +63,27 @@ describe('register a connection and queues', () => {
     });
     const { job } = await runJob(app, 'thumbnails', 'make');
     expect(job.opts.attempts).toBe(5);
+  });
+});
+
+describe('use a queue in several modules', () => {
+  interface Page extends App {
+    SignupService: Type<{ signUp(email: string): Promise<void> }>;
+  }
+  const shared = block<Page>('Use a queue in several modules');
+
+  it('exported, and global', async () => {
+    const { AppModule, SignupService } = await shared();
+    const app = await startModule(AppModule);
+    await app.get<{ signUp(email: string): Promise<void> }>(SignupService, { strict: false }).signUp('ada');
+    expect(await queueOf(app, 'mail').getBacklog()).toMatchObject({ waiting: 1 });
+    expect(await queueOf(app, 'audit').getBacklog()).toMatchObject({ waiting: 1 });
+  });
+
+  it('registered twice with different options stops the boot', async () => {
+    const { AppModule } = await shared();
+    const other = ChasquiModule.forFeature({ name: 'mail', defaultJobOptions: { attempts: 6 } });
+    await expect(start({ imports: [AppModule, other] }, null)).rejects.toMatchObject({ code: 'CMQ-301' });
   });
 });
 
