@@ -1,8 +1,16 @@
-import type { INestApplicationContext, LoggerService, Type } from '@nestjs/common';
+import {
+  Module,
+  ValidationPipe,
+  type INestApplicationContext,
+  type LoggerService,
+  type Type,
+} from '@nestjs/common';
+import { ContextIdFactory, type ContextIdStrategy } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChasquiModule, currentJob, OnJob, Processor, type ChasquiModuleOptions } from '../../lib/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { queueOf, runJob, runsOf, useApps, workerOf } from '../nest/support/apps.js';
@@ -17,6 +25,8 @@ const { block } = docsPage('docs/nest-handlers.md', redis);
 function serve(queue: string, providers: Type[], root: Partial<ChasquiModuleOptions> = {}) {
   return start({ imports: [ChasquiModule.forFeature(queue)], providers }, root);
 }
+
+const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 
 /** The only dead letter of a queue. */
 async function deadLetter(app: INestApplicationContext, queue: string) {
@@ -124,6 +134,34 @@ describe('validate', () => {
   });
 });
 
+describe('validate, globally', () => {
+  const global = block<{ AppModule: Type; WelcomeProcessor: Type }>('Validate', 2);
+
+  it.each(['APP_PIPE', 'app.useGlobalPipes'])('with %s', async (how) => {
+    const { AppModule, WelcomeProcessor } = await global();
+    let app: INestApplicationContext;
+    if (how === 'APP_PIPE') app = await startModule(AppModule);
+    else {
+      @Module({ imports: [ChasquiModule.forFeature('welcome')], providers: [WelcomeProcessor] })
+      class Welcome {}
+      const root = ChasquiModule.forRoot({ connection: redis.connection });
+      const module = await Test.createTestingModule({ imports: [root, Welcome] })
+        .setLogger(SILENT)
+        .compile();
+      const http = module.createNestApplication();
+      app = await http.useGlobalPipes(new ValidationPipe({ transform: true })).init();
+    }
+    try {
+      const { job, result } = await runJob(app, 'welcome', 'send', { to: 'ada@example.com' });
+      expect(result).toEqual({ id: job.id, isDto: true });
+      await runJob(app, 'welcome', 'send', { to: 'ada' });
+      expect((await deadLetter(app, 'welcome'))?.detail).toContain('to must be an email');
+    } finally {
+      await app.close();
+    }
+  });
+});
+
 describe('guards, interceptors, filters', () => {
   interface Intercepting {
     intercept(): unknown;
@@ -166,6 +204,29 @@ describe('request scope', () => {
     const app = await serve('mail', [JobLog, MailProcessor]);
     const jobs = [(await runJob(app, 'mail', 'send')).job, (await runJob(app, 'mail', 'send')).job];
     expect(log.mock.calls).toEqual(jobs.map(({ id }) => [`[${id}] sending`]));
+  });
+});
+
+describe('durable providers', () => {
+  interface Page {
+    TenantStrategy: new () => ContextIdStrategy;
+    TenantCounter: Type;
+    MailProcessor: Type;
+  }
+  const durable = block<Page>('Request scope', 2);
+
+  afterEach(() => {
+    ContextIdFactory.apply({ attach: (contextId) => () => contextId });
+  });
+
+  it('live as long as their tenant', async () => {
+    const { TenantStrategy, TenantCounter, MailProcessor } = await durable();
+    ContextIdFactory.apply(new TenantStrategy());
+    const app = await serve('mail', [TenantCounter, MailProcessor]);
+    const results = [];
+    for (const tenant of ['a', 'b', 'a'])
+      results.push((await runJob(app, 'mail', 'send', { tenant })).result);
+    expect(results).toEqual(['a: 1', 'b: 1', 'a: 2']);
   });
 });
 
