@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { ChasquiModule, ChasquiWorkers, OnJob, Processor, type Job } from '../../lib/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
-import { queueOf, runJob, useApps, workerOf } from '../nest/support/apps.js';
+import { queueOf, runJob, useApps } from '../nest/support/apps.js';
 import { useRedis } from '../support/redis.js';
 import { docsPage } from './support/page.js';
 
@@ -92,18 +92,20 @@ describe('while the application runs', () => {
 
   it('by force: the handler is told, and its job goes back', async () => {
     const attempts: number[] = [];
+    let begin = (): void => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
     @Processor('mail')
     class MailProcessor {
       @OnJob()
       async any(job: Job, signal: AbortSignal) {
         attempts.push(job.attemptsMade);
+        begin();
         if (attempts.length === 1) await once(signal, 'abort');
       }
     }
     const app = await start({ imports: [ChasquiModule.forFeature('mail')], providers: [MailProcessor] });
-    const active = once(workerOf(app, 'mail'), 'active');
     const { id } = await queueOf(app, 'mail').add('send', {});
-    await active;
+    await begun;
     await workersOf(app).stop('mail', { force: true });
     await workersOf(app).start('mail');
     await waitForJob(queueOf(app, 'mail'), id, 'completed');

@@ -185,17 +185,18 @@ describe('starting and stopping', () => {
   async function inTheMidst(app: INestApplicationContext, Database: Type<Database>) {
     const database = app.get<Database>(Database);
     const insert = database.insert.bind(database);
-    let goOn = (): void => {};
+    let [begin, goOn] = [(): void => {}, (): void => {}];
+    const begun = new Promise<void>((resolve) => (begin = resolve));
     const held = new Promise<void>((resolve) => (goOn = resolve));
     vi.spyOn(database, 'insert').mockImplementationOnce(async (row) => {
+      begin();
       await held;
       await insert(row);
     });
     const worker = workerOf(app, 'import');
-    const active = once(worker, 'active');
-    const job = await queueOf(app, 'import').add('rows', ['a', 'b']);
-    await active;
-    return { database, worker, job, goOn };
+    await queueOf(app, 'import').add('rows', ['a', 'b']);
+    await begun;
+    return { database, worker, goOn };
   }
 
   it('waits for running handlers, which can still add and find what they need', async () => {
