@@ -1,9 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { blockModules } from './test/docs/support/block-modules.js';
 
 const lib = fileURLToPath(new URL('./lib', import.meta.url));
 
 export default defineConfig({
+  plugins: [blockModules()],
   resolve: {
     // What the samples import by name is the source under test, not a build of it.
     alias: [

@@ -3,7 +3,6 @@ import { OwnModule } from './importers.js';
 import type { ChasquiFeatureExtras, ChasquiFeatureOptions, ChasquiQueueOptions } from './module-options.js';
 import { ConnectionModuleClass } from './modules/connection.module-definition.js';
 import { ChasquiCoreModule } from './modules/core.module.js';
-import { ChasquiFeatureModule } from './modules/feature.module.js';
 import { ChasquiQueueModule } from './modules/queue.module.js';
 
 /** What `ChasquiModule.forFeatureAsync` takes: a factory for a queue's options, and what must be known before it runs. */
@@ -42,5 +41,6 @@ export class ChasquiModule extends ConnectionModuleClass {
 }
 
 function together(modules: DynamicModule[]): DynamicModule {
-  return { module: ChasquiFeatureModule, imports: modules, exports: modules };
+  // This module, so that one can say `exports: [ChasquiModule]`.
+  return { module: ChasquiModule, imports: modules, exports: modules };
 }

@@ -1,0 +1,115 @@
+import type { INestApplicationContext, Type } from '@nestjs/common';
+import { describe, expect, it } from 'vitest';
+import { ChasquiModule, OnJob, Processor } from '../../lib/index.js';
+import { recordEvents } from '../../lib/testing/index.js';
+import { queueOf, runJob, useApps, workerOf } from '../nest/support/apps.js';
+import { useRedis } from '../support/redis.js';
+import { docsPage } from './support/page.js';
+
+const redis = useRedis();
+const { start, startModule, logs } = useApps(redis);
+const { block } = docsPage('docs/nest-schedules.md', redis);
+
+const schedulesOf = (app: INestApplicationContext, queue: string) => queueOf(app, queue).getRepeatableJobs();
+const keysOf = async (app: INestApplicationContext, queue: string): Promise<string[]> =>
+  (await schedulesOf(app, queue)).map(({ key }) => key).sort();
+
+describe('run a handler on a schedule', () => {
+  const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
+  const feeds = block<{ FeedProcessor: Type }>('Run a handler on a schedule', 2);
+
+  it('every process declares the schedules, under their keys', async () => {
+    const { ReportProcessor } = await reports();
+    const module = () => ({ imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] });
+    const app = await start(module());
+    const before = await schedulesOf(app, 'reports');
+    expect(Object.fromEntries(before.map(({ key, ...rest }) => [key, rest]))).toMatchObject({
+      '@Repeat:digest': { jobName: 'digest', pattern: '0 8 * * *', tz: 'Europe/Madrid' },
+      '@Repeat:fast': { jobName: 'poll', every: 60_000 },
+      '@Repeat:slow': { jobName: 'poll', every: 3_600_000 },
+    });
+    await start(module());
+    expect(await schedulesOf(app, 'reports')).toEqual(before);
+    const { result, job } = await runJob(app, 'reports', 'poll', { depth: 1 });
+    expect([result, job.data]).toEqual([1, { depth: 1 }]);
+  });
+
+  it('each slot is run once, by one of two processes, and the id tells which it is', async () => {
+    const { FeedProcessor } = await feeds();
+    const imports = () => [ChasquiModule.forFeature('feeds')];
+    const fast = { workerOptions: { schedulerTickMs: 10 } };
+    const apps = [
+      await start({ imports: imports(), providers: [FeedProcessor] }, fast),
+      await start({ imports: imports(), providers: [FeedProcessor] }, fast),
+    ];
+    const results: unknown[] = [];
+    await new Promise<void>((resolve) => {
+      for (const app of apps)
+        workerOf(app, 'feeds').on('completed', (_job, result) => {
+          if (results.push(result) === 2) resolve();
+        });
+    });
+    expect(new Set(results).size).toBe(2);
+    for (const id of results) expect(id).toMatch(/^repeat:@Repeat:poll:\d{13}$/);
+  });
+});
+
+describe('one that is not in the code any more', () => {
+  const gone = block<{ AppModule: Type; ReportProcessor: Type }>('One that is not in the code any more');
+  const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
+
+  async function declareAll(): Promise<void> {
+    const { ReportProcessor } = await reports();
+    const app = await start({ imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] });
+    const repeat = { repeat: { every: 60_000 }, repeatJobKey: 'by hand' };
+    await queueOf(app, 'reports').add('poll', {}, repeat);
+    await app.close();
+  }
+
+  it('goes on, with a warning, until somebody removes it', async () => {
+    await declareAll();
+    const { ReportProcessor } = await gone();
+    const app = await start({ imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] });
+    expect(await keysOf(app, 'reports')).toEqual([
+      '@Repeat:digest',
+      '@Repeat:fast',
+      '@Repeat:slow',
+      'by hand',
+    ]);
+    expect(logs.filter((line) => line.includes('is not in the code any more'))).toHaveLength(3);
+    await queueOf(app, 'reports').removeRepeatableByKey('@Repeat:digest');
+    expect(await keysOf(app, 'reports')).toEqual(['@Repeat:fast', '@Repeat:slow', 'by hand']);
+  });
+
+  it('is removed where that is asked for', async () => {
+    await declareAll();
+    const app = await startModule((await gone()).AppModule);
+    expect(await keysOf(app, 'reports')).toEqual(['by hand']);
+  });
+});
+
+describe('a few times only', () => {
+  interface Service {
+    remindThrice(to: string, everyMs: number): Promise<void>;
+  }
+  const reminders = block<{ Reminders: Type<Service> }>('A few times only');
+
+  @Processor('mail', { schedulerTickMs: 10 })
+  class MailProcessor {
+    @OnJob('remind')
+    remind() {}
+  }
+
+  it('it fires, and is gone', async () => {
+    const { Reminders } = await reminders();
+    const app = await start({
+      imports: [ChasquiModule.forFeature('mail')],
+      providers: [Reminders, MailProcessor],
+    });
+    await using events = await recordEvents(queueOf(app, 'mail'));
+    await app.get<Service>(Reminders).remindThrice('ada', 50);
+    const slots = new Set<string>();
+    await events.waitFor('completed', ({ jobId }) => slots.add(jobId).size === 3);
+    expect(await keysOf(app, 'mail')).toEqual([]);
+  });
+});
