@@ -103,12 +103,12 @@ export async function runScript(
   const replyEncoding = options?.buffers ? null : 'utf8';
   try {
     const command = new ScriptCommand(headOf(name, keys, options), args, replyEncoding);
-    return await (client.sendCommand(command) as Promise<unknown>);
+    return await (client.sendCommand(command));
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     const script = load(name);
     const head = scriptHead('eval', script.source, namesOf(script, keys, options));
-    return await (client.sendCommand(new ScriptCommand(head, args, replyEncoding)) as Promise<unknown>);
+    return await (client.sendCommand(new ScriptCommand(head, args, replyEncoding)));
   }
 }
 
