@@ -11,8 +11,9 @@
 --                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
 --                    how many ms the id stays taken after the job has ended
 --      7… names      distinct dispatch names; the index counts from 0
--- Reply { length of the work stream, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0;
---      due is the unix ms of the earliest delayed job, '' where there is none.
+-- Reply the length of the work stream, where all was added at once; else
+--      { that length, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0; due is the unix
+--      ms of the earliest delayed job, '' where there is none.
 --
 -- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes.
@@ -31,11 +32,12 @@ if not first_time(calls, sequence, touch) then
   if said then
     return cjson.decode(said)
   end
-  return { length, {}, {}, '' }
+  return length
 end
 
+-- The id of the first entry tells the time as well, where there is one.
 local now, ts
-if cap > 0 or any_delayed then
+if any_delayed then
   now = now_ms()
   ts = decimal(now)
 end
@@ -140,6 +142,7 @@ for offset = 1, #sizes, 4 do
           return added
         end
         if cap > 0 then
+          ts = ts or string.match(added, '^%d+')
           if name == '' then
             redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
           else
@@ -160,6 +163,9 @@ end
 -- Trimming costs as much as an event: not for each add of one job.
 if cap > 0 and (job >= 16 or sequence % 16 == 0) then
   trim_events(events, cap)
+end
+if not earliest and #refused == 0 and #duplicates == 0 then
+  return length
 end
 local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
 if #refused > 0 or #duplicates > 0 then

@@ -218,7 +218,7 @@ export class Enqueuer {
 }
 
 /** See lua/add.lua. */
-type AddReply = [length: number, refused: number[], duplicates: number[], due: string];
+type AddReply = number | [length: number, refused: number[], duplicates: number[], due: string];
 
 /** Immediate jobs first. */
 function rank(job: NewJob | undefined): number {
@@ -231,7 +231,8 @@ function isImmediate(job: NewJob): boolean {
 
 /** @param unconfirmed why what was accepted does not count as durable */
 function settle(groups: readonly Group[], reply: AddReply, queue: string, unconfirmed?: string): void {
-  const [length, refused, duplicates] = reply;
+  const [length, refused, duplicates]: readonly [number, readonly number[], readonly number[], ...unknown[]] =
+    typeof reply === 'number' ? [reply, [], []] : reply;
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;

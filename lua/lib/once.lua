@@ -5,16 +5,11 @@
 -- another number.
 --
 -- `touch` is true about once a minute, and at first: then the key, which expires, gets its ten minutes anew.
-local function place_of(sequence)
-  return sequence % 1024 * 4
-end
-
 local function first_time(key, sequence, touch)
-  local place, number = place_of(sequence), struct.pack('>I4', sequence % 4294967295 + 1)
-  if redis.call('GETRANGE', key, place, place + 3) == number then
+  local number = sequence % 4294967295 + 1
+  if redis.call('BITFIELD', key, 'SET', 'u32', '#' .. sequence % 1024, number)[1] == number then
     return false
   end
-  redis.call('SETRANGE', key, place, number)
   if touch then
     redis.call('PEXPIRE', key, 600000)
   end
@@ -23,5 +18,5 @@ end
 
 -- The call was not carried out after all.
 local function not_yet(key, sequence)
-  redis.call('SETRANGE', key, place_of(sequence), '\0\0\0\0')
+  redis.call('BITFIELD', key, 'SET', 'u32', '#' .. sequence % 1024, 0)
 end

@@ -135,7 +135,8 @@ export async function take(emitter: Worker | QueueEvents, event: string, count: 
   } finally {
     from.off(event, listener);
   }
-  return taken;
+  // More may have come in the tick of the last one.
+  return taken.slice(0, count);
 }
 
 /** Resolves when `check` does not throw any more; for states of Redis that no event tells of. */
