@@ -16,7 +16,8 @@
 --      ms of the earliest delayed job, '' where there is none.
 --
 -- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
--- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes.
+-- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how long
+-- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed.
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes, jobs = ARGV[5], ARGV[6]
@@ -44,6 +45,8 @@ end
 local refused, duplicates = {}, {}
 -- What to undo where the stream takes no entry (see open.lua): then the first XADD fails, and no other has succeeded.
 local keys, members = {}, {}
+-- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end.
+local taken, markers = {}, {}
 local function undo()
   for _, key in ipairs(keys) do
     redis.call('DEL', key)
@@ -92,12 +95,11 @@ for offset = 1, #sizes, 4 do
     if fits then
       local id = (cap > 0 or is_unique) and job_id_of(d)
       local name = ARGV[7 + name_index]
-      local fresh = true
+      local fresh, marker = true, nil
       if is_unique then
-        fresh = redis.call('SET', prefix .. 'dlid:' .. id, keep, 'NX')
-        if fresh then
-          keys[#keys + 1] = prefix .. 'dlid:' .. id
-        end
+        marker = prefix .. 'dlid:' .. id
+        fresh = not taken[marker] and redis.call('EXISTS', marker) == 0
+        taken[marker] = true
       end
       if not fresh then
         duplicates[#duplicates + 1] = job
@@ -110,7 +112,9 @@ for offset = 1, #sizes, 4 do
         redis.call('ZADD', delayed, decimal(due), member)
         members[#members + 1] = member
         if is_unique then
+          redis.call('SET', marker, keep .. ':')
           redis.call('SET', prefix .. 'didx:' .. id, member)
+          keys[#keys + 1] = marker
           keys[#keys + 1] = prefix .. 'didx:' .. id
         end
         if not earliest or due < earliest then
@@ -141,6 +145,10 @@ for offset = 1, #sizes, 4 do
           undo()
           return added
         end
+        if is_unique then
+          markers[#markers + 1] = marker
+          markers[#markers + 1] = keep .. ':' .. added
+        end
         if cap > 0 then
           ts = ts or string.match(added, '^%d+')
           if name == '' then
@@ -156,6 +164,9 @@ for offset = 1, #sizes, 4 do
   group = group + 1
 end
 
+if #markers > 0 then
+  redis.call('MSET', unpack(markers))
+end
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are there, whatever stands at the wake key.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))

@@ -29,7 +29,7 @@ local function add(id, name, payload, retry, keep)
     fields[#fields + 1] = 'u'
     fields[#fields + 1] = keep
   end
-  redis.call('XADD', stream, '*', unpack(fields))
+  local added = redis.call('XADD', stream, '*', unpack(fields))
   length = length + 1
   if cap > 0 then
     if name == '' then
@@ -38,6 +38,7 @@ local function add(id, name, payload, retry, keep)
       redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, 'n', name)
     end
   end
+  return added
 end
 
 -- True while a job of this id waits, runs, or is delayed for a retry. A marker without any such job was left behind by
@@ -63,8 +64,8 @@ while at <= #ARGV do
         if spec[7] == 'skip' then
           local id = 'repeat:' .. key
           if not is_live(id) then
-            add(id, spec[2], spec[3], spec[4], '1')
-            redis.call('SET', prefix .. 'dlid:' .. id, '1')
+            local entry = add(id, spec[2], spec[3], spec[4], '1')
+            redis.call('SET', prefix .. 'dlid:' .. id, '1:' .. entry)
             added = added + 1
           end
         else

@@ -41,6 +41,8 @@ local keeps = #due > 0 and redis.call('MGET', unpack(markers)) or {}
 
 local ts = decimal(now)
 local promoted, indices = 0, {}
+-- Markers that tell where their jobs are (see add.lua), and their new values. Those of other writers stay as they are.
+local moved = {}
 local failure
 for i = 1, #due do
   local member = due[i]
@@ -51,6 +53,8 @@ for i = 1, #due do
     name, d = string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
   end
   local keep = ids[i] and keeps[i]
+  local ours = keep and string.match(keep, '^(%d+):')
+  keep = ours or keep
   local added
   if keep then
     if name == '' then
@@ -69,6 +73,10 @@ for i = 1, #due do
     break
   end
   promoted = promoted + 1
+  if ours then
+    moved[#moved + 1] = markers[i]
+    moved[#moved + 1] = ours .. ':' .. added
+  end
   if cap > 0 then
     if name == '' then
       redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', ids[i] or '', 'ts', ts)
@@ -80,6 +88,9 @@ end
 if promoted > 0 then
   -- What was read stands at the head of the set, and in this order.
   redis.call('ZREMRANGEBYRANK', delayed, 0, promoted - 1)
+end
+for from = 1, #moved, 4000 do
+  redis.call('MSET', unpack(moved, from, math.min(from + 3999, #moved)))
 end
 if #indices > 0 then
   redis.call('DEL', unpack(indices))

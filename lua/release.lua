@@ -1,14 +1,15 @@
 -- Gives jobs back that this worker holds and has not started, or cannot finish: back to the end of the stream, at once
 -- readable for every worker, with no attempt used.
 --
--- KEYS stream
+-- KEYS stream prefix
 -- ARGV 1 group  2 consumer  3 first  4 last
 --      5 others   '' or ms: only if another worker of the group has read within so many ms
 --      then, per job: entry id, and the new bytes where the attempt counter must carry crashes over, else ''
--- Reply how many were given back, -1 where there is no other worker to take them.
+-- Reply { given, cancelled… }: how many were given back, -1 where there is no other worker to take them; then indices
+--      (from 1) of jobs that were cancelled (cancel.lua): they stay with their worker, to be ended.
 --
 -- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
-local stream, group = KEYS[1], ARGV[1]
+local stream, prefix, group = KEYS[1], KEYS[2], ARGV[1]
 -- Before a lease has ended: a job that cannot be given back stays pending, and its lease runs out.
 local full = sealed(stream)
 if full then
@@ -26,24 +27,31 @@ if ARGV[5] ~= '' then
     end
   end
   if others == 0 then
-    return -1
+    return { -1 }
   end
 end
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local cancelled = cancelled_among(prefix, own)
 local done = {}
-local given = 0
+local reply = { 0 }
 for i = 6, #ARGV, 2 do
   local id = ARGV[i]
-  if own[id] then
+  if cancelled[id] then
+    reply[#reply + 1] = (i - 4) / 2
+  elseif own[id] then
     done[#done + 1] = id
     local entry = redis.call('XRANGE', stream, id, id)[1]
     if entry then
       local fields = entry[2]
-      if ARGV[i + 1] ~= '' then
-        for f = 1, #fields, 2 do
-          if fields[f] == 'd' then
+      local job_id, keep
+      for f = 1, #fields, 2 do
+        if fields[f] == 'd' then
+          if ARGV[i + 1] ~= '' then
             fields[f + 1] = ARGV[i + 1]
           end
+          job_id = job_id_of(fields[f + 1])
+        elseif fields[f] == 'u' then
+          keep = fields[f + 1]
         end
       end
       local command = { 'XADD', stream, '*' }
@@ -52,10 +60,13 @@ for i = 6, #ARGV, 2 do
       end
       -- The memory limit forbids an XADD as the first write: end the lease first, in the same atomic step.
       redis.call('XACK', stream, group, id)
-      redis.call(unpack(command))
-      given = given + 1
+      local added = redis.call(unpack(command))
+      reply[1] = reply[1] + 1
+      if job_id and keep then
+        redis.call('SET', prefix .. 'dlid:' .. job_id, keep .. ':' .. added, 'XX', 'KEEPTTL')
+      end
     end
   end
 end
 finish(stream, group, done)
-return given
+return reply

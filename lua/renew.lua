@@ -1,14 +1,14 @@
 -- The heartbeat: renews the leases on what this worker holds, and finds what was delivered to it and never arrived.
 --
--- KEYS stream
+-- KEYS stream prefix
 -- ARGV 1 group  2 consumer  3 stranded_ms  4 limit   at most so many stranded entries are returned
 --      then the ids of the entries held
--- Reply { { lost… }, { { id, starts, { field, value… } }… } }: ids held no longer pending for this consumer, and
---      entries pending for it for at least stranded_ms that it does not hold (the reply that carried them was lost).
---      Those are not charged an attempt: the worker knows that it never ran them.
+-- Reply { { lost… }, { { id, starts, { field, value… }, cancelled }… } }: ids held no longer pending for this consumer,
+--      and entries pending for it for at least stranded_ms that it does not hold (the reply that carried them was lost).
+--      Those are not charged an attempt: the worker knows that it never ran them. `cancelled` as in reclaim.lua.
 --
 -- Races: XCLAIM would take an entry back from its new owner, so only what is pending for this consumer is renewed.
-local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local stream, prefix, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local stranded_ms, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 local held = {}
 for i = 5, #ARGV do
@@ -26,7 +26,7 @@ for i = 1, #pending do
     local entry = redis.call('XRANGE', stream, id, id)[1]
     if entry then
       renew[#renew + 1] = id
-      stranded[#stranded + 1] = { id, pending[i][4], entry[2] }
+      stranded[#stranded + 1] = { id, pending[i][4], entry[2], redis.call('EXISTS', prefix .. 'cancelled:' .. id) }
     end
   end
 end

@@ -37,9 +37,11 @@ for i = 2, #ARGV, 5 do
     if keep ~= '' then
       fields[#fields + 1] = 'u'
       fields[#fields + 1] = keep
-      redis.call('SET', prefix .. 'dlid:' .. id, keep)
     end
-    redis.call('XADD', stream, '*', unpack(fields))
+    local added = redis.call('XADD', stream, '*', unpack(fields))
+    if keep ~= '' then
+      redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
+    end
     if cap > 0 then
       local tag = name == '' and {} or { 'n', name }
       redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, unpack(tag))

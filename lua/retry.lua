@@ -6,7 +6,7 @@
 --      then, per job: entry id, job id, name, the attempt that failed, duration in µs, reason, backoff in ms,
 --      the new delayed member, '1' if the id was the caller's else ''
 -- Reply { due, lost… }: the unix ms of the earliest retry ('' if there is none), then indices (from 1) of jobs whose
---      lease is no longer ours.
+--      lease is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are.
 --
 -- Races: as in complete.lua. A job is removed from the stream in the same step in which it enters the delayed set.
 local stream, delayed, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -17,9 +17,13 @@ local jobs, unannounced, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(AR
 redis.call('ZCARD', delayed)
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local done, reply = {}, { '' }
+local cancelled = cancelled_among(prefix, own)
 for i = 1, jobs do
   local id = ARGV[8 + (i - 1) * 9]
-  if own[id] then
+  if cancelled[id] then
+    own[id] = nil
+    reply[#reply + 1] = -i
+  elseif own[id] then
     done[#done + 1] = id
   else
     reply[#reply + 1] = i

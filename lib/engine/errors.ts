@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   lostEntry: 'CMQ-009',
   handler: 'CMQ-010',
   unrecoverable: 'CMQ-011',
+  cancelled: 'CMQ-012',
   retriesExhausted: 'CMQ-020',
   decodeFailed: 'CMQ-021',
   malformed: 'CMQ-022',
@@ -131,6 +132,11 @@ export class UnrecoverableError extends ChasquiError {
   constructor(message = 'Unrecoverable', options?: { cause?: unknown }) {
     super(message, options);
   }
+}
+
+/** The job was cancelled: `Queue.cancel` was called for it, in whatever process. The reason of the job's `signal`. */
+export class JobCancelledError extends ChasquiError {
+  readonly code = ERROR_CODES.cancelled;
 }
 
 /** The payload is larger than `maxPayloadBytes`. Nothing was added. */

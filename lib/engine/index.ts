@@ -2,6 +2,7 @@ export { BackoffSpec } from './backoff.js';
 export type { Backlog } from './backlog.js';
 export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
+export type { CancelOutcome } from './cancel.js';
 export type { ConnectionInfo } from './connections.js';
 export type { ReadingHealth, WorkerHealth } from './consumer/health.js';
 export { Consumer } from './consumer.js';

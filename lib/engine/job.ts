@@ -81,8 +81,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
 
   /**
-   * Inside a processor: aborted when its work no longer counts or should end — the lease was lost (LeaseLostError), or
-   * the worker closes and the grace time is over (ShutdownError). Made on first use.
+   * Inside a processor: aborted when its work no longer counts or should end — the job was cancelled
+   * (JobCancelledError), the lease was lost (LeaseLostError), or the worker closes and the grace time is over
+   * (ShutdownError). Made on first use.
    */
   get signal(): AbortSignal {
     if (!this.#context || !this.#owner.signalOf) {
@@ -147,7 +148,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return unsupported('getState', 'Listen with QueueEvents.');
   }
   remove(): Promise<never> {
-    return unsupported('remove', 'Queue.remove(id) cancels a delayed job.');
+    return unsupported(
+      'remove',
+      'Queue.remove(id) removes a job that has not started, Queue.cancel(id) one that runs.',
+    );
   }
   retry(): Promise<never> {
     return unsupported('retry', 'Replay the dead letters: Queue.replayDlq().');

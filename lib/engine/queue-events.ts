@@ -31,8 +31,11 @@ export interface CompletedEvent extends QueueEvent {
 }
 export interface FailedEvent extends QueueEvent {
   failedReason: string;
+  /** The attempt that failed, from 1. Of a job that was cancelled before it started, those used before. */
   attempt: number;
   durationUs: number;
+  /** Only where `Queue.cancel` ended the job: there is no retry, and no dead letter. `failedReason` is `cancelled`. */
+  cancelled?: true;
 }
 export interface RetryScheduledEvent extends QueueEvent {
   /** The attempt that will run next. */
@@ -266,7 +269,17 @@ function emitEvent(to: EventEmitter<QueueEventsMap>, [rawId, raw]: StreamEntry):
       to.emit('completed', { ...base, attempt, durationUs, returnvalue: parse(fields.returnvalue) }, eventId);
       return;
     case 'failed':
-      to.emit('failed', { ...base, failedReason: fields.reason ?? '', attempt, durationUs }, eventId);
+      to.emit(
+        'failed',
+        {
+          ...base,
+          failedReason: fields.reason ?? '',
+          attempt,
+          durationUs,
+          ...(fields.cancelled === '1' && { cancelled: true }),
+        },
+        eventId,
+      );
       return;
     case 'retry-scheduled':
       to.emit('retry-scheduled', { ...base, attempt, backoffMs: Number(fields.backoff_ms ?? 0) }, eventId);

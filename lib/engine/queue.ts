@@ -1,7 +1,8 @@
 import type { QueueKeys } from '../redis/keys.js';
 import { readBacklog } from './backlog.js';
 import type { Backlog } from './backlog.js';
-import { cancelDelayed } from './cancel.js';
+import { cancelJob, removeJob } from './cancel.js';
+import type { CancelOutcome } from './cancel.js';
 import type { ConnectionInfo } from './connections.js';
 import { dropDlq, peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry, DlqSelection } from './dlq.js';
@@ -139,12 +140,35 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.use(() => dropDlq(this.#core.link, this.keys, selection));
   }
 
-  /** Cancels a job that is delayed or waits for a retry: 1 if it was still there, else 0. Then it never runs. */
+  /**
+   * Removes a job that no worker holds: one that is delayed, waits for a retry, or waits in the work stream. Resolves with
+   * 1 if it was there (then it never runs, leaves nothing, and its id is free again), else with 0: a worker holds it, or
+   * it has ended, or there never was one. With an id of the caller's (`jobId`) it costs the same whatever the queue
+   * holds; any other id is searched for in the delayed set and in the work stream.
+   * @throws TypeError for a blank id, ConfigError for one that is no text (both CMQ-004), ConnectionError (CMQ-001; where
+   * its `unknownOutcome` is true, the job may have been removed), ShutdownError (CMQ-005)
+   */
   async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
-    return this.#core.use(async () =>
-      (await cancelDelayed(this.#core.link, this.keys, [jobId]))[0] === true ? 1 : 0,
-    );
+    return this.#core.use(async () => ((await removeJob(this.#core.link, this.keys, jobId)) ? 1 : 0));
+  }
+
+  /**
+   * Cancels a job wherever it is, also one that runs in another process. Resolves with what happened:
+   * - `removed`: no worker held it. It is gone as by {@link Queue.remove}, and never runs.
+   * - `signalled`: a worker holds it, and was told. If its handler has not been called, it never is. If it runs, its
+   *   `signal` is aborted with a JobCancelledError (CMQ-012), mostly within a few ms, after 100 ms at most where the
+   *   worker has just filled up. A handler that fails then is not tried again, and leaves no dead letter: the job ends
+   *   with a `failed` event whose reason is `cancelled`, and its id is free again. A handler that completes all the same
+   *   has completed. If the worker dies, or closes, the job does not run again either.
+   * - `gone`: there is no live job of this id; it has ended, or never was.
+   *
+   * Cancelling twice is the same as once. Only workers of this package hear the signal.
+   * @throws as `remove`
+   */
+  async cancel(jobId: string): Promise<CancelOutcome> {
+    checkJobId(jobId);
+    return this.#core.use(() => cancelJob(this.#core.link, this.keys, jobId));
   }
 
   /** Up to `limit` repeatable specs, by their next fire; without their data, so that listing thousands is cheap. */

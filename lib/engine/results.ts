@@ -11,7 +11,7 @@ type Outcome = 'completed' | 'dead' | 'closed';
 interface Ended {
   /** MessagePack of the stored result. */
   value?: Buffer | undefined;
-  /** Why it is a dead letter. */
+  /** Why it is a dead letter, or that it was cancelled. */
   reason?: string | undefined;
 }
 
@@ -176,6 +176,10 @@ export class ResultReader {
       });
       events.on('dlq', ({ jobId, reason }) => {
         for (const listener of this.#waiting.get(jobId) ?? []) listener('dead', reason);
+      });
+      events.on('failed', ({ jobId, failedReason, cancelled = false }) => {
+        if (!cancelled) return;
+        for (const listener of this.#waiting.get(jobId) ?? []) listener('dead', failedReason);
       });
       events.on('error', () => undefined);
       this.#events = events;

@@ -12,13 +12,17 @@ export interface QueueKeys {
   readonly promoterWake: string;
   /** The same for one scheduler, of specs. */
   readonly schedulerWake: string;
+  /** The same for one worker: of which of its jobs were cancelled. */
+  workerWake(consumerId: string): string;
   readonly promoterLock: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
   result(jobId: string): string;
   /** Why a job failed for good; for whoever waits for its result. */
   failed(jobId: string): string;
-  /** Dedup marker. */
+  /** That a job was cancelled while a worker held its entry: see lua/cancel.lua. */
+  cancelled(entryId: string): string;
+  /** Dedup marker, and where the job is: see lua/add.lua. */
   dedup(jobId: string): string;
   /** The exact delayed member, for cancel by id. */
   delayedIndex(jobId: string): string;
@@ -38,11 +42,13 @@ export function queueKeys(queue: string): QueueKeys {
     repeat: `${prefix}repeat`,
     promoterWake: `${prefix}wake:promoter`,
     schedulerWake: `${prefix}wake:scheduler`,
+    workerWake: (consumerId) => `${prefix}wake:worker:${consumerId}`,
     promoterLock: `${prefix}promoter:lock`,
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,
     result: (jobId) => `${prefix}result:${jobId}`,
     failed: (jobId) => `${prefix}failed:${jobId}`,
+    cancelled: (entryId) => `${prefix}cancelled:${entryId}`,
     dedup: (jobId) => `${prefix}dlid:${jobId}`,
     delayedIndex: (jobId) => `${prefix}didx:${jobId}`,
     calls: (producerId) => `${prefix}calls:${producerId}`,

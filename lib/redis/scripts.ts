@@ -16,8 +16,12 @@ export type ScriptName =
   | 'complete'
   | 'dead-letter'
   | 'due-repeats'
+  | 'end-cancelled'
+  | 'find'
   | 'fire-repeat'
+  | 'heard'
   | 'list-repeats'
+  | 'open-group'
   | 'promote'
   | 'reclaim'
   | 'release'
@@ -36,7 +40,10 @@ export interface ExtraKeys {
   calls?: string;
   /** Of the promoter or of the scheduler. */
   lock?: string;
+  /** Of one of these, or of a worker. */
   wake?: string;
+  /** A stream that is to be read. */
+  read?: string;
 }
 
 type KeyName =
@@ -53,14 +60,17 @@ const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
   add: ['events', 'envelope', 'once'],
   announce: ['events'],
   backlog: ['events'],
+  cancel: ['envelope'],
   complete: ['owned', 'events'],
   'dead-letter': ['owned', 'events', 'open'],
   'due-repeats': ['events'],
+  'end-cancelled': ['owned', 'events'],
+  find: ['envelope'],
   'fire-repeat': ['events', 'job'],
   promote: ['events', 'envelope'],
-  release: ['owned', 'open'],
+  release: ['owned', 'cancelled', 'open', 'envelope'],
   replay: ['events', 'open'],
-  retry: ['owned', 'events'],
+  retry: ['owned', 'cancelled', 'events'],
   start: ['owned'],
 };
 
@@ -103,20 +113,23 @@ export async function runScript(
   const replyEncoding = options?.buffers ? null : 'utf8';
   try {
     const command = new ScriptCommand(headOf(name, keys, options), args, replyEncoding);
-    return await (client.sendCommand(command));
+    return await client.sendCommand(command);
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     const script = load(name);
     const head = scriptHead('eval', script.source, namesOf(script, keys, options));
-    return await (client.sendCommand(new ScriptCommand(head, args, replyEncoding)));
+    return await client.sendCommand(new ScriptCommand(head, args, replyEncoding));
   }
 }
 
 function headOf(name: ScriptName, keys: QueueKeys, extra: ExtraKeys = {}): ScriptHead {
   let known = heads.get(keys);
   if (!known) heads.set(keys, (known = new Map<string, ScriptHead>()));
-  const { calls, lock, wake } = extra;
-  const id = (calls ?? lock ?? wake) ? `${name} ${calls ?? ''} ${lock ?? ''} ${wake ?? ''}` : name;
+  const { calls, lock, wake, read } = extra;
+  const id =
+    (calls ?? lock ?? wake ?? read)
+      ? `${name} ${calls ?? ''} ${lock ?? ''} ${wake ?? ''} ${read ?? ''}`
+      : name;
   let head = known.get(id);
   if (!head) {
     const script = load(name);
@@ -128,6 +141,8 @@ function headOf(name: ScriptName, keys: QueueKeys, extra: ExtraKeys = {}): Scrip
 
 function namesOf(script: Script, keys: QueueKeys, extra: ExtraKeys = {}): string[] {
   return script.keys.map((name) =>
-    name === 'calls' || name === 'lock' || name === 'wake' ? (extra[name] ?? '') : keys[name],
+    name === 'calls' || name === 'lock' || name === 'wake' || name === 'read'
+      ? (extra[name] ?? '')
+      : keys[name],
   );
 }

@@ -1,6 +1,7 @@
 import {
   Queue,
   type BulkJobOptions,
+  type CancelOutcome,
   type Job,
   type JobsOptions,
   type QueueOptions,
@@ -81,12 +82,17 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return this.#add(jobs);
   }
 
-  /** 1 for a job with a delay that was added, which is then no longer in `added`. */
+  /** 1 for a job that was added, which is then no longer in `added`: nothing runs here. */
   override async remove(jobId: string): Promise<number> {
-    const at = this.added.findIndex(({ id, opts }) => id === jobId && (opts.delay ?? 0) > 0);
+    const at = this.added.findIndex(({ id, opts }) => id === jobId && opts.repeat === undefined);
     if (at < 0) return Promise.resolve(0);
     this.added.splice(at, 1);
     return Promise.resolve(1);
+  }
+
+  /** `removed` for a job that was added, which is then no longer in `added`, else `gone`. */
+  override async cancel(jobId: string): Promise<CancelOutcome> {
+    return (await this.remove(jobId)) === 1 ? 'removed' : 'gone';
   }
 
   async #add(

@@ -131,7 +131,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a group that starts at $',
     'jobs wait before the first worker comes',
     /^stalled/,
-    ['dist/engine/consumer/reader.js', /'0', 'MKSTREAM'/, `'$$', 'MKSTREAM'`],
+    ['lua/open-group.lua', /'0', 'MKSTREAM'/, `'$$', 'MKSTREAM'`],
   ],
   [
     'an acknowledgement before the run',

@@ -27,7 +27,14 @@ it('the smallest user of the documentation can do everything', async () => {
   let attempts = 0;
   const worker = new Worker<string, string>(
     'mails',
-    (job) => {
+    async (job) => {
+      if (job.data === 'long') {
+        const { signal } = job;
+        await new Promise((resolve) => {
+          signal.addEventListener('abort', resolve);
+        });
+        throw signal.reason;
+      }
       if (job.data === 'bad') throw new UnrecoverableError('no such address');
       if (job.data === 'flaky' && ++attempts === 1) throw new Error('try again');
       return job.data;
@@ -51,6 +58,11 @@ it('the smallest user of the documentation can do everything', async () => {
   expect(await queue.getRepeatableJobs()).toHaveLength(1);
   await queue.add('send', 'later', { delay: 60_000, jobId: 'later' });
   expect(await queue.remove('later')).toBe(1);
+  const long = await queue.add('send', 'long', { jobId: 'long' });
+  await vi.waitFor(async () => {
+    expect(await queue.cancel(long.id)).toBe('signalled');
+  });
+  await expect(long.waitForResult()).rejects.toMatchObject({ code: 'CMQ-103' });
   await vi.waitFor(() => {
     expect(heard).toHaveBeenCalledTimes(3);
   });

@@ -13,7 +13,7 @@ import {
   getQueueToken,
 } from '../../lib/index.js';
 import type { Job } from '../../lib/index.js';
-import { FakeQueue, fakeQueueProvider, testJob } from '../../lib/testing/index.js';
+import { FakeQueue, fakeQueueProvider, testJob, type AddedJob } from '../../lib/testing/index.js';
 
 interface Welcome {
   to: string;
@@ -71,13 +71,16 @@ describe('FakeQueue', () => {
     await expect(queue.addUnique('send', 3, {})).rejects.toThrow('addUnique needs opts.jobId');
   });
 
-  it('cancels what is delayed', async () => {
+  it('removes and cancels what was added', async () => {
     const queue = new FakeQueue<Welcome>('welcome');
     const service = new SignupService(queue);
     await service.signUp('ada@example.com');
     expect(await service.leave('ada@example.com')).toBe(1);
     expect(await service.leave('ada@example.com')).toBe(0);
     expect(queue.added.map(({ name }) => name)).toEqual(['send']);
+    const [{ id }] = queue.added as [AddedJob];
+    expect([await queue.cancel(id), await queue.cancel(id)]).toEqual(['removed', 'gone']);
+    expect(queue.added).toEqual([]);
   });
 
   it('records bulks and schedules', async () => {

@@ -15,6 +15,8 @@ test('the keys of the wire format', () => {
   expect(keys.repeatSpec('a::b')).toBe('{chasqui:mail}:repeat:spec:a::b');
   expect(keys.result('1')).toBe('{chasqui:mail}:result:1');
   expect(keys.dedup('1')).toBe('{chasqui:mail}:dlid:1');
+  expect(keys.cancelled('1-0')).toBe('{chasqui:mail}:cancelled:1-0');
+  expect(keys.workerWake('w')).toBe('{chasqui:mail}:wake:worker:w');
   expect(keys.delayedIndex('1')).toBe('{chasqui:mail}:didx:1');
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { detailOf, outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/consumer/outcome.js';
-import { UnrecoverableError } from '../../lib/engine/errors.js';
+import { JobCancelledError, UnrecoverableError } from '../../lib/engine/errors.js';
 
 class PaymentRefused extends UnrecoverableError {}
 class ForeignUnrecoverable extends Error {
@@ -36,6 +36,24 @@ describe('outcomeOfFailure', () => {
     [1, 3, Object.create(null), { kind: 'retry' }],
   ])('attempt %i of %i, %o', (attempt, maxAttempts, error, expected) => {
     expect(outcomeOfFailure({ error, attempt, maxAttempts, backoffMs: () => 77 })).toMatchObject(expected);
+  });
+
+  test.each<[attempt: number, error: unknown]>([
+    [1, plain],
+    [3, plain],
+    [1, new UnrecoverableError()],
+    [1, undefined],
+  ])('of a cancelled job in attempt %i, whatever it is: %o', (attempt, error) => {
+    const cancelled = new JobCancelledError('Job 1 was cancelled.');
+    const outcome = outcomeOfFailure({ error, attempt, maxAttempts: 3, cancelled, backoffMs: () => 77 });
+    expect(outcome).toEqual({ kind: 'cancelled', error: cancelled });
+    expect(cancelled.cause).toBe(error);
+  });
+
+  test('of a cancelled job that failed with the reason of its signal has no other cause', () => {
+    const cancelled = new JobCancelledError('Job 1 was cancelled.');
+    outcomeOfFailure({ error: cancelled, attempt: 1, maxAttempts: 3, cancelled, backoffMs: () => 77 });
+    expect(cancelled.cause).toBeUndefined();
   });
 
   test('asks for the backoff only where there is a next attempt', () => {

@@ -4,24 +4,24 @@ import type { StreamEntry } from '../../redis/replies.js';
 import type { CommandLink } from '../connections.js';
 import { dueOf } from '../due-loop.js';
 import type { DueLoop } from '../due-loop.js';
-import { withAttempt } from '../envelope.js';
 import { LeaseLostError, LostEntryError, ShutdownError } from '../errors.js';
 import type { Job, JobOwner } from '../job.js';
 import { safeSink } from '../metrics.js';
 import { createPromoter } from '../promoter.js';
 import { createScheduler } from '../scheduler.js';
 import { Service } from '../service.js';
-import type { ScriptArgument } from '../../redis/scripts.js';
 import { Announcer } from './announcer.js';
-import { boundsOf, toDelivery } from './delivery.js';
+import { Cancellations } from './cancellations.js';
+import { toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
 import type { Handler } from './executor.js';
 import type { WorkerHealth } from './health.js';
+import { GiveBack } from './give-back.js';
 import { Held } from './held.js';
 import { Leases } from './leases.js';
-import { detailOf } from './outcome.js';
+import { CANCELLED, detailOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
 import type { ConsumerSettings } from './settings.js';
@@ -31,7 +31,7 @@ import { Settler } from './settler.js';
 export interface ConsumerHooks {
   active: (job: Job) => void;
   completed: (job: Job) => void;
-  /** After the retry, or the dead letter, is committed. */
+  /** After the retry, the dead letter, or the end of a cancelled job is committed. */
   failed: (job: Job, error: unknown) => void;
   error: (error: Error) => void;
 }
@@ -55,6 +55,8 @@ export class ConsumerCore extends Service {
   readonly #reader: Reader;
   readonly #leases: Leases;
   readonly #announcer: Announcer;
+  readonly #cancellations: Cancellations;
+  readonly #giveBack: GiveBack;
   readonly #loops: DueLoop[] = [];
   readonly #promoter: DueLoop | undefined;
 
@@ -120,6 +122,14 @@ export class ConsumerCore extends Service {
           this.#hooks.failed(job, outcome.error);
         }
       },
+      cancelled: (delivery) => {
+        this.#held.remove(delivery);
+        this.#dispatcher.offerCapacity();
+        if (delivery.job) this.#hooks.failed(delivery.job, delivery.cancelled);
+      },
+      cancelledInstead: (delivery) => {
+        this.#endCancelled(delivery, true);
+      },
       lost: (delivery) => {
         this.#lose([delivery.entryId]);
       },
@@ -138,11 +148,25 @@ export class ConsumerCore extends Service {
         this.#executor.run(delivery);
       },
       countStart: (delivery) => this.#countStart(delivery),
-      giveBack: (deliveries) => this.#giveBack(deliveries),
+      giveBack: (deliveries) => this.#giveBack.offer(deliveries),
       giveUp: (delivery) => {
-        this.#release([delivery]).catch(onError);
+        this.#giveBack.release([delivery]).catch(onError);
       },
       onError,
+    });
+    this.#giveBack = new GiveBack(link, keys, {
+      group: settings.group,
+      consumerId: settings.consumerId,
+      blockMs: settings.blockMs,
+      held: this.#held,
+      cancelled: (delivery) => {
+        this.#cancellations.mark(delivery);
+        if (delivery.running) this.#endCancelled(delivery, true);
+        else {
+          delivery.lost = false;
+          this.#executor.prepare(delivery);
+        }
+      },
     });
     this.#leases = new Leases(link, keys, {
       group: settings.group,
@@ -155,11 +179,21 @@ export class ConsumerCore extends Service {
       lost: (entryIds) => {
         this.#lose(entryIds);
       },
-      recovered: (entry, crashes) => {
-        this.#recover(entry, crashes);
+      recovered: (entry, crashes, cancelled) => {
+        this.#recover(entry, crashes, cancelled);
       },
       vanished: (entryIds) => {
         this.#reportVanished(entryIds);
+      },
+      onError,
+    });
+    this.#cancellations = new Cancellations(link, keys, {
+      group: settings.group,
+      consumerId: settings.consumerId,
+      find: (entryId) => this.#held.find(entryId),
+      cancelled: (delivery) => {
+        // Opened for its id, and found to be cancelled.
+        if (this.#dispatcher.takeOut(delivery)) this.#executor.prepare(delivery);
       },
       onError,
     });
@@ -203,15 +237,18 @@ export class ConsumerCore extends Service {
       blockMs: settings.blockMs,
       connectTimeoutMs,
       readsWork: true,
-      wakeStreams: [...wakes.keys()],
+      wakeStreams: [...wakes.keys(), this.#cancellations.stream],
       clock: settings.clock,
       capacity: () => this.#dispatcher.capacity(),
       deliver: (deliveries) => {
         this.#deliver(deliveries);
       },
-      woken: (stream, [id, fields]) => {
-        wakes.get(stream)?.wake({ entryId: id.toString(), due: dueOf(fields) });
+      woken: (stream, entry) => {
+        const [id, fields] = entry;
+        if (stream === this.#cancellations.stream) this.#cancellations.heard(entry);
+        else wakes.get(stream)?.wake({ entryId: id.toString(), due: dueOf(fields) });
       },
+      nudge: this.#cancellations.nudge,
       interrupted: () => {
         this.#leases.interrupted();
       },
@@ -256,14 +293,20 @@ export class ConsumerCore extends Service {
     const left = (): number => Math.max(0, end - this.#settings.clock.monotonic());
     this.#dispatcher.stop();
     await this.#reader.stop(Math.min(CLOSING_MS, left() + 500));
-    await settlesWithin(this.#release(this.#dispatcher.takeUnstarted()), Math.min(CLOSING_MS, left() + 500));
+    await settlesWithin(
+      this.#giveBack.release(this.#dispatcher.takeUnstarted()),
+      Math.min(CLOSING_MS, left() + 500),
+    );
     await settlesWithin(this.#idle(), left());
     const outliving = [...this.#held].filter((delivery) => delivery.running);
     for (const delivery of outliving) {
       delivery.lost = true;
       delivery.controller?.abort(new ShutdownError('The worker is closing and the grace time is over.'));
     }
-    await settlesWithin(this.#release([...this.#dispatcher.takeUnstarted(), ...outliving]), CLOSING_MS);
+    await settlesWithin(
+      this.#giveBack.release([...this.#dispatcher.takeUnstarted(), ...outliving]),
+      CLOSING_MS,
+    );
     await settlesWithin(this.#settler.idle(), Math.max(left(), 500));
     this.#settler.abandon();
     this.#announcer.stop();
@@ -278,6 +321,7 @@ export class ConsumerCore extends Service {
     if (!delivery.controller) {
       delivery.controller = new AbortController();
       if (delivery.lost) delivery.controller.abort(this.#leaseLost(delivery));
+      else if (delivery.cancelled) delivery.controller.abort(delivery.cancelled);
     }
     return delivery.controller.signal;
   }
@@ -293,8 +337,9 @@ export class ConsumerCore extends Service {
     this.#dispatcher.take(fresh);
   }
 
-  #recover(entry: StreamEntry, crashes: number): void {
+  #recover(entry: StreamEntry, crashes: number, cancelled: boolean): void {
     const delivery = toDelivery(entry, crashes);
+    if (cancelled) this.#cancellations.mark(delivery);
     if (crashes === 0) this.#recovered.add(delivery.entryId);
     if (this.#recovered.size > MAX_RECOVERED) this.#recovered.clear();
     if (this.#held.find(delivery.entryId)) return;
@@ -325,6 +370,7 @@ export class ConsumerCore extends Service {
     }
     if (!delivery.lost) {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);
+      else if (outcome.kind === 'cancelled') this.#endCancelled(delivery, ran);
       else this.#settler.bury(delivery, outcome, ran);
     }
     if (ran) this.#dispatcher.ended(delivery, delivery.durationUs / 1000);
@@ -336,7 +382,14 @@ export class ConsumerCore extends Service {
     this.#settings.metrics.jobOutcome?.({ kind, attempt, handlerDurationUs: durationUs, name });
   }
 
+  #endCancelled(delivery: Delivery, ran: boolean): void {
+    this.#cancellations.mark(delivery);
+    if (delivery.job) delivery.job.failedReason = CANCELLED;
+    this.#settler.endCancelled(delivery, ran);
+  }
+
   #settled(delivery: Delivery): void {
+    if (delivery.cancelled) this.#cancellations.forget(delivery);
     this.#held.remove(delivery);
     this.#dispatcher.offerCapacity();
   }
@@ -374,39 +427,6 @@ export class ConsumerCore extends Service {
     );
   }
 
-  /** Gives jobs back to the stream, with their crashes counted as attempts. */
-  async #release(deliveries: readonly Delivery[]): Promise<void> {
-    const ours = deliveries.filter(({ isHeld }) => isHeld);
-    // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
-    // them. Whatever becomes of their leases now concerns nobody.
-    for (const delivery of ours) delivery.lost = true;
-    try {
-      for (let from = 0; from < ours.length; from += 500)
-        await this.#return(ours.slice(from, from + 500), '');
-    } finally {
-      for (const delivery of ours) this.#held.remove(delivery);
-    }
-  }
-
-  /** The same for jobs that wait here too long, if there is another worker to take them; else they stay. */
-  async #giveBack(deliveries: readonly Delivery[]): Promise<boolean> {
-    const ours = deliveries.filter(({ isHeld }) => isHeld);
-    if (ours.length === 0) return true;
-    // An idle worker reads once a block time.
-    const given = await this.#return(ours, 2 * this.#settings.blockMs);
-    if (given < 0) return false;
-    for (const delivery of ours) this.#held.remove(delivery);
-    return true;
-  }
-
-  async #return(deliveries: readonly Delivery[], othersMs: number | ''): Promise<number> {
-    const { group, consumerId } = this.#settings;
-    const [first, last] = boundsOf(deliveries);
-    const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
-    for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
-    return (await this.#link.run('release', this.#keys, args)) as number;
-  }
-
   /** Resolves when no handler runs and every outcome is committed. */
   async #idle(): Promise<void> {
     await this.#dispatcher.idle();
@@ -415,15 +435,5 @@ export class ConsumerCore extends Service {
 
   #report(error: unknown): void {
     this.#hooks.error(error instanceof Error ? error : new Error(String(error)));
-  }
-}
-
-function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
-  if (crashes === 0 || !bytes) return '';
-  try {
-    return withAttempt(bytes, used + crashes);
-  } catch {
-    // Not a Job: it goes back as it is, and whoever reads it dead-letters it.
-    return '';
   }
 }

@@ -2,6 +2,7 @@ import { bulkLength, bulkStart } from '../../redis/entry-tap.js';
 import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { WireRetry } from '../envelope.js';
+import type { JobCancelledError } from '../errors.js';
 import type { Job } from '../job.js';
 
 /** One entry that this worker holds the lease of: the record that every step of running a job works on. */
@@ -39,6 +40,8 @@ export class Delivery {
   suspect = false;
   /** The lease passed to somebody else: what the handler returns is dropped. */
   lost = false;
+  /** It was cancelled: it does not start any more, and a handler that fails is not tried again. */
+  cancelled: JobCancelledError | undefined = undefined;
   controller: AbortController | undefined = undefined;
   /** MessagePack of the return value, where it is stored. */
   result: Buffer | undefined = undefined;

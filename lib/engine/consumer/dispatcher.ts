@@ -127,6 +127,17 @@ export class Dispatcher {
     return unstarted;
   }
 
+  /** One that has not started; false where it has, or is about to. */
+  takeOut(delivery: Delivery): boolean {
+    const waits = (other: Delivery): boolean => other !== delivery;
+    const { length } = this.#waiting;
+    this.#waiting = this.#waiting.filter(waits);
+    if (this.#waiting.length < length) return true;
+    const suspects = this.#suspects.length;
+    this.#suspects = this.#suspects.filter(waits);
+    return this.#suspects.length < suspects;
+  }
+
   /** Resolves when no handler runs. */
   idle(): Promise<void> {
     if (this.#running === 0) return Promise.resolve();

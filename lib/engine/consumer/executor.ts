@@ -43,6 +43,10 @@ export class Executor {
       return false;
     }
     delivery.maxAttempts = delivery.retry?.maxAttempts ?? maxAttempts;
+    if (delivery.cancelled) {
+      this.#hooks.failed(delivery, { kind: 'cancelled', error: delivery.cancelled }, false);
+      return false;
+    }
     if (delivery.attempt > delivery.maxAttempts) {
       const { crashes, used } = delivery;
       this.#hooks.failed(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts), false);
@@ -57,6 +61,12 @@ export class Executor {
     const { clock } = this.#settings;
     delivery.running = true;
     delivery.startedAt = clock.monotonic();
+    if (delivery.cancelled) {
+      // While its start was counted.
+      delivery.announced = true;
+      this.#fail(delivery, delivery.cancelled);
+      return;
+    }
     this.#hooks.started(delivery);
     let returned: unknown;
     try {
@@ -108,6 +118,7 @@ export class Executor {
       error,
       attempt,
       maxAttempts,
+      cancelled: delivery.cancelled,
       backoffMs: () => this.#backoff(retry, attempt, error),
     });
     this.#hooks.failed(delivery, outcome, true);

@@ -17,8 +17,11 @@ export interface LeasesSettings {
   room: () => number;
   /** Held, but not ours any more. */
   lost: (entryIds: readonly string[]) => void;
-  /** @param crashes how many workers have died with the job */
-  recovered: (entry: StreamEntry, crashes: number) => void;
+  /**
+   * @param crashes   how many workers have died with the job
+   * @param cancelled it must not run again
+   */
+  recovered: (entry: StreamEntry, crashes: number, cancelled: boolean) => void;
   vanished: (entryIds: readonly string[]) => void;
   onError: (error: unknown) => void;
 }
@@ -30,7 +33,7 @@ const STRANDED_BATCH = 100;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
 const FORGET_AFTER_LEASES = 20;
 
-type Found = [id: Buffer, starts: number, fields: Buffer[]];
+type Found = [id: Buffer, starts: number, fields: Buffer[], cancelled: number];
 
 /**
  * Three times a lease: renews what is held (the heartbeat), takes back what was delivered here and never arrived, and
@@ -110,7 +113,8 @@ export class Leases extends Service {
       this.#contact();
       const [lost, stranded] = reply as [Buffer[], Found[]];
       if (lost.length > 0) this.#settings.lost(lost.map(String));
-      for (const [id, starts, fields] of stranded) this.#settings.recovered([id, fields], starts - 1);
+      for (const [id, starts, fields, cancelled] of stranded)
+        this.#settings.recovered([id, fields], starts - 1, cancelled === 1);
       // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
       if (stranded.length < STRANDED_BATCH || this.isStopping) return;
     }
@@ -137,7 +141,8 @@ export class Leases extends Service {
       this.#contact();
       const [cursor, entries, vanished] = reply as [Buffer, Found[], Buffer[]];
       this.#cursor = cursor.toString();
-      for (const [id, starts, fields] of entries) this.#settings.recovered([id, fields], starts);
+      for (const [id, starts, fields, cancelled] of entries)
+        this.#settings.recovered([id, fields], starts, cancelled === 1);
       if (vanished.length > 0) this.#settings.vanished(vanished.map(String));
       room -= entries.length;
       if (this.#cursor === '0-0') break;

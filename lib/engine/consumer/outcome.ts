@@ -1,16 +1,20 @@
 import { isUnrecoverable, messageOf } from '../errors.js';
+import type { JobCancelledError } from '../errors.js';
 import type { DlqReason } from '../metrics.js';
 
 /** What becomes of a job that did not complete. */
 export type Outcome =
   | { kind: 'retry'; error: unknown; backoffMs: number }
-  | { kind: 'dead'; reason: DlqReason; detail: string; error: unknown };
+  | { kind: 'dead'; reason: DlqReason; detail: string; error: unknown }
+  | { kind: 'cancelled'; error: JobCancelledError };
 
 export interface FailedRun {
   error: unknown;
   /** The attempt that failed, from 1. */
   attempt: number;
   maxAttempts: number;
+  /** Set where the job was cancelled while it ran. */
+  cancelled?: JobCancelledError | undefined;
   /** Asked only when there is a next attempt. */
   backoffMs: () => number;
 }
@@ -18,7 +22,12 @@ export interface FailedRun {
 /** Longest `detail` of a dead letter and `reason` of an event, in characters. */
 const MAX_DETAIL = 2_000;
 
-export function outcomeOfFailure({ error, attempt, maxAttempts, backoffMs }: FailedRun): Outcome {
+export function outcomeOfFailure({ error, attempt, maxAttempts, cancelled, backoffMs }: FailedRun): Outcome {
+  // Whatever it failed with: it was told to end, and nobody wants another attempt.
+  if (cancelled) {
+    if (error !== cancelled) cancelled.cause = error;
+    return { kind: 'cancelled', error: cancelled };
+  }
   if (isUnrecoverable(error))
     return { kind: 'dead', reason: 'unrecoverable', detail: detailOf(error), error };
   if (attempt >= maxAttempts) {
@@ -26,6 +35,9 @@ export function outcomeOfFailure({ error, attempt, maxAttempts, backoffMs }: Fai
   }
   return { kind: 'retry', error, backoffMs: backoffMs() };
 }
+
+/** Why a cancelled job has failed, in events and for whoever waits for its result. */
+export const CANCELLED = 'cancelled';
 
 /** A job that has no attempt left before it starts: its workers died with it, or its budget was lowered. */
 export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: number): Outcome {

@@ -4,7 +4,7 @@ import { discard, isCluster } from '../../redis/client.js';
 import { EntryTap } from '../../redis/entry-tap.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { fieldsOf, streamsOf } from '../../redis/replies.js';
+import { streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
@@ -30,6 +30,8 @@ export interface ReaderSettings {
   capacity: () => Promise<number>;
   deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
+  /** Writes to one of the wake streams, which ends a read of them. Where there is none, they are not read by themselves. */
+  nudge?: () => void;
   /** A reply may have been lost: entries may be pending for us that never arrived. */
   interrupted: () => void;
   onError: (error: unknown) => void;
@@ -37,6 +39,10 @@ export interface ReaderSettings {
 
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 1_500;
+/** After so long without room for more jobs, wake entries are listened for by themselves. */
+const FULL_MS = 100;
+/** Most wake entries of one read, where it is only for them. */
+const WAKES = 100;
 /** How long connecting anew may take at a time: of a server that was there before, one that swallows everything. */
 const RECONNECT_TIMEOUT_MS = 2_500;
 
@@ -87,7 +93,7 @@ export class Reader extends Service {
     while (!this.isStopping) {
       try {
         this.#times.waitsForRoom();
-        const count = await this.#settings.capacity();
+        const count = await this.#capacity();
         if (count === 0) break;
         this.#times.asks();
         await this.#read(count);
@@ -99,10 +105,26 @@ export class Reader extends Service {
     }
   }
 
-  async #read(count: number): Promise<void> {
+  /** Resolves with how many entries may be fetched. Until then wake entries are heard: they may be about what runs. */
+  async #capacity(): Promise<number> {
+    const { capacity, nudge, wakeStreams } = this.#settings;
+    const room = capacity();
+    if (!nudge || (await settlesWithin(room, FULL_MS))) return room;
+    let isFull = true;
+    void room.then(() => {
+      isFull = false;
+      if (!this.isStopping) nudge();
+    });
+    while (isFull && !this.isStopping) {
+      await this.#read(WAKES, wakeStreams);
+      this.#times.answered();
+    }
+    return room;
+  }
+
+  async #read(count: number, streams = this.#streams): Promise<void> {
     const { group, consumerId, blockMs } = this.#settings;
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
-    const streams = this.#streams;
     const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
     const args = [...read, ...streams, ...streams.map(() => '>')];
     const command = new Command('xreadgroup', args, { replyEncoding: null });
@@ -203,32 +225,15 @@ export class Reader extends Service {
   }
 
   async #createGroups(): Promise<void> {
-    // From 0, never from $: what was added while there was no group is there, jobs and the last wake alike.
-    for (const stream of this.#streams) await this.#createGroup(stream);
-    if (!this.#settings.readsWork) return;
+    const { group, consumerId, readsWork } = this.#settings;
+    for (const read of this.#streams) await this.#link.run('open-group', this.#keys, [group], { read });
+    if (!readsWork) return;
     // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
-    const { group, consumerId } = this.#settings;
     try {
       await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
     } catch (error) {
       if (!isOutOfMemory(error)) throw error;
     }
-  }
-
-  async #createGroup(stream: string): Promise<void> {
-    try {
-      await this.#link.call('XGROUP', ['CREATE', stream, this.#settings.group, '0', 'MKSTREAM']);
-    } catch (error) {
-      if (error instanceof Error && error.message.includes('BUSYGROUP')) return;
-      // At the memory limit even a group that exists is not looked for; a worker must start there all the same, to drain.
-      if (isOutOfMemory(error) && (await this.#hasGroup(stream))) return;
-      throw error;
-    }
-  }
-
-  async #hasGroup(stream: string): Promise<boolean> {
-    const groups = (await this.#link.call('XINFO', ['GROUPS', stream])) as unknown[];
-    return groups.some((group) => fieldsOf(group).get('name') === this.#settings.group);
   }
 }
 

@@ -21,12 +21,21 @@ interface Dead {
   ran: boolean;
 }
 
+interface Cancelled {
+  delivery: Delivery;
+  /** False where no handler ran. */
+  ran: boolean;
+}
+
 export interface SettlerHooks {
   completed: (delivery: Delivery) => void;
   /** @param due unix ms by Redis's clock */
   retried: (delivery: Delivery, outcome: Retried['outcome']) => void;
   retryDue: (due: number) => void;
   dead: (delivery: Delivery, outcome: Dead['outcome'], ran: boolean) => void;
+  cancelled: (delivery: Delivery) => void;
+  /** It was cancelled before its retry could be scheduled, and is held still. */
+  cancelledInstead: (delivery: Delivery) => void;
   /** The lease was somebody else's by then: nothing was changed. */
   lost: (delivery: Delivery) => void;
   evicted: (count: number) => void;
@@ -42,6 +51,7 @@ export class Settler {
   readonly #completions: Lane<Delivery>;
   readonly #retries: Lane<Retried>;
   readonly #deaths: Lane<Dead>;
+  readonly #cancellations: Lane<Cancelled>;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings, hooks: SettlerHooks) {
     this.#link = link;
@@ -59,10 +69,15 @@ export class Settler {
       hooks.error,
     );
     this.#deaths = new Lane(settings.dlqInflight, (batch, again) => this.#bury(batch, again), hooks.error);
+    this.#cancellations = new Lane(
+      settings.retryInflight,
+      (batch, again) => this.#endCancelled(batch, again),
+      hooks.error,
+    );
   }
 
   get size(): number {
-    return this.#completions.size + this.#retries.size + this.#deaths.size;
+    return this.#completions.size + this.#retries.size + this.#deaths.size + this.#cancellations.size;
   }
 
   complete(delivery: Delivery): void {
@@ -77,14 +92,21 @@ export class Settler {
     this.#deaths.push({ delivery, outcome, ran });
   }
 
+  endCancelled(delivery: Delivery, ran: boolean): void {
+    this.#cancellations.push({ delivery, ran });
+  }
+
   async idle(): Promise<void> {
     await Promise.all([this.#completions.idle(), this.#retries.idle(), this.#deaths.idle()]);
+    // Last: a retry may turn out to have been cancelled.
+    await this.#cancellations.idle();
   }
 
   abandon(): void {
     this.#completions.abandon();
     this.#retries.abandon();
     this.#deaths.abandon();
+    this.#cancellations.abandon();
   }
 
   async #complete(batch: Delivery[], again: boolean): Promise<void> {
@@ -126,8 +148,10 @@ export class Settler {
       args.push(encodeDelayedMember(name, job), delivery.uniqueMs === undefined ? '' : '1');
     }
     const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
-    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }) => {
-      this.#hooks.retried(delivery, outcome);
+    const cancelled = new Set(lost.map((index) => -index));
+    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }, index) => {
+      if (cancelled.has(index)) this.#hooks.cancelledInstead(delivery);
+      else this.#hooks.retried(delivery, outcome);
     });
     if (due !== '') this.#hooks.retryDue(Number(due));
   }
@@ -154,7 +178,24 @@ export class Settler {
     if (evicted > 0) this.#hooks.evicted(evicted);
   }
 
-  /** What all three scripts begin with. */
+  async #endCancelled(batch: Cancelled[], again: boolean): Promise<void> {
+    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const args = this.#header(batch.map(deliveryOf), fresh);
+    const { eventsCap, resultTtlMs } = this.#settings;
+    args.push(eventsCap, resultTtlMs);
+    for (const { delivery, ran } of batch) {
+      const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
+      args.push(entryId, jobId, name, ran ? attempt : attempt - 1, durationUs);
+      args.push(uniqueMs === undefined ? '' : '1');
+    }
+    const lost = (await this.#link.run('end-cancelled', this.#keys, args)) as number[];
+    this.#report(batch, lost, again, deliveryOf, ({ delivery }) => {
+      this.#hooks.cancelled(delivery);
+    });
+  }
+
+  /** What all of these scripts begin with. */
   #header(batch: readonly Delivery[], fresh: number): ScriptArgument[] {
     const [first, last] = boundsOf(batch);
     const { group, consumerId } = this.#settings;
@@ -170,15 +211,16 @@ export class Settler {
     lost: readonly number[],
     again: boolean,
     of: (item: T) => Delivery,
-    settled: (item: T) => void,
+    settled: (item: T, index: number) => void,
   ): void {
     if (lost.length === 0) {
-      for (const item of batch) settled(item);
+      let index = 0;
+      for (const item of batch) settled(item, ++index);
       return;
     }
     const indices = new Set(lost);
     batch.forEach((item, index) => {
-      if (!indices.has(index + 1) || again) settled(item);
+      if (!indices.has(index + 1) || again) settled(item, index + 1);
       else this.#hooks.lost(of(item));
     });
   }

@@ -102,6 +102,21 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await redis.queue().add('a', 1);
     return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
   },
+  [ERROR_CODES.cancelled]: async () => {
+    const worker = redis.worker(async ({ signal }) => {
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      throw signal.reason;
+    });
+    const active = next(worker, 'active');
+    const queue = redis.queue();
+    const { id } = await queue.add('a', 1);
+    await active;
+    const failed = next(worker, 'failed');
+    await queue.cancel(id);
+    return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
+  },
   [ERROR_CODES.retriesExhausted]: () => failing(new Error('x'), 1),
   [ERROR_CODES.decodeFailed]: () => deadLetter(Buffer.from('garbage')),
   [ERROR_CODES.malformed]: () => deadLetter(undefined),

@@ -1,0 +1,79 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import type { ScriptArgument } from '../../redis/scripts.js';
+import type { CommandLink } from '../connections.js';
+import { withAttempt } from '../envelope.js';
+import { boundsOf } from './delivery.js';
+import type { Delivery } from './delivery.js';
+import type { Held } from './held.js';
+
+export interface GiveBackSettings {
+  group: string;
+  consumerId: string;
+  blockMs: number;
+  held: Held;
+  /** One that was cancelled does not go back: it stays held, to be ended. */
+  cancelled: (delivery: Delivery) => void;
+}
+
+/** Gives jobs back to the stream, with their crashes counted as attempts. */
+export class GiveBack {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: GiveBackSettings;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: GiveBackSettings) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+  }
+
+  /** For good: what their handlers still do here does not count. */
+  async release(deliveries: readonly Delivery[]): Promise<void> {
+    const ours = deliveries.filter(({ isHeld }) => isHeld);
+    // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
+    // them. Whatever becomes of their leases now concerns nobody.
+    for (const delivery of ours) delivery.lost = true;
+    try {
+      for (let from = 0; from < ours.length; from += 500)
+        await this.#return(ours.slice(from, from + 500), '');
+    } finally {
+      this.#letGo(ours);
+    }
+  }
+
+  /** Those that wait here too long, if there is another worker to take them; false: there is none, and they stay. */
+  async offer(deliveries: readonly Delivery[]): Promise<boolean> {
+    const ours = deliveries.filter(({ isHeld }) => isHeld);
+    if (ours.length === 0) return true;
+    // An idle worker reads once a block time.
+    const given = await this.#return(ours, 2 * this.#settings.blockMs);
+    if (given < 0) return false;
+    this.#letGo(ours);
+    return true;
+  }
+
+  #letGo(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) if (!delivery.cancelled) this.#settings.held.remove(delivery);
+  }
+
+  async #return(deliveries: readonly Delivery[], othersMs: number | ''): Promise<number> {
+    const { group, consumerId } = this.#settings;
+    const [first, last] = boundsOf(deliveries);
+    const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
+    for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
+    const reply = await this.#link.run('release', this.#keys, args);
+    const [given, ...cancelled] = reply as [number, ...number[]];
+    for (const index of cancelled) this.#settings.cancelled(deliveries[index - 1] as Delivery);
+    return given;
+  }
+}
+
+function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
+  if (crashes === 0 || !bytes) return '';
+  try {
+    return withAttempt(bytes, used + crashes);
+  } catch {
+    // Not a Job: it goes back as it is, and whoever reads it dead-letters it.
+    return '';
+  }
+}

@@ -1,0 +1,53 @@
+-- Ends jobs that were cancelled while this worker held them: they leave no dead letter, for nothing is wrong with them.
+--
+-- KEYS stream events prefix
+-- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
+--      7 events_cap   0 = no events
+--      8 remember_ms  for how long `failed:<job id>` tells whoever waits for a result that there will be none
+--      then, per job: entry id, job id, name, the attempt that was cancelled, its duration in µs, '1' if the id was the
+--      caller's else ''
+-- Reply { lost… }: indices (from 1) of jobs whose lease is no longer ours.
+--
+-- Races: as in complete.lua.
+local stream, events, prefix = KEYS[1], KEYS[2], KEYS[3]
+local group = ARGV[1]
+local jobs, unannounced, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+
+local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local done, lost = {}, {}
+for i = 1, jobs do
+  local entry = ARGV[9 + (i - 1) * 6]
+  if own[entry] then
+    done[#done + 1] = entry
+  else
+    lost[#lost + 1] = i
+  end
+end
+finish(stream, group, done)
+
+local ts = decimal(now_ms())
+for i = 1, jobs do
+  local from = 9 + (i - 1) * 6
+  local entry, id, name, attempt = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3]
+  if own[entry] then
+    redis.call('DEL', prefix .. 'cancelled:' .. entry)
+    redis.call('SET', prefix .. 'failed:' .. id, 'cancelled', 'PX', ARGV[8])
+    if ARGV[from + 5] == '1' then
+      redis.call('DEL', prefix .. 'dlid:' .. id)
+    end
+    if cap > 0 then
+      local tag = name == '' and {} or { 'n', name }
+      if i <= unannounced then
+        redis.pcall('XADD', events, '*', 'e', 'active', 'id', id, 'ts', ts, 'attempt', attempt, unpack(tag))
+      end
+      redis.pcall('XADD', events, '*', 'e', 'failed', 'id', id, 'ts', ts, 'attempt', attempt, 'reason', 'cancelled', 'duration_us', ARGV[from + 4], 'cancelled', '1', unpack(tag))
+    end
+  end
+end
+if cap > 0 and #done > 0 then
+  if redis.call('XLEN', stream) == 0 then
+    redis.pcall('XADD', events, '*', 'e', 'drained', 'id', '', 'ts', ts)
+  end
+  trim_events(events, cap)
+end
+return lost
