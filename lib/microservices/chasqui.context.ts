@@ -26,7 +26,11 @@ export class ChasquiContext extends BaseRpcContext<ChasquiContextArgs> {
     return this.args[0].attemptsMade;
   }
 
-  /** Aborted when the work no longer counts or should end: the lease was lost, or the server's grace time is over. */
+  /**
+   * Aborted when the work no longer counts or should end. Its reason says why: a JobCancelledError (the caller of a
+   * request no longer waits, or `Queue.cancel` was called), a LeaseLostError, or a ShutdownError (the server closes, and
+   * its grace time is over).
+   */
   getSignal(): AbortSignal {
     return this.args[0].signal;
   }

@@ -8,6 +8,7 @@ import {
 import {
   ConnectionError,
   isUnrecoverable,
+  JobCancelledError,
   messageOf,
   Worker,
   type Job,
@@ -182,6 +183,11 @@ export class ChasquiServer
     worker.on('failed', (job, error) => {
       const what = `Message ${job.id} "${job.name}" of queue "${this.#queue}"`;
       const attempt = `attempt ${String(job.attemptsMade)}`;
+      if (error instanceof JobCancelledError) {
+        // Somebody's wish, and no failure.
+        this.logger.debug(`${what} was cancelled at ${attempt}.`);
+        return;
+      }
       if (isUnrecoverable(error)) {
         this.logger.error(`${what} failed for good at ${attempt}: ${messageOf(error)}`);
       } else {

@@ -67,7 +67,7 @@ export class UnhandledPatternError extends UnrecoverableError {
   }
 }
 
-/** No reply came in time. The request is cancelled if it has not started; else it goes on, and nobody hears of it. */
+/** No reply came in time. The request is cancelled, wherever it is, unless somebody else has added it. */
 export class RequestTimeoutError extends ChasquiError {
   readonly code = MICROSERVICE_ERROR_CODES.requestTimeout;
 

@@ -3,7 +3,7 @@ import { messageOf, QueueEvents, type QueueEventsOptions } from '../engine/index
 /** How the job of a request ended. */
 export type Ending =
   | { readonly kind: 'completed' }
-  /** Among the dead letters: why, and what the last attempt failed with, where one was made. */
+  /** Among the dead letters, or cancelled: why, and what the last attempt failed with, where one was made. */
   | { readonly kind: 'dead'; readonly reason: string; readonly detail: string | undefined }
   | { readonly kind: 'closed' };
 
@@ -56,9 +56,10 @@ export class ReplyListener {
   async #subscribe(): Promise<void> {
     const events = new QueueEvents(this.queue, { ...this.options, autorun: false });
     this.#events = events;
-    events.on('failed', ({ jobId, failedReason }) => {
+    events.on('failed', ({ jobId, failedReason, cancelled = false }) => {
       const awaited = this.#awaited.get(jobId);
-      if (awaited) awaited.detail = failedReason;
+      if (cancelled) this.#end(jobId, { kind: 'dead', reason: failedReason, detail: undefined });
+      else if (awaited) awaited.detail = failedReason;
     });
     events.on('completed', ({ jobId }) => {
       this.#end(jobId, { kind: 'completed' });

@@ -129,10 +129,13 @@ export class Request {
     this.#stopListening();
   }
 
-  /** Best effort: a job that has started, or that Redis cannot be asked for, goes on unheard. */
+  /**
+   * Wherever the job is. Only by who added it: others may have sent the same, and wait for its reply. Best effort: where
+   * Redis cannot be asked, it goes on unheard.
+   */
   #cancel(): void {
     if (!this.#added) return;
     this.#added = false;
-    this.queue.remove(this.#jobId).catch(() => undefined);
+    this.queue.cancel(this.#jobId).catch(() => undefined);
   }
 }
