@@ -3,7 +3,7 @@ import type { ContextId, ExternalContextCreator } from '@nestjs/core';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
 import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';
-import type { Place } from '../place.js';
+import { describePlace, type Place } from '../place.js';
 import { callOf, type HandlerCall, type HandlerParts } from './handler-call.js';
 import type { JobParamsFactory } from './job-params.factory.js';
 import { directFill, type PreparedParameter } from './parameters.js';
@@ -29,6 +29,10 @@ interface Inside {
 }
 type Overrides = Omit<Inside, 'interceptorsConsumer'> &
   Pick<ExternalContextCreator, 'createGuardsFn' | 'createPipesFn' | 'getContextModuleKey'>;
+/** What Nest resolves for one handler. */
+interface Resolved extends Pick<HandlerParts, 'guard' | 'fill' | 'parameterCount' | 'interceptors'> {
+  readonly filters: ExceptionHandler;
+}
 /** TypeScript knows no intersection with a class that has them private. */
 type NestCreator = Pick<ExternalContextCreator, keyof ExternalContextCreator> & Inside;
 type TypedContext = ExecutionContext & { setType(type: string): void };
@@ -64,66 +68,71 @@ export class JobContextCreator {
     this.#nest = base as unknown as NestCreator;
   }
 
-  create(module: NestModule, { instance, methodName, contextId, inquirerId, place }: Bound): HandlerCall {
+  create(module: NestModule, bound: Bound): HandlerCall {
+    const { instance, methodName, place } = bound;
+    const nest = this.#nest;
+    const method = instance[methodName] as Callback;
+    const { filters, ...resolved } = this.resolve(module, bound);
+    return callOf({
+      ...resolved,
+      method,
+      instance,
+      contextOf(args) {
+        const context = nest.interceptorsConsumer.createContext(args, instance, method);
+        context.setType(CHASQUI_CONTEXT_TYPE);
+        return context;
+      },
+      recover: async (error, args) => {
+        const rethrow = (): never => {
+          throw error;
+        };
+        try {
+          const filtered = nest.externalErrorProxy.createProxy(rethrow, filters, CHASQUI_CONTEXT_TYPE);
+          return await filtered(...args);
+        } catch (last) {
+          throw this.verdicts.translate(last, place);
+        }
+      },
+    });
+  }
+
+  private resolve(module: NestModule, bound: Bound): Resolved {
     const nest = this.#nest;
     const { verdicts } = this;
-    const method = instance[methodName] as Callback;
-    let guard: HandlerParts['guard'] = null;
-    let fill: HandlerParts['fill'] = null;
-    let parameterCount = 0;
-    let interceptors: readonly NestInterceptor[] = [];
+    const { instance, methodName, contextId, inquirerId, place } = bound;
+    const found: { -readonly [Key in keyof Resolved]?: Resolved[Key] } = {};
 
     const overrides: Overrides = {
       getContextModuleKey: () => module.token,
       getHostModuleKey: () => module.token,
       createGuardsFn(...args) {
         const activate = nest.createGuardsFn(...args) as HandlerParts['guard'];
-        guard = activate && ((values) => verdicts.of('guard', () => activate(values)) as Promise<void>);
-        return guard;
+        found.guard = activate && ((values) => verdicts.of('guard', () => activate(values)) as Promise<void>);
+        return activate;
       },
       createPipesFn(pipes, parameters) {
         const inNest = nest.createPipesFn(pipes, parameters);
         const apply = directFill(pipes, parameters as readonly PreparedParameter[]) ?? inNest;
-        fill = apply && ((values, ...args) => verdicts.of('pipe', () => apply(values, ...args)));
-        parameterCount = Math.max(0, ...parameters.map(({ index }) => index + 1));
+        found.fill = apply && ((values, ...args) => verdicts.of('pipe', () => apply(values, ...args)));
+        found.parameterCount = Math.max(0, ...parameters.map(({ index }) => index + 1));
         return inNest;
       },
       interceptorsContextCreator: {
-        create: (...args) => (interceptors = nest.interceptorsContextCreator.create(...args)),
+        create: (...args) => (found.interceptors = nest.interceptorsContextCreator.create(...args)),
       },
       filtersContextCreator: {
         create: (...args) => withoutSilentAnswers(nest.filtersContextCreator.create(...args)),
       },
       externalErrorProxy: {
-        createProxy: (_target, handler, type) =>
-          callOf({
-            guard,
-            interceptors,
-            fill,
-            parameterCount,
-            method,
-            instance,
-            contextOf(args) {
-              const context = nest.interceptorsConsumer.createContext(args, instance, method);
-              context.setType(type);
-              return context;
-            },
-            async recover(error, args) {
-              const rethrow = (): never => {
-                throw error;
-              };
-              try {
-                return await nest.externalErrorProxy.createProxy(rethrow, handler, type)(...args);
-              } catch (last) {
-                throw verdicts.translate(last, place);
-              }
-            },
-          }),
+        createProxy: (target, handler) => {
+          found.filters = handler;
+          return target;
+        },
       },
     };
-    return Object.assign(Object.create(nest) as ExternalContextCreator, overrides).create(
+    Object.assign(Object.create(nest) as ExternalContextCreator, overrides).create(
       instance,
-      method,
+      instance[methodName] as Callback,
       methodName,
       PARAMETERS_METADATA,
       this.params,
@@ -132,7 +141,26 @@ export class JobContextCreator {
       undefined,
       CHASQUI_CONTEXT_TYPE,
     );
+    return complete(found, place);
   }
+}
+
+/** Enhancers that are left out would be a silent harm: a version of Nest that works differently must be heard of. */
+function complete(found: Partial<Resolved>, place: Place): Resolved {
+  const { guard, fill, parameterCount, interceptors, filters } = found;
+  if (
+    guard === undefined ||
+    fill === undefined ||
+    parameterCount === undefined ||
+    !interceptors ||
+    !filters
+  ) {
+    throw new Error(
+      `The enhancers of ${describePlace(place)} cannot be resolved with this version of @nestjs/core. ` +
+        'Is there a newer nestjs-chasqui for it?',
+    );
+  }
+  return { guard, fill, parameterCount, interceptors, filters };
 }
 
 /** A handler of exceptions whose `next` is what Nest calls for an error. */
