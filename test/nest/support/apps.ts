@@ -13,17 +13,17 @@ import {
   ChasquiWorkers,
   getQueueToken,
   type ChasquiModuleOptions,
+  type Connection,
   type Job,
   type JobsOptions,
   type Queue,
   type Worker,
 } from '../../../lib/index.js';
-import type { TestRedis } from '../../support/redis.js';
 
 type Applications = ReturnType<typeof useApps>;
 
 /** Starts applications on the test's Redis, and closes them after the test. */
-export function useApps(redis: TestRedis) {
+export function useApps(redis: { readonly connection: Connection }) {
   const apps: INestApplicationContext[] = [];
   const logs: string[] = [];
 
