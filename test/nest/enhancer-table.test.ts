@@ -25,6 +25,7 @@ import {
 import { Test } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../../lib/nest/constants.js';
+import { UnknownNestError } from '../../lib/nest/errors.js';
 import { JobContextCreator } from '../../lib/nest/job-context/job-context.creator.js';
 import { JobParamsFactory } from '../../lib/nest/job-context/job-params.factory.js';
 import { Verdicts } from '../../lib/nest/job-context/verdicts.js';
@@ -95,8 +96,9 @@ class Ways {
   constructor(
     app: INestApplicationContext,
     private readonly instance: Record<string, Call>,
+    nest = app.get(ExternalContextCreator, { strict: false }),
   ) {
-    this.#nest = app.get(ExternalContextCreator, { strict: false });
+    this.#nest = nest;
     this.#ours = new JobContextCreator(this.#nest, this.#params, new Verdicts());
     const modules = [...app.get(ModulesContainer, { strict: false }).values()];
     this.#module = modules.find(({ providers }) => providers.has(instance.constructor)) as NestModule;
@@ -209,4 +211,14 @@ describe('where they are bound', () => {
     }
     await app.close();
   });
+});
+
+it('says so at boot when Nest resolves enhancers in a way that is not known', async () => {
+  const { Processor, methods } = processorWith([]);
+  const [, app] = await startWays(Processor);
+  const nest = app.get(ExternalContextCreator, { strict: false });
+  const another = Object.assign(Object.create(nest) as ExternalContextCreator, { create: () => () => {} });
+  const ways = new Ways(app, app.get<Record<string, Call>>(Processor), another);
+  expect(() => ways.ours(methods[0] as string)).toThrow(UnknownNestError);
+  await app.close();
 });

@@ -1,9 +1,10 @@
 import type { ArgumentsHost, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator } from '@nestjs/core';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
+import { UnknownNestError } from '../errors.js';
 import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';
-import { describePlace, type Place } from '../place.js';
+import type { Place } from '../place.js';
 import { callOf, type HandlerCall, type HandlerParts } from './handler-call.js';
 import type { JobParamsFactory } from './job-params.factory.js';
 import { directFill, type PreparedParameter } from './parameters.js';
@@ -155,10 +156,7 @@ function complete(found: Partial<Resolved>, place: Place): Resolved {
     !interceptors ||
     !filters
   ) {
-    throw new Error(
-      `The enhancers of ${describePlace(place)} cannot be resolved with this version of @nestjs/core. ` +
-        'Is there a newer nestjs-chasqui for it?',
-    );
+    throw new UnknownNestError(place);
   }
   return { guard, fill, parameterCount, interceptors, filters };
 }
