@@ -13,6 +13,7 @@ export const NEST_ERROR_CODES = {
   conflictingOptions: 'CMQ-307',
   invalidDecorator: 'CMQ-308',
   unboundEnhancer: 'CMQ-309',
+  unknownNest: 'CMQ-310',
   unhandledJob: 'CMQ-320',
   ambiguousJob: 'CMQ-321',
   payloadRejected: 'CMQ-322',
@@ -170,6 +171,18 @@ export class UnboundEnhancerError extends WiringError {
       `The ${kind} ${enhancer} on ${describePlace(place)} would never run: Nest makes enhancers only for classes that it ` +
         `instantiates itself, and ${place.className} is provided in another way (useValue, useFactory or, in older versions of Nest, useClass). ` +
         `Put ${place.className} into the providers as it is, or bind an instance: new ${enhancer}(…).`,
+    );
+  }
+}
+
+/** A version of Nest whose context creator works in another way: enhancers would be left out silently. */
+export class UnknownNestError extends WiringError {
+  readonly code = NEST_ERROR_CODES.unknownNest;
+
+  constructor(place: Place) {
+    super(
+      `The guards, pipes, interceptors and filters of ${describePlace(place)} cannot be resolved with this version of ` +
+        '@nestjs/core. Use the version you had, or a newer nestjs-chasqui.',
     );
   }
 }

@@ -11,6 +11,8 @@ const redis = useRedis();
 const { start, startModule } = useApps(redis);
 const { block } = docsPage('docs/nest-roles.md', redis);
 
+const later = block<{ Features: Type }>('Of modules that are loaded later');
+
 const workersOf = (app: INestApplicationContext): ChasquiWorkers =>
   app.get(ChasquiWorkers, { strict: false });
 
@@ -136,4 +138,15 @@ describe('when you say so', () => {
     await workersOf(app).start('predict');
     expect(workersOf(app).isRunning('predict')).toBe(true);
   });
+});
+
+it('of modules that are loaded later', async () => {
+  interface Service {
+    enableReports(): Promise<readonly string[]>;
+  }
+  const { Features } = await later();
+  const app = await start({ providers: [Features] });
+  expect(workersOf(app).queues).toEqual([]);
+  expect(await app.get<Service>(Features).enableReports()).toEqual(['reports']);
+  expect(workersOf(app).isRunning('reports')).toBe(true);
 });

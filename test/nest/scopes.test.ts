@@ -85,6 +85,28 @@ describe('request scope', () => {
     expect(await runJob(app, 'mail', 'send')).toMatchObject({ result: true });
   });
 
+  it.each([{ scope: Scope.REQUEST }, { scope: Scope.TRANSIENT }, { inject: [JOB_REF] }])(
+    'of a factory under the class has it make a processor for each job: %o',
+    async (how) => {
+      let made = 0;
+      @Processor('mail')
+      class MailProcessor {
+        readonly number = (made += 1);
+        @OnJob('send')
+        send(@JobId() id: string) {
+          return `${id} by ${String(this.number)}`;
+        }
+      }
+      const factory = { provide: MailProcessor, useFactory: () => new MailProcessor(), ...how };
+      const app = await start({ imports: [mail()], providers: [factory] });
+      const first = await runJob(app, 'mail', 'send');
+      const second = await runJob(app, 'mail', 'send');
+      expect(first.result).toMatch(new RegExp(`^${first.job.id} by `));
+      expect(second.result).toBe(`${second.job.id} by ${String(made)}`);
+      expect(made).toBeGreaterThanOrEqual(2);
+    },
+  );
+
   it('transient makes a processor for each job too', async () => {
     let made = 0;
     @Injectable({ scope: Scope.TRANSIENT })

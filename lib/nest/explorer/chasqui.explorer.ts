@@ -98,9 +98,9 @@ function toHost(wrapper: InstanceWrapper): Host | undefined {
   const moduleRef = module?.providers.get(ModuleRef)?.instance as ModuleRef | undefined;
   // An alias (`useExisting`) is found under the token that it stands for.
   if (!module || !moduleRef || wrapper.isAlias) return undefined;
-  const classRef = classOf(wrapper);
-  if (!classRef) return undefined;
   const scoped = !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
+  const classRef = classOf(wrapper, scoped);
+  if (!classRef) return undefined;
   return {
     wrapper,
     module,
@@ -114,10 +114,15 @@ function toHost(wrapper: InstanceWrapper): Host | undefined {
 }
 
 /**
- * The class of a provider, whichever way it is provided. What a factory will make once per request cannot be known.
+ * The class of a provider, whichever way it is provided. What a factory will make once per request shows by its token
+ * only: under a class it makes instances of that class, under anything else nobody knows.
  */
-function classOf({ isNotMetatype, metatype, instance }: InstanceWrapper): HostClass | undefined {
+function classOf(
+  { isNotMetatype, metatype, instance, token }: InstanceWrapper,
+  scoped: boolean,
+): HostClass | undefined {
   if (!isNotMetatype && typeof metatype === 'function') return metatype as unknown as HostClass;
+  if (scoped) return typeof token === 'function' ? (token as unknown as HostClass) : undefined;
   if (typeof instance !== 'object' || instance === null) return undefined;
   // Not `instance.constructor`: a value may be a proxy that answers to any name.
   const prototype = Object.getPrototypeOf(instance) as { constructor?: unknown } | null;

@@ -25,6 +25,7 @@ export interface Wiring {
 
 export interface WorkerPlan {
   readonly queue: string;
+  readonly processors: readonly ProcessorDeclaration[];
   readonly options: WorkerSettings;
   readonly routes: RoutePlan;
   readonly schedules: readonly SchedulePlan[];
@@ -63,6 +64,7 @@ function planWorker(queue: string, processors: readonly ProcessorDeclaration[]):
   const handlers = processors.flatMap((processor) => processor.handlers);
   return {
     queue,
+    processors,
     routes: planRoutes(
       queue,
       handlers,

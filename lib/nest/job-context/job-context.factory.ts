@@ -1,40 +1,31 @@
 import { Injectable } from '@nestjs/common';
 import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestjs/core';
 import type { Job } from '../../engine/index.js';
-import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { placeOf, type Host, type HostInstance } from '../explorer/host.js';
-import type { NestModule } from '../nest-types.js';
-import { deriveContextCreator } from './job-context.creator.js';
+import { JobContextCreator } from './job-context.creator.js';
 import { JobParamsFactory } from './job-params.factory.js';
 import { JobScopes } from './job-scope.js';
 import { Verdicts } from './verdicts.js';
 
-export type JobHandler = (job: Job) => Promise<unknown>;
+/** It may throw, and returns a result or a promise of one. */
+export type JobHandler = (job: Job) => unknown;
 
 /** Builds the function that runs a handler with its guards, interceptors, pipes and filters. */
 @Injectable()
 export class JobContextFactory {
-  readonly #params = new JobParamsFactory();
-  readonly #verdicts = new Verdicts();
-  readonly #creators = new Map<NestModule, ExternalContextCreator>();
+  readonly #creator: JobContextCreator;
 
   constructor(
-    private readonly contextCreator: ExternalContextCreator,
+    contextCreator: ExternalContextCreator,
     private readonly scopes: JobScopes,
-  ) {}
+  ) {
+    this.#creator = new JobContextCreator(contextCreator, new JobParamsFactory(), new Verdicts());
+  }
 
   create({ host, methodName }: HandlerDeclaration): JobHandler {
     const run = host.instance ? this.bind(host, methodName, host.instance) : this.perJob(host, methodName);
-    const place = placeOf(host, methodName);
-    return (job) =>
-      this.scopes.enter(job, async () => {
-        try {
-          return await run(job);
-        } catch (error) {
-          throw this.#verdicts.translate(error, place);
-        }
-      });
+    return (job) => this.scopes.enter(job, run);
   }
 
   /** The instance that serves this job: the only one, or the one of the job's DI context. */
@@ -56,30 +47,12 @@ export class JobContextFactory {
   }
 
   private bind(host: Host, methodName: string, instance: HostInstance, contextId?: ContextId): JobHandler {
-    const creator = this.creatorFor(host.module);
-    const method = instance[methodName] as HostInstance[string];
-    const call = creator.create(
-      instance,
-      method,
-      methodName,
-      PARAMETERS_METADATA,
-      this.#params,
-      contextId,
-      contextId && host.wrapper.id,
-      undefined,
-      CHASQUI_CONTEXT_TYPE,
-    );
+    const inquirerId = contextId && host.wrapper.id;
+    const place = placeOf(host, methodName);
+    const call = this.#creator.create(host.module, { instance, methodName, contextId, inquirerId, place });
     // A signal costs something to make, so that one is made only for those who can see it.
-    return method.length > 1 ? (job) => call(job, job.signal) : (job) => call(job);
-  }
-
-  private creatorFor(module: NestModule): ExternalContextCreator {
-    let creator = this.#creators.get(module);
-    if (!creator) {
-      creator = deriveContextCreator(this.contextCreator, module, this.#verdicts);
-      this.#creators.set(module, creator);
-    }
-    return creator;
+    const takesSignal = (instance[methodName]?.length ?? 0) > 1;
+    return takesSignal ? (job) => call(job, job.signal) : (job) => call(job);
   }
 }
 

@@ -38,8 +38,8 @@ export class JobScopes {
   }
 
   /** Runs a handler or a listener in the job's scope. */
-  enter<T>(job: Job, run: () => T): T {
-    return this.#storage ? this.#storage.run(this.#of(job), run) : run();
+  enter<T>(job: Job, run: (job: Job) => T): T {
+    return this.#storage ? this.#storage.run(this.#of(job), run, job) : run(job);
   }
 
   /** The DI context of the job's request-scoped providers; made once for the handler and the listeners. */

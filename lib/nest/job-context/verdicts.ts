@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { messageOf } from '../../engine/errors.js';
 import { JobRefusedError, PayloadRejectedError } from '../errors.js';
 import type { Place } from '../place.js';
+import { isPromise } from './results.js';
 
 export type Judge = 'guard' | 'pipe';
 
@@ -17,13 +18,20 @@ export class Verdicts {
   readonly #judges = new WeakMap<object, Judge>();
 
   /** Runs a step of guards or pipes, and remembers what it throws. */
-  async by<T>(judge: Judge, step: () => Promise<T>): Promise<T> {
+  of(judge: Judge, step: () => unknown): unknown {
     try {
-      return await step();
+      const result = step();
+      return isPromise(result)
+        ? result.then(undefined, (error: unknown) => this.remember(judge, error))
+        : result;
     } catch (error) {
-      if (typeof error === 'object' && error !== null) this.#judges.set(error, judge);
-      throw error;
+      return this.remember(judge, error);
     }
+  }
+
+  private remember(judge: Judge, error: unknown): never {
+    if (typeof error === 'object' && error !== null) this.#judges.set(error, judge);
+    throw error;
   }
 
   /** The error as the engine should see it. */

@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { messageOf } from '../../engine/index.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
-import { planWiring } from '../explorer/wiring.js';
+import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { checkRoles } from './check-roles.js';
@@ -37,6 +37,9 @@ export class ChasquiLifecycle
   implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
 {
   readonly #logger = new Logger('Chasqui');
+  #plans: readonly WorkerPlan[] = [];
+  #consumes = false;
+  #discovery: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly explorer: ChasquiExplorer,
@@ -50,12 +53,11 @@ export class ChasquiLifecycle
 
   async onModuleInit(): Promise<void> {
     await this.orStop(async () => {
-      const names = this.queues.all().map(({ name }) => name);
-      checkRoles(this.connections.all(), names);
-      const wiring = planWiring(this.explorer.explore(), names);
+      checkRoles(this.connections.all(), this.queueNames());
+      const wiring = this.plan();
       if (this.connections.all().some(({ trackCurrentJob }) => trackCurrentJob)) this.scopes.track();
       this.workers.prepare(wiring.workers);
-      this.schedules.prepare(wiring.workers);
+      this.#plans = wiring.workers;
       this.subscriptions.prepare(wiring.subscriptions);
       await Promise.all(this.queues.opened().map((queue) => queue.waitUntilReady()));
       await Promise.all(this.workers.all().map((worker) => worker.check()));
@@ -65,10 +67,36 @@ export class ChasquiLifecycle
   async onApplicationBootstrap(): Promise<void> {
     await this.orStop(async () => {
       await this.subscriptions.start();
-      await this.schedules.register();
+      await this.schedules.register(this.#plans);
       const starting = this.workers.all().filter((worker) => worker.startsByItself);
       await Promise.all(starting.map((worker) => worker.start()));
+      this.#consumes = true;
     });
+  }
+
+  /**
+   * The same for the processors and listeners of modules that were loaded since. Nest calls no hook of those.
+   *
+   * @returns the queues that have more processors now
+   */
+  discover(): Promise<readonly string[]> {
+    const found = this.#discovery.then(() => this.takeUp());
+    this.#discovery = found.catch(() => undefined);
+    return found;
+  }
+
+  private async takeUp(): Promise<readonly string[]> {
+    // Before that, the boot finds them all the same; and an application that ends takes up nothing.
+    if (!this.consumes()) return [];
+    const wiring = this.plan();
+    const more = wiring.workers.filter((plan) => this.workers.hasMore(plan));
+    this.subscriptions.prepare(wiring.subscriptions);
+    await this.subscriptions.start();
+    await this.schedules.register(more);
+    // Ended meanwhile: no new worker may begin.
+    if (!this.consumes()) return [];
+    await this.workers.renew(wiring.workers);
+    return more.map(({ queue }) => queue);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
@@ -90,8 +118,24 @@ export class ChasquiLifecycle
     }
   }
 
+  /** A function, as the answer may be another after each await. */
+  private consumes(): boolean {
+    return this.#consumes;
+  }
+
+  private plan(): Wiring {
+    return planWiring(this.explorer.explore(), this.queueNames());
+  }
+
+  private queueNames(): readonly string[] {
+    return this.queues.all().map(({ name }) => name);
+  }
+
   private async drain(): Promise<void> {
+    this.#consumes = false;
     await this.all(this.workers.all().map((worker) => worker.end()));
+    // It may be waiting for a worker that another one is to replace.
+    await this.#discovery;
   }
 
   private async disconnect(): Promise<void> {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { nearestKey } from '../../engine/validate.js';
 import { ConfigError, type Worker } from '../../engine/index.js';
+import { ChasquiLifecycle } from './chasqui.lifecycle.js';
 import type { WorkerHost } from './worker.host.js';
 import { WorkerPool } from './worker.pool.js';
 
@@ -10,7 +11,10 @@ import { WorkerPool } from './worker.pool.js';
  */
 @Injectable()
 export class ChasquiWorkers {
-  constructor(private readonly pool: WorkerPool) {}
+  constructor(
+    private readonly pool: WorkerPool,
+    private readonly lifecycle: ChasquiLifecycle,
+  ) {}
 
   /** The queues that have a worker in this process. */
   get queues(): readonly string[] {
@@ -42,6 +46,18 @@ export class ChasquiWorkers {
    */
   async stop(queue: string, options: { force?: boolean } = {}): Promise<void> {
     await this.host(queue).stop(options.force);
+  }
+
+  /**
+   * Finds the processors, schedules and listeners of modules that were loaded since the application began, with Nest's
+   * `LazyModuleLoader`, and starts what they need. A queue that has a worker already gets another in its place, once
+   * running handlers have ended; a subscription that is open keeps its options. Nothing has changed where it rejects with a `WiringError`.
+   *
+   * @returns the queues that have more processors than before
+   * @throws WiringError (CMQ-300 to 310), as the boot does; ConnectionError (CMQ-001)
+   */
+  async discover(): Promise<readonly string[]> {
+    return this.lifecycle.discover();
   }
 
   private host(queue: string): WorkerHost {

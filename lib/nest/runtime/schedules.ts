@@ -9,18 +9,12 @@ import { QueueRegistry } from './queue.registry.js';
 @Injectable()
 export class Schedules {
   readonly #logger = new Logger('Chasqui');
-  #plans: readonly WorkerPlan[] = [];
-
   constructor(private readonly queues: QueueRegistry) {}
 
-  prepare(plans: readonly WorkerPlan[]): void {
-    this.#plans = plans;
-  }
-
   /** Idempotent: every replica does it, and what is registered already stays as it is. */
-  async register(): Promise<void> {
+  async register(plans: readonly WorkerPlan[]): Promise<void> {
     await Promise.all(
-      this.#plans.map(async ({ queue, schedules }) => {
+      plans.map(async ({ queue, schedules }) => {
         const registration = this.queues.get(queue);
         if (!registration?.works) return;
         await Promise.all(schedules.map((schedule) => this.declare(registration, schedule)));

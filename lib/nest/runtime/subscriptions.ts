@@ -9,7 +9,7 @@ import { QueueRegistry } from './queue.registry.js';
 @Injectable()
 export class Subscriptions {
   readonly #logger = new Logger('Chasqui');
-  readonly #open: QueueEvents[] = [];
+  readonly #open = new Map<string, { readonly plan: SubscriptionPlan; readonly events: QueueEvents }>();
   #plans: readonly SubscriptionPlan[] = [];
 
   constructor(
@@ -29,18 +29,35 @@ export class Subscriptions {
 
   /** Resolves when no later event can be missed. */
   async start(): Promise<void> {
-    await Promise.all(this.#plans.map((plan) => this.subscribe(plan)));
+    await Promise.all(this.#plans.map((plan) => this.extend(plan) ?? this.subscribe(plan)));
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#open.splice(0).map((events) => events.close()));
+    const open = [...this.#open.values()];
+    this.#open.clear();
+    await Promise.all(open.map(({ events }) => events.close()));
   }
 
-  private async subscribe({ queue, options, listeners }: SubscriptionPlan): Promise<void> {
+  /** Adds the listeners that are new to a subscription that is open; it would miss events if it were made anew. */
+  private extend(plan: SubscriptionPlan): Promise<void> | undefined {
+    const { queue, listeners } = plan;
+    const open = this.#open.get(queue);
+    if (!open) return undefined;
+    const known = new Set(open.plan.listeners.map(({ host }) => host.wrapper));
+    this.listeners.bind(
+      open.events,
+      listeners.filter(({ host }) => !known.has(host.wrapper)),
+    );
+    this.#open.set(queue, { ...open, plan });
+    return open.events.waitUntilReady();
+  }
+
+  private async subscribe(plan: SubscriptionPlan): Promise<void> {
+    const { queue, options, listeners } = plan;
     const registration = this.queues.get(queue);
     if (!registration) return;
     const events = new QueueEvents(registration.queueName, registration.subscriptionOptionsWith(options));
-    this.#open.push(events);
+    this.#open.set(queue, { plan, events });
     events.on('error', (error) => {
       this.#logger.error(`Events of queue "${queue}": ${messageOf(error)}`);
     });

@@ -14,6 +14,7 @@ import { WorkerHost } from './worker.host.js';
 export class WorkerPool {
   readonly #logger = new Logger('Chasqui');
   readonly #hosts = new Map<string, WorkerHost>();
+  #plans: readonly WorkerPlan[] = [];
 
   constructor(
     private readonly queues: QueueRegistry,
@@ -23,11 +24,33 @@ export class WorkerPool {
 
   /** Builds every handler, also those of queues that this process does not work on: what is wrong shows everywhere. */
   prepare(plans: readonly WorkerPlan[]): void {
-    for (const plan of plans) {
-      const registration = this.queues.get(plan.queue);
-      const router = new JobRouter(plan.queue, plan.routes, (handler) => this.contexts.create(handler));
-      if (registration?.works) this.#hosts.set(plan.queue, this.host(plan, registration, router));
-    }
+    for (const [queue, host] of this.build(plans)) this.#hosts.set(queue, host);
+    this.#plans = plans;
+  }
+
+  /**
+   * Serves queues whose processors have become more. A worker of the engine has its handlers for good: another takes its
+   * place as soon as it has ended, unless it was stopped.
+   */
+  async renew(plans: readonly WorkerPlan[]): Promise<void> {
+    const built = this.build(plans.filter((plan) => this.hasMore(plan)));
+    this.#plans = plans;
+    await Promise.all(
+      built.map(async ([queue, host]) => {
+        const old = this.#hosts.get(queue);
+        const starts = old ? old.isRunning : host.startsByItself;
+        // Before the old one has ended: an application that ends meanwhile ends those that are here.
+        this.#hosts.set(queue, host);
+        await old?.end();
+        if (starts) await host.start();
+      }),
+    );
+  }
+
+  /** The processors of a queue become more only. */
+  hasMore({ queue, processors }: WorkerPlan): boolean {
+    const known = this.#plans.find((plan) => plan.queue === queue);
+    return processors.length !== (known?.processors.length ?? 0);
   }
 
   get(queue: string): WorkerHost | undefined {
@@ -36,6 +59,14 @@ export class WorkerPool {
 
   all(): readonly WorkerHost[] {
     return [...this.#hosts.values()];
+  }
+
+  private build(plans: readonly WorkerPlan[]): (readonly [queue: string, host: WorkerHost])[] {
+    return plans.flatMap((plan) => {
+      const registration = this.queues.get(plan.queue);
+      const router = new JobRouter(plan.queue, plan.routes, (handler) => this.contexts.create(handler));
+      return registration?.works ? [[plan.queue, this.host(plan, registration, router)] as const] : [];
+    });
   }
 
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {

@@ -6,6 +6,7 @@ import {
   type ModuleMetadata,
   type Type,
 } from '@nestjs/common';
+import type { ModuleRef } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { afterEach, expect } from 'vitest';
 import {
@@ -13,17 +14,17 @@ import {
   ChasquiWorkers,
   getQueueToken,
   type ChasquiModuleOptions,
+  type Connection,
   type Job,
   type JobsOptions,
   type Queue,
   type Worker,
 } from '../../../lib/index.js';
-import type { TestRedis } from '../../support/redis.js';
 
 type Applications = ReturnType<typeof useApps>;
 
 /** Starts applications on the test's Redis, and closes them after the test. */
-export function useApps(redis: TestRedis) {
+export function useApps(redis: { readonly connection: Connection }) {
   const apps: INestApplicationContext[] = [];
   const logs: string[] = [];
 
@@ -83,11 +84,14 @@ function collector(lines: string[]): LoggerService {
   return { log: ours, warn: write, error: write, debug: () => {}, verbose: () => {} };
 }
 
-export function queueOf<Data = unknown>(app: INestApplicationContext, name: string): Queue<Data> {
+/** An application, or a module that it loaded later: it finds no queue of that by itself. */
+type Finder = Pick<INestApplicationContext | ModuleRef, 'get'>;
+
+export function queueOf<Data = unknown>(app: Finder, name: string): Queue<Data> {
   return app.get<Queue<Data>>(getQueueToken(name), { strict: false });
 }
 
-export function workerOf(app: INestApplicationContext, queue: string): Worker {
+export function workerOf(app: Finder, queue: string): Worker {
   const worker = app.get(ChasquiWorkers, { strict: false }).get(queue);
   if (!worker) throw new Error(`No worker for "${queue}"`);
   return worker;
@@ -100,7 +104,7 @@ export interface Run {
 }
 
 /** The next attempts of jobs of a queue that end here, in the order in which they do. */
-export async function* runsOf(app: INestApplicationContext, queue: string): AsyncGenerator<Run, never> {
+export async function* runsOf(app: Finder, queue: string): AsyncGenerator<Run, never> {
   const worker = workerOf(app, queue);
   const runs: Run[] = [];
   let wake = (): void => {};
@@ -121,7 +125,7 @@ export async function* runsOf(app: INestApplicationContext, queue: string): Asyn
 
 /** Adds a job and waits until its first attempt has ended, and what follows from that is committed. */
 export async function runJob(
-  app: INestApplicationContext,
+  app: Finder,
   queue: string,
   name: string,
   data: unknown = {},
