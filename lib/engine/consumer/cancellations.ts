@@ -59,18 +59,16 @@ export class Cancellations {
   }
 
   /** Ends a read that listens here. */
-  readonly nudge = (): void => {
-    this.#tell('1', []);
-  };
+  readonly nudge = (): Promise<unknown> => this.#tell('1', []);
 
   readonly #clear = (): void => {
     const heard = this.#heard;
     this.#heard = [];
-    this.#tell('', heard);
+    this.#tell('', heard).catch(this.#settings.onError);
   };
 
-  #tell(nudge: '1' | '', heard: readonly ScriptArgument[]): void {
+  #tell(nudge: '1' | '', heard: readonly ScriptArgument[]): Promise<unknown> {
     const args = [this.#settings.group, nudge, ...heard];
-    this.#link.run('heard', this.#keys, args, { wake: this.stream }).catch(this.#settings.onError);
+    return this.#link.run('heard', this.#keys, args, { wake: this.stream });
   }
 }

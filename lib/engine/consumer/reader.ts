@@ -31,7 +31,7 @@ export interface ReaderSettings {
   deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
   /** Writes to one of the wake streams, which ends a read of them. Where there is none, they are not read by themselves. */
-  nudge?: () => void;
+  nudge?: () => Promise<unknown>;
   /** A reply may have been lost: entries may be pending for us that never arrived. */
   interrupted: () => void;
   onError: (error: unknown) => void;
@@ -80,13 +80,26 @@ export class Reader extends Service {
 
   protected async onStop(deadlineMs: number): Promise<void> {
     const client = this.#client;
-    if (client && this.#loop && client.status === 'ready' && this.#clientId !== undefined) {
-      // Ends the read with an empty reply, so that nothing is delivered to a connection that is gone.
-      await settlesWithin(this.#link.call('CLIENT', ['UNBLOCK', this.#clientId]), Math.min(500, deadlineMs));
-      await settlesWithin(this.#loop, Math.min(500, deadlineMs));
-    }
+    if (client?.status === 'ready' && this.#loop) await this.#endRead(this.#loop, Math.min(500, deadlineMs));
     if (client) discard(client);
     await this.#loop;
+  }
+
+  /** Lets the read come to its end, so that nothing is delivered to a connection that is gone. */
+  async #endRead(loop: Promise<void>, ms: number): Promise<void> {
+    const { nudge, clock } = this.#settings;
+    const end = clock.monotonic() + ms;
+    const left = (): number => Math.max(0, end - clock.monotonic());
+    if (nudge) {
+      // An entry is there also for a read that reaches Redis after it, where CLIENT UNBLOCK would find nothing to end.
+      await settlesWithin(nudge(), left());
+      await settlesWithin(loop, left());
+      return;
+    }
+    while (this.#clientId !== undefined && left() > 0) {
+      await settlesWithin(this.#link.call('CLIENT', ['UNBLOCK', this.#clientId]), left());
+      if (await settlesWithin(loop, Math.min(left(), 20))) return;
+    }
   }
 
   async #run(): Promise<void> {
@@ -107,13 +120,13 @@ export class Reader extends Service {
 
   /** Resolves with how many entries may be fetched. Until then wake entries are heard: they may be about what runs. */
   async #capacity(): Promise<number> {
-    const { capacity, nudge, wakeStreams } = this.#settings;
+    const { capacity, nudge, wakeStreams, onError } = this.#settings;
     const room = capacity();
     if (!nudge || (await settlesWithin(room, FULL_MS))) return room;
     let isFull = true;
     void room.then(() => {
       isFull = false;
-      if (!this.isStopping) nudge();
+      if (!this.isStopping) nudge().catch(onError);
     });
     while (isFull && !this.isStopping) {
       await this.#read(WAKES, wakeStreams);
