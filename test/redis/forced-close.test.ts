@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, it } from 'vitest';
-import { Queue, Worker } from '../../lib/engine/index.js';
+import { Queue, Worker, type Job } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
@@ -18,7 +18,7 @@ async function handOver(name: string): Promise<void> {
   await active;
   await first.close(true);
   await using second = new Worker(name, () => 'done', { connection });
-  const [job] = await once(second, 'completed');
+  const [job] = (await once(second, 'completed')) as [Job];
   expect(job).toMatchObject({ id, attemptsMade: 1 });
 }
 
