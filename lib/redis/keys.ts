@@ -13,6 +13,10 @@ export interface QueueKeys {
   /** The same for one scheduler, of specs. */
   readonly schedulerWake: string;
   readonly promoterLock: string;
+  /** Somebody waits for results; expires. */
+  readonly waiters: string;
+  /** A stream that tells them which jobs have ended: see lua/lib/ended.lua. */
+  readonly ended: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
   result(jobId: string): string;
@@ -38,6 +42,8 @@ export function queueKeys(queue: string): QueueKeys {
     repeat: `${prefix}repeat`,
     promoterWake: `${prefix}wake:promoter`,
     schedulerWake: `${prefix}wake:scheduler`,
+    waiters: `${prefix}waiters`,
+    ended: `${prefix}ended`,
     promoterLock: `${prefix}promoter:lock`,
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,
