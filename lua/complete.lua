@@ -55,12 +55,16 @@ else
 end
 
 at = 13 + tonumber(ARGV[12])
-local returned = {}
+local returned, values = {}, {}
+local told = #done > 0 and somebody_waits(prefix) and {}
 for _ = 1, results do
   local index = tonumber(ARGV[at])
   if entries[index] then
     redis.call('SET', prefix .. 'result:' .. ARGV[at + 1], ARGV[at + 2], 'PX', ARGV[9])
     returned[index] = ARGV[at + 3]
+    if told then
+      ids[index], values[index] = ARGV[at + 1], ARGV[at + 2]
+    end
   end
   at = at + 4
 end
@@ -69,6 +73,15 @@ for _ = 1, uniques do
     redis.call('PEXPIRE', prefix .. 'dlid:' .. ARGV[at + 1], ARGV[at + 2])
   end
   at = at + 3
+end
+if told then
+  -- With events off, only those that store a result are known by their id.
+  for i = 1, jobs do
+    if entries[i] and ids[i] then
+      told[#told + 1] = ended_frame(ids[i], values[i] or '')
+    end
+  end
+  tell_ended(prefix, 'completed', told)
 end
 
 if cap > 0 and #done > 0 then

@@ -42,6 +42,7 @@ finish(stream, group, done)
 -- Names that the dead letter uses for itself; a hand-written entry may bear them too.
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true }
 local now = decimal(now_ms())
+local told = #done > 0 and somebody_waits(prefix) and {}
 for i = 1, jobs do
   local original = letters[i]
   if original then
@@ -65,6 +66,9 @@ for i = 1, jobs do
     redis.call('XADD', dlq, '*', unpack(fields))
     if job_id ~= '' then
       redis.call('SET', prefix .. 'failed:' .. job_id, reason, 'PX', ARGV[9])
+      if told then
+        told[#told + 1] = ended_frame(job_id, reason)
+      end
     end
     if keep ~= '' then
       redis.call('PEXPIRE', prefix .. 'dlid:' .. job_id, keep)
@@ -80,6 +84,9 @@ for i = 1, jobs do
       redis.pcall('XADD', events, '*', 'e', 'dlq', 'id', job_id, 'ts', now, 'attempt', attempt, 'reason', reason, unpack(tag))
     end
   end
+end
+if told then
+  tell_ended(prefix, 'dead', told)
 end
 if #done > 0 then
   if dlq_cap > 0 then

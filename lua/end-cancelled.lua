@@ -26,12 +26,16 @@ end
 finish(stream, group, done)
 
 local ts = decimal(now_ms())
+local told = #done > 0 and somebody_waits(prefix) and {}
 for i = 1, jobs do
   local from = 9 + (i - 1) * 6
   local entry, id, name, attempt = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3]
   if own[entry] then
     redis.call('DEL', prefix .. 'cancelled:' .. entry)
     redis.call('SET', prefix .. 'failed:' .. id, 'cancelled', 'PX', ARGV[8])
+    if told then
+      told[#told + 1] = ended_frame(id, 'cancelled')
+    end
     if ARGV[from + 5] == '1' then
       redis.call('DEL', prefix .. 'dlid:' .. id)
     end
@@ -43,6 +47,9 @@ for i = 1, jobs do
       redis.pcall('XADD', events, '*', 'e', 'failed', 'id', id, 'ts', ts, 'attempt', attempt, 'reason', 'cancelled', 'duration_us', ARGV[from + 4], 'cancelled', '1', unpack(tag))
     end
   end
+end
+if told then
+  tell_ended(prefix, 'dead', told)
 end
 if cap > 0 and #done > 0 then
   if redis.call('XLEN', stream) == 0 then

@@ -31,57 +31,64 @@ if leader and leader ~= holder and ARGV[5] ~= '1' then
   return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
 end
 
-local ids, markers = {}, {}
+local names, bodies, ids, markers = {}, {}, {}, {}
+local read, sub = struct.unpack, string.sub
+local dlid = prefix .. 'dlid:'
 for i = 1, #due do
-  local length = #due[i] >= 4 and struct.unpack('<I4', due[i]) or -1
-  ids[i] = length >= 0 and job_id_of(string.sub(due[i], 5 + length)) or false
-  markers[i] = prefix .. 'dlid:' .. (ids[i] or '')
+  local member = due[i]
+  -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
+  local name, d, id = '', member, nil
+  local length = #member >= 4 and read('<I4', member) or #member
+  if 4 + length <= #member then
+    name, d = sub(member, 5, 4 + length), sub(member, 5 + length)
+    id = job_id_of(d)
+  end
+  names[i], bodies[i], ids[i] = name, d, id or ''
+  markers[i] = dlid .. ids[i]
 end
-local keeps = #due > 0 and redis.call('MGET', unpack(markers)) or {}
+-- Most ids are not the caller's, and then counting is enough.
+local some_unique = #due > 0 and redis.call('EXISTS', unpack(markers)) > 0
+local keeps = some_unique and redis.call('MGET', unpack(markers)) or {}
 
-local ts = decimal(now)
+local call = redis.pcall
 local promoted, indices = 0, {}
 -- Markers that tell where their jobs are (see add.lua), and their new values. Those of other writers stay as they are.
 local moved = {}
 local failure
 for i = 1, #due do
-  local member = due[i]
-  -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
-  local name, d = '', member
-  local length = #member >= 4 and struct.unpack('<I4', member) or #member
-  if 4 + length <= #member then
-    name, d = string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
-  end
-  local keep = ids[i] and keeps[i]
+  local name, d, keep = names[i], bodies[i], ids[i] ~= '' and keeps[i]
   local ours = keep and string.match(keep, '^(%d+):')
   keep = ours or keep
   local added
   if keep then
     if name == '' then
-      added = redis.pcall('XADD', stream, '*', 'd', d, 'u', keep)
+      added = call('XADD', stream, '*', 'd', d, 'u', keep)
     else
-      added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
+      added = call('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
     end
     indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
   elseif name == '' then
-    added = redis.pcall('XADD', stream, '*', 'd', d)
+    added = call('XADD', stream, '*', 'd', d)
   else
-    added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name)
+    added = call('XADD', stream, '*', 'd', d, 'n', name)
   end
-  if type(added) == 'table' and added.err then
+  if added.err then
     failure = added
     break
   end
-  promoted = promoted + 1
+  promoted = i
   if ours then
     moved[#moved + 1] = markers[i]
     moved[#moved + 1] = ours .. ':' .. added
   end
-  if cap > 0 then
-    if name == '' then
-      redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', ids[i] or '', 'ts', ts)
+end
+local ts = decimal(now)
+if cap > 0 then
+  for i = 1, promoted do
+    if names[i] == '' then
+      call('XADD', events, '*', 'e', 'waiting', 'id', ids[i], 'ts', ts)
     else
-      redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', ids[i] or '', 'ts', ts, 'n', name)
+      call('XADD', events, '*', 'e', 'waiting', 'id', ids[i], 'ts', ts, 'n', names[i])
     end
   end
 end

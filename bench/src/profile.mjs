@@ -5,6 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 const SAMPLING_US = 200;
 
+/** Of the profile of one process of a measurement. */
+export const profileName = (scenario, variant, process) =>
+  `${scenario.replaceAll('/', '-')}.${variant}.${process}.cpuprofile`;
+
 /**
  * Profiles this process from now on.
  *

@@ -58,14 +58,31 @@ export function encodeRetry(retry: WireRetry): Buffer {
   return buffer.subarray(0, writeRetry(buffer, 0, retry));
 }
 
-/** `[u32 little-endian: byte length of name][name][Job]`. */
-export function encodeDelayedMember(name: string, job: Buffer): Buffer {
-  const nameBytes = Buffer.byteLength(name);
-  const member = Buffer.allocUnsafe(4 + nameBytes + job.length);
-  member.writeUInt32LE(nameBytes, 0);
-  member.write(name, 4, 'utf8');
-  job.copy(member, 4 + nameBytes);
-  return member;
+/** Where bytes stand, in other bytes. */
+interface BytesOf {
+  readonly source: Buffer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Writes `[u32 little-endian: byte length of name][name][Job]` at `at`, the Job with another attempt counter; every other
+ * byte of it stays as it is. Needs at most the bytes of name and Job and 13 more. Returns the position behind it.
+ */
+export function writeDelayedMember(
+  to: Buffer,
+  at: number,
+  name: string,
+  job: BytesOf,
+  attempt: number,
+): number {
+  const { source } = job;
+  const { attemptFrom, attemptTo } = locateJob(source, job.from, job.to);
+  const nameBytes = to.write(name, at + 4);
+  at = to.writeUInt32LE(nameBytes, at) + nameBytes;
+  at += source.copy(to, at, job.from, attemptFrom);
+  at = writeUint(to, at, attempt);
+  return at + source.copy(to, at, attemptTo, job.to);
 }
 
 function writeRetry(to: Buffer, at: number, retry: WireRetry): number {

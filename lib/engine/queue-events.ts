@@ -1,14 +1,10 @@
 import { EventEmitter } from 'node:events';
-import type { Client } from '../redis/client.js';
-import { discard } from '../redis/client.js';
-import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { queueKeys } from '../redis/keys.js';
-import { streamsOf } from '../redis/replies.js';
 import type { StreamEntry } from '../redis/replies.js';
-import { CONNECT_TIMEOUT_MS, CommandLink, connect, toConnectionError } from './connections.js';
-import { ConnectionError } from './errors.js';
+import { CommandLink } from './connections.js';
 import type { QueueEventsOptions } from './options.js';
 import { queueEventsSchema } from './schemas.js';
+import { StreamFeed } from './stream-feed.js';
 import { checkOptions, checkQueueName } from './validate.js';
 
 export interface QueueEvent {
@@ -74,26 +70,13 @@ export interface QueueEventsMap {
   error: [Error];
 }
 
-const BLOCKING_TIMEOUT_MS = 10_000;
-/** How long after its block time a read may stay without an answer before its connection is thrown away. */
-const GRACE_MS = 2_000;
-
 /**
  * Subscribes to what happens in a queue, across processes. Has a connection of its own. A listener that throws is
  * reported as `error`, or as a warning where nobody listens for that, and harms nothing.
  */
 export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDisposable {
   readonly name: string;
-  readonly #options: QueueEventsOptions;
-  readonly #stream: string;
-  readonly #link: CommandLink;
-  #client: Client | undefined;
-  #lastId: string;
-  #running: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
-  readonly #ready: Promise<void>;
-  #markReady: () => void = () => undefined;
-  #markFailed: (error: unknown) => void = () => undefined;
+  readonly #feed: StreamFeed;
 
   /** @throws ConfigError (CMQ-004) */
   constructor(name: string, options: QueueEventsOptions) {
@@ -101,15 +84,20 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     checkQueueName(name);
     checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
-    this.#options = options;
-    this.#stream = queueKeys(name).events;
-    this.#lastId = options.lastEventId ?? '$';
-    this.#link = new CommandLink(options.connection, options);
-    this.#ready = new Promise((resolve, reject) => {
-      this.#markReady = resolve;
-      this.#markFailed = reject;
+    this.#feed = new StreamFeed({
+      link: new CommandLink(options.connection, options),
+      stream: queueKeys(name).events,
+      what: 'events',
+      lastId: options.lastEventId ?? '$',
+      blockMs: options.blockingTimeout,
+      connectTimeoutMs: options.connectTimeoutMs,
+      onEntry: (entry) => {
+        this.#dispatch(entry);
+      },
+      onError: (error) => {
+        this.#report(error);
+      },
     });
-    this.#ready.catch(() => undefined);
     if (options.autorun !== false) {
       queueMicrotask(() => {
         this.run().catch((error: unknown) => {
@@ -124,99 +112,21 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   waitUntilReady(): Promise<void> {
-    return this.#ready;
+    return this.#feed.waitUntilReady();
   }
 
   /** Reads until `close()`. Called again, it returns the same promise. */
   run(): Promise<void> {
-    this.#running ??= this.#closing ? this.#closing : this.#run();
-    return this.#running;
+    return this.#feed.run();
   }
 
   /** Stops reading and closes the connection. Idempotent. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    return this.#feed.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#markReady();
-    if (this.#client) discard(this.#client);
-    if (this.#running) await settlesWithin(this.#running, GRACE_MS);
-    this.#link.release();
-  }
-
-  async #run(): Promise<void> {
-    try {
-      await this.#link.ready();
-      if (this.#lastId === '$') this.#lastId = await this.#newestId();
-    } catch (error) {
-      this.#markFailed(error);
-      if (this.#closing) return;
-      throw error;
-    }
-    this.#markReady();
-    let failures = 0;
-    while (!this.#closing) {
-      try {
-        await this.#read();
-        failures = 0;
-      } catch (error) {
-        if (this.#isClosing()) return;
-        this.#report(error);
-        this.#dropClient();
-        failures += 1;
-        await pause(Math.min(50 * 2 ** failures, 1000));
-      }
-    }
-  }
-
-  /** A separate look at the field: TypeScript does not know that it changes during an await. */
-  #isClosing(): boolean {
-    return this.#closing !== undefined;
-  }
-
-  async #newestId(): Promise<string> {
-    const reply = (await this.#link.call('XREVRANGE', [this.#stream, '+', '-', 'COUNT', 1])) as [
-      string,
-      unknown,
-    ][];
-    return reply[0]?.[0] ?? '0-0';
-  }
-
-  async #read(): Promise<void> {
-    const block = this.#options.blockingTimeout ?? BLOCKING_TIMEOUT_MS;
-    const client = await this.#connected();
-    const reply = await withDeadline(
-      client.callBuffer('XREAD', 'COUNT', 1000, 'BLOCK', block, 'STREAMS', this.#stream, this.#lastId),
-      block + GRACE_MS,
-      () => new ConnectionError(`Redis at ${this.#link.address} did not answer a blocking read of events.`),
-    ).catch((error: unknown) => {
-      throw toConnectionError(error, client, this.#isClosing());
-    });
-    for (const [, entries] of streamsOf(reply)) {
-      for (const entry of entries) {
-        this.#lastId = entry[0].toString();
-        this.#dispatch(entry);
-      }
-    }
-  }
-
-  async #connected(): Promise<Client> {
-    if (!this.#client) {
-      this.#client = this.#link.openBlocking();
-      await connect(this.#client, this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, () => undefined);
-    }
-    return this.#client;
-  }
-
-  #dropClient(): void {
-    if (this.#client) discard(this.#client);
-    this.#client = undefined;
   }
 
   #dispatch(entry: StreamEntry): void {
@@ -308,10 +218,4 @@ function parse(json: string | undefined): unknown {
   } catch {
     return json;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -1,11 +1,11 @@
 import type { QueueKeys } from '../redis/keys.js';
-import type { CommandLink } from './connections.js';
-import { JobFailedError, ShutdownError, WaitForResultTimeoutError } from './errors.js';
+import { CommandLink } from './connections.js';
+import { ENDED_WAITERS_MS, readEnded } from './ended.js';
 import type { QueueOptions, WaitForResultOptions } from './options.js';
 import { decodePayload } from './payload.js';
 import { QueueEvents } from './queue-events.js';
-
-type Outcome = 'completed' | 'dead' | 'closed';
+import { StreamFeed } from './stream-feed.js';
+import { Waits } from './waits.js';
 
 /** Neither of the two where it has not, or nobody remembers. */
 interface Ended {
@@ -21,18 +21,26 @@ interface Wanted {
   reject: (error: unknown) => void;
 }
 
-/** How often to look for a result all the same, in ms: its worker may run with events off. */
+/** How often to look for results all the same, in ms: workers of other makes tell of none in our way. */
 const LOOK_MS = 2_000;
 
-/** Reads stored results, and waits for them woken by the queue's events; subscribes when the first one waits. */
+/**
+ * Reads stored results, and waits for them: says in Redis that somebody waits, and the scripts that end jobs then tell
+ * of it in a stream of its own. Reading all events for the few that matter would cost several times as much.
+ */
 export class ResultReader {
   readonly #queue: string;
   readonly #keys: QueueKeys;
   readonly #link: CommandLink;
   readonly #options: QueueOptions;
-  readonly #waiting = new Map<string, Set<(outcome: Outcome, reason: string) => void>>();
+  readonly #waits: Waits;
   #wanted: Wanted[] = [];
+  /** Waits that have not looked yet. */
+  #fresh: string[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Monotonic ms at which it was said last that somebody waits. */
+  #saidAt = -Infinity;
+  #feed: StreamFeed | undefined;
   #events: QueueEvents | undefined;
 
   constructor(queue: string, keys: QueueKeys, link: CommandLink, options: QueueOptions) {
@@ -40,6 +48,10 @@ export class ResultReader {
     this.#keys = keys;
     this.#link = link;
     this.#options = options;
+    this.#waits = new Waits(queue, () => {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    });
   }
 
   /** Reads of one tick share a round trip. */
@@ -89,101 +101,141 @@ export class ResultReader {
     return reply.map((value) => value ?? undefined);
   }
 
-  async wait(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
-    signal?.throwIfAborted();
-    let stop = (): void => undefined;
-    const ended = new Promise<unknown>((resolve, reject) => {
-      const onEvent = (outcome: Outcome, reason: string): void => {
-        if (outcome === 'completed') resolve(this.get(jobId));
-        else if (outcome === 'closed') reject(new ShutdownError(`Queue "${this.#queue}" was closed.`));
-        else reject(new JobFailedError(`Job ${jobId} of queue "${this.#queue}" failed for good: ${reason}.`));
-      };
-      const onAbort = (): void => {
-        reject(signal?.reason as Error);
-      };
-      const timer = setTimeout(() => {
-        reject(
-          new WaitForResultTimeoutError(
-            `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. It may still run; ` +
-              'or its worker runs without storeResults, or the result has expired.',
-          ),
-        );
-      }, timeoutMs);
-      const waiting = this.#waiting.get(jobId) ?? new Set();
-      waiting.add(onEvent);
-      this.#waiting.set(jobId, waiting);
-      this.#timer ??= setInterval(this.#lookForAll, LOOK_MS);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      stop = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        waiting.delete(onEvent);
-        if (waiting.size === 0) this.#waiting.delete(jobId);
-        if (this.#waiting.size === 0) this.#stopLooking();
-      };
-      // Listening first and looking second: a result that is stored in between is seen by one of the two.
-      this.#subscribe()
-        .then(async () => {
-          const { value, reason } = await this.#read(jobId);
-          if (value) resolve(decodePayload(value));
-          else if (reason !== undefined) onEvent('dead', reason);
-        })
-        .catch(reject);
-    });
-    try {
-      return await ended;
-    } finally {
-      stop();
+  wait(jobId: string, options: WaitForResultOptions): Promise<unknown> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason as Error);
+    this.#timer ??= setInterval(this.#lookForAll, LOOK_MS);
+    // Listening first and looking second: a result that is stored in between is seen by one of the two.
+    if (this.#fresh.push(jobId) === 1) {
+      this.#sayThatSomebodyWaits();
+      this.#listen().then(this.#lookForFresh, this.#refuseFresh);
     }
+    return this.#waits.add(jobId, options);
   }
 
   /** Ends what waits, with a ShutdownError. */
   async close(): Promise<void> {
-    for (const listeners of this.#waiting.values()) for (const listener of listeners) listener('closed', '');
-    this.#stopLooking();
-    await this.#events?.close();
+    this.#waits.close();
+    await Promise.all([this.#feed?.close(), this.#events?.close()]);
   }
 
-  #stopLooking(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  readonly #lookForFresh = (): void => {
+    // At the end of the tick: those who begin to wait in it look together.
+    process.nextTick(() => {
+      const jobIds = this.#takeFresh().filter((jobId) => this.#waits.has(jobId));
+      if (jobIds.length === 0) return;
+      this.#look(jobIds).catch((error: unknown) => {
+        for (const jobId of jobIds) this.#waits.rejected(jobId, error);
+      });
+    });
+  };
+
+  readonly #refuseFresh = (error: unknown): void => {
+    for (const jobId of this.#takeFresh()) this.#waits.rejected(jobId, error);
+  };
+
+  #takeFresh(): string[] {
+    const jobIds = this.#fresh;
+    this.#fresh = [];
+    return jobIds;
   }
 
   readonly #lookForAll = (): void => {
-    const ids = [...this.#waiting.keys()];
-    this.#endsOf(ids).then(
-      (ends) => {
-        ends.forEach(({ value, reason = '' }, index) => {
-          if (!value && reason === '') return;
-          const listeners = this.#waiting.get(ids[index] ?? '') ?? [];
-          for (const listener of listeners) listener(value ? 'completed' : 'dead', reason);
-        });
+    this.#sayThatSomebodyWaits();
+    this.#look(this.#waits.jobIds).then(
+      (found) => {
+        // Not told by the feed: a worker of another make, which only writes events.
+        if (found > 0) this.#followEvents();
       },
       // The next look comes soon, and each wait has a deadline of its own.
       () => undefined,
     );
   };
 
-  #subscribe(): Promise<void> {
-    if (!this.#events) {
+  /** Ends the waits for those that have ended; resolves with how many have. */
+  async #look(jobIds: readonly string[]): Promise<number> {
+    let found = 0;
+    const ends = await this.#endsOf(jobIds);
+    ends.forEach(({ value, reason }, index) => {
+      const jobId = jobIds[index] as string;
+      if (!this.#waits.has(jobId) || (!value && reason === undefined)) return;
+      found += 1;
+      if (value) this.#waits.completed(jobId, () => decodePayload(value));
+      else this.#waits.died(jobId, reason ?? '');
+    });
+    return found;
+  }
+
+  /** Resolves when nothing is missed from now on. */
+  #listen(): Promise<void> {
+    if (!this.#feed) {
       const { connection, connectTimeoutMs } = this.#options;
-      const events = new QueueEvents(this.#queue, {
-        connection,
-        ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+      this.#feed = new StreamFeed({
+        link: new CommandLink(connection, { connectTimeoutMs }),
+        stream: this.#keys.ended,
+        what: 'results',
+        lastId: '$',
+        connectTimeoutMs,
+        onEntry: ([, fields]) => {
+          this.#onEnded(fields);
+        },
+        // It goes on by itself; meanwhile there are the looks.
+        onError: () => undefined,
       });
-      events.on('completed', ({ jobId }) => {
-        for (const listener of this.#waiting.get(jobId) ?? []) listener('completed', '');
-      });
-      events.on('dlq', ({ jobId, reason }) => {
-        for (const listener of this.#waiting.get(jobId) ?? []) listener('dead', reason);
-      });
-      events.on('failed', ({ jobId, failedReason, cancelled = false }) => {
-        if (!cancelled) return;
-        for (const listener of this.#waiting.get(jobId) ?? []) listener('dead', failedReason);
-      });
-      events.on('error', () => undefined);
-      this.#events = events;
+      this.#feed.run().catch(() => undefined);
     }
-    return this.#events.waitUntilReady();
+    return this.#feed.waitUntilReady();
+  }
+
+  /** Not awaited: what is asked next on this connection is answered after it. */
+  #sayThatSomebodyWaits(): void {
+    const now = performance.now();
+    if (now - this.#saidAt < ENDED_WAITERS_MS / 2) return;
+    this.#saidAt = now;
+    this.#link.call('SET', [this.#keys.waiters, 1, 'PX', ENDED_WAITERS_MS]).catch(() => {
+      this.#saidAt = -Infinity;
+    });
+  }
+
+  #onEnded(fields: readonly Buffer[]): void {
+    readEnded(fields, {
+      isAwaited: (jobId) => this.#waits.has(jobId),
+      completed: (jobId, value) => {
+        if (value === 'stored') this.#readStored(jobId);
+        else this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));
+      },
+      died: (jobId, reason) => {
+        this.#waits.died(jobId, reason);
+      },
+    });
+  }
+
+  #readStored(jobId: string): void {
+    this.#read(jobId).then(
+      ({ value }) => {
+        this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));
+      },
+      (error: unknown) => {
+        this.#waits.rejected(jobId, error);
+      },
+    );
+  }
+
+  #followEvents(): void {
+    if (this.#events) return;
+    const { connection, connectTimeoutMs } = this.#options;
+    this.#events = new QueueEvents(this.#queue, {
+      connection,
+      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+    });
+    this.#events.on('completed', ({ jobId }) => {
+      if (this.#waits.has(jobId)) this.#readStored(jobId);
+    });
+    this.#events.on('dlq', ({ jobId, reason }) => {
+      this.#waits.died(jobId, reason);
+    });
+    this.#events.on('failed', ({ jobId, failedReason, cancelled = false }) => {
+      if (cancelled) this.#waits.died(jobId, failedReason);
+    });
+    this.#events.on('error', () => undefined);
   }
 }

@@ -15,6 +15,10 @@ export interface QueueKeys {
   /** The same for one worker: of which of its jobs were cancelled. */
   workerWake(consumerId: string): string;
   readonly promoterLock: string;
+  /** Somebody waits for results; expires. */
+  readonly waiters: string;
+  /** A stream that tells them which jobs have ended: see lua/lib/ended.lua. */
+  readonly ended: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
   result(jobId: string): string;
@@ -43,6 +47,8 @@ export function queueKeys(queue: string): QueueKeys {
     promoterWake: `${prefix}wake:promoter`,
     schedulerWake: `${prefix}wake:scheduler`,
     workerWake: (consumerId) => `${prefix}wake:worker:${consumerId}`,
+    waiters: `${prefix}waiters`,
+    ended: `${prefix}ended`,
     promoterLock: `${prefix}promoter:lock`,
     schedulerLock: `${prefix}scheduler:lock`,
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,

@@ -149,13 +149,13 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'an acknowledgement without the retry',
     'jobs fail and are retried',
     /^lost/,
-    ['lua/retry.lua', /redis\.call\('ZADD', delayed, [^)]*\)?, member\)/, `local _ = member`],
+    ['lua/retry.lua', /redis\.call\('ZADD', delayed, unpack\(scored\)\)/, `local _ = scored`],
   ],
   [
     'a promotion in two steps, of which the second does not happen',
     'jobs are delayed',
     /^lost/,
-    ['lua/promote.lua', /redis\.pcall\('XADD', stream, [^)]*\)/g, `'0-0'`],
+    ['lua/promote.lua', /\bcall\('XADD', stream, [^)]*\)/g, `'0-0'`],
   ],
   [
     'a promotion that does not take the job out of the delayed set',

@@ -1,5 +1,6 @@
-import { expect, it } from 'vitest';
-import { Queue, UnrecoverableError, Worker } from '../../lib/engine/index.js';
+import { once } from 'node:events';
+import { expect, it, vi } from 'vitest';
+import { Queue, UnrecoverableError, Worker, encodePayload } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
@@ -56,4 +57,84 @@ it('a job that has failed for good before anybody waits says so, and no longer w
   isMended = true;
   await queue.replayDlq();
   expect(await job.waitForResult({ timeoutMs: 10_000 })).toBe(41);
+});
+
+it('results of any size, and none, reach who waits for them, and the dead are told with their reason', async () => {
+  const connection = { host: redis.server.host, port: redis.server.port };
+  await using queue = new Queue<number, unknown>('sums', { connection });
+  const results = [
+    undefined,
+    1,
+    'é'.repeat(100),
+    'x'.repeat(300),
+    Buffer.from([0, 255]),
+    new Date(0),
+    2n ** 60n,
+  ];
+  await using worker = new Worker<number, unknown>(
+    'sums',
+    async (job) => {
+      await opened;
+      if (job.data < 0) throw new UnrecoverableError('no');
+      return results[job.data];
+    },
+    { connection: { ...connection }, storeResults: true },
+  );
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const job = async (data: number): Promise<unknown> => (await queue.add('a', data)).waitForResult();
+  const waiting = results.map((_, index) => job(index));
+  const failing = expect(job(-1)).rejects.toMatchObject({ code: 'CMQ-103' });
+  await Promise.all([
+    vi.waitFor(async () => expect(await redis.client.exists('{chasqui:sums}:waiters')).toBe(1)),
+    vi.waitFor(() => expect(worker.health().running).toBe(results.length + 1)),
+  ]);
+  open();
+  expect(await Promise.all(waiting)).toEqual(results);
+  await failing;
+});
+
+it('nobody is told of results where nobody waits', async () => {
+  const connection = { host: redis.server.host, port: redis.server.port };
+  await using queue = new Queue<number, number>('sums', { connection });
+  await using worker = new Worker<number, number>('sums', (job) => job.data, {
+    connection,
+    storeResults: true,
+  });
+  const completed = once(worker, 'completed');
+  await queue.add('a', 1);
+  await completed;
+  expect(await redis.client.exists('{chasqui:sums}:ended')).toBe(0);
+});
+
+it('a worker of another make, which stores results and only writes events, is heard too', async () => {
+  const connection = { host: redis.server.host, port: redis.server.port };
+  await using queue = new Queue<number, number>('sums', { connection });
+  const ends = async (id: string, result: number): Promise<void> => {
+    await redis.client.set(`{chasqui:sums}:result:${id}`, encodePayload(result));
+    await redis.client.xadd(
+      '{chasqui:sums}:events',
+      '*',
+      'e',
+      'completed',
+      'id',
+      id,
+      'ts',
+      '0',
+      'attempt',
+      '1',
+    );
+  };
+  const looked = async (): Promise<void> =>
+    expect(await redis.client.info('commandstats')).toMatch(/cmdstat_mget:calls=[1-9]/);
+  // The first is found by looking once more, which tells that events must be followed. The second may come before
+  // they are. The others come sooner than the next look, so it is the event that wakes.
+  for (const timeoutMs of [30_000, 30_000, 1_500, 1_500]) {
+    const job = await queue.add('a', timeoutMs);
+    await redis.client.config('RESETSTAT');
+    const result = job.waitForResult({ timeoutMs });
+    await vi.waitFor(looked);
+    await ends(job.id, timeoutMs);
+    expect(await result).toBe(timeoutMs);
+  }
 });

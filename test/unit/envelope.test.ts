@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
   decodeEnvelope,
-  encodeDelayedMember,
   encodeEnvelope,
   envelopeBound,
   withAttempt,
+  writeDelayedMember,
   writeEnvelope,
 } from '../../lib/engine/envelope.js';
 import type { Envelope } from '../../lib/engine/envelope.js';
@@ -230,7 +230,13 @@ describe('withAttempt', () => {
 });
 
 describe('the delayed member', () => {
-  const job = encodeEnvelope(base);
+  const job = encodeEnvelope({ ...base, attempt: 0 });
+  // As in a reply: with other bytes around it.
+  const at = { source: Buffer.concat([hex('ff ff'), job, hex('ff')]), from: 2, to: 2 + job.length };
+  const member = (name: string, attempt: number): string => {
+    const buffer = Buffer.alloc(Buffer.byteLength(name) + job.length + 13 + 3);
+    return buffer.subarray(3, writeDelayedMember(buffer, 3, name, at, attempt)).toString('hex');
+  };
 
   test.each([
     ['welcome', `07000000 ${ascii('welcome')}`],
@@ -238,8 +244,11 @@ describe('the delayed member', () => {
     ['ñ', '02000000 c3b1'],
     ['x'.repeat(256), `00010000 ${ascii('x'.repeat(256))}`],
   ])('begins with the length of the name, little-endian: %j', (name, front) => {
-    expect(encodeDelayedMember(name, job).toString('hex')).toBe(
-      Buffer.concat([hex(front), job]).toString('hex'),
-    );
+    expect(member(name, 0)).toBe(Buffer.concat([hex(front), job]).toString('hex'));
+  });
+
+  test.each([1, 200, 70_000])('carries the attempt it is given: %i', (attempt) => {
+    const again = encodeEnvelope({ ...base, attempt });
+    expect(member('a', attempt)).toBe(Buffer.concat([hex('01000000 61'), again]).toString('hex'));
   });
 });

@@ -10,7 +10,7 @@ class Gate {
   #settle: ((error?: Error) => void)[] = [];
   readonly lane: Lane<number>;
 
-  constructor(most = 100) {
+  constructor(most = 100, calls = 1) {
     this.lane = new Lane<number>(
       most,
       (batch, retried) => {
@@ -25,6 +25,7 @@ class Gate {
       (error) => {
         this.errors.push(error);
       },
+      calls,
     );
   }
 
@@ -139,5 +140,32 @@ describe('a lane', () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(gate.calls.length).toBe(1);
     await gate.lane.idle();
+  });
+
+  test('with several calls at once: full batches do not wait for each other, the rest waits for the last of them', async () => {
+    const gate = new Gate(2, 3);
+    const { lane, calls } = gate;
+    for (let i = 1; i <= 9; i += 1) lane.push(i);
+    await tick();
+    expect(calls.map(({ batch }) => batch)).toEqual([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
+    expect(lane.size).toBe(9);
+    await gate.pass();
+    expect(calls.map(({ batch }) => batch).slice(3)).toEqual([[7, 8]]);
+    lane.push(10);
+    await gate.pass();
+    expect(calls.map(({ batch }) => batch).slice(4)).toEqual([[9, 10]]);
+    const idle = lane.idle();
+    lane.push(11);
+    await tick();
+    expect(calls).toHaveLength(5);
+    for (let i = 0; i < 3; i += 1) await gate.pass();
+    expect(calls[5]?.batch).toEqual([11]);
+    await gate.pass();
+    await idle;
+    expect(lane.size).toBe(0);
   });
 });

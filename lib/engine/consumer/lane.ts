@@ -7,7 +7,10 @@ export class Lane<T> {
   readonly #commit: (batch: T[], retried: boolean) => Promise<void>;
   readonly #onError: (error: unknown) => void;
   #queue: T[] = [];
+  readonly #calls: number;
+  /** Items, and calls, under way. */
   #active = 0;
+  #underWay = 0;
   #scheduled = false;
   #failures = 0;
   #abandoned = false;
@@ -16,13 +19,16 @@ export class Lane<T> {
   /**
    * @param most   items of one call
    * @param commit must bear being called again with the same batch: `retried` is true then
+   * @param calls  how many may be under way at once; from the second on only with full batches
    */
   constructor(
     most: number,
     commit: (batch: T[], retried: boolean) => Promise<void>,
     onError: (error: unknown) => void,
+    calls = 1,
   ) {
     this.#most = most;
+    this.#calls = calls;
     this.#commit = commit;
     this.#onError = onError;
   }
@@ -35,7 +41,7 @@ export class Lane<T> {
   push(item: T): void {
     if (this.#abandoned) return;
     this.#queue.push(item);
-    if (this.#scheduled || this.#active > 0) return;
+    if (this.#scheduled || !this.#isReady()) return;
     this.#scheduled = true;
     process.nextTick(this.#flush);
   }
@@ -57,12 +63,19 @@ export class Lane<T> {
 
   readonly #flush = (): void => {
     this.#scheduled = false;
-    if (this.#active > 0 || this.#queue.length === 0) return;
-    const batch = this.#queue.length <= this.#most ? this.#queue : this.#queue.slice(0, this.#most);
-    this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#most);
-    this.#active = batch.length;
-    void this.#run(batch);
+    while (this.#isReady()) {
+      const batch = this.#queue.length <= this.#most ? this.#queue : this.#queue.slice(0, this.#most);
+      this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#most);
+      this.#active += batch.length;
+      this.#underWay += 1;
+      void this.#run(batch);
+    }
   };
+
+  #isReady(): boolean {
+    if (this.#underWay === 0) return this.#queue.length > 0;
+    return this.#underWay < this.#calls && this.#queue.length >= this.#most;
+  }
 
   async #run(batch: T[]): Promise<void> {
     let retried = false;
@@ -79,7 +92,8 @@ export class Lane<T> {
         await pause(Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000));
       }
     }
-    this.#active = 0;
+    this.#active -= batch.length;
+    this.#underWay -= 1;
     this.#flush();
     if (this.size === 0) this.#wakeIdle();
   }

@@ -1,9 +1,9 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
-import { encodeDelayedMember, withAttempt } from '../envelope.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
+import { packCompletions, packRetries } from './frames.js';
 import { Lane } from './lane.js';
 import { detailOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
@@ -42,6 +42,9 @@ export interface SettlerHooks {
   error: (error: unknown) => void;
 }
 
+/** Full batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
+const RETRY_CALLS = 4;
+
 /** Commits outcomes: acknowledges, schedules retries, dead-letters; each kind in batches of its own. */
 export class Settler {
   readonly #link: CommandLink;
@@ -67,6 +70,7 @@ export class Settler {
       settings.retryInflight,
       (batch, again) => this.#retry(batch, again),
       hooks.error,
+      RETRY_CALLS,
     );
     this.#deaths = new Lane(settings.dlqInflight, (batch, again) => this.#bury(batch, again), hooks.error);
     this.#cancellations = new Lane(
@@ -138,15 +142,16 @@ export class Settler {
   }
 
   async #retry(batch: Retried[], again: boolean): Promise<void> {
+    const { eventsCap } = this.#settings;
     const fresh = unannouncedFirst(batch, deliveryOf);
     const args = this.#header(batch.map(deliveryOf), fresh);
-    args.push(this.#settings.eventsCap);
-    for (const { delivery, outcome } of batch) {
-      const { entryId, jobId, name, attempt, durationUs } = delivery;
-      const job = withAttempt(delivery.bytes as Buffer, attempt);
-      args.push(entryId, jobId, name, attempt, durationUs, detailOf(outcome.error), outcome.backoffMs);
-      args.push(encodeDelayedMember(name, job), delivery.uniqueMs === undefined ? '' : '1');
-    }
+    const { frames, names, large } = packRetries(
+      batch.map(({ delivery, outcome }) => {
+        return { delivery, reason: detailOf(outcome.error), backoffMs: outcome.backoffMs };
+      }),
+      eventsCap > 0,
+    );
+    args.push(eventsCap, frames, names.length, ...names, ...large);
     const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
     const cancelled = new Set(lost.map((index) => -index));
     this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }, index) => {
@@ -224,63 +229,6 @@ export class Settler {
       else this.#hooks.lost(of(item));
     });
   }
-}
-
-/**
- * The frames of lua/complete.lua. One buffer for the batch: an argument for each value would cost the client more than
- * all else that it does for a job.
- */
-function packCompletions(batch: readonly Delivery[], events: boolean): { frames: Buffer; names: string[] } {
-  let bound = 0;
-  for (const { idTo, idFrom, jobId } of batch)
-    bound += idTo - idFrom + 1 + (events ? jobId.length * 3 + 40 : 0);
-  const frames = Buffer.allocUnsafe(bound);
-  const names: string[] = [];
-  let lastName: string | undefined;
-  let lastIndex = 0;
-  let at = 0;
-  for (const delivery of batch) {
-    at = writeEntryId(frames, at, delivery);
-    if (!events) continue;
-    at = writeJobId(frames, at, delivery.jobId);
-    // Most jobs in a row have the same name.
-    if (delivery.name !== lastName) {
-      lastName = delivery.name;
-      lastIndex = names.indexOf(lastName);
-      if (lastIndex < 0) lastIndex = names.push(lastName) - 1;
-    }
-    frames[at++] = lastIndex >>> 8;
-    frames[at++] = lastIndex;
-    at = writeDecimal(frames, at, delivery.attempt);
-    at = writeDecimal(frames, at, delivery.durationUs);
-  }
-  return { frames: frames.subarray(0, at), names };
-}
-
-function writeEntryId(to: Buffer, at: number, { idSource, idFrom, idTo }: Delivery): number {
-  to[at++] = idTo - idFrom;
-  for (let i = idFrom; i < idTo; i++) to[at++] = idSource[i] as number;
-  return at;
-}
-
-function writeJobId(to: Buffer, at: number, id: string): number {
-  const length = to.write(id, at + 2);
-  to[at] = length >>> 8;
-  to[at + 1] = length;
-  return at + 2 + length;
-}
-
-/** A whole number in decimal, behind its length in one byte. */
-function writeDecimal(to: Buffer, at: number, value: number): number {
-  let digits = 1;
-  for (let bound = 10; bound <= value; bound *= 10) digits += 1;
-  to[at] = digits;
-  let left = value;
-  for (let i = at + digits; i > at; i--) {
-    to[i] = 0x30 + (left % 10);
-    left = Math.floor(left / 10);
-  }
-  return at + 1 + digits;
 }
 
 function deliveryOf({ delivery }: { delivery: Delivery }): Delivery {

@@ -57,6 +57,30 @@ describe('the number of attempts', () => {
     expect(seen).toEqual(Array(3).fill({ id, name: 'send', data: { to: 'ada' }, opts: options, timestamp }));
   });
 
+  test('many that fail together come back as they were: small and large, named or not, with ids of their own', async () => {
+    const COUNT = 300;
+    const data = (index: number): string => String(index).padEnd(index % 3 === 0 ? 6_000 : 10, 'é');
+    const seen = new Map<string, unknown>();
+    const worker = redis.worker(
+      (job) => {
+        if (job.attemptsMade === 1) fail();
+        seen.set(job.id, [job.name, job.data, job.attemptsMade]);
+      },
+      { concurrency: COUNT },
+    );
+    const done = take(worker, 'completed', COUNT);
+    const jobs = await redis.queue().addBulk(
+      Array.from({ length: COUNT }, (_, index) => ({
+        name: ['', 'send', 'ñ'][index % 4] ?? 'other',
+        data: data(index),
+        opts: index % 5 === 0 ? { jobId: `mine-${String(index)}` } : {},
+      })),
+    );
+    await done;
+    expect(seen).toEqual(new Map(jobs.map(({ id, name }, index) => [id, [name, data(index), 2]])));
+    expect(await redis.client.keys('*didx*')).toEqual([]);
+  });
+
   test('other jobs run while one waits for its retry', async () => {
     const order: unknown[] = [];
     const worker = redis.worker(

@@ -1,0 +1,146 @@
+import type { Client } from '../redis/client.js';
+import { discard } from '../redis/client.js';
+import { settlesWithin, withDeadline } from '../redis/deadline.js';
+import { streamsOf } from '../redis/replies.js';
+import type { StreamEntry } from '../redis/replies.js';
+import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js';
+import type { CommandLink } from './connections.js';
+import { ConnectionError } from './errors.js';
+
+export interface StreamFeedSettings {
+  link: CommandLink;
+  stream: string;
+  /** What it carries, for messages. */
+  what: string;
+  /** The entry after which to begin; `$` = the newest there is at the start. */
+  lastId: string;
+  blockMs?: number | undefined;
+  connectTimeoutMs?: number | undefined;
+  onEntry: (entry: StreamEntry) => void;
+  onError: (error: unknown) => void;
+}
+
+const BLOCK_MS = 10_000;
+/** How long after its block time a read may stay without an answer before its connection is thrown away. */
+const GRACE_MS = 2_000;
+
+/** Follows a stream that is written for any number of readers, on a connection of its own, from one entry to the next. */
+export class StreamFeed {
+  readonly #settings: StreamFeedSettings;
+  #client: Client | undefined;
+  #lastId: string;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #ready: Promise<void>;
+  #markReady: () => void = () => undefined;
+  #markFailed: (error: unknown) => void = () => undefined;
+
+  constructor(settings: StreamFeedSettings) {
+    this.#settings = settings;
+    this.#lastId = settings.lastId;
+    this.#ready = new Promise((resolve, reject) => {
+      this.#markReady = resolve;
+      this.#markFailed = reject;
+    });
+    this.#ready.catch(() => undefined);
+  }
+
+  /** Resolves when the starting point is fixed: no later entry is missed. */
+  waitUntilReady(): Promise<void> {
+    return this.#ready;
+  }
+
+  /** Reads until `close()`. Called again, it returns the same promise. */
+  run(): Promise<void> {
+    this.#running ??= this.#closing ? this.#closing : this.#run();
+    return this.#running;
+  }
+
+  /** Stops reading, closes the connection and gives the link up. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#markReady();
+    if (this.#client) discard(this.#client);
+    if (this.#running) await settlesWithin(this.#running, GRACE_MS);
+    this.#settings.link.release();
+  }
+
+  async #run(): Promise<void> {
+    const { link, onError } = this.#settings;
+    try {
+      await link.ready();
+      if (this.#lastId === '$') this.#lastId = await this.#newestId();
+    } catch (error) {
+      this.#markFailed(error);
+      if (this.#closing) return;
+      throw error;
+    }
+    this.#markReady();
+    let failures = 0;
+    while (!this.#closing) {
+      try {
+        await this.#read();
+        failures = 0;
+      } catch (error) {
+        if (this.#isClosing()) return;
+        onError(error);
+        this.#dropClient();
+        failures += 1;
+        await pause(Math.min(50 * 2 ** failures, 1000));
+      }
+    }
+  }
+
+  /** A separate look at the field: TypeScript does not know that it changes during an await. */
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #newestId(): Promise<string> {
+    const { link, stream } = this.#settings;
+    const reply = (await link.call('XREVRANGE', [stream, '+', '-', 'COUNT', 1])) as [string, unknown][];
+    return reply[0]?.[0] ?? '0-0';
+  }
+
+  async #read(): Promise<void> {
+    const { link, stream, what, blockMs = BLOCK_MS, onEntry } = this.#settings;
+    const client = await this.#connected();
+    const reply = await withDeadline(
+      client.callBuffer('XREAD', 'COUNT', 1000, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId),
+      blockMs + GRACE_MS,
+      () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
+    ).catch((error: unknown) => {
+      throw toConnectionError(error, client, this.#isClosing());
+    });
+    for (const [, entries] of streamsOf(reply)) {
+      for (const entry of entries) {
+        this.#lastId = entry[0].toString();
+        onEntry(entry);
+      }
+    }
+  }
+
+  async #connected(): Promise<Client> {
+    if (!this.#client) {
+      const { link, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#settings;
+      this.#client = link.openBlocking();
+      await connect(this.#client, connectTimeoutMs, () => undefined);
+    }
+    return this.#client;
+  }
+
+  #dropClient(): void {
+    if (this.#client) discard(this.#client);
+    this.#client = undefined;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}

@@ -1,0 +1,110 @@
+import { JobFailedError, ShutdownError, WaitForResultTimeoutError } from './errors.js';
+import type { WaitForResultOptions } from './options.js';
+
+interface Wait {
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+  /** Takes its timer and its listener away. */
+  stop: () => void;
+}
+
+/** Who waits for which job, until it has ended or their patience has. */
+export class Waits {
+  readonly #queue: string;
+  readonly #byJob = new Map<string, Wait[]>();
+  readonly #onIdle: () => void;
+
+  /** @param onIdle nobody waits any more */
+  constructor(queue: string, onIdle: () => void) {
+    this.#queue = queue;
+    this.#onIdle = onIdle;
+  }
+
+  /** The jobs that somebody waits for. */
+  get jobIds(): string[] {
+    return [...this.#byJob.keys()];
+  }
+
+  has(jobId: string): boolean {
+    return this.#byJob.has(jobId);
+  }
+
+  add(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#giveUp(
+          jobId,
+          wait,
+          new WaitForResultTimeoutError(
+            `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. It may still run; ` +
+              'or its worker runs without storeResults, or the result has expired.',
+          ),
+        );
+      }, timeoutMs);
+      const onAbort = (): void => {
+        this.#giveUp(jobId, wait, signal?.reason);
+      };
+      const stop = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const wait: Wait = { resolve, reject, stop };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const waits = this.#byJob.get(jobId);
+      if (waits) waits.push(wait);
+      else this.#byJob.set(jobId, [wait]);
+    });
+  }
+
+  /** The job has completed; `value` tells with what, or throws where that cannot be read. */
+  completed(jobId: string, value: () => unknown): void {
+    this.#settle(jobId, ({ resolve, reject }) => {
+      try {
+        resolve(value());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  }
+
+  /** The job has become a dead letter. */
+  died(jobId: string, reason: string): void {
+    this.rejected(
+      jobId,
+      new JobFailedError(`Job ${jobId} of queue "${this.#queue}" failed for good: ${reason}.`),
+    );
+  }
+
+  rejected(jobId: string, error: unknown): void {
+    this.#settle(jobId, ({ reject }) => {
+      reject(error);
+    });
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const jobId of this.jobIds) {
+      this.rejected(jobId, new ShutdownError(`Queue "${this.#queue}" was closed.`));
+    }
+  }
+
+  #settle(jobId: string, settle: (wait: Wait) => void): void {
+    const waits = this.#byJob.get(jobId);
+    if (!waits) return;
+    this.#byJob.delete(jobId);
+    for (const wait of waits) {
+      wait.stop();
+      settle(wait);
+    }
+    if (this.#byJob.size === 0) this.#onIdle();
+  }
+
+  #giveUp(jobId: string, wait: Wait, error: unknown): void {
+    const others = (this.#byJob.get(jobId) ?? []).filter((one) => one !== wait);
+    if (others.length > 0) this.#byJob.set(jobId, others);
+    else this.#byJob.delete(jobId);
+    wait.stop();
+    wait.reject(error);
+    if (this.#byJob.size === 0) this.#onIdle();
+  }
+}
