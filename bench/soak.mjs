@@ -30,10 +30,12 @@ async function soak() {
   const server = await startServer({ slowCalls: false });
   try {
     const result = await runSoak(server, { rate, json, ...times }, interruption.signal);
-    const rows = judge(result.samples, times.warmUpMs);
+    const rows = judge(result.samples, times);
+    const grown = rows.filter(({ judged, grows }) => judged && grows).map(({ title }) => title);
+    const wrong = result.checks.filter(({ ok }) => !ok).map(({ title }) => title);
     const report = {
       date: new Date().toISOString().slice(0, 10),
-      verdict: verdictOf(rows, result.checks),
+      verdict: verdictOf(grown, wrong, rows),
       rate,
       ranMs: Math.round(result.ranMs),
       warmUpMs: times.warmUpMs,
@@ -58,20 +60,17 @@ async function soak() {
     const folder = interrupted ? undefined : reportFolder();
     if (folder) await writeSoak(folder, report, grids);
     if (interrupted) process.exitCode = INTERRUPTED;
-    else if (!isSound(rows, result.checks)) process.exitCode = 1;
+    else if (grown.length + wrong.length > 0) process.exitCode = 1;
   } finally {
     await server.stop();
   }
 }
 
-function isSound(rows, checks) {
-  return rows.every(({ grows }) => !grows) && checks.every(({ ok }) => ok);
-}
-
-function verdictOf(rows, checks) {
-  const grown = rows.filter(({ grows }) => grows).map(({ title }) => title);
-  const wrong = checks.filter(({ ok }) => !ok).map(({ title }) => title);
-  if (grown.length + wrong.length === 0) return 'Nothing grew, nothing was lost, nothing ran too often.';
+function verdictOf(grown, wrong, rows) {
+  if (grown.length + wrong.length === 0) {
+    const growth = rows.every(({ judged }) => judged) ? 'Nothing grew, nothing' : 'Nothing';
+    return `${growth} was lost, nothing ran too often.`;
+  }
   return [
     ...(grown.length > 0 ? [`Grew: ${grown.join(', ')}.`] : []),
     ...(wrong.length > 0 ? [`Wrong: ${wrong.join(', ')}.`] : []),

@@ -4,7 +4,7 @@ export const HELP = `Runs a mixed load for a long time, and looks whether anythi
 
   npm run soak -- [options]
 
-  --minutes N    how long (default 60); less than 10 is for trying it out: little can be seen to grow
+  --minutes N    how long (default 60); in less than 6 only the jobs are counted: growth cannot be judged
   --rate N       jobs a second (default 500)
   --out DIR      where the report goes (default: bench/, and only for a run of an hour or more)
   --json         print the report as JSON and nothing else

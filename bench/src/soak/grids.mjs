@@ -12,9 +12,14 @@ export function growthGrid(rows) {
       show(row, row.last),
       `${row.perHour > 0 ? '+' : ''}${show(row, row.perHour)}`,
       show(row, row.allowed),
-      row.grows ? '✗ grows' : '✓ ok',
+      verdictOf(row),
     ]),
   };
+}
+
+function verdictOf({ judged, grows }) {
+  if (!judged) return 'too short';
+  return grows ? '✗ grows' : '✓ ok';
 }
 
 /** @returns {Grid} */

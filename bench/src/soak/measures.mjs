@@ -26,27 +26,31 @@ const SERVER = {
   delayed: { title: 'delayed jobs', show: whole, bound: { least: 50, share: 0.15 } },
 };
 
+/** Fewer samples say nothing about a trend. */
+const FEWEST = 3;
+const UNKNOWN = { first: NaN, last: NaN, perHour: NaN, allowed: NaN, grows: false };
+
 export const PROCESSES = ['producer', 'worker', 'listener'];
 const MEASURES = { ...Object.fromEntries(PROCESSES.map((name) => [name, PROCESS])), redis: SERVER };
 
 /**
  * @param {readonly { at: number }[]} samples
- * @param {number} warmUpMs samples before it are not judged
+ * @param {{ warmUpMs: number, judged: boolean }} times samples of the warm-up are left out of a run that is judged
  */
-export function judge(samples, warmUpMs) {
-  const judged = samples.filter(({ at }) => at >= warmUpMs);
+export function judge(samples, { warmUpMs, judged }) {
+  const counted = judged ? samples.filter(({ at }) => at >= warmUpMs) : samples;
   return Object.entries(MEASURES).flatMap(([who, measures]) =>
-    Object.entries(measures).map(([key, { title, bound }]) => ({
-      who,
-      key,
-      title: `${who === 'redis' ? 'Redis' : who}: ${title}`,
-      ...(judged.length === 0
-        ? { first: NaN, last: NaN, perHour: NaN, allowed: NaN, grows: false }
-        : trendOf(
-            judged.map((sample) => ({ at: sample.at, value: sample[who][key] })),
-            bound,
-          )),
-    })),
+    Object.entries(measures).map(([key, { title, bound }]) => {
+      const values = counted.map((sample) => ({ at: sample.at, value: sample[who][key] }));
+      const trend = values.length < FEWEST ? UNKNOWN : trendOf(values, bound);
+      return {
+        who,
+        key,
+        title: `${who === 'redis' ? 'Redis' : who}: ${title}`,
+        ...trend,
+        judged: judged && values.length >= FEWEST,
+      };
+    }),
   );
 }
 

@@ -11,6 +11,8 @@ export const LEASE_MS = 10_000;
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+/** The longest that anything is kept is two minutes: the answers to adds that found a duplicate. */
+const WARM_UP_MS = 3 * MINUTE;
 
 /** The times of a run; a short one does the same things more often. */
 export function timesOf(minutes) {
@@ -18,8 +20,10 @@ export function timesOf(minutes) {
   const within = (least, value, most) => Math.round(Math.min(most, Math.max(least, value)));
   return {
     runMs,
-    /** Caches, compiled code and capped histories have their size after it. */
-    warmUpMs: Math.max(runMs / 10, Math.min(3 * MINUTE, runMs * 0.4)),
+    /** Caches, compiled code, capped histories and whatever expires have their size after it. */
+    warmUpMs: Math.max(runMs / 10, WARM_UP_MS),
+    /** What has grown is judged only where most of the run comes after that. */
+    judged: runMs >= 2 * WARM_UP_MS,
     sampleMs: within(SECOND, runMs / 60, 15 * SECOND),
     /** A worker closes and another takes its place, in the same process. */
     restartMs: within(5 * SECOND, runMs / 10, MINUTE),

@@ -10,7 +10,7 @@ const END_SHARE = 0.1;
  * How a value has developed. The slope is Theil's and Sen's: the median of the slopes between all pairs of samples,
  * which single peaks do not move.
  *
- * @param {readonly { at: number, value: number }[]} samples at: ms
+ * @param {readonly { at: number, value: number }[]} samples at least two; at: ms
  * @param {{ least: number, share: number }} bound how much it may rise: so much, or this share of the first value
  */
 export function trendOf(samples, { least, share }) {
@@ -19,8 +19,6 @@ export function trendOf(samples, { least, share }) {
   const first = median(values.slice(0, edge));
   const last = median(values.slice(-edge));
   const allowed = Math.max(least, share * first);
-  if (samples.length < 3) return { first, last, perHour: NaN, allowed, grows: false };
-
   const slopes = [];
   let order = 0;
   for (let later = 1; later < samples.length; later += 1) {
