@@ -8,7 +8,7 @@ import { costsOf, printCommands, printProfiles } from './src/details.mjs';
 import { describeMachine, versions } from './src/machine.mjs';
 import { measureNative, sharesOf } from './src/native.mjs';
 import { drawOnScreen } from './src/report/screen.mjs';
-import { comparison, costs, growth, nest, shares } from './src/report/tables.mjs';
+import { comparison, costs, growth, nest, shares, unused } from './src/report/tables.mjs';
 import { writeReport } from './src/report/write.mjs';
 import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
@@ -75,8 +75,12 @@ function gridsOf(report, variants) {
   return {
     comparison: comparison(inGroup('main'), usual),
     nest: nest(inGroup('nest')),
-    costs: costs(report.costs, variants),
+    costs: costs(
+      report.costs,
+      variants.filter((name) => name !== 'oursPart'),
+    ),
     growth: growth(inGroup('growth'), usual),
+    unused: unused(inGroup('unused')),
     shares: shares(report.shares, usual),
   };
 }

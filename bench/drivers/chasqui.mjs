@@ -21,7 +21,7 @@ export function openDriver({ port, events = true }) {
       return new Queue(name, { connection, ...announce });
     },
 
-    async worker(name, handler, { concurrency, storeResults = false }) {
+    async worker(name, handler, { concurrency, storeResults = false, more }) {
       const results = storeResults ? { storeResults } : {};
       const worker = new Worker(name, handler, {
         connection,
@@ -29,11 +29,13 @@ export function openDriver({ port, events = true }) {
         autorun: false,
         ...results,
         ...announce,
+        ...more,
       });
       worker.on('error', fail);
       return {
         start: () => void worker.run().catch(fail),
         close: () => worker.close(),
+        health: () => worker.health(),
       };
     },
 

@@ -24,7 +24,7 @@ export interface Driver {
   worker(
     name: string,
     handler: (job: BenchJob) => Promise<unknown>,
-    options: { concurrency: number; storeResults?: boolean },
+    options: { concurrency: number; storeResults?: boolean; part?: string },
   ): Promise<BenchWorker>;
   isFirstAttempt(job: BenchJob): boolean;
   /** Options of a job that is tried twice, the second time after 1 ms. */

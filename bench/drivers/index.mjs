@@ -2,15 +2,16 @@
  * The columns of the report. `peer` and `ours` are the pair whose ratio has a target; `peerTuned` and `oursQuiet` say
  * what each side gains by its settings.
  *
- * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest'} VariantName
+ * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest' | 'oursPart'} VariantName
  */
 export const VARIANTS = {
   peer: { title: 'BullMQ defaults', driver: './bullmq.mjs', options: {} },
   ours: { title: 'chasqui defaults', driver: './chasqui.mjs', options: {} },
   peerTuned: { title: 'BullMQ tuned', driver: './bullmq.mjs', options: { tuned: true } },
   oursQuiet: { title: 'chasqui, no events', driver: './chasqui.mjs', options: { events: false } },
-  /** Takes part only where a scenario asks for it. */
+  /** These take part only where a scenario asks for them. */
   oursNest: { title: 'chasqui in Nest', driver: './nest.mjs', options: {} },
+  oursPart: { title: 'chasqui, one part changed', driver: './parts.mjs', options: {} },
 };
 
 /** What a scenario measures that does not say. */

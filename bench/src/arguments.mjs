@@ -8,7 +8,7 @@ export const HELP = `Compares nestjs-chasqui with BullMQ on a private Redis serv
   --list            print the names of the scenarios
   --rounds N        rounds, each of which measures every side once (default 5; with --quick 2)
   --quick           fewer rounds and fewer jobs: for use while working, not for quoting
-  --only LIST       sides, by comma: peer, ours, peerTuned, oursQuiet, oursNest (default all)
+  --only LIST       sides, by comma: peer, ours, peerTuned, oursQuiet, oursNest, oursPart (default all)
   --profile DIR     write a CPU profile of every measured process to DIR, and print what costs most
   --commands        print what each side asked of the server
   --out DIR         where the report goes (default: bench/, and only for a full run)

@@ -13,9 +13,10 @@ const CHUNKS_AT_ONCE = 10;
  * @param {number} options.concurrency
  * @param {(context: object) => object | undefined} [options.jobOptions]
  * @param {(context: object) => (job: object) => Promise<unknown>} [options.handler]
+ * @param {(context: object) => object} [options.workerOptions] more of what the driver's worker takes
  * @param {(context: object) => number} [options.backlog] jobs waiting at first, when not all of them are on the clock
  */
-export function consuming({ concurrency, jobOptions, handler, backlog }) {
+export function consuming({ concurrency, jobOptions, handler, workerOptions, backlog }) {
   return {
     exactly: backlog ? undefined : ({ jobs }) => jobs,
 
@@ -26,9 +27,10 @@ export function consuming({ concurrency, jobOptions, handler, backlog }) {
 
     async open(context) {
       const work = handler?.(context);
-      await warmUp(context, { concurrency, work, opts: jobOptions?.(context) });
+      const options = { concurrency, ...workerOptions?.(context) };
+      await warmUp(context, { ...options, work, opts: jobOptions?.(context) });
 
-      const worker = await startable(context, MEASURED, concurrency, work);
+      const worker = await startable(context, MEASURED, options, work);
       return {
         async run() {
           const handled = context.processes === 1 ? worker.handled(context.jobs) : Promise.resolve();
@@ -44,10 +46,10 @@ export function consuming({ concurrency, jobOptions, handler, backlog }) {
 }
 
 /** Adds and works off, again and again, on a queue of its own for each process. */
-export async function warmUp(context, { concurrency, work, opts }) {
+export async function warmUp(context, { work, opts, ...options }) {
   const name = `${WARM_UP}-${process.pid}`;
   const queue = await context.driver.queue(name);
-  const worker = await startable(context, name, concurrency, work);
+  const worker = await startable(context, name, options, work);
   worker.start();
   await untilWarm(context.warmUpMs, async () => {
     for (let turn = 0; turn < CHUNKS_AT_ONCE; turn += 1) await addInBulk(queue, CHUNK, CHUNK, opts);
@@ -57,7 +59,7 @@ export async function warmUp(context, { concurrency, work, opts }) {
   await queue.close();
 }
 
-async function startable({ driver }, name, concurrency, work = async () => undefined) {
+async function startable({ driver }, name, options, work = async () => undefined) {
   let count = 0;
   let target;
   let reached;
@@ -69,7 +71,7 @@ async function startable({ driver }, name, concurrency, work = async () => undef
       if (count === target) reached();
       return value;
     },
-    { concurrency },
+    options,
   );
   return {
     start: worker.start,

@@ -7,9 +7,10 @@ import { median } from './stats.mjs';
 const TOP = 25;
 const COST_KEYS = ['clientCpuUs', 'redisCpuUs', 'stallMs'];
 
-/** Processor time per job, for every scenario that counts jobs. */
+/** Processor time per job, for every scenario that counts jobs, unless it says that this is not to be told. */
 export function costsOf(scenarios, rounds) {
   return scenarios
+    .filter(({ costs = true }) => costs)
     .map(({ name, title }) => ({ scenario: name, title, values: mediansOf(rounds.get(name) ?? []) }))
     .filter(({ values }) => Object.values(values).some(({ clientCpuUs }) => clientCpuUs !== undefined));
 }

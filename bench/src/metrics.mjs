@@ -11,6 +11,8 @@ export const METRICS = {
   p50Ms: { label: 'p50', unit: 'ms', better: 'lower', digits: 3 },
   p99Ms: { label: 'p99', unit: 'ms', better: 'lower', digits: 3 },
   bytesPerJob: { label: '', unit: 'B', better: 'lower', digits: 0 },
+  heapMiB: { label: 'heap after GC', unit: 'MiB', better: 'lower', digits: 2 },
+  peakHeapMiB: { label: 'peak heap', unit: 'MiB', better: 'lower', digits: 1 },
   connections: { label: 'connections', unit: '', better: 'lower', digits: 0 },
   slowestCallMs: { label: 'slowest call', unit: 'ms', better: 'lower', digits: 1 },
   redisMsPerSecond: { label: 'Redis CPU per second', unit: 'ms', better: 'lower', digits: 2 },

@@ -7,13 +7,14 @@ import { median, pairedRatio, spread } from './stats.mjs';
  * @typedef {object} Row one line of a table: one metric of one scenario
  * @property {string} scenario
  * @property {string} title
- * @property {'main' | 'nest' | 'growth'} group
+ * @property {'main' | 'nest' | 'growth' | 'unused'} group
  * @property {string} metric
  * @property {Record<string, number>} medians by variant
  * @property {Record<string, number>} spreads by variant: (max − min) / median
  * @property {Record<string, Ratio>} ratios of each variant to BullMQ's defaults
  * @property {Record<string, Ratio>} tunedRatios of ours to BullMQ tuned
  * @property {Record<string, Ratio>} growth of each variant to the first point of its curve
+ * @property {{ of: string, to: string }} [sides] the variants whose ratio stands as ours, where it is not to BullMQ
  * @property {string} target
  * @property {boolean | undefined} met undefined where there is no target, or nothing to compare
  * @property {boolean | undefined} quietMet
@@ -54,7 +55,10 @@ function rowOf(scenario, metric, rounds) {
       row.tunedRatios[variant] = pairedRatio(all, values.peerTuned);
     if (base[variant]) row.growth[variant] = pairedRatio(all, base[variant]);
   }
-  if (metric.of) row.ratios.ours = pairedRatio(values[metric.of] ?? [], values[metric.to] ?? []);
+  if (metric.of) {
+    row.sides = { of: metric.of, to: metric.to };
+    row.ratios.ours = pairedRatio(values[metric.of] ?? [], values[metric.to] ?? []);
+  }
   return { ...row, ...verdict(metric, row) };
 }
 

@@ -20,6 +20,8 @@ const FILES = [
   'growth-processes',
   'growth-payload',
   'growth-queues',
+  'heap-backlog',
+  'unused',
 ];
 
 /** @returns {Promise<object[]>} */

@@ -5,11 +5,16 @@ const SLOW_US = 500;
 const SLOW_CALLS = 10_000;
 const COMMANDS_OF_A_LOOK = 2;
 
-/** A private server, and a connection to look at it. */
-export async function startServer() {
+/**
+ * A private server, and a connection to look at it.
+ *
+ * @param {{ slowCalls?: boolean }} [options] whether it remembers slow calls, which takes memory
+ */
+export async function startServer({ slowCalls = true } = {}) {
   const { RedisServer } = await import('nestjs-chasqui/testing');
+  const slowerThan = String(slowCalls ? SLOW_US : -1);
   const server = await RedisServer.start({
-    args: ['--slowlog-log-slower-than', String(SLOW_US), '--slowlog-max-len', String(SLOW_CALLS)],
+    args: ['--slowlog-log-slower-than', slowerThan, '--slowlog-max-len', String(SLOW_CALLS)],
   });
   const admin = new Redis({ host: '127.0.0.1', port: server.port, protocol: 2 });
   const info = parseInfo(await admin.info('server'));

@@ -81,6 +81,33 @@ export function growth(rows, variants) {
   };
 }
 
+/** @returns {Grid} a line for each part */
+export function unused(rows) {
+  const keys = ['clientCpuUs', 'redisCpuUs'];
+  const parts = new Set(rows.map(({ scenario }) => scenario));
+  return {
+    head: [
+      'CPU per job, µs',
+      ...['client', 'Redis'].flatMap((who) => [`${who}, without`, 'with', 'ratio']),
+      'target',
+      'met',
+    ],
+    rows: [...parts].map((part) => {
+      const byKey = keys.map((key) => rows.find((row) => row.scenario === part && row.metric === key));
+      return [
+        byKey[0].title.split(':')[0],
+        ...byKey.flatMap(({ metric, medians, sides, ratios }) => [
+          format(metric, medians[sides.to], { unit: false }),
+          format(metric, medians[sides.of], { unit: false }),
+          formatRatio(ratios.ours),
+        ]),
+        byKey[0].target,
+        byKey.map(markOf).join(' ').trim(),
+      ];
+    }),
+  };
+}
+
 /** @returns {Grid} */
 export function costs(costRows, variants) {
   return {
