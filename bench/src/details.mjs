@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VARIANTS } from '../drivers/index.mjs';
-import { topFunctions } from './profile.mjs';
+import { profileName, topFunctions } from './profile.mjs';
 import { median } from './stats.mjs';
 
 const TOP = 25;
@@ -51,7 +51,7 @@ export async function printProfiles(folder, scenarios, variants) {
   const files = await readdir(folder);
   for (const { name } of scenarios) {
     for (const variant of variants) {
-      const file = `${name}.${variant}.0.cpuprofile`;
+      const file = profileName(name, variant, 0);
       if (!files.includes(file)) continue;
       console.log(`\n${name} · ${VARIANTS[variant].title}: self % · with callees % · function`);
       for (const one of await topFunctions(join(folder, file), TOP)) {

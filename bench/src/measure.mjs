@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { profileName } from './profile.mjs';
 import { readServer, resetServer, serverDelta } from './server.mjs';
 
 /** A measurement that takes longer than this has hung. */
@@ -34,7 +35,7 @@ export async function measure(scenario, variant, { admin, port, quick, profileDi
     startChild({
       ...order,
       phase: 'measure',
-      ...(profileDir && { profileFile: join(profileDir, `${scenario.name}.${variant}.${index}.cpuprofile`) }),
+      ...(profileDir && { profileFile: join(profileDir, profileName(scenario.name, variant, index)) }),
     }),
   );
   try {

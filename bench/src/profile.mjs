@@ -5,6 +5,11 @@ import { fileURLToPath } from 'node:url';
 
 const SAMPLING_US = 200;
 
+/** A scenario that is a point of a curve has a slash in its name. */
+export function profileName(scenario, variant, index) {
+  return `${scenario.replaceAll('/', '-')}.${variant}.${index}.cpuprofile`;
+}
+
 /**
  * Profiles this process from now on.
  *
