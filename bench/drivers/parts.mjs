@@ -15,6 +15,7 @@ const noop = () => undefined;
  * any other on.
  */
 export const PARTS = {
+  control: { title: 'nothing (the noise of this table)', options: {} },
   events: { title: 'events', byDefault: true, options: { eventsEnabled: false } },
   listener: { title: 'a `QueueEvents` in another process', attach: startListener },
   results: { title: '`storeResults`, nothing returned', target: NOTHING, options: { storeResults: true } },

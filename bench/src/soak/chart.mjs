@@ -5,6 +5,9 @@ const RIGHT = 12;
 const TOP = 30;
 const GAP = 44;
 const MIB = 2 ** 20;
+const ROUND = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500];
+const RULES = 6;
+/** Minutes between two labels. */
 const STEPS = [1, 2, 5, 10, 15, 20, 30, 60, 120, 240, 480, 1_440];
 
 const PANELS = [
@@ -61,12 +64,12 @@ function drawPanel({ title, series }, samples, x, top, minutes) {
   const most = Math.max(...series.flatMap(({ of }) => samples.map(of))) * 1.15;
   const bottom = top + PANEL;
   const y = (value) => bottom - (value / most) * PANEL;
-  const step = most / 4;
-  const rules = [0, 1, 2, 3].map((index) => {
+  const step = ROUND.find((one) => most / one <= RULES) ?? most / RULES;
+  const rules = Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => {
     const at = y(index * step).toFixed(1);
     return (
       `<line class="grid" x1="${LEFT}" y1="${at}" x2="${WIDTH - RIGHT}" y2="${at}"/>` +
-      `<text x="${LEFT - 6}" y="${Number(at) + 4}" text-anchor="end">${(index * step).toFixed(1)}</text>`
+      `<text x="${LEFT - 6}" y="${Number(at) + 4}" text-anchor="end">${Number((index * step).toFixed(1))}</text>`
     );
   });
   const every = STEPS.find((one) => minutes / one <= 8) ?? STEPS.at(-1);
