@@ -29,9 +29,10 @@ local length = redis.call('XLEN', stream)
 local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 
 if not first_time(calls, sequence, touch) then
-  local said = redis.call('GET', calls .. ':' .. ARGV[1])
-  if said then
-    return cjson.decode(said)
+  local said = redis.call('GET', calls .. ':' .. sequence % 1024)
+  local of, answer = string.match(said or '', '^(%d+) (.*)$')
+  if of == ARGV[1] then
+    return cjson.decode(answer)
   end
   return length
 end
@@ -181,6 +182,6 @@ end
 local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
 if #refused > 0 or #duplicates > 0 then
   -- cjson writes an empty list as {}: read back, it is an empty table again, which is what the reply needs.
-  redis.call('SET', calls .. ':' .. ARGV[1], cjson.encode(reply), 'PX', 120000)
+  redis.call('SET', calls .. ':' .. sequence % 1024, ARGV[1] .. ' ' .. cjson.encode(reply), 'PX', 120000)
 end
 return reply

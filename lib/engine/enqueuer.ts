@@ -68,6 +68,9 @@ export class Enqueuer {
   #pending: Group[] = [];
   #pendingJobs = 0;
   #scheduled = false;
+  /** Calls of `enqueue` that take several of the server. */
+  #large = 0;
+  #wantIdle: (() => void)[] = [];
 
   constructor(link: CommandLink, keys: QueueKeys, settings: EnqueuerSettings) {
     this.#link = link;
@@ -86,8 +89,33 @@ export class Enqueuer {
    */
   enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     if (jobs.length === 0) return Promise.resolve(NONE);
-    if (jobs.length > MAX_JOBS_PER_CALL) return this.#enqueueLarge(jobs);
+    if (jobs.length > MAX_JOBS_PER_CALL) {
+      this.#large += 1;
+      return this.#enqueueLarge(jobs).finally(() => {
+        this.#large -= 1;
+        this.#tellIdle();
+      });
+    }
     return this.#enqueueGroup(jobs, this.#settings.maxStreamLen);
+  }
+
+  /** Resolves when everything that was to be added has been answered. */
+  idle(): Promise<void> {
+    if (this.#isIdle) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wantIdle.push(resolve);
+    });
+  }
+
+  get #isIdle(): boolean {
+    return this.#inFlight === 0 && this.#pending.length === 0 && this.#large === 0;
+  }
+
+  #tellIdle(): void {
+    if (this.#wantIdle.length === 0 || !this.#isIdle) return;
+    const waiting = this.#wantIdle;
+    this.#wantIdle = [];
+    for (const resolve of waiting) resolve();
   }
 
   #enqueueGroup(jobs: readonly NewJob[], maxStreamLen: number): Promise<ReadonlySet<number>> {
@@ -185,6 +213,7 @@ export class Enqueuer {
     }
     this.#inFlight -= 1;
     this.#drain();
+    this.#tellIdle();
   }
 
   /** Why the add does not count as durable, or undefined where it does. */

@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { monotonicFactory } from 'ulid';
+import { incrementBase32, TIME_LEN, ulid } from 'ulid';
 import { RETRY_DEFAULTS, toWireBackoff } from './backoff.js';
 import type { WireRetry } from './envelope.js';
 import type { NewJob } from './enqueuer.js';
@@ -25,7 +25,22 @@ function random(): number {
   return (randomBytes[nextByte++] as number) / 256;
 }
 
-const ulid = monotonicFactory(random);
+let idTime = 0;
+let timePart = '';
+let randomPart = '';
+
+/** ULIDs that ascend within this process, as `monotonicFactory` of ulid makes them; most share their time with the last. */
+function nextUlid(now: number): string {
+  if (now > idTime) {
+    const id = ulid(now, random);
+    idTime = now;
+    timePart = id.slice(0, TIME_LEN);
+    randomPart = id.slice(TIME_LEN);
+    return id;
+  }
+  randomPart = incrementBase32(randomPart);
+  return timePart + randomPart;
+}
 
 export interface JobLimits {
   maxPayloadBytes: number;
@@ -47,7 +62,7 @@ export function toNewJob(
   const payload = encodeWithin(name, data, limits.maxPayloadBytes);
   if (options === undefined) {
     const now = Date.now();
-    return { id: ulid(now), name, payload, createdAtMs: now, attempt: 0 };
+    return { id: nextUlid(now), name, payload, createdAtMs: now, attempt: 0 };
   }
   checkJobOptions(options, limits);
   if (options.repeat !== undefined) {
@@ -55,7 +70,7 @@ export function toNewJob(
   }
   const createdAtMs = options.timestamp ?? Date.now();
   const job: NewJob = {
-    id: options.jobId ?? ulid(),
+    id: options.jobId ?? nextUlid(Date.now()),
     name,
     payload,
     createdAtMs,

@@ -61,8 +61,8 @@ export class ProducerCore {
   /** Adds the jobs, all or none. Resolves with the indices of duplicates. */
   enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     this.assertOpen();
-    if (this.link.isReady) return this.#track(this.#enqueuer.enqueue(jobs));
-    return this.link.ready().then(() => this.#track(this.#enqueuer.enqueue(jobs)));
+    if (this.link.isReady) return this.#enqueuer.enqueue(jobs);
+    return this.link.ready().then(() => this.#enqueuer.enqueue(jobs));
   }
 
   /** Any other work on an open connection; closing waits for it. */
@@ -85,7 +85,7 @@ export class ProducerCore {
 
   async #close(): Promise<void> {
     // Each of them has a deadline of its own.
-    await Promise.allSettled(this.#running);
+    await Promise.allSettled([...this.#running, this.#enqueuer.idle()]);
     await this.results.close();
     this.link.release();
   }
