@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { firstValueFrom, ignoreElements, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { ChasquiClient } from '../../lib/microservices/index.js';
+import { ChasquiClient, ChasquiServer } from '../../lib/microservices/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { useRedis } from '../support/redis.js';
 import { docsPage } from './support/page.js';
@@ -18,6 +18,8 @@ const handle = block<{ app: INestMicroservice }>('Handle messages');
 const hybrid = block<{ app: INestApplication }>('Handle messages', 2);
 const send = block<{ ShopModule: Type }>('Send messages');
 const record = block<{ remind(orders: ChasquiClient, item: string): void }>('Send messages', 2);
+
+const cancelling = block<{ RatesController: Type }>('What retries mean for a request');
 
 const apps: { close(): Promise<unknown> }[] = [];
 
@@ -119,4 +121,36 @@ it('a hybrid application handles messages and serves HTTP', async () => {
   const { id } = await firstValueFrom(client.emit('order.placed', { item: 'olives' }));
   await waitForJob(queue, id, 'completed');
   expect(await (await fetch(`${await listening(app)}/packed`)).json()).toEqual(['olives']);
+});
+
+it('a request whose caller leaves ends what its handler waits for', async () => {
+  const { RatesController } = await cancelling();
+  let reached: (signal: AbortSignal) => void = () => undefined;
+  const asked = new Promise<AbortSignal>((resolve) => {
+    reached = resolve;
+  });
+  vi.stubGlobal('fetch', (_url: string, { signal }: { signal: AbortSignal }) => {
+    reached(signal);
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => {
+        reject(signal.reason as Error);
+      });
+    });
+  });
+  const options = { queue: 'rates', connection: redis.connection };
+  const server = await NestFactory.createMicroservice(
+    { module: class {}, controllers: [RatesController] },
+    { strategy: new ChasquiServer(options), logger: false },
+  );
+  apps.push(server);
+  await server.listen();
+  const client = new ChasquiClient(options);
+  apps.push(client);
+
+  const request = client.send('rates', {}).subscribe();
+  const signal = await asked;
+  request.unsubscribe();
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+  expect(signal.reason).toMatchObject({ name: 'JobCancelledError', code: 'CMQ-012' });
+  vi.unstubAllGlobals();
 });
