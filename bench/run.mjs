@@ -9,10 +9,10 @@ import { describeMachine, versions } from './src/machine.mjs';
 import { measureNative, sharesOf } from './src/native.mjs';
 import { drawOnScreen } from './src/report/screen.mjs';
 import { comparison, costs, growth, nest, shares, unused } from './src/report/tables.mjs';
-import { writeReport } from './src/report/write.mjs';
+import { keptFrom, writeReport } from './src/report/write.mjs';
 import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
-import { selectScenarios } from './src/scenarios.mjs';
+import { allScenarios, selectScenarios } from './src/scenarios.mjs';
 import { startServer } from './src/server.mjs';
 
 const options = readArguments(process.argv.slice(2));
@@ -38,8 +38,12 @@ async function bench() {
   const server = await startServer();
   try {
     const native = await measureNative(server.admin);
-    const rounds = await measureAll(scenarios, variants, { ...options, ...server, profileDir });
-    const rows = rowsOf(scenarios, rounds);
+    const measured = await measureAll(scenarios, variants, { ...options, ...server, profileDir });
+    const folder = reportFolder();
+    const kept = options.keep && folder ? await keptFrom(folder, versions()) : [];
+    const rounds = new Map([...kept, ...measured]);
+    const reported = (await allScenarios()).filter(({ name }) => rounds.has(name));
+    const rows = rowsOf(reported, rounds);
     const report = {
       date: new Date().toISOString().slice(0, 10),
       quick: options.quick,
@@ -49,11 +53,11 @@ async function bench() {
       machine: describeMachine(),
       native,
       rows,
-      costs: costsOf(scenarios, rounds),
-      shares: sharesOf(scenarios, rows, native),
+      costs: costsOf(reported, rounds),
+      shares: sharesOf(reported, rows, native),
       measurements: Object.fromEntries(rounds),
     };
-    const grids = gridsOf(report, variants);
+    const grids = gridsOf(report);
     if (options.json) {
       console.log(JSON.stringify(report, null, 2));
     } else {
@@ -62,14 +66,15 @@ async function bench() {
     }
     if (options.commands) printCommands(scenarios, rounds);
     if (profileDir) await printProfiles(profileDir, scenarios, variants);
-    const folder = reportFolder();
     if (folder) await writeReport(folder, report, grids);
   } finally {
     await server.stop();
   }
 }
 
-function gridsOf(report, variants) {
+function gridsOf(report) {
+  const known = new Set(report.rows.flatMap(({ medians }) => Object.keys(medians)));
+  const variants = Object.keys(VARIANTS).filter((name) => known.has(name));
   const usual = variants.filter((name) => USUAL.includes(name));
   const inGroup = (group) => report.rows.filter((row) => row.group === group);
   return {

@@ -12,6 +12,7 @@ export const HELP = `Compares nestjs-chasqui with BullMQ on a private Redis serv
   --profile DIR     write a CPU profile of every measured process to DIR, and print what costs most
   --commands        print what each side asked of the server
   --out DIR         where the report goes (default: bench/, and only for a full run)
+  --keep            keep what the report there says of scenarios that are not measured now
   --json            print the report as JSON and nothing else
   --no-build        measure dist/ as it is
   --help            this text
@@ -30,6 +31,7 @@ export function readArguments(argv) {
       profile: { type: 'string' },
       commands: { type: 'boolean', default: false },
       out: { type: 'string' },
+      keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       'no-build': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },

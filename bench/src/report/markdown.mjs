@@ -12,10 +12,12 @@ export function drawInMarkdown({ head, rows }) {
 export function toMarkdown(report, grids) {
   const { machine, versions, server, native } = report;
   const parts = [
+    '![Ratios to BullMQ](report.svg)',
     `Measured on ${report.date}: nestjs-chasqui ${versions['nestjs-chasqui']} and BullMQ ${versions.bullmq}, both with ` +
       `ioredis ${versions.ioredis}, on Node ${versions.node} and ${server}. ${machine.cores} cores of ${machine.cpu}, ` +
       `${machine.memoryGiB} GiB, ${machine.platform}. ${report.rounds === 1 ? '1 round' : `${report.rounds} rounds`}; medians, and in brackets the smallest ` +
-      `and the largest ratio of a pair. A round trip to the server (PING) took ${native.roundTripUs.toFixed(0)} µs.`,
+      `and the largest ratio of a pair. A round trip to the server (PING) took ${native.roundTripUs.toFixed(0)} µs.` +
+      (report.quick ? ' With the smaller sizes of `--quick`.' : ''),
     ...Object.values(grids)
       .filter(({ rows }) => rows.length > 0)
       .map(drawInMarkdown),

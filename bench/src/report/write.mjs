@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { drawChart } from './chart.mjs';
 import { insert } from './insert.mjs';
@@ -21,4 +21,23 @@ export async function writeReport(folder, report, grids) {
   await writeFile(join(folder, 'report.md'), `# Report\n\n${markdown}`);
   await writeFile(join(folder, 'report.svg'), drawChart(report.rows, caption));
   await insert(join(folder, 'README.md'), 'report', markdown);
+}
+
+/**
+ * What an earlier report has measured, by scenario.
+ *
+ * @param {string} folder
+ * @param {Record<string, string>} versions of what is measured now: those of another are not to be mixed with it
+ * @returns {Promise<[scenario: string, rounds: object[]][]>}
+ */
+export async function keptFrom(folder, versions) {
+  const file = join(folder, 'report.json');
+  const earlier = JSON.parse(await readFile(file, 'utf8'));
+  for (const [name, version] of Object.entries(versions)) {
+    if (earlier.versions[name] === version) continue;
+    throw new Error(
+      `${file} is about ${name} ${earlier.versions[name]}; this is ${version}. Measure all anew.`,
+    );
+  }
+  return Object.entries(earlier.measurements);
 }

@@ -24,7 +24,8 @@ export interface DispatcherSettings {
 const SOON_MS = 10;
 /** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
 const AHEAD_FACTOR = 8;
-const READ_FACTOR = 2;
+/** Half of that in one read: the next one is on its way while the last one is worked off. */
+const READ_FACTOR = 4;
 /** A job that has waited for a handler for so long was fetched on a wrong guess. */
 const STUCK_MS = 250;
 /** After a start could not be counted, until the next try. */

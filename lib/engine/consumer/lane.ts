@@ -19,7 +19,8 @@ export class Lane<T> {
   /**
    * @param most   items of one call
    * @param commit must bear being called again with the same batch: `retried` is true then
-   * @param calls  how many may be under way at once; from the second on only with full batches
+   * @param calls  how many may be under way at once; from the second on only with batches that are worth a call: a quarter
+   *               of `most`
    */
   constructor(
     most: number,
@@ -74,7 +75,7 @@ export class Lane<T> {
 
   #isReady(): boolean {
     if (this.#underWay === 0) return this.#queue.length > 0;
-    return this.#underWay < this.#calls && this.#queue.length >= this.#most;
+    return this.#underWay < this.#calls && this.#queue.length >= this.#most / 4;
   }
 
   async #run(batch: T[]): Promise<void> {

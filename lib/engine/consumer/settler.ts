@@ -42,7 +42,12 @@ export interface SettlerHooks {
   error: (error: unknown) => void;
 }
 
-/** Full batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
+/**
+ * Batches of completions under way at once. The reply of the last one may stand in the socket while the handlers of a
+ * whole read run; if only then the next one left, Redis would have nothing to do meanwhile.
+ */
+const COMPLETION_CALLS = 2;
+/** Batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
 const RETRY_CALLS = 4;
 
 /** Commits outcomes: acknowledges, schedules retries, dead-letters; each kind in batches of its own. */
@@ -65,6 +70,7 @@ export class Settler {
       settings.ackBatch,
       (batch, again) => this.#complete(batch, again),
       hooks.error,
+      COMPLETION_CALLS,
     );
     this.#retries = new Lane(
       settings.retryInflight,
