@@ -203,7 +203,7 @@ export class Reader extends Service {
         this.#tap = isCluster(client)
           ? undefined
           : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
-        void this.#identify(client);
+        if (!this.#settings.nudge) void this.#identify(client);
       });
       client.on('close', () => {
         this.#settings.interrupted();
