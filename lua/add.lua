@@ -5,12 +5,14 @@
 -- ARGV 1 sequence    number of this call, counted by its producer
 --      2 max_len     capacity of the work stream, 0 = no bound
 --      3 events_cap  0 = no events
---      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the memory of this producer's calls
+--      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the memory of this producer's calls; 'b':
+--                    the events of all jobs share an entry (see batch.lua)
 --      5 groups      one big-endian u32 per group: how many of the jobs are its own
 --      6 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
 --                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
 --                    how many ms the id stays taken after the job has ended
---      7… names      distinct dispatch names; the index counts from 0
+--      with 'b': the event, how many strings follow, and that many: what the events say
+--      names         distinct dispatch names; the index counts from 0
 -- Reply the length of the work stream, where all was added at once; else
 --      { that length, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0; due is the unix
 --      ms of the earliest delayed job, '' where there is none.
@@ -21,6 +23,10 @@
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes, jobs = ARGV[5], ARGV[6]
+local batched = string.find(ARGV[4], 'b', 1, true)
+local names_at = batched and 9 + ARGV[8] or 7
+-- For what is announced job by job.
+local each_cap = batched and 0 or cap
 local any_delayed, touch = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
 local unpack_frame = struct.unpack
 
@@ -58,6 +64,8 @@ local function undo()
   not_yet(calls, sequence)
 end
 local earliest
+-- By place from 1.
+local left_out = {}
 local at, job, group = 1, 0, 0
 for offset = 1, #sizes, 4 do
   local size = unpack_frame('>I4', sizes, offset)
@@ -76,6 +84,9 @@ for offset = 1, #sizes, 4 do
   end
   if not fits then
     refused[#refused + 1] = group
+    for i = job + 1, job + size do
+      left_out[i] = true
+    end
   end
 
   for _ = 1, size do
@@ -94,8 +105,8 @@ for offset = 1, #sizes, 4 do
     end
 
     if fits then
-      local id = (cap > 0 or is_unique) and job_id_of(d)
-      local name = ARGV[7 + name_index]
+      local id = (each_cap > 0 or is_unique) and job_id_of(d)
+      local name = ARGV[names_at + name_index]
       local fresh, marker = true, nil
       if is_unique then
         marker = prefix .. 'dlid:' .. id
@@ -104,6 +115,7 @@ for offset = 1, #sizes, 4 do
       end
       if not fresh then
         duplicates[#duplicates + 1] = job
+        left_out[job + 1] = true
       elseif is_delayed then
         local due = math.floor(time)
         if flags % 4 < 2 then
@@ -121,7 +133,7 @@ for offset = 1, #sizes, 4 do
         if not earliest or due < earliest then
           earliest = due
         end
-        if cap > 0 then
+        if each_cap > 0 then
           if name == '' then
             redis.pcall('XADD', events, '*', 'e', 'delayed', 'id', id, 'ts', ts, 'delay_ms', decimal(math.max(due - now, 0)))
           else
@@ -150,7 +162,7 @@ for offset = 1, #sizes, 4 do
           markers[#markers + 1] = marker
           markers[#markers + 1] = keep .. ':' .. added
         end
-        if cap > 0 then
+        if each_cap > 0 then
           ts = ts or string.match(added, '^%d+')
           if name == '' then
             redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
@@ -172,8 +184,11 @@ if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are there, whatever stands at the wake key.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
 end
+if batched then
+  local columns = { unpack(ARGV, 9, names_at - 1) }
+  announce_jobs(events, prefix, cap, 1, ts or decimal(now_ms()), ARGV[7], job, job, columns, left_out)
 -- Trimming costs as much as an event: not for each add of one job.
-if cap > 0 and (job >= 16 or sequence % 16 == 0) then
+elseif cap > 0 and (job >= 16 or sequence % 16 == 0) then
   trim_events(events, cap)
 end
 if not earliest and #refused == 0 and #duplicates == 0 then

@@ -1,9 +1,9 @@
 -- Promotes due jobs from the delayed set to the work stream, for the leader.
 --
 -- KEYS delayed stream events promoterLock promoterWake prefix
--- ARGV 1 holder  2 lock_ms  3 batch  4 events_cap
---      5 take  '1' = lead from now on, whoever led: the caller knows of something that is due earlier
---      6 group  then ids of wake entries to acknowledge
+-- ARGV 1 holder  2 lock_ms  3 batch  4 events_cap  5 batch_from (see batch.lua)
+--      6 take  '1' = lead from now on, whoever led: the caller knows of something that is due earlier
+--      7 group  then ids of wake entries to acknowledge
 -- Reply { leads, promoted, next, depth, lag, now }: leads 1 or 0 (then nothing else was done, and lag is for how many
 --      ms another leads still);
 --      next is the unix ms at which the next job is due, '' if none; depth is what is left in the set; lag is by how
@@ -17,17 +17,17 @@ local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 if redis.call('EXISTS', delayed) == 0 then
   -- Nothing to lead.
-  for i = 7, #ARGV do
-    redis.call('XACK', wake, ARGV[6], ARGV[i])
+  for i = 8, #ARGV do
+    redis.call('XACK', wake, ARGV[7], ARGV[i])
   end
   return { 1, 0, '', 0, 0, decimal(now) }
 end
 local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, batch)
-for i = 7, #ARGV do
-  redis.call('XACK', wake, ARGV[6], ARGV[i])
+for i = 8, #ARGV do
+  redis.call('XACK', wake, ARGV[7], ARGV[i])
 end
 local leader = redis.call('GET', lock)
-if leader and leader ~= holder and ARGV[5] ~= '1' then
+if leader and leader ~= holder and ARGV[6] ~= '1' then
   return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
 end
 
@@ -82,16 +82,6 @@ for i = 1, #due do
     moved[#moved + 1] = ours .. ':' .. added
   end
 end
-local ts = decimal(now)
-if cap > 0 then
-  for i = 1, promoted do
-    if names[i] == '' then
-      call('XADD', events, '*', 'e', 'waiting', 'id', ids[i], 'ts', ts)
-    else
-      call('XADD', events, '*', 'e', 'waiting', 'id', ids[i], 'ts', ts, 'n', names[i])
-    end
-  end
-end
 if promoted > 0 then
   -- What was read stands at the head of the set, and in this order.
   redis.call('ZREMRANGEBYRANK', delayed, 0, promoted - 1)
@@ -103,7 +93,22 @@ if #indices > 0 then
   redis.call('DEL', unpack(indices))
 end
 if cap > 0 and promoted > 0 then
-  trim_events(events, cap)
+  -- Where Redis took only some, only those are announced.
+  for i = #due, promoted + 1, -1 do
+    names[i], ids[i] = nil, nil
+  end
+  local columns = { 'ids', cjson.encode(ids) }
+  local name = names[1]
+  for i = 2, promoted do
+    if names[i] ~= name then
+      name = nil
+      break
+    end
+  end
+  if name ~= '' then
+    columns[3], columns[4] = name and 'n' or 'names', name or cjson.encode(names)
+  end
+  announce_jobs(events, prefix, cap, tonumber(ARGV[5]), decimal(now), 'waiting', promoted, promoted, columns, {})
 end
 if failure then
   return failure
@@ -113,4 +118,4 @@ redis.call('SET', lock, holder, 'PX', ARGV[2])
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 local next_due = head[2] and tonumber(head[2])
 local lag = next_due and math.max(now - next_due, 0) or 0
-return { 1, promoted, next_due and decimal(next_due) or '', redis.call('ZCARD', delayed), lag, ts }
+return { 1, promoted, next_due and decimal(next_due) or '', redis.call('ZCARD', delayed), lag, decimal(now) }

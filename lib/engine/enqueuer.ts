@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../redis/keys.js';
-import type { ExtraKeys } from '../redis/scripts.js';
+import type { ExtraKeys, ScriptArgument } from '../redis/scripts.js';
 import type { CommandLink } from './connections.js';
 import { envelopeBound, writeEnvelope } from './envelope.js';
 import type { Envelope } from './envelope.js';
+import { addColumn } from './event-batch.js';
+import type { EventsSettings } from './events-settings.js';
 import { DurabilityError, QueueFullError, messageOf } from './errors.js';
 import type { DurabilityOptions } from './options.js';
 
@@ -18,9 +20,8 @@ export interface NewJob extends Envelope {
   uniqueMs?: number | undefined;
 }
 
-export interface EnqueuerSettings {
+export interface EnqueuerSettings extends EventsSettings {
   maxStreamLen: number;
-  eventsCap: number;
   durability?: DurabilityOptions | undefined;
 }
 
@@ -236,11 +237,14 @@ export class Enqueuer {
     const sequence = this.#sequence++;
     const touch = performance.now() >= this.#touchAt;
     if (touch) this.#touchAt = performance.now() + TOUCH_MS;
-    const flags = (anyDelayed ? 'd' : '') + (touch ? 't' : '');
+    const { eventsCap, eventsBatchFrom } = this.#settings;
+    const batch = eventsCap > 0 && eventsBatchFrom > 0 ? eventBatchOf(groups, eventsBatchFrom) : NO_BATCH;
+    const flags = (anyDelayed ? 'd' : '') + (touch ? 't' : '') + (batch.length > 0 ? 'b' : '');
+    const capacity = groups[0]?.maxStreamLen ?? 0;
     return this.#link.run(
       'add',
       this.#keys,
-      [sequence, groups[0]?.maxStreamLen ?? 0, this.#settings.eventsCap, flags, sizes, frames, ...names],
+      [sequence, capacity, eventsCap, flags, sizes, frames, ...batch, ...names],
       this.#extraKeys,
     ) as Promise<AddReply>;
   }
@@ -278,6 +282,23 @@ function unconfirmedError(group: Group, why: string): DurabilityError {
     `Added, but not confirmed: ${why}. The jobs are in the queue, and are lost only if the master fails before a replica catches up; to add them again safely they need a jobId.`,
     group.jobs.map(({ id }) => id),
   );
+}
+
+const NO_BATCH: readonly ScriptArgument[] = [];
+
+/** What lua/add.lua takes for one entry for the events of all jobs; empty where each has its own. */
+function eventBatchOf(groups: readonly Group[], from: number): readonly ScriptArgument[] {
+  const jobs = groups.length === 1 ? (groups[0] as Group).jobs : groups.flatMap((group) => group.jobs);
+  const [first] = jobs;
+  if (!first || jobs.length < from) return NO_BATCH;
+  const delayed = !isImmediate(first);
+  // When the others are due, and how long until then, only Redis knows.
+  if (!jobs.every((job) => isImmediate(job) !== delayed && job.runAtMs === undefined)) return NO_BATCH;
+  const columns: ScriptArgument[] = [];
+  addColumn(columns, 'id', 'ids', jobs, ({ id }) => id);
+  addColumn(columns, 'n', 'names', jobs, ({ name }) => name);
+  if (delayed) addColumn(columns, 'delay_ms', 'delays_ms', jobs, ({ delayMs = 0 }) => delayMs);
+  return [delayed ? 'delayed' : 'waiting', columns.length, ...columns];
 }
 
 /** The frames of lua/add.lua. */

@@ -127,6 +127,8 @@ export interface QueueOptions {
   eventsEnabled?: boolean;
   /** About how many events are kept. Default 100,000. */
   eventsMaxStreamLen?: number;
+  /** See {@link ConsumerConfig.eventsBatched}. Default true. */
+  eventsBatched?: boolean;
   /**
    * Wait (Redis's WAIT) until so many replicas have an add; one that is not confirmed in time rejects with
    * DurabilityError (CMQ-008), though the job is there. Default: do not wait. Not on a cluster.
@@ -221,6 +223,12 @@ export interface ConsumerConfig {
   eventsEnabled?: boolean;
   /** About how many events are kept. Default 100,000. */
   eventsMaxStreamLen?: number;
+  /**
+   * Events of 16 jobs and more that one step changes share an entry of the events stream, which `QueueEvents` reads like
+   * any other. False = an entry for each event, as readers of the stream in another language need it; it costs Redis
+   * about twice as much for a job. Default true.
+   */
+  eventsBatched?: boolean;
   /** Run a scheduler beside the worker. Default true. */
   runScheduler?: boolean;
   scheduler?: SchedulerConfig;
@@ -313,6 +321,8 @@ export interface PromoterConfig {
   eventsEnabled?: boolean;
   /** About how many events are kept. Default 100,000. */
   eventsMaxStreamLen?: number;
+  /** See {@link ConsumerConfig.eventsBatched}. Default true. */
+  eventsBatched?: boolean;
   metrics?: MetricsSink;
 }
 

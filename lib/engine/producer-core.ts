@@ -4,7 +4,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import { CommandLink } from './connections.js';
 import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
-import { eventsCapOf } from './events-cap.js';
+import { eventsSettingsOf } from './events-settings.js';
 import { ConfigError, ShutdownError } from './errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from './new-job.js';
 import type { JobLimits } from './new-job.js';
@@ -34,7 +34,8 @@ export class ProducerCore {
       maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
       maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
     };
-    this.eventsCap = eventsCapOf(opts);
+    const events = eventsSettingsOf(opts);
+    this.eventsCap = events.eventsCap;
     this.link = new CommandLink(opts.connection, opts);
     if (opts.durability && isCluster(this.link.client)) {
       this.link.release();
@@ -44,7 +45,7 @@ export class ProducerCore {
     }
     this.#enqueuer = new Enqueuer(this.link, this.keys, {
       maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
-      eventsCap: this.eventsCap,
+      ...events,
       durability: opts.durability,
     });
     this.results = new ResultReader(name, this.keys, this.link, opts);

@@ -3,9 +3,10 @@ import type { QueueKeys } from '../redis/keys.js';
 import type { CommandLink } from './connections.js';
 import { DueLoop } from './due-loop.js';
 import type { Look } from './due-loop.js';
+import type { EventsSettings } from './events-settings.js';
 import type { MetricsSink } from './metrics.js';
 
-export interface PromoterSettings {
+export interface PromoterSettings extends EventsSettings {
   link: CommandLink;
   keys: QueueKeys;
   group: string;
@@ -16,8 +17,6 @@ export interface PromoterSettings {
   batch: number;
   /** The same while no job is delayed, in ms. */
   emptyMs?: number | undefined;
-  /** 0 = no events. */
-  eventsCap: number;
   metrics: MetricsSink;
   onError: (error: unknown) => void;
 }
@@ -62,8 +61,8 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   let full = false;
 
   const promote = async (take: boolean, entryIds: readonly string[]): Promise<Promotion> => {
-    const { lockTtlMs, batch, eventsCap, group } = settings;
-    const args = [holder, lockTtlMs, batch, eventsCap, take ? 1 : 0, group, ...entryIds];
+    const { lockTtlMs, batch, eventsCap, eventsBatchFrom, group } = settings;
+    const args = [holder, lockTtlMs, batch, eventsCap, eventsBatchFrom, take ? 1 : 0, group, ...entryIds];
     return (await link.run('promote', keys, args)) as Promotion;
   };
   const send = (wakes: Wakes): void => {

@@ -2,6 +2,8 @@ import { EventEmitter } from 'node:events';
 import { queueKeys } from '../redis/keys.js';
 import type { StreamEntry } from '../redis/replies.js';
 import { CommandLink } from './connections.js';
+import { emptyFields, readBatch } from './event-batch.js';
+import type { EventFields } from './event-batch.js';
 import type { QueueEventsOptions } from './options.js';
 import { queueEventsSchema } from './schemas.js';
 import { StreamFeed } from './stream-feed.js';
@@ -77,6 +79,7 @@ export interface QueueEventsMap {
 export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDisposable {
   readonly name: string;
   readonly #feed: StreamFeed;
+  readonly #start: ReturnType<typeof startAfter>;
 
   /** @throws ConfigError (CMQ-004) */
   constructor(name: string, options: QueueEventsOptions) {
@@ -84,11 +87,12 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     checkQueueName(name);
     checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
+    this.#start = startAfter(options.lastEventId ?? '$');
     this.#feed = new StreamFeed({
       link: new CommandLink(options.connection, options),
       stream: queueKeys(name).events,
       what: 'events',
-      lastId: options.lastEventId ?? '$',
+      lastId: this.#start.lastId,
       blockMs: options.blockingTimeout,
       connectTimeoutMs: options.connectTimeoutMs,
       onEntry: (entry) => {
@@ -129,9 +133,33 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     await this.close();
   }
 
-  #dispatch(entry: StreamEntry): void {
+  #dispatch([rawId, raw]: StreamEntry): void {
+    const event = raw[0]?.toString() === 'e' ? String(raw[1]) : undefined;
+    const isBatch = event === 'batch';
+    if (event !== undefined && !(isBatch ? isBatchHeard(this, raw) : isHeard(this, event))) return;
+    const id = rawId.toString();
+    const fields = fieldsOf(raw);
+    if (isBatch) this.#guard(() => this.#dispatchBatch(id, fields));
+    else this.#guard(() => emitEvent(this, fields.e, fields, id));
+  }
+
+  #dispatchBatch(id: string, batch: EventFields): void {
+    const known = id === this.#start.entryId ? (this.#start.place ?? 0) : 0;
+    let before = 0;
+    for (const { event, jobs, fieldsOf: of } of readBatch(batch)) {
+      if (isHeard(this, event)) {
+        for (let index = Math.max(0, known - before); index < jobs; index++) {
+          this.#guard(() => emitEvent(this, event, of(index), `${id}:${String(before + index + 1)}`));
+        }
+      }
+      before += jobs;
+    }
+  }
+
+  /** What throws is a listener, or an entry that is none of ours. */
+  #guard(work: () => void): void {
     try {
-      emitEvent(this, entry);
+      work();
     } catch (error) {
       this.#report(error);
     }
@@ -152,23 +180,50 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
 const OTHER_NAMES: Readonly<Record<string, keyof QueueEventsMap>> = { dlq: 'retries-exhausted' };
 
 /** A subscriber of one event should not pay for reading all the others. */
-function isHeard(to: EventEmitter<QueueEventsMap>, [field, value]: readonly Buffer[]): boolean {
-  if (field?.toString() !== 'e') return true;
-  const event = String(value);
+function isHeard(to: EventEmitter<QueueEventsMap>, event: string): boolean {
   if (to.listenerCount(event as keyof QueueEventsMap) > 0 || to.listenerCount('unknown') > 0) return true;
   const other = OTHER_NAMES[event];
   return other !== undefined && to.listenerCount(other) > 0;
 }
 
-function emitEvent(to: EventEmitter<QueueEventsMap>, [rawId, raw]: StreamEntry): void {
-  if (!isHeard(to, raw)) return;
-  const eventId = rawId.toString();
-  const fields: Record<string, string> = Object.create(null) as Record<string, string>;
+function isBatchHeard(to: EventEmitter<QueueEventsMap>, [, , field, of]: readonly Buffer[]): boolean {
+  if (field?.toString() !== 'of') return true;
+  return String(of)
+    .split(',')
+    .some((event) => isHeard(to, event));
+}
+
+function fieldsOf(raw: readonly Buffer[]): EventFields {
+  const fields = emptyFields();
   for (let i = 0; i + 1 < raw.length; i += 2) fields[String(raw[i])] = String(raw[i + 1]);
+  return fields;
+}
+
+/** The id of an event that shares its entry with others: the entry's, and its place there, from 1. */
+const PLACED_ID = /^((\d+)-(\d+)):(\d+)$/;
+
+/** Where to begin, so that what comes first is the event after `lastEventId`. */
+function startAfter(lastEventId: string): { lastId: string; entryId?: string; place?: number } {
+  const [, entryId, ms, sequence, place] = PLACED_ID.exec(lastEventId) ?? [];
+  if (entryId === undefined || ms === undefined || sequence === undefined) return { lastId: lastEventId };
+  // The entry is read once more, for the events behind that one.
+  const lastId =
+    BigInt(sequence) > 0n
+      ? `${ms}-${String(BigInt(sequence) - 1n)}`
+      : `${String(BigInt(ms) - 1n)}-18446744073709551615`;
+  return { lastId, entryId, place: Number(place) };
+}
+
+function emitEvent(
+  to: EventEmitter<QueueEventsMap>,
+  event: string | undefined,
+  fields: EventFields,
+  eventId: string,
+): void {
   const base: QueueEvent = { jobId: fields.id ?? '', name: fields.n ?? '', ts: Number(fields.ts ?? 0) };
   const attempt = Number(fields.attempt ?? 0);
   const durationUs = Number(fields.duration_us ?? 0);
-  switch (fields.e) {
+  switch (event) {
     case 'waiting':
       to.emit('waiting', base, eventId);
       return;
@@ -207,7 +262,7 @@ function emitEvent(to: EventEmitter<QueueEventsMap>, [rawId, raw]: StreamEntry):
       to.emit('drained', eventId);
       return;
     default:
-      to.emit('unknown', { eventName: fields.e ?? '', fields }, eventId);
+      to.emit('unknown', { eventName: event ?? '', fields }, eventId);
   }
 }
 

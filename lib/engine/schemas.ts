@@ -86,6 +86,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   delayedLockTtlSecs: number(0.05),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
+  eventsBatched: boolean,
   runScheduler: boolean,
   scheduler: nested('scheduler', schedulerSchema),
   storeResults: boolean,
@@ -186,6 +187,7 @@ const producingSchema = {
   maxPayloadBytes: whole(1),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
+  eventsBatched: boolean,
   durability: nested('durability', durabilitySchema),
   commandTimeoutMs: whole(1),
   connectTimeoutMs: whole(1),
@@ -222,6 +224,7 @@ export const promoterSchema: Schema<PromoterConfig> = {
   holderId: text,
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
+  eventsBatched: boolean,
   metrics: record,
 };
 
@@ -239,7 +242,7 @@ export const queueEventsSchema: Schema<QueueEventsOptions> = {
   prefix: anything,
   autorun: boolean,
   lastEventId: (value) =>
-    typeof value === 'string' && /^(\$|\d+(-\d+)?)$/.test(value)
+    typeof value === 'string' && /^(\$|\d+(-\d+(:\d+)?)?)$/.test(value)
       ? undefined
       : 'must be "$", "0" or an event id',
   blockingTimeout: whole(1),

@@ -6,7 +6,7 @@ import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
 import { dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
-import { eventsCapOf } from './events-cap.js';
+import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
 import { createPromoter } from './promoter.js';
@@ -110,7 +110,7 @@ export class Promoter {
         lockTtlMs: lockTtlSecs * 1000,
         idleMs: pollIntervalMs ?? lockTtlSecs * 800,
         batch: promoteBatch,
-        eventsCap: eventsCapOf(this.#config),
+        ...eventsSettingsOf(this.#config),
         metrics: safeSink(metrics, report),
         onError: report,
       });
@@ -148,7 +148,7 @@ export class Scheduler {
         lockTtlMs: lockTtlSecs * 1000,
         tickIntervalMs,
         batch,
-        eventsCap: eventsCapOf(this.#config),
+        eventsCap: eventsSettingsOf(this.#config).eventsCap,
         metrics: safeSink(metrics, report),
         onError: report,
       });

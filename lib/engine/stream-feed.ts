@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Client } from '../redis/client.js';
 import { discard } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
@@ -21,6 +22,10 @@ export interface StreamFeedSettings {
 }
 
 const BLOCK_MS = 10_000;
+/** An entry may tell of hundreds of jobs. */
+const ENTRIES_PER_READ = 200;
+/** Longest time for which entries are handed out before others have their turn. */
+const TURN_MS = 10;
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 2_000;
 
@@ -110,14 +115,29 @@ export class StreamFeed {
     const { link, stream, what, blockMs = BLOCK_MS, onEntry } = this.#settings;
     const client = await this.#connected();
     const reply = await withDeadline(
-      client.callBuffer('XREAD', 'COUNT', 1000, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId),
+      client.callBuffer(
+        'XREAD',
+        'COUNT',
+        ENTRIES_PER_READ,
+        'BLOCK',
+        blockMs,
+        'STREAMS',
+        stream,
+        this.#lastId,
+      ),
       blockMs + GRACE_MS,
       () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
     ).catch((error: unknown) => {
       throw toConnectionError(error, client, this.#isClosing());
     });
+    let turnEnds = performance.now() + TURN_MS;
     for (const [, entries] of streamsOf(reply)) {
       for (const entry of entries) {
+        if (performance.now() >= turnEnds) {
+          await setImmediate();
+          if (this.#isClosing()) return;
+          turnEnds = performance.now() + TURN_MS;
+        }
         this.#lastId = entry[0].toString();
         onEntry(entry);
       }

@@ -57,20 +57,20 @@ interface Script {
 }
 
 const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
-  add: ['events', 'envelope', 'once'],
-  announce: ['events'],
+  add: ['events', 'batch', 'envelope', 'once'],
+  announce: ['events', 'batch'],
   backlog: ['events'],
   cancel: ['envelope'],
-  complete: ['owned', 'events', 'ended'],
+  complete: ['owned', 'events', 'batch', 'ended'],
   'dead-letter': ['owned', 'events', 'open', 'ended'],
   'due-repeats': ['events'],
   'end-cancelled': ['owned', 'events', 'ended'],
   find: ['envelope'],
   'fire-repeat': ['events', 'job'],
-  promote: ['events', 'envelope'],
+  promote: ['events', 'batch', 'envelope'],
   release: ['owned', 'cancelled', 'open', 'envelope'],
   replay: ['events', 'open'],
-  retry: ['owned', 'cancelled', 'events'],
+  retry: ['owned', 'cancelled', 'events', 'batch'],
   start: ['owned'],
 };
 

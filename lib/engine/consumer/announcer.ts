@@ -1,6 +1,8 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { CommandLink } from '../connections.js';
+import { startsOf } from './columns.js';
 import type { Delivery } from './delivery.js';
+import type { EventsSettings } from '../events-settings.js';
 
 /**
  * Announces `active` for jobs that run longer than an instant. Most end within the same batch and are announced by the
@@ -9,7 +11,7 @@ import type { Delivery } from './delivery.js';
 export class Announcer {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
-  readonly #eventsCap: number;
+  readonly #events: EventsSettings;
   readonly #afterMs: number;
   /** Started in this tick; most of them end in it. */
   #started: Delivery[] = [];
@@ -17,15 +19,15 @@ export class Announcer {
   #outlived: Delivery[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(link: CommandLink, keys: QueueKeys, eventsCap: number, afterMs: number) {
+  constructor(link: CommandLink, keys: QueueKeys, events: EventsSettings, afterMs: number) {
     this.#link = link;
     this.#keys = keys;
-    this.#eventsCap = eventsCap;
+    this.#events = events;
     this.#afterMs = afterMs;
   }
 
   started(delivery: Delivery): void {
-    if (this.#eventsCap === 0) return;
+    if (this.#events.eventsCap === 0) return;
     if (this.#started.push(delivery) === 1) process.nextTick(this.#sift);
   }
 
@@ -47,11 +49,9 @@ export class Announcer {
     const running = this.#outlived.filter((delivery) => delivery.running && !delivery.announced);
     this.#outlived = [];
     if (running.length === 0) return;
-    const args: (string | number)[] = [this.#eventsCap, running.length];
-    for (const delivery of running) {
-      delivery.announced = true;
-      args.push(delivery.jobId, delivery.name, delivery.attempt);
-    }
+    for (const delivery of running) delivery.announced = true;
+    const { eventsCap, eventsBatchFrom } = this.#events;
+    const args = [eventsCap, eventsBatchFrom, running.length, ...startsOf(running)];
     // An event is a report: where Redis is away, the failure shows elsewhere.
     this.#link.run('announce', this.#keys, args).catch(() => undefined);
   };

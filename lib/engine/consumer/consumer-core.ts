@@ -85,7 +85,7 @@ export class ConsumerCore extends Service {
       this.#report(error);
     };
     settings.metrics = safeSink(settings.metrics, onError);
-    this.#announcer = new Announcer(link, keys, settings.eventsCap, settings.ackIdleMs);
+    this.#announcer = new Announcer(link, keys, settings, settings.ackIdleMs);
     this.#executor = new Executor(settings, handler, owner, {
       started: (delivery) => {
         this.#announcer.started(delivery);
@@ -207,6 +207,7 @@ export class ConsumerCore extends Service {
         emptyMs: settings.delayedEmptyPollMs,
         batch: settings.delayedPromoteBatch,
         eventsCap: settings.eventsCap,
+        eventsBatchFrom: settings.eventsBatchFrom,
         metrics: settings.metrics,
         onError,
       });

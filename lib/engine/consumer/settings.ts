@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { RETRY_DEFAULTS } from '../backoff.js';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
-import { eventsCapOf } from '../events-cap.js';
+import { eventsSettingsOf } from '../events-settings.js';
+import type { EventsSettings } from '../events-settings.js';
 import { noopSink } from '../metrics.js';
 import type { MetricsSink } from '../metrics.js';
 import { MAX_PAYLOAD_BYTES } from '../new-job.js';
@@ -15,7 +16,7 @@ import type {
 } from '../options.js';
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
-export interface ConsumerSettings {
+export interface ConsumerSettings extends EventsSettings {
   group: string;
   consumerId: string;
   batch: number;
@@ -36,8 +37,6 @@ export interface ConsumerSettings {
   delayedEmptyPollMs: number;
   delayedPromoteBatch: number;
   delayedLockTtlMs: number;
-  /** 0 = no events. */
-  eventsCap: number;
   runScheduler: boolean;
   scheduler: SchedulerConfig;
   storeResults: boolean;
@@ -71,7 +70,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     delayedEmptyPollMs: config.delayedPollIntervalMs ?? Math.max(15_000, lockTtlMs),
     delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
     delayedLockTtlMs: lockTtlMs,
-    eventsCap: eventsCapOf(config),
+    ...eventsSettingsOf(config),
     runScheduler: config.runScheduler ?? true,
     scheduler: config.scheduler ?? {},
     storeResults: config.storeResults ?? false,

@@ -1,9 +1,11 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
+import { addColumn } from '../event-batch.js';
+import { endsOf } from './columns.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
-import { packCompletions, packRetries } from './frames.js';
+import { packEntryIds, packRetries } from './frames.js';
 import { Lane } from './lane.js';
 import { detailOf } from './outcome.js';
 import type { Outcome } from './outcome.js';
@@ -120,7 +122,7 @@ export class Settler {
   }
 
   async #complete(batch: Delivery[], again: boolean): Promise<void> {
-    const { eventsCap, resultTtlMs } = this.#settings;
+    const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
     const fresh = unannouncedFirst(batch, (delivery) => delivery);
     const args = this.#header(batch, fresh);
     let results = 0;
@@ -128,19 +130,22 @@ export class Settler {
     const tail: ScriptArgument[] = [];
     const keeps: ScriptArgument[] = [];
     for (let i = 0; i < batch.length; i++) {
-      const { jobId, result, resultJson, uniqueMs } = batch[i] as Delivery;
+      const { jobId, result, uniqueMs } = batch[i] as Delivery;
       if (result) {
         results += 1;
-        tail.push(i + 1, jobId, result, resultJson);
+        tail.push(i + 1, jobId, result);
       }
       if (uniqueMs !== undefined) {
         uniques += 1;
         keeps.push(i + 1, jobId, uniqueMs);
       }
     }
-    const { frames, names } = packCompletions(batch, eventsCap > 0);
-    args.push(results, uniques, resultTtlMs, eventsCap, frames, names.length);
-    for (const name of names) args.push(name);
+    const columns = eventsCap > 0 ? endsOf(batch) : [];
+    if (eventsCap > 0 && results > 0) {
+      addColumn(columns, 'returnvalue', 'returnvalues', batch, ({ resultJson }) => resultJson);
+    }
+    args.push(results, uniques, resultTtlMs, eventsCap, eventsBatchFrom, packEntryIds(batch), columns.length);
+    for (const arg of columns) args.push(arg);
     for (const arg of tail) args.push(arg);
     for (const arg of keeps) args.push(arg);
     const lost = (await this.#link.run('complete', this.#keys, args)) as number[];
@@ -148,16 +153,19 @@ export class Settler {
   }
 
   async #retry(batch: Retried[], again: boolean): Promise<void> {
-    const { eventsCap } = this.#settings;
+    const { eventsCap, eventsBatchFrom } = this.#settings;
     const fresh = unannouncedFirst(batch, deliveryOf);
-    const args = this.#header(batch.map(deliveryOf), fresh);
-    const { frames, names, large } = packRetries(
-      batch.map(({ delivery, outcome }) => {
-        return { delivery, reason: detailOf(outcome.error), backoffMs: outcome.backoffMs };
-      }),
-      eventsCap > 0,
+    const deliveries = batch.map(deliveryOf);
+    const args = this.#header(deliveries, fresh);
+    const { frames, large } = packRetries(
+      batch.map(({ delivery, outcome }) => ({ delivery, backoffMs: outcome.backoffMs })),
     );
-    args.push(eventsCap, frames, names.length, ...names, ...large);
+    const columns = eventsCap > 0 ? endsOf(deliveries) : [];
+    if (eventsCap > 0) {
+      addColumn(columns, 'reason', 'reasons', batch, ({ outcome }) => detailOf(outcome.error));
+      addColumn(columns, 'backoff_ms', 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
+    }
+    args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large);
     const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
     const cancelled = new Set(lost.map((index) => -index));
     this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }, index) => {

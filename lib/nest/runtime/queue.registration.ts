@@ -9,6 +9,7 @@ const SHARED = [
   'maxPayloadBytes',
   'eventsEnabled',
   'eventsMaxStreamLen',
+  'eventsBatched',
   'commandTimeoutMs',
   'connectTimeoutMs',
 ] as const satisfies readonly (keyof QueueOptions & keyof WorkerOptions)[];

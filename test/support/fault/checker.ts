@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 import { decodeEnvelope } from '../../../lib/engine/envelope.js';
 import type { QueueKeys } from '../../../lib/redis/keys.js';
+import { eventsIn } from '../events.js';
 import type { LedgerRecord } from './ledger.mjs';
 
 /** What Redis holds of a queue. */
@@ -51,16 +52,12 @@ export async function readStored(client: Redis, keys: QueueKeys): Promise<Stored
       return decodeEnvelope(fields[at + 1]!).id;
     });
   const members = (await client.callBuffer('ZRANGE', keys.delayed, '0', '-1')) as Buffer[];
-  const events = await client.xrange(keys.events, '-', '+');
+  const events = await eventsIn(client, keys.events);
   return {
     stream: await entryIds(keys.stream),
     dlq: await entryIds(keys.dlq),
     delayed: members.map((member) => decodeEnvelope(member.subarray(4 + member.readUInt32LE(0))).id),
-    commits: events.flatMap(([, fields]) => {
-      const of = new Map<string, string>();
-      for (let i = 0; i + 1 < fields.length; i += 2) of.set(fields[i]!, fields[i + 1]!);
-      return of.get('e') === 'completed' ? [of.get('id') ?? ''] : [];
-    }),
+    commits: events.flatMap(({ e, id = '' }) => (e === 'completed' ? [id] : [])),
   };
 }
 

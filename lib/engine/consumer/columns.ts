@@ -1,0 +1,19 @@
+import type { ScriptArgument } from '../../redis/scripts.js';
+import { addColumn } from '../event-batch.js';
+import type { Delivery } from './delivery.js';
+
+// What the events of jobs say, as lua/lib/batch.lua takes it.
+
+export function startsOf(batch: readonly Delivery[]): ScriptArgument[] {
+  const columns: ScriptArgument[] = [];
+  addColumn(columns, 'id', 'ids', batch, ({ jobId }) => jobId);
+  addColumn(columns, 'n', 'names', batch, ({ name }) => name);
+  addColumn(columns, 'attempt', 'attempts', batch, ({ attempt }) => attempt);
+  return columns;
+}
+
+export function endsOf(batch: readonly Delivery[]): ScriptArgument[] {
+  const columns = startsOf(batch);
+  addColumn(columns, 'duration_us', 'durations_us', batch, ({ durationUs }) => durationUs);
+  return columns;
+}
