@@ -9,7 +9,7 @@
 --      9 result_ttl   ms
 --     10 events_cap   0 = no events
 --     11 batch_from   see batch.lua
---     12 entries      their entry ids, each behind its length in a byte
+--     12 entries      their entry ids, with a space between
 --     13 columns      how many strings; then what the events say: see batch.lua; none with events off
 --     then, per result: index of its job (from 1), job id, msgpack value
 --     then, per unique: index of its job (from 1), job id, ms for which the id stays taken
@@ -22,31 +22,36 @@ local group = ARGV[1]
 local jobs, started = tonumber(ARGV[5]), tonumber(ARGV[6])
 local results, uniques = tonumber(ARGV[7]), tonumber(ARGV[8])
 local cap = tonumber(ARGV[10])
-local entries, read = ARGV[12], struct.unpack
+local entries = ARGV[12]
 
+local lost, left_out = {}, {}
 local head = owned_head(stream, group, ARGV[2], ARGV[3], ARGV[4], jobs)
-local own = head or owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-local done, lost, left_out = {}, {}, {}
-local at = 1
-for i = 1, jobs do
-  local entry
-  entry, at = read('>I1c0', entries, at)
-  if own[entry] then
-    done[#done + 1] = entry
-  else
-    lost[#lost + 1] = i
-    left_out[i] = true
-  end
-end
+local done = head
 -- The first write is one that the memory limit does not forbid, so a full server still drains.
-if head and #done == jobs then
-  finish_head(stream, group, done, ARGV[3], ARGV[4])
+if head and table.concat(head, ' ') == entries then
+  finish_head(stream, group, head, ARGV[3], ARGV[4])
 else
-  finish(stream, group, done)
+  local own = head and set_of(head) or owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+  local i = 0
+  done = {}
+  for entry in string.gmatch(entries, '%S+') do
+    i = i + 1
+    if own[entry] then
+      done[#done + 1] = entry
+    else
+      lost[#lost + 1] = i
+      left_out[i] = true
+    end
+  end
+  if head and #done == jobs then
+    finish_head(stream, group, done, ARGV[3], ARGV[4])
+  else
+    finish(stream, group, done)
+  end
 end
 
 local columns = { unpack(ARGV, 14, 13 + ARGV[13]) }
-at = 14 + ARGV[13]
+local at = 14 + ARGV[13]
 local told = #done > 0 and somebody_waits(prefix) and {}
 -- Of those that somebody may wait for: job id and value, by index. With events off, only those that store a result are
 -- known by their id.

@@ -34,17 +34,23 @@ end
 local names, bodies, ids, markers = {}, {}, {}, {}
 local read, sub = struct.unpack, string.sub
 local dlid = prefix .. 'dlid:'
-for i = 1, #due do
-  local member = due[i]
-  -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
-  local name, d, id = '', member, nil
-  local length = #member >= 4 and read('<I4', member) or #member
-  if 4 + length <= #member then
-    name, d = sub(member, 5, 4 + length), sub(member, 5 + length)
-    id = job_id_of(d)
+-- The name, and of the Job behind it the head of the array and that of a short id: see envelope.lua.
+local function read_member(member)
+  local name, array, head, at = read('<I4c0BB', member)
+  if (array == 0x94 or array == 0x95) and head >= 0xa0 and head <= 0xbf then
+    return name, sub(member, at - 2), sub(member, at, at + head - 0xa1)
   end
-  names[i], bodies[i], ids[i] = name, d, id or ''
-  markers[i] = dlid .. ids[i]
+  local d = sub(member, at - 2)
+  return name, d, job_id_of(d) or ''
+end
+for i = 1, #due do
+  local readable, name, d, id = pcall(read_member, due[i])
+  -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
+  if not readable then
+    name, d, id = '', due[i], ''
+  end
+  names[i], bodies[i], ids[i] = name, d, id
+  markers[i] = dlid .. id
 end
 -- Most ids are not the caller's, and then counting is enough.
 local some_unique = #due > 0 and redis.call('EXISTS', unpack(markers)) > 0

@@ -20,7 +20,8 @@ local function finish(stream, group, ids)
 end
 
 -- The same fence for a batch at the head of the queue: nothing is pending before or between its entries but themselves,
--- so it can be removed as a range (finish_head). Nil where that is not so, or where the batch is too small to gain by it.
+-- so it can be removed as a range (finish_head). Their ids, in order; nil where that is not so, or where the batch is too
+-- small to gain by it.
 local function owned_head(stream, group, consumer, first, last, jobs)
   if jobs < 8 then
     return nil
@@ -33,14 +34,22 @@ local function owned_head(stream, group, consumer, first, last, jobs)
   if #pending ~= jobs then
     return nil
   end
-  local own = {}
   for i = 1, jobs do
-    if pending[i][2] ~= consumer then
+    local id, owner = unpack(pending[i], 1, 2)
+    if owner ~= consumer then
       return nil
     end
-    own[pending[i][1]] = true
+    pending[i] = id
   end
-  return own
+  return pending
+end
+
+local function set_of(ids)
+  local set = {}
+  for i = 1, #ids do
+    set[ids[i]] = true
+  end
+  return set
 end
 
 -- Removes what owned_head has found, all of it done, at a tenth of what XDEL costs for as many. What is not delivered yet

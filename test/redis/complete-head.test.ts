@@ -29,8 +29,7 @@ const range = (from: number, to: number): number[] =>
 async function complete(consumer: string, entries: readonly number[]): Promise<number[]> {
   const ids = entries.map((entry) => `${String(entry)}-0`);
   const [first, last] = boundsOf(ids.map((id) => toDelivery([Buffer.from(id), []], 0)));
-  const frames = Buffer.concat(ids.map((id) => Buffer.from(`${String.fromCharCode(id.length)}${id}`)));
-  const args = [GROUP, consumer, first, last, ids.length, 0, 0, 0, 1000, 0, 0, frames, 0];
+  const args = [GROUP, consumer, first, last, ids.length, 0, 0, 0, 1000, 0, 0, ids.join(' '), 0];
   const lost = (await runScript(redis.client, 'complete', keys, args)) as number[];
   return lost.map((index) => entries[index - 1] as number);
 }

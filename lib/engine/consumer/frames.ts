@@ -3,20 +3,25 @@ import type { Delivery } from './delivery.js';
 
 // Many values in one buffer: an argument for each would cost the client more than all else that it does for a job.
 
-/** Entry ids as lua/complete.lua takes them. */
+/** Entry ids with a space between, as lua/complete.lua takes them. */
 export function packEntryIds(batch: readonly Delivery[]): Buffer {
   let length = 0;
   for (const { idTo, idFrom } of batch) length += idTo - idFrom + 1;
   const ids = Buffer.allocUnsafe(length);
   let at = 0;
-  for (const delivery of batch) at = writeEntryId(ids, at, delivery);
-  return ids;
+  for (const { idSource, idFrom, idTo } of batch) {
+    for (let i = idFrom; i < idTo; i++) ids[at++] = idSource[i] as number;
+    ids[at++] = SPACE;
+  }
+  return ids.subarray(0, at - 1);
 }
 
 export interface RetryFrame {
   delivery: Delivery;
   backoffMs: number;
 }
+
+const SPACE = 0x20;
 
 /** Larger jobs travel as arguments of their own: the script would copy them out of the frame. */
 const LARGE_BYTES = 4_096;
