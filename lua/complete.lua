@@ -22,33 +22,40 @@ local group = ARGV[1]
 local jobs, started = tonumber(ARGV[5]), tonumber(ARGV[6])
 local results, uniques = tonumber(ARGV[7]), tonumber(ARGV[8])
 local cap = tonumber(ARGV[10])
-local entries = ARGV[12]
+local first, last = ARGV[3], ARGV[4]
 
-local lost, left_out = {}, {}
-local head = owned_head(stream, group, ARGV[2], ARGV[3], ARGV[4], jobs)
-local done = head
--- The first write is one that the memory limit does not forbid, so a full server still drains.
-if head and table.concat(head, ' ') == entries then
-  finish_head(stream, group, head, ARGV[3], ARGV[4])
-else
-  local own = head and set_of(head) or owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-  local i = 0
+local done, lost, left_out = {}, {}, {}
+for entry in string.gmatch(ARGV[12], '%S+') do
+  done[#done + 1] = entry
+end
+local function keep(is_ours)
+  local entries = done
   done = {}
-  for entry in string.gmatch(entries, '%S+') do
-    i = i + 1
-    if own[entry] then
-      done[#done + 1] = entry
+  for i = 1, jobs do
+    if is_ours(entries[i]) then
+      done[#done + 1] = entries[i]
     else
       lost[#lost + 1] = i
       left_out[i] = true
     end
   end
-  if head and #done == jobs then
-    finish_head(stream, group, done, ARGV[3], ARGV[4])
-  else
-    finish(stream, group, done)
-  end
 end
+-- The first write is one that the memory limit does not forbid, so a full server still drains.
+if jobs >= 8 and holds_alone(stream, group, ARGV[2]) then
+  if acknowledge(stream, group, done) < jobs then
+    -- Some had ended before; those are gone from the stream.
+    keep(function(entry)
+      return redis.call('XRANGE', stream, entry, entry)[1]
+    end)
+  end
+else
+  local own = owned_between(stream, group, ARGV[2], first, last)
+  keep(function(entry)
+    return own[entry]
+  end)
+  acknowledge(stream, group, done)
+end
+remove(stream, group, done, first, last)
 
 local columns = { unpack(ARGV, 14, 13 + ARGV[13]) }
 local at = 14 + ARGV[13]

@@ -37,7 +37,7 @@ for i = 1, jobs do
     reply[#reply + 1] = i
   end
 end
-finish(stream, group, done)
+finish(stream, group, done, ARGV[3], ARGV[4])
 
 -- Names that the dead letter uses for itself; a hand-written entry may bear them too.
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true }

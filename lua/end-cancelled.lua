@@ -23,7 +23,7 @@ for i = 1, jobs do
     lost[#lost + 1] = i
   end
 end
-finish(stream, group, done)
+finish(stream, group, done, ARGV[3], ARGV[4])
 
 local ts = decimal(now_ms())
 local told = #done > 0 and somebody_waits(prefix) and {}

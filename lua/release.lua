@@ -68,5 +68,5 @@ for i = 6, #ARGV, 2 do
     end
   end
 end
-finish(stream, group, done)
+finish(stream, group, done, ARGV[3], ARGV[4])
 return reply

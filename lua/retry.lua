@@ -20,8 +20,7 @@ local frames, read = ARGV[9], struct.unpack
 
 -- A delayed key of the wrong type fails here, before the entry is gone.
 redis.call('ZCARD', delayed)
-local head = owned_head(stream, group, ARGV[2], ARGV[3], ARGV[4], jobs)
-local own = head and set_of(head) or owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
 local cancelled = cancelled_among(prefix, own)
 local done, reply, left_out = {}, { '' }, {}
 -- By place among those that are ours.
@@ -46,11 +45,7 @@ end
 if count == 0 then
   return reply
 end
-if head and count == jobs then
-  finish_head(stream, group, done, ARGV[3], ARGV[4])
-else
-  finish(stream, group, done)
-end
+finish(stream, group, done, ARGV[3], ARGV[4])
 
 local now = now_ms()
 local earliest = backoffs[1]

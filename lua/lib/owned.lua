@@ -10,59 +10,40 @@ local function owned_between(stream, group, consumer, first, last)
   return own
 end
 
--- Ends the lease and removes the entries, in slices, because unpack fails near 8,000 values.
-local function finish(stream, group, ids)
+-- Ends the lease of entries; how many were pending. In slices, because unpack fails near 8,000 values.
+local function acknowledge(stream, group, ids)
+  local ended = 0
   for from = 1, #ids, 1000 do
-    local to = math.min(from + 999, #ids)
-    redis.call('XACK', stream, group, unpack(ids, from, to))
-    redis.call('XDEL', stream, unpack(ids, from, to))
+    ended = ended + redis.call('XACK', stream, group, unpack(ids, from, math.min(from + 999, #ids)))
   end
+  return ended
 end
 
--- The same fence for a batch at the head of the queue: nothing is pending before or between its entries but themselves,
--- so it can be removed as a range (finish_head). Their ids, in order; nil where that is not so, or where the batch is too
--- small to gain by it.
-local function owned_head(stream, group, consumer, first, last, jobs)
-  if jobs < 8 then
-    return nil
-  end
-  local smallest = redis.call('XPENDING', stream, group, '-', '+', 1)[1]
-  if not smallest or smallest[1] ~= first then
-    return nil
-  end
-  local pending = redis.call('XPENDING', stream, group, first, last, jobs + 1)
-  if #pending ~= jobs then
-    return nil
-  end
-  for i = 1, jobs do
-    local id, owner = unpack(pending[i], 1, 2)
-    if owner ~= consumer then
-      return nil
+-- Removes entries whose lease has ended, all of them between `first` and `last`. Where nothing else is left up to there,
+-- as one range, at a tenth of what XDEL costs for as many: what is not delivered yet lies behind `last`. Before `first`
+-- there may be what a group that was created later than its stream never gets.
+local function remove(stream, group, ids, first, last)
+  if #ids >= 8 and #redis.call('XPENDING', stream, group, '-', last, 1) == 0 then
+    local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    if oldest and oldest[1] == first then
+      redis.call('XTRIM', stream, 'MINID', '=', last)
+      redis.call('XDEL', stream, last)
+      return
     end
-    pending[i] = id
-  end
-  return pending
-end
-
-local function set_of(ids)
-  local set = {}
-  for i = 1, #ids do
-    set[ids[i]] = true
-  end
-  return set
-end
-
--- Removes what owned_head has found, all of it done, at a tenth of what XDEL costs for as many. What is not delivered yet
--- lies behind `last`; before `first` there may be what a group that was created later than its stream never gets: then,
--- as ever, entry by entry.
-local function finish_head(stream, group, ids, first, last)
-  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
-  if not oldest or oldest[1] ~= first then
-    return finish(stream, group, ids)
   end
   for from = 1, #ids, 1000 do
-    redis.call('XACK', stream, group, unpack(ids, from, math.min(from + 999, #ids)))
+    redis.call('XDEL', stream, unpack(ids, from, math.min(from + 999, #ids)))
   end
-  redis.call('XTRIM', stream, 'MINID', '=', last)
-  redis.call('XDEL', stream, last)
+end
+
+local function finish(stream, group, ids, first, last)
+  acknowledge(stream, group, ids)
+  remove(stream, group, ids, first, last)
+end
+
+-- Whether this worker alone holds leases at all: then whatever is pending is its own, and nobody needs to list it, which
+-- costs more than all else that is done to complete a job.
+local function holds_alone(stream, group, consumer)
+  local holders = redis.call('XPENDING', stream, group)[4]
+  return holders and #holders == 1 and holders[1][1] == consumer
 end
