@@ -3,25 +3,6 @@
 --   started = how many of them, from the first on, the event `active` stands for; left out where it is all of them
 -- and then what an entry for one job would say. A field that differs from job to job is in the plural, and holds a JSON
 -- list with one element for each.
-local SINGULAR = {
-  ids = 'id',
-  names = 'n',
-  attempts = 'attempt',
-  durations_us = 'duration_us',
-  returnvalues = 'returnvalue',
-  reasons = 'reason',
-  backoffs_ms = 'backoff_ms',
-  delays_ms = 'delay_ms',
-}
--- What the events say beside id, ts and n.
-local FIELDS = {
-  waiting = {},
-  delayed = { 'delay_ms' },
-  active = { 'attempt' },
-  completed = { 'attempt', 'duration_us', 'returnvalue' },
-  failed = { 'attempt', 'reason', 'duration_us' },
-  ['retry-scheduled'] = { 'attempt', 'backoff_ms' },
-}
 
 -- MAXLEN counts entries, whatever they hold. So the batches are counted by their jobs: `events:batches` has the first
 -- entry of each sixteenth of `cap`, scored with the jobs of all batches up to that part's end.
@@ -44,9 +25,19 @@ end
 
 -- What the columns say: of all jobs alike, by field; and by field and job.
 local function read_columns(columns)
+  local singular = {
+    ids = 'id',
+    names = 'n',
+    attempts = 'attempt',
+    durations_us = 'duration_us',
+    returnvalues = 'returnvalue',
+    reasons = 'reason',
+    backoffs_ms = 'backoff_ms',
+    delays_ms = 'delay_ms',
+  }
   local same, each = {}, {}
   for c = 1, #columns, 2 do
-    local field = SINGULAR[columns[c]]
+    local field = singular[columns[c]]
     if field then
       local readable, values = pcall(cjson.decode, columns[c + 1])
       each[field] = readable and values or {}
@@ -59,12 +50,21 @@ end
 
 -- Entry by entry: for few jobs, and where some of a batch are to be left out.
 local function announce_each(events, ts, of, jobs, started, columns, left_out)
+  -- What the events say beside id, ts and n.
+  local said = {
+    waiting = {},
+    delayed = { 'delay_ms' },
+    active = { 'attempt' },
+    completed = { 'attempt', 'duration_us', 'returnvalue' },
+    failed = { 'attempt', 'reason', 'duration_us' },
+    ['retry-scheduled'] = { 'attempt', 'backoff_ms' },
+  }
   local same, each = read_columns(columns)
   local function value_of(field, i)
     return same[field] or each[field] and each[field][i]
   end
   for event in string.gmatch(of, '[^,]+') do
-    local fields = FIELDS[event]
+    local fields = said[event]
     for i = 1, event == 'active' and started or jobs do
       if not left_out[i] then
         local entry = { 'e', event, 'id', value_of('id', i) or '', 'ts', ts }
