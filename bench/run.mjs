@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkVariants, USUAL, VARIANTS } from './drivers/index.mjs';
-import { HELP, readArguments } from './src/arguments.mjs';
+import { HELP, readArguments, UsageError } from './src/arguments.mjs';
 import { buildIfStale } from './src/build.mjs';
 import { costsOf, printCommands, printProfiles } from './src/details.mjs';
 import { describeMachine, versions } from './src/machine.mjs';
@@ -15,19 +15,32 @@ import { rowsOf } from './src/rows.mjs';
 import { allScenarios, selectScenarios } from './src/scenarios.mjs';
 import { startServer } from './src/server.mjs';
 
-const options = readArguments(process.argv.slice(2));
-if (options.help) {
-  process.stdout.write(HELP);
-} else if (options.list) {
-  for (const { name, title } of await selectScenarios(options.scenario))
-    console.log(`${name.padEnd(24)} ${title}`);
-} else {
-  await bench();
+try {
+  await main(readArguments(process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\nnpm run bench -- --help says what there is.`);
+  process.exitCode = 2;
 }
 
-async function bench() {
+async function main(options) {
+  if (options.help) {
+    process.stdout.write(HELP);
+  } else if (options.list) {
+    for (const { name, title } of await selectScenarios(options.scenario))
+      console.log(`${name.padEnd(26)} ${title}`);
+  } else {
+    await bench(options);
+  }
+}
+
+async function bench(options) {
   if (options.build) buildIfStale();
   const scenarios = await selectScenarios(options.scenario);
+  const unknown = options.only?.find((name) => !Object.hasOwn(VARIANTS, name));
+  if (unknown !== undefined) {
+    throw new UsageError(`No side is named '${unknown}'. There are: ${Object.keys(VARIANTS).join(', ')}`);
+  }
   const variants = Object.keys(VARIANTS).filter((name) => options.only?.includes(name) ?? true);
   await checkVariants(
     variants.filter((name) => scenarios.some((one) => (one.variants ?? USUAL).includes(name))),
@@ -39,7 +52,7 @@ async function bench() {
   try {
     const native = await measureNative(server.admin);
     const measured = await measureAll(scenarios, variants, { ...options, ...server, profileDir });
-    const folder = reportFolder();
+    const folder = reportFolder(options);
     const kept = options.keep && folder ? await keptFrom(folder, versions()) : [];
     const rounds = new Map([...kept, ...measured]);
     const reported = (await allScenarios()).filter(({ name }) => rounds.has(name));
@@ -91,7 +104,7 @@ function gridsOf(report) {
 }
 
 /** Only a full run may replace the report that is quoted. */
-function reportFolder() {
+function reportFolder(options) {
   if (options.out) return resolve(options.out);
   const full = !options.quick && options.rounds >= 5 && options.scenario.length === 0 && !options.only;
   return full ? fileURLToPath(new URL('.', import.meta.url)) : undefined;

@@ -18,9 +18,12 @@ export const HELP = `Compares nestjs-chasqui with BullMQ on a private Redis serv
   --help            this text
 `;
 
+/** What was asked for does not exist: said in one line, without a stack. */
+export class UsageError extends Error {}
+
 /** @param {readonly string[]} argv */
 export function readArguments(argv) {
-  const { values } = parseArgs({
+  const { values } = parse({
     args: argv,
     options: {
       scenario: { type: 'string', multiple: true, default: [] },
@@ -38,6 +41,14 @@ export function readArguments(argv) {
     },
   });
   const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1');
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('--rounds is a whole number from 1');
   return { ...values, rounds, build: !values['no-build'], only: values.only?.split(',') };
+}
+
+function parse(config) {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
 }

@@ -88,7 +88,7 @@ function summary(scenario, results, server, sizes) {
       slowestCallMs: server.slowestCallMs,
       stallMs: Math.max(...results.map((result) => result.stallMs)),
       ...results[0].values,
-      ...scenario.fromServer?.({ ...server, seconds, jobs }),
+      ...scenario.fromServer?.({ ...server, seconds, jobs, clientCpuUs: cpuUs }),
     },
   };
 }

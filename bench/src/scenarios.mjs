@@ -1,3 +1,5 @@
+import { UsageError } from './arguments.mjs';
+
 /** In the order of the report. A name with a slash is one point of a curve. */
 const FILES = [
   'add-awaited',
@@ -43,7 +45,7 @@ export async function selectScenarios(wanted) {
   const all = await allScenarios();
   const unknown = wanted.filter((part) => !all.some(({ name }) => name.includes(part)));
   if (unknown.length > 0) {
-    throw new Error(
+    throw new UsageError(
       `No scenario is named like '${unknown[0]}'. There are: ${all.map(({ name }) => name).join(', ')}`,
     );
   }

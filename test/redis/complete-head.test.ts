@@ -101,6 +101,38 @@ describe('completing a batch', () => {
     expect(await pending()).toEqual([7, 8, ...range(31, 40)]);
   });
 
+  test('some of which another worker has taken over, and finished', async () => {
+    await group();
+    await fill(60);
+    await read('a', 50);
+    const taken = range(11, 20).map((entry) => `${String(entry)}-0`);
+    await redis.client.xclaim(keys.stream, GROUP, 'b', 0, ...taken, 'JUSTID');
+    expect(await complete('b', range(11, 20))).toEqual([]);
+    // By now nobody but it holds anything.
+    expect(await complete('a', range(1, 40))).toEqual(range(11, 20));
+    expect(await left()).toEqual(range(41, 60));
+    expect(await pending()).toEqual(range(41, 50));
+  });
+
+  test('in another order than they were added', async () => {
+    await group();
+    await fill(40);
+    await read('a', 40);
+    expect(await complete('a', range(1, 30).reverse())).toEqual([]);
+    expect(await left()).toEqual(range(31, 40));
+    expect(await pending()).toEqual(range(31, 40));
+  });
+
+  test('none of which is held any more', async () => {
+    await group();
+    await fill(30);
+    await read('a', 30);
+    await redis.client.xgroup('DESTROY', keys.stream, GROUP);
+    await group();
+    expect(await complete('a', range(1, 20))).toEqual(range(1, 20));
+    expect(await left()).toEqual(range(1, 30));
+  });
+
   test('of which one was completed before, while one between them runs', async () => {
     await group();
     await fill(20);
