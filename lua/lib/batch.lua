@@ -23,21 +23,48 @@ local function bound_batches(events, prefix, cap, entry, jobs)
   end
 end
 
+-- Chains instead of tables, which every call of every script would have to build.
+local function singular_of(field)
+  if field == 'ids' then
+    return 'id'
+  elseif field == 'names' then
+    return 'n'
+  elseif field == 'attempts' then
+    return 'attempt'
+  elseif field == 'durations_us' then
+    return 'duration_us'
+  elseif field == 'returnvalues' then
+    return 'returnvalue'
+  elseif field == 'reasons' then
+    return 'reason'
+  elseif field == 'backoffs_ms' then
+    return 'backoff_ms'
+  elseif field == 'delays_ms' then
+    return 'delay_ms'
+  end
+end
+
+-- What an event says beside id, ts and n.
+local function fields_of(event)
+  if event == 'delayed' then
+    return { 'delay_ms' }
+  elseif event == 'active' then
+    return { 'attempt' }
+  elseif event == 'completed' then
+    return { 'attempt', 'duration_us', 'returnvalue' }
+  elseif event == 'failed' then
+    return { 'attempt', 'reason', 'duration_us' }
+  elseif event == 'retry-scheduled' then
+    return { 'attempt', 'backoff_ms' }
+  end
+  return {}
+end
+
 -- What the columns say: of all jobs alike, by field; and by field and job.
 local function read_columns(columns)
-  local singular = {
-    ids = 'id',
-    names = 'n',
-    attempts = 'attempt',
-    durations_us = 'duration_us',
-    returnvalues = 'returnvalue',
-    reasons = 'reason',
-    backoffs_ms = 'backoff_ms',
-    delays_ms = 'delay_ms',
-  }
   local same, each = {}, {}
   for c = 1, #columns, 2 do
-    local field = singular[columns[c]]
+    local field = singular_of(columns[c])
     if field then
       local readable, values = pcall(cjson.decode, columns[c + 1])
       each[field] = readable and values or {}
@@ -50,21 +77,12 @@ end
 
 -- Entry by entry: for few jobs, and where some of a batch are to be left out.
 local function announce_each(events, ts, of, jobs, started, columns, left_out)
-  -- What the events say beside id, ts and n.
-  local said = {
-    waiting = {},
-    delayed = { 'delay_ms' },
-    active = { 'attempt' },
-    completed = { 'attempt', 'duration_us', 'returnvalue' },
-    failed = { 'attempt', 'reason', 'duration_us' },
-    ['retry-scheduled'] = { 'attempt', 'backoff_ms' },
-  }
   local same, each = read_columns(columns)
   local function value_of(field, i)
     return same[field] or each[field] and each[field][i]
   end
   for event in string.gmatch(of, '[^,]+') do
-    local fields = said[event]
+    local fields = fields_of(event)
     for i = 1, event == 'active' and started or jobs do
       if not left_out[i] then
         local entry = { 'e', event, 'id', value_of('id', i) or '', 'ts', ts }
