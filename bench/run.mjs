@@ -59,7 +59,7 @@ async function bench(options) {
     const rows = rowsOf(reported, rounds);
     const report = {
       date: new Date().toISOString().slice(0, 10),
-      quick: options.quick,
+      quick: quickOf(rounds),
       rounds: options.rounds,
       versions: versions(),
       server: `${server.product} ${server.version}`,
@@ -83,6 +83,14 @@ async function bench(options) {
   } finally {
     await server.stop();
   }
+}
+
+/** Which scenarios, or curves, were measured with fewer jobs: all that are kept from an earlier run among them. */
+function quickOf(rounds) {
+  const quick = [...rounds].filter(([, all]) =>
+    all.some((round) => Object.values(round).some((one) => one.quick)),
+  );
+  return quick.length === rounds.size ? 'all' : [...new Set(quick.map(([name]) => name.split('/')[0]))];
 }
 
 function gridsOf(report) {

@@ -49,7 +49,7 @@ export async function measure(scenario, variant, { admin, port, quick, profileDi
     const server = serverDelta(before, await readServer(admin));
     for (const child of children) child.tell({ type: 'close' });
     await Promise.all(children.map((child) => child.ended()));
-    return summary(scenario, results, server, sizes);
+    return { ...summary(scenario, results, server, sizes), quick };
   } finally {
     for (const child of children) child.kill();
   }

@@ -17,7 +17,7 @@ export function toMarkdown(report, grids) {
       `ioredis ${versions.ioredis}, on Node ${versions.node} and ${server}. ${machine.cores} cores of ${machine.cpu}, ` +
       `${machine.memoryGiB} GiB, ${machine.platform}. ${report.rounds === 1 ? '1 round' : `${report.rounds} rounds`}; medians, and in brackets the smallest ` +
       `and the largest ratio of a pair. A round trip to the server (PING) took ${native.roundTripUs.toFixed(0)} µs.` +
-      (report.quick ? ' With the smaller sizes of `--quick`.' : ''),
+      quickText(report.quick),
     ...Object.values(grids)
       .filter(({ rows }) => rows.length > 0)
       .map(drawInMarkdown),
@@ -35,4 +35,11 @@ function noiseLine(rows) {
   const percent = (value) => `${(value * 100).toFixed(0)} %`;
   const middle = spreads[spreads.length >> 1];
   return `Noise: from round to round, half of the rates lay within ${percent(middle)} of their median, the worst within ${percent(spreads.at(-1))}.`;
+}
+
+/** @param {'all' | string[]} quick */
+function quickText(quick) {
+  if (quick === 'all') return ' With the smaller sizes of `--quick`.';
+  if (quick.length === 0) return '';
+  return ` With the smaller sizes of \`--quick\`: ${quick.join(', ')}.`;
 }
