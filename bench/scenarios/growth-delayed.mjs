@@ -1,6 +1,6 @@
 import { consuming } from '../src/consuming.mjs';
 
-const COUNTS = [1_000, 10_000, 100_000];
+const COUNTS = [1_000, 10_000, 100_000, 1_000_000];
 
 /** Delayed jobs that are all due, promoted and worked off. */
 export default COUNTS.map((jobs) => ({
