@@ -41,7 +41,7 @@ local function keep(is_ours)
   end
 end
 -- The first write is one that the memory limit does not forbid, so a full server still drains.
-if jobs >= 8 and holds_alone(stream, group, ARGV[2]) then
+if holds_range(stream, group, ARGV[2], first, last, jobs) then
   if acknowledge(stream, group, done) < jobs then
     -- Some had ended before; those are gone from the stream.
     keep(function(entry)

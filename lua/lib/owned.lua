@@ -41,9 +41,19 @@ local function finish(stream, group, ids, first, last)
   remove(stream, group, ids, first, last)
 end
 
--- Whether this worker alone holds leases at all: then whatever is pending is its own, and nobody needs to list it, which
--- costs more than all else that is done to complete a job.
-local function holds_alone(stream, group, consumer)
+-- Whether nobody else holds anything between two entries: then whatever is pending there is this worker's, and nobody
+-- needs to list it, which costs more than all else that is done to complete a job. A read brings entries in a row, so it
+-- is the rule. Asked of as many others as are fewer than the jobs by far.
+local function holds_range(stream, group, consumer, first, last, jobs)
   local holders = redis.call('XPENDING', stream, group)[4]
-  return holders and #holders == 1 and holders[1][1] == consumer
+  if not holders or #holders > jobs / 8 then
+    return false
+  end
+  for i = 1, #holders do
+    local holder = holders[i][1]
+    if holder ~= consumer and #redis.call('XPENDING', stream, group, first, last, 1, holder) > 0 then
+      return false
+    end
+  end
+  return true
 end

@@ -114,6 +114,30 @@ describe('completing a batch', () => {
     expect(await pending()).toEqual(range(41, 50));
   });
 
+  test('between those of other workers', async () => {
+    await group();
+    await fill(120);
+    for (const consumer of ['a', 'b', 'c']) await read(consumer, 40);
+    expect(await complete('b', range(41, 80))).toEqual([]);
+    expect(await left()).toEqual([...range(1, 40), ...range(81, 120)]);
+    expect(await pending()).toEqual([...range(1, 40), ...range(81, 120)]);
+    expect(await complete('b', range(1, 40))).toEqual(range(1, 40));
+    expect(await pending()).toEqual([...range(1, 40), ...range(81, 120)]);
+    expect(await complete('a', range(1, 40))).toEqual([]);
+    expect(await left()).toEqual(range(81, 120));
+  });
+
+  test('among very many workers', async () => {
+    await group();
+    await fill(60);
+    for (let i = 0; i < 20; i++) await read(`w${String(i)}`, 1);
+    await read('a', 40);
+    await redis.client.xclaim(keys.stream, GROUP, 'w3', 0, '30-0', 'JUSTID');
+    expect(await complete('a', range(21, 50))).toEqual([30]);
+    expect(await pending()).toEqual([...range(1, 20), 30, ...range(51, 60)]);
+    expect(await left()).toEqual([...range(1, 20), 30, ...range(51, 60)]);
+  });
+
   test('in another order than they were added', async () => {
     await group();
     await fill(40);
