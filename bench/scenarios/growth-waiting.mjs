@@ -11,7 +11,7 @@ export default BACKLOGS.map((backlog) => ({
   group: 'growth',
   rounds: 3,
   variants: ['peer', 'ours'],
-  sizes: { full: { jobs: 50_000 }, quick: { jobs: 20_000 } },
+  sizes: { full: { jobs: 50_000, oursTimes: 4 }, quick: { jobs: 20_000, oursTimes: 4 } },
   metrics: [{ key: 'rate', against: `growth-waiting/${BACKLOGS[0]}`, target: 0.8 }],
   ...consuming({ concurrency: 100, backlog: ({ jobs }) => Math.min(backlog + jobs, MOST) }),
 }));
