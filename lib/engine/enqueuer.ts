@@ -295,9 +295,9 @@ function eventBatchOf(groups: readonly Group[], from: number): readonly ScriptAr
   // When the others are due, and how long until then, only Redis knows.
   if (!jobs.every((job) => isImmediate(job) !== delayed && job.runAtMs === undefined)) return NO_BATCH;
   const columns: ScriptArgument[] = [];
-  addColumn(columns, 'id', 'ids', jobs, ({ id }) => id);
-  addColumn(columns, 'n', 'names', jobs, ({ name }) => name);
-  if (delayed) addColumn(columns, 'delay_ms', 'delays_ms', jobs, ({ delayMs = 0 }) => delayMs);
+  addColumn(columns, 'ids', jobs, ({ id }) => id);
+  addColumn(columns, 'names', jobs, ({ name }) => name);
+  if (delayed) addColumn(columns, 'delays_ms', jobs, ({ delayMs = 0 }) => delayMs);
   return [delayed ? 'delayed' : 'waiting', columns.length, ...columns];
 }
 

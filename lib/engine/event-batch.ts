@@ -2,21 +2,33 @@ import type { ScriptArgument } from '../redis/scripts.js';
 
 // Events of many jobs in one entry of the stream: see lua/lib/batch.lua.
 
+/** By the field that holds a list: the field of one job. */
+const SINGULAR = {
+  ids: 'id',
+  names: 'n',
+  attempts: 'attempt',
+  durations_us: 'duration_us',
+  returnvalues: 'returnvalue',
+  reasons: 'reason',
+  backoffs_ms: 'backoff_ms',
+  delays_ms: 'delay_ms',
+} as const;
+type Plural = keyof typeof SINGULAR;
+
 /**
- * Adds what the events say in one respect: as the field `one` where it is the same for all jobs, else as a JSON list in
+ * Adds what the events say in one respect: as a field of one job where it is the same for all, else as a JSON list in
  * `many`. Nothing where it is '' for all.
  */
 export function addColumn<T>(
   columns: ScriptArgument[],
-  one: string,
-  many: string,
+  many: Plural,
   items: readonly T[],
   valueOf: (item: T) => string | number,
 ): void {
   const values = items.map(valueOf);
   const first = values[0] ?? '';
   if (values.some((value) => value !== first)) columns.push(many, jsonOf(values));
-  else if (first !== '') columns.push(one, first);
+  else if (first !== '') columns.push(SINGULAR[many], first);
 }
 
 /** A half of a surrogate pair, which a message may hold, is no JSON to the scripts. */
@@ -32,18 +44,6 @@ function wellFormed(text: string): string {
 
 /** An event's fields, as an entry of its own has them. */
 export type EventFields = Record<string, string>;
-
-/** By the field that holds a list: the field of one job. */
-const SINGULAR: ReadonlyMap<string, string> = new Map([
-  ['ids', 'id'],
-  ['names', 'n'],
-  ['attempts', 'attempt'],
-  ['durations_us', 'duration_us'],
-  ['returnvalues', 'returnvalue'],
-  ['reasons', 'reason'],
-  ['backoffs_ms', 'backoff_ms'],
-  ['delays_ms', 'delay_ms'],
-]);
 
 /** Some events of one kind, in their order. */
 export interface EventRun {
@@ -62,8 +62,8 @@ export function readBatch(batch: EventFields): EventRun[] {
   const lists: [field: string, values: unknown[]][] = [];
   let jobs = 1;
   for (const [field, value] of Object.entries(batch)) {
-    const one = SINGULAR.get(field);
-    if (one !== undefined) {
+    if (isPlural(field)) {
+      const one = SINGULAR[field];
       const values = JSON.parse(value) as unknown;
       if (!Array.isArray(values)) throw new SyntaxError(`A batch of events has no list in "${field}".`);
       lists.push([one, values]);
@@ -85,6 +85,11 @@ export function readBatch(batch: EventFields): EventRun[] {
   return of.split(',').map((event) => {
     return { event, jobs: event === 'active' ? startedJobs : jobs, fieldsOf: fieldsOfEvent(event, fieldsOf) };
   });
+}
+
+/** Fields come from Redis: `__proto__` is none. */
+function isPlural(field: string): field is Plural {
+  return Object.hasOwn(SINGULAR, field);
 }
 
 /** What a batch says of itself. */

@@ -6,14 +6,14 @@ import type { Delivery } from './delivery.js';
 
 export function startsOf(batch: readonly Delivery[]): ScriptArgument[] {
   const columns: ScriptArgument[] = [];
-  addColumn(columns, 'id', 'ids', batch, ({ jobId }) => jobId);
-  addColumn(columns, 'n', 'names', batch, ({ name }) => name);
-  addColumn(columns, 'attempt', 'attempts', batch, ({ attempt }) => attempt);
+  addColumn(columns, 'ids', batch, ({ jobId }) => jobId);
+  addColumn(columns, 'names', batch, ({ name }) => name);
+  addColumn(columns, 'attempts', batch, ({ attempt }) => attempt);
   return columns;
 }
 
 export function endsOf(batch: readonly Delivery[]): ScriptArgument[] {
   const columns = startsOf(batch);
-  addColumn(columns, 'duration_us', 'durations_us', batch, ({ durationUs }) => durationUs);
+  addColumn(columns, 'durations_us', batch, ({ durationUs }) => durationUs);
   return columns;
 }

@@ -142,7 +142,7 @@ export class Settler {
     }
     const columns = eventsCap > 0 ? endsOf(batch) : [];
     if (eventsCap > 0 && results > 0) {
-      addColumn(columns, 'returnvalue', 'returnvalues', batch, ({ resultJson }) => resultJson);
+      addColumn(columns, 'returnvalues', batch, ({ resultJson }) => resultJson);
     }
     args.push(results, uniques, resultTtlMs, eventsCap, eventsBatchFrom, packEntryIds(batch), columns.length);
     for (const arg of columns) args.push(arg);
@@ -162,8 +162,8 @@ export class Settler {
     );
     const columns = eventsCap > 0 ? endsOf(deliveries) : [];
     if (eventsCap > 0) {
-      addColumn(columns, 'reason', 'reasons', batch, ({ outcome }) => detailOf(outcome.error));
-      addColumn(columns, 'backoff_ms', 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
+      addColumn(columns, 'reasons', batch, ({ outcome }) => detailOf(outcome.error));
+      addColumn(columns, 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
     }
     args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large);
     const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
