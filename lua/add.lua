@@ -19,7 +19,8 @@
 --
 -- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how long
--- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed.
+-- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed. Then
+-- the set `delayed:unique` has the id, because the promoter, which needs the marker, cannot ask for one of every job.
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes, jobs = ARGV[5], ARGV[6]
@@ -52,8 +53,9 @@ end
 local refused, duplicates = {}, {}
 -- What to undo where the stream takes no entry (see open.lua): then the first XADD fails, and no other has succeeded.
 local keys, members = {}, {}
--- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end.
-local taken, markers = {}, {}
+-- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end, as are
+-- the ids of what is delayed.
+local taken, markers, delayed_ids = {}, {}, {}
 local function undo()
   for _, key in ipairs(keys) do
     redis.call('DEL', key)
@@ -129,6 +131,7 @@ for offset = 1, #sizes, 4 do
           redis.call('SET', prefix .. 'didx:' .. id, member)
           keys[#keys + 1] = marker
           keys[#keys + 1] = prefix .. 'didx:' .. id
+          delayed_ids[#delayed_ids + 1] = id
         end
         if not earliest or due < earliest then
           earliest = due
@@ -179,6 +182,9 @@ end
 
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
+end
+if #delayed_ids > 0 then
+  redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are there, whatever stands at the wake key.

@@ -25,6 +25,7 @@ end
 
 local function forget(id)
   redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'dlid:' .. id)
+  redis.call('SREM', prefix .. 'delayed:unique', id)
 end
 
 local function is_entry_of(entry, id)

@@ -31,38 +31,58 @@ if leader and leader ~= holder and ARGV[6] ~= '1' then
   return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
 end
 
-local names, bodies, ids, markers = {}, {}, {}, {}
+local names, bodies, ids = {}, {}, {}
 local read, sub = struct.unpack, string.sub
-local dlid = prefix .. 'dlid:'
--- The name, and of the Job behind it the head of the array and that of a short id: see envelope.lua.
-local function read_member(member)
-  local name, array, head, at = read('<I4c0BB', member)
-  if (array == 0x94 or array == 0x95) and head >= 0xa0 and head <= 0xbf then
-    return name, sub(member, at - 2), sub(member, at, at + head - 0xa1)
+local function read_members(from)
+  for i = from, #due do
+    local member = due[i]
+    -- The name, and of the Job behind it the head of the array and that of a short id: see envelope.lua.
+    local name, array, head, at = read('<I4c0BB', member)
+    local d, id = sub(member, at - 2), ''
+    if (array == 0x94 or array == 0x95) and head >= 0xa0 and head <= 0xbf then
+      id = sub(member, at, at + head - 0xa1)
+    else
+      id = job_id_of(d) or ''
+    end
+    names[i], bodies[i], ids[i] = name, d, id
   end
-  local d = sub(member, at - 2)
-  return name, d, job_id_of(d) or ''
 end
-for i = 1, #due do
-  local readable, name, d, id = pcall(read_member, due[i])
+local from = 1
+while not pcall(read_members, from) do
   -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
-  if not readable then
-    name, d, id = '', due[i], ''
-  end
-  names[i], bodies[i], ids[i] = name, d, id
-  markers[i] = dlid .. id
+  from = #names + 1
+  names[from], bodies[from], ids[from] = '', due[from], ''
+  from = from + 1
 end
--- Most ids are not the caller's, and then counting is enough.
-local some_unique = #due > 0 and redis.call('EXISTS', unpack(markers)) > 0
-local keeps = some_unique and redis.call('MGET', unpack(markers)) or {}
+
+-- Which have an id of the caller's, and for how long it stays taken: see add.lua. By place.
+local unique, dlid = prefix .. 'delayed:unique', prefix .. 'dlid:'
+local any_unique = #due > 0 and redis.call('EXISTS', unique) == 1
+local is_unique, keeps = {}, {}
+if any_unique then
+  is_unique = redis.call('SMISMEMBER', unique, unpack(ids))
+  local places, markers = {}, {}
+  for i = 1, #due do
+    if is_unique[i] == 1 then
+      places[#places + 1] = i
+      markers[#markers + 1] = dlid .. ids[i]
+    end
+  end
+  local values = #markers > 0 and redis.call('MGET', unpack(markers)) or {}
+  for p = 1, #places do
+    keeps[places[p]] = values[p]
+  end
+end
 
 local call = redis.pcall
-local promoted, indices = 0, {}
+local promoted = 0
+-- Of those with an id of the caller's: their ids, and the keys that find them in the delayed set.
+local left, indices = {}, {}
 -- Markers that tell where their jobs are (see add.lua), and their new values. Those of other writers stay as they are.
 local moved = {}
 local failure
 for i = 1, #due do
-  local name, d, keep = names[i], bodies[i], ids[i] ~= '' and keeps[i]
+  local name, d, keep = names[i], bodies[i], keeps[i]
   local ours = keep and string.match(keep, '^(%d+):')
   keep = ours or keep
   local added
@@ -72,7 +92,6 @@ for i = 1, #due do
     else
       added = call('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
     end
-    indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
   elseif name == '' then
     added = call('XADD', stream, '*', 'd', d)
   else
@@ -83,9 +102,13 @@ for i = 1, #due do
     break
   end
   promoted = i
-  if ours then
-    moved[#moved + 1] = markers[i]
-    moved[#moved + 1] = ours .. ':' .. added
+  if is_unique[i] == 1 then
+    left[#left + 1] = ids[i]
+    indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
+    if ours then
+      moved[#moved + 1] = dlid .. ids[i]
+      moved[#moved + 1] = ours .. ':' .. added
+    end
   end
 end
 if promoted > 0 then
@@ -95,7 +118,8 @@ end
 for from = 1, #moved, 4000 do
   redis.call('MSET', unpack(moved, from, math.min(from + 3999, #moved)))
 end
-if #indices > 0 then
+if #left > 0 then
+  redis.call('SREM', unique, unpack(left))
   redis.call('DEL', unpack(indices))
 end
 if cap > 0 and promoted > 0 then
@@ -124,4 +148,9 @@ redis.call('SET', lock, holder, 'PX', ARGV[2])
 local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 local next_due = head[2] and tonumber(head[2])
 local lag = next_due and math.max(now - next_due, 0) or 0
-return { 1, promoted, next_due and decimal(next_due) or '', redis.call('ZCARD', delayed), lag, decimal(now) }
+local depth = redis.call('ZCARD', delayed)
+if any_unique and depth == 0 then
+  -- What another writer promoted or took back is not in it any more.
+  redis.call('DEL', unique)
+end
+return { 1, promoted, next_due and decimal(next_due) or '', depth, lag, decimal(now) }

@@ -65,6 +65,7 @@ for i = 1, count do
   end
   if uniques[i] ~= '' then
     redis.call('SET', prefix .. 'didx:' .. uniques[i], members[i])
+    redis.call('SADD', prefix .. 'delayed:unique', uniques[i])
   end
 end
 reply[1] = decimal(now + earliest)
