@@ -46,6 +46,8 @@ export function openDriver({ port, tuned = false }) {
 
     retryOnce: { attempts: 2, backoff: { type: 'fixed', delay: 1 } },
 
+    repeat: (queue, key, every) => queue.upsertJobScheduler(key, { every }, { name: 'welcome', data: {} }),
+
     /** BullMQ keeps the return value of a job as part of it. */
     storeResults: {},
 

@@ -43,6 +43,8 @@ export function openDriver({ port, events = true }) {
 
     retryOnce: { attempts: 2, backoff: { type: 'fixed', delay: 1, jitterMs: 0 } },
 
+    repeat: (queue, key, every) => queue.add('welcome', {}, { repeat: { every }, repeatJobKey: key }),
+
     storeResults: { storeResults: true },
 
     resultOf: (_queue, job) => job.waitForResult(),

@@ -29,6 +29,8 @@ export interface Driver {
   isFirstAttempt(job: BenchJob): boolean;
   /** Options of a job that is tried twice, the second time after 1 ms. */
   readonly retryOnce: object;
+  /** Adds a repeatable spec that is due every so many ms. */
+  repeat(queue: BenchQueue, key: string, every: number): Promise<unknown>;
   /** Options of a worker whose results can be waited for. */
   readonly storeResults: { storeResults?: boolean };
   resultOf(queue: BenchQueue, job: BenchJob): Promise<unknown>;

@@ -7,7 +7,6 @@ export default COUNTS.map((jobs) => ({
   name: `growth-delayed/${jobs}`,
   title: `${jobs.toLocaleString('en-US')} delayed jobs due at once`,
   group: 'growth',
-  rounds: 3,
   variants: ['peer', 'ours'],
   sizes: { full: { jobs }, quick: { jobs } },
   metrics: [{ key: 'rate' }],

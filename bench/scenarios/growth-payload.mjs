@@ -12,7 +12,6 @@ export default SIZES.map(({ bytes, title, full, quick, each }) => ({
   name: `growth-payload/${bytes}`,
   title: `payload of ${title}, added and worked off`,
   group: 'growth',
-  rounds: 3,
   variants: ['peer', 'ours'],
   params: { bytes, each },
   sizes: { full: { jobs: full }, quick: { jobs: quick } },

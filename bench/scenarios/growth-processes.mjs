@@ -27,7 +27,6 @@ export default WORK.flatMap(({ part, title, sizes, handler }) =>
     name: `growth-processes/${part}${processes}`,
     title: title(processes),
     group: 'growth',
-    rounds: 3,
     variants: ['peer', 'ours', 'oursQuiet'],
     processes,
     sizes,

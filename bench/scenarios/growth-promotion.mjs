@@ -9,7 +9,6 @@ export default COUNTS.map((jobs) => ({
   name: `growth-promotion/${jobs}`,
   title: `promotion of ${jobs.toLocaleString('en-US')} due jobs`,
   group: 'growth',
-  rounds: 3,
   variants: ['ours', 'oursQuiet'],
   sizes: { full: { jobs }, quick: { jobs } },
   metrics: [

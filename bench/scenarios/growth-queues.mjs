@@ -8,7 +8,6 @@ export default [1, 20, 200].map((queues) => ({
   name: `growth-queues/${queues}`,
   title: queues === 1 ? 'one queue with a worker' : `${queues} queues with a worker each`,
   group: 'growth',
-  rounds: 3,
   variants: ['peer', 'ours'],
   params: { queues },
   sizes: { full: { jobs: 60_000, oursTimes: 2 }, quick: { jobs: 30_000, oursTimes: 2 } },

@@ -3,6 +3,8 @@ import { MEASURED } from '../src/jobs.mjs';
 
 const COUNTS = [10, 1_000, 10_000, 100_000, 1_000_000];
 const AN_HOUR = 3_600_000;
+/** BullMQ keeps a delayed job for each, and setting up more takes minutes. */
+const MOST_OF_PEER = 10_000;
 const DUE_EACH_SECOND = 10;
 const AT_ONCE = 500;
 
@@ -11,8 +13,7 @@ export default COUNTS.map((specs) => ({
   name: `growth-specs/${specs}`,
   title: `${specs.toLocaleString('en-US')} repeatable specs, ${DUE_EACH_SECOND} due each second`,
   group: 'growth',
-  rounds: 3,
-  variants: ['ours'],
+  variants: specs > MOST_OF_PEER ? ['ours'] : ['peer', 'ours'],
   params: { specs },
   sizes: { full: { ms: 10_000 }, quick: { ms: 5_000 } },
   metrics: [{ key: 'redisMsPerSecond', against: `growth-specs/${COUNTS[0]}`, target: 1.5 }],
@@ -21,7 +22,7 @@ export default COUNTS.map((specs) => ({
     const queue = await driver.queue(MEASURED);
     const add = (index) => {
       const every = index < DUE_EACH_SECOND ? 1_000 : AN_HOUR;
-      return queue.add('welcome', {}, { repeat: { every }, repeatJobKey: `spec-${index}` });
+      return driver.repeat(queue, `spec-${index}`, every);
     };
     for (let from = 0; from < params.specs; from += AT_ONCE) {
       const size = Math.min(AT_ONCE, params.specs - from);

@@ -9,7 +9,6 @@ export default BACKLOGS.map((backlog) => ({
   name: `growth-waiting/${backlog}`,
   title: `worker with ${backlog.toLocaleString('en-US')} jobs waiting`,
   group: 'growth',
-  rounds: 3,
   variants: ['peer', 'ours'],
   sizes: { full: { jobs: 50_000, oursTimes: 4 }, quick: { jobs: 20_000, oursTimes: 4 } },
   metrics: [{ key: 'rate', against: `growth-waiting/${BACKLOGS[0]}`, target: 0.8 }],

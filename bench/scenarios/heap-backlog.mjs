@@ -21,7 +21,6 @@ export default BACKLOGS.map((backlog) => {
     group: 'growth',
     // It collects garbage all the time.
     costs: false,
-    rounds: 3,
     variants: ['ours'],
     sizes: { full: { jobs: 50_000 }, quick: { jobs: 20_000 } },
     metrics: [

@@ -9,7 +9,7 @@ import { addInBulk, CHUNK, MEASURED } from './jobs.mjs';
 export function filling(opts) {
   return {
     rounds: 2,
-    sizes: { full: { jobs: 200_000, before: 120_000 }, quick: { jobs: 100_000, before: 110_000 } },
+    sizes: { full: { jobs: 150_000, before: 150_000 }, quick: { jobs: 110_000, before: 110_000 } },
 
     async open({ driver, jobs, before }) {
       const queue = await driver.queue(MEASURED);
