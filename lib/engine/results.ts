@@ -38,6 +38,8 @@ export class ResultReader {
   /** Waits that have not looked yet. */
   #fresh: string[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Found ended by a look, and not told of so far: their entries may be on their way. */
+  readonly #untold = new Set<string>();
   /** Monotonic ms at which it was said last that somebody waits. */
   #saidAt = -Infinity;
   #feed: StreamFeed | undefined;
@@ -141,24 +143,26 @@ export class ResultReader {
 
   readonly #lookForAll = (): void => {
     this.#sayThatSomebodyWaits();
+    // Since the last look the feed has not told of them: a worker of another make, which only writes events.
+    if (this.#untold.size > 0) this.#followEvents();
+    this.#untold.clear();
     this.#look(this.#waits.jobIds).then(
       (found) => {
-        // Not told by the feed: a worker of another make, which only writes events.
-        if (found > 0) this.#followEvents();
+        for (const jobId of found) this.#untold.add(jobId);
       },
       // The next look comes soon, and each wait has a deadline of its own.
       () => undefined,
     );
   };
 
-  /** Ends the waits for those that have ended; resolves with how many have. */
-  async #look(jobIds: readonly string[]): Promise<number> {
-    let found = 0;
+  /** Ends the waits for those that have ended; resolves with their ids. */
+  async #look(jobIds: readonly string[]): Promise<string[]> {
+    const found: string[] = [];
     const ends = await this.#endsOf(jobIds);
     ends.forEach(({ value, reason }, index) => {
       const jobId = jobIds[index] as string;
       if (!this.#waits.has(jobId) || (!value && reason === undefined)) return;
-      found += 1;
+      found.push(jobId);
       if (value) this.#waits.completed(jobId, () => decodePayload(value));
       else this.#waits.died(jobId, reason ?? '');
     });
@@ -198,7 +202,10 @@ export class ResultReader {
 
   #onEnded(fields: readonly Buffer[]): void {
     readEnded(fields, {
-      isAwaited: (jobId) => this.#waits.has(jobId),
+      isAwaited: (jobId) => {
+        this.#untold.delete(jobId);
+        return this.#waits.has(jobId);
+      },
       completed: (jobId, value) => {
         if (value === 'stored') this.#readStored(jobId);
         else this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));

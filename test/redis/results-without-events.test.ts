@@ -127,9 +127,9 @@ it('a worker of another make, which stores results and only writes events, is he
   };
   const looked = async (): Promise<void> =>
     expect(await redis.client.info('commandstats')).toMatch(/cmdstat_mget:calls=[1-9]/);
-  // The first is found by looking once more, which tells that events must be followed. The second may come before
-  // they are. The others come sooner than the next look, so it is the event that wakes.
-  for (const timeoutMs of [30_000, 30_000, 1_500, 1_500]) {
+  // The first is found by looking once more, and at the next look it is clear that nobody tells. A third may come before
+  // the events are followed. The others come sooner than the next look, so it is the event that wakes.
+  for (const timeoutMs of [30_000, 30_000, 30_000, 1_500, 1_500]) {
     const job = await queue.add('a', timeoutMs);
     await redis.client.config('RESETSTAT');
     const result = job.waitForResult({ timeoutMs });
@@ -137,4 +137,31 @@ it('a worker of another make, which stores results and only writes events, is he
     await ends(job.id, timeoutMs);
     expect(await result).toBe(timeoutMs);
   }
+});
+
+it('a look that finds a result before the telling of it comes does not make all events be read', async () => {
+  const connection = { host: redis.server.host, port: redis.server.port };
+  await using queue = new Queue<number, number>('sums', { connection });
+  const readers = async (): Promise<number> =>
+    String(await redis.client.client('LIST'))
+      .split('\n')
+      .filter((line) => line.includes(' cmd=xread ')).length;
+  const endOf = (id: string): Buffer => {
+    const value = encodePayload(7);
+    const frame = Buffer.alloc(6 + id.length + value.length);
+    frame.writeUInt16BE(id.length, 0);
+    frame.write(id, 2);
+    frame.writeUInt32BE(value.length, 2 + id.length);
+    value.copy(frame, 6 + id.length);
+    return frame;
+  };
+  for (let i = 0; i < 3; i++) {
+    const job = await queue.add('a', i);
+    const result = job.waitForResult();
+    await vi.waitFor(async () => expect(await readers()).toBe(1));
+    await redis.client.set(`{chasqui:sums}:result:${job.id}`, encodePayload(7));
+    expect(await result).toBe(7);
+    await redis.client.xadd('{chasqui:sums}:ended', '*', 'completed', endOf(job.id));
+  }
+  expect(await readers()).toBe(1);
 });
