@@ -75,7 +75,10 @@ async function bench(options) {
       console.log(JSON.stringify(report, null, 2));
     } else {
       for (const grid of Object.values(grids)) if (grid.rows.length > 0) console.log(drawOnScreen(grid));
-      console.log(`A round trip to the server (PING) takes ${native.roundTripUs.toFixed(0)} µs.`);
+      const { roundTripUs, xaddUs } = native;
+      console.log(
+        `A round trip takes ${roundTripUs.toFixed(0)} µs (PING), an XADD that is awaited ${xaddUs.toFixed(0)} µs.`,
+      );
     }
     if (options.commands) printCommands(scenarios, rounds);
     if (profileDir) await printProfiles(profileDir, scenarios, variants);

@@ -3,17 +3,18 @@ import { median } from './stats.mjs';
 const JOBS = 20_000;
 const BATCH = 100;
 const REPEATS = 3;
-const PINGS = 3_000;
+const ROUND_TRIPS = 3_000;
 const KEY = 'native';
 const GROUP = 'workers';
 /** About what one of our jobs is: 26 characters of id, a small payload, a time. */
 const BODY = 'x'.repeat(64);
 
 /**
- * What the server needs for the bare commands of a job, by its own account, and what a round trip takes.
+ * What the server needs for the bare commands of a job, by its own account, and what a round trip takes: of a PING, and of
+ * an XADD that is awaited.
  *
  * @param {import('ioredis').Redis} admin
- * @returns {Promise<{ usecPerJob: Record<string, number>, roundTripUs: number }>}
+ * @returns {Promise<{ usecPerJob: Record<string, number>, roundTripUs: number, xaddUs: number }>}
  */
 export async function measureNative(admin) {
   const runs = [];
@@ -21,7 +22,9 @@ export async function measureNative(admin) {
   const usecPerJob = Object.fromEntries(
     Object.keys(runs[0]).map((command) => [command, median(runs.map((run) => run[command]))]),
   );
-  return { usecPerJob, roundTripUs: await roundTrip(admin) };
+  const roundTripUs = await roundTrip(() => admin.ping());
+  const xaddUs = await roundTrip(() => admin.xadd(KEY, '*', 'd', BODY, 'n', 'welcome'));
+  return { usecPerJob, roundTripUs, xaddUs };
 }
 
 async function cycle(admin) {
@@ -52,11 +55,11 @@ async function cycle(admin) {
   );
 }
 
-async function roundTrip(admin) {
-  for (let index = 0; index < PINGS / 3; index += 1) await admin.ping();
+async function roundTrip(call) {
+  for (let index = 0; index < ROUND_TRIPS / 3; index += 1) await call();
   const started = performance.now();
-  for (let index = 0; index < PINGS; index += 1) await admin.ping();
-  return ((performance.now() - started) / PINGS) * 1_000;
+  for (let index = 0; index < ROUND_TRIPS; index += 1) await call();
+  return ((performance.now() - started) / ROUND_TRIPS) * 1_000;
 }
 
 /**

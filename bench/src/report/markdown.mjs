@@ -16,7 +16,8 @@ export function toMarkdown(report, grids) {
     `Measured on ${report.date}: nestjs-chasqui ${versions['nestjs-chasqui']} and BullMQ ${versions.bullmq}, both with ` +
       `ioredis ${versions.ioredis}, on Node ${versions.node} and ${server}. ${machine.cores} cores of ${machine.cpu}, ` +
       `${machine.memoryGiB} GiB, ${machine.platform}. ${report.rounds === 1 ? '1 round' : `${report.rounds} rounds`}; medians, and in brackets the smallest ` +
-      `and the largest ratio of a pair. A round trip to the server (PING) took ${native.roundTripUs.toFixed(0)} µs.` +
+      `and the largest ratio of a pair. A round trip to the server took ${native.roundTripUs.toFixed(0)} µs (PING), ` +
+      `an XADD that is awaited ${native.xaddUs.toFixed(0)} µs.` +
       quickText(report.quick),
     ...Object.values(grids)
       .filter(({ rows }) => rows.length > 0)
