@@ -25,7 +25,7 @@ export interface PromoterSettings extends EventsSettings {
  * Calls under way at once while more is due than one of them takes: Redis has the next one when it has done the last,
  * however busy this process is with the jobs that came of it.
  */
-const AHEAD = 3;
+const AHEAD = 2;
 
 /** See lua/promote.lua. */
 type Promotion = [leads: number, promoted: number, next: string, depth: number, lag: number, now: string];
