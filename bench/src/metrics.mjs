@@ -17,6 +17,7 @@ export const METRICS = {
   slowestCallMs: { label: 'slowest call', unit: 'ms', better: 'lower', digits: 1 },
   redisMsPerSecond: { label: 'Redis CPU per second', unit: 'ms', better: 'lower', digits: 2 },
   redisShare: { label: 'Redis busy', unit: '%', better: 'lower', digits: 0 },
+  allowedShare: { label: 'of what the handlers allow', unit: '%', better: 'higher', digits: 0 },
   machineShare: { label: 'all cores busy', unit: '%', better: 'lower', digits: 0 },
   commandsPerSecond: { label: 'commands', unit: '/s', better: 'lower', digits: 1 },
 };

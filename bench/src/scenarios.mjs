@@ -7,6 +7,7 @@ const FILES = [
   'add-bulk',
   'worker-100',
   'worker-1',
+  'worker-waiting',
   'delayed',
   'retries',
   'results',
