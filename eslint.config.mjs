@@ -19,7 +19,14 @@ const nodeGlobals = [
 
 export default defineConfig(
   // The app of the package check is compiled where the packed package is installed, with the options of an app.
-  globalIgnores(['dist*/', 'coverage/', 'bench/report*', '**/*.d.ts', 'scripts/check-package/app.ts']),
+  globalIgnores([
+    'dist*/',
+    'coverage/',
+    'bench/report*',
+    '**/*.d.{ts,mts}',
+    '**/*.generated.ts',
+    'scripts/check-package/app.ts',
+  ]),
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -1,8 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { embed } from './scripts/embed-lua.mjs';
 import { blockModules } from './test/docs/support/block-modules.js';
 
 const lib = fileURLToPath(new URL('./lib', import.meta.url));
+
+// Each run has the scripts as they are in lua/ now.
+embed();
 
 export default defineConfig({
   plugins: [blockModules()],

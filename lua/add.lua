@@ -21,6 +21,12 @@
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how long
 -- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed. Then
 -- the set `delayed:unique` has the id, because the promoter, which needs the marker, cannot ask for one of every job.
+
+-- @include lib/events
+-- @include lib/batch
+-- @include lib/envelope
+-- @include lib/once
+
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes, jobs = ARGV[5], ARGV[6]

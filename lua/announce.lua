@@ -4,6 +4,10 @@
 -- KEYS events prefix
 -- ARGV 1 events_cap  2 batch_from  3 jobs; then what the events say: see batch.lua
 -- Reply 1. Sent twice, it announces twice: an event is a report, not a state.
+
+-- @include lib/events
+-- @include lib/batch
+
 local jobs = tonumber(ARGV[3])
 local columns = { unpack(ARGV, 4) }
 announce_jobs(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), decimal(now_ms()), 'active', jobs, jobs, columns, {})

@@ -4,6 +4,9 @@
 -- ARGV 1 group
 -- Reply { waiting, ms since the oldest of them could run, active, delayed, due, ms by which the earliest of those is
 --      late, dead letters }; `due` are those of `delayed` that wait for the promoter only.
+
+-- @include lib/events
+
 local stream, delayed, dlq = KEYS[1], KEYS[2], KEYS[3]
 local now = now_ms()
 

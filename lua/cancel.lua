@@ -10,6 +10,9 @@
 -- Races: delivery, promotion and this are single steps on one slot, so "taken back" and "delivered" exclude each other:
 -- an entry that is pending is never removed here. Its worker may be dead, or about to schedule a retry, when it is told:
 -- so a mark is left, which every script that would let the job run again looks for (retry, release, reclaim, renew).
+
+-- @include lib/envelope
+
 local delayed, stream, prefix = KEYS[1], KEYS[2], KEYS[3]
 local scope = ARGV[1]
 local GONE, REMOVED, HELD, UNKNOWN = 0, 1, 2, 3

@@ -17,6 +17,12 @@
 --
 -- Races: a worker that was stopped or cut off may finish after its job was given to another; the fence finds the entry
 -- pending for somebody else, and nothing happens. Sent twice, the second time finds nothing pending.
+
+-- @include lib/owned
+-- @include lib/events
+-- @include lib/batch
+-- @include lib/ended
+
 local stream, events, prefix = KEYS[1], KEYS[2], KEYS[3]
 local group = ARGV[1]
 local jobs, started = tonumber(ARGV[5]), tonumber(ARGV[6])

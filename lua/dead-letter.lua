@@ -11,6 +11,12 @@
 --      is no longer ours.
 --
 -- Races: as in complete.lua. The bytes are copied inside Redis, so they cannot change on the way.
+
+-- @include lib/owned
+-- @include lib/events
+-- @include lib/open
+-- @include lib/ended
+
 local stream, dlq, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group = ARGV[1]
 local jobs, unannounced, cap, dlq_cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])

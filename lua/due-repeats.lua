@@ -12,6 +12,9 @@
 --
 -- Races: the gap is kept in Redis, because the specs that were due then may take several looks, and several leaders. It
 -- lives as long as the lock, but a leader that resigns leaves it: the next one goes on where it stopped. The lock only saves work: two leaders may read the same spec, and fire-repeat.lua fires each slot once all the same.
+
+-- @include lib/events
+
 local set, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, batch = ARGV[1], tonumber(ARGV[3])
 local now = ARGV[4] == '' and now_ms() or tonumber(ARGV[4])

@@ -9,6 +9,11 @@
 -- Reply { lost… }: indices (from 1) of jobs whose lease is no longer ours.
 --
 -- Races: as in complete.lua.
+
+-- @include lib/owned
+-- @include lib/events
+-- @include lib/ended
+
 local stream, events, prefix = KEYS[1], KEYS[2], KEYS[3]
 local group = ARGV[1]
 local jobs, unannounced, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

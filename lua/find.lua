@@ -4,6 +4,9 @@
 -- ARGV 1 from  2 to   entry ids, as XRANGE takes them   3 entries  about how many to look at
 --      then the job ids
 -- Reply { next, { job id, entry id }… }: next is where to go on, '' where this was the last slice.
+
+-- @include lib/envelope
+
 local stream, at, to = KEYS[1], ARGV[1], ARGV[2]
 -- Few at a time, and not only so many entries: each of them may be a megabyte.
 local PAGE, MOST_BYTES = 20, 1048576

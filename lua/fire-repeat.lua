@@ -11,6 +11,10 @@
 -- fires; a spec that was replaced or removed after it was read is left alone. The ids of the jobs follow from key and
 -- slot. With `overlap` = skip all jobs of a spec share one id, whose marker `dlid:<id>` stands for as long as one of
 -- them is unfinished; a slot that finds it has been dealt with.
+
+-- @include lib/events
+-- @include lib/job
+
 local set, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local cap = tonumber(ARGV[1])
 

@@ -11,6 +11,11 @@
 --
 -- Races: promotion and cancel are both single steps on one slot, so a job is either promoted or cancelled. The lock only
 -- saves work: two leaders would promote each job once all the same. Sent twice, the second time promotes what is due.
+
+-- @include lib/events
+-- @include lib/batch
+-- @include lib/envelope
+
 local delayed, stream, events, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 

@@ -9,6 +9,12 @@
 --      (from 1) of jobs that were cancelled (cancel.lua): they stay with their worker, to be ended.
 --
 -- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
+
+-- @include lib/owned
+-- @include lib/cancelled
+-- @include lib/open
+-- @include lib/envelope
+
 local stream, prefix, group = KEYS[1], KEYS[2], ARGV[1]
 -- Before a lease has ended: a job that cannot be given back stays pending, and its lease runs out.
 local full = sealed(stream)

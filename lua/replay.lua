@@ -7,6 +7,10 @@
 -- Reply { per job: 1 moved, 0 gone already, 2 left there because another live job bears its id }
 --
 -- Races: two replays of one letter meet in XDEL: whoever deletes it adds it. Sent twice, the second time finds it gone.
+
+-- @include lib/events
+-- @include lib/open
+
 local dlq, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local cap = tonumber(ARGV[1])
 -- Before the letter is gone.

@@ -13,6 +13,12 @@
 --      lease is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are.
 --
 -- Races: as in complete.lua. A job is removed from the stream in the same step in which it enters the delayed set.
+
+-- @include lib/owned
+-- @include lib/cancelled
+-- @include lib/events
+-- @include lib/batch
+
 local stream, delayed, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group = ARGV[1]
 local jobs, started, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])

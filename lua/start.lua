@@ -4,6 +4,9 @@
 -- KEYS stream
 -- ARGV 1 group  2 consumer  3 entry id  4 starts, this one included
 -- Reply 1, or 0 where the lease is no longer ours.
+
+-- @include lib/owned
+
 local stream, id = KEYS[1], ARGV[3]
 if not owned_between(stream, ARGV[1], ARGV[2], id, id)[id] then
   return 0

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { embed } from './embed-lua.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -10,6 +11,7 @@ const stamps = join(root, 'node_modules', '.cache', 'nestjs-chasqui');
 
 /** Compiles the package to dist/, unless that is newer than all it is made from. */
 export function buildPackage() {
+  embed();
   build({
     name: 'package',
     sources: ['lib', 'tsconfig.json', 'tsconfig.build.json'],

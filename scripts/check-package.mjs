@@ -51,7 +51,7 @@ function check(name, run) {
 
 function pack() {
   const [{ filename, files }] = JSON.parse(npm(root, 'pack', '--json', '--pack-destination', work));
-  const expected = /^(dist\/.+\.(js|d\.ts)|lua\/.+\.lua|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+  const expected = /^(dist\/.+\.(js|d\.ts)|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
   const strange = files.map(({ path }) => path).filter((path) => !expected.test(path));
   if (strange.length > 0) fail('npm pack', `does not belong into the package: ${strange.join(', ')}`);
   return join(work, filename);

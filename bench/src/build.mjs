@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { embed } from '../../scripts/embed-lua.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Compiles the package, if what is compiled is older than what is written. */
 export function buildIfStale() {
+  embed();
   const built = join(ROOT, 'dist', 'engine', 'index.js');
   if (existsSync(built) && newest(join(ROOT, 'lib')) < newest(join(ROOT, 'dist'))) return;
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { PACKAGE_VERSION } from './version.generated.js';
 
 /** Version of this package. */
 export function engineVersion(): string {
-  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
+  return PACKAGE_VERSION;
 }

@@ -34,6 +34,22 @@ export interface QueueKeys {
   calls(producerId: string): string;
 }
 
+/** Keys of a script that are not the same for every call on a queue. */
+export interface ExtraKeys {
+  /** Of one producer. */
+  calls?: string;
+  /** Of the promoter or of the scheduler. */
+  lock?: string;
+  /** Of one of these, or of a worker. */
+  wake?: string;
+  /** A stream that is to be read. */
+  read?: string;
+}
+
+/** What the header of a script may name as a key. */
+export type ScriptKey =
+  { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | keyof ExtraKeys;
+
 export function queueKeys(queue: string): QueueKeys {
   const prefix = `{chasqui:${queue}}:`;
   return {

@@ -1,93 +1,29 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Client } from './client.js';
-import type { QueueKeys } from './keys.js';
+import type { ExtraKeys, QueueKeys, ScriptKey } from './keys.js';
 import { ScriptCommand, scriptHead } from './script-command.js';
 import type { ScriptArgument, ScriptHead } from './script-command.js';
+import { SOURCES } from './scripts.generated.js';
+import type { ScriptName } from './scripts.generated.js';
 
-export type { ScriptArgument };
-
-/** One per file in lua/. */
-export type ScriptName =
-  | 'add'
-  | 'announce'
-  | 'backlog'
-  | 'cancel'
-  | 'complete'
-  | 'dead-letter'
-  | 'due-repeats'
-  | 'end-cancelled'
-  | 'find'
-  | 'fire-repeat'
-  | 'heard'
-  | 'list-repeats'
-  | 'open-group'
-  | 'promote'
-  | 'reclaim'
-  | 'release'
-  | 'remove-repeat'
-  | 'renew'
-  | 'resign'
-  | 'replay'
-  | 'retire'
-  | 'retry'
-  | 'start'
-  | 'upsert-repeat';
-
-/** Keys of a script that are not the same for every call on a queue. */
-export interface ExtraKeys {
-  /** Of one producer. */
-  calls?: string;
-  /** Of the promoter or of the scheduler. */
-  lock?: string;
-  /** Of one of these, or of a worker. */
-  wake?: string;
-  /** A stream that is to be read. */
-  read?: string;
-}
-
-type KeyName =
-  { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | keyof ExtraKeys;
+export type { ExtraKeys, ScriptArgument, ScriptName };
 
 interface Script {
   readonly source: string;
   readonly sha: string;
   /** In the order of the `KEYS` line of its header: the one place where a script's keys are listed. */
-  readonly keys: readonly KeyName[];
+  readonly keys: readonly ScriptKey[];
 }
 
-const INCLUDES: Partial<Record<ScriptName, readonly string[]>> = {
-  add: ['events', 'batch', 'envelope', 'once'],
-  announce: ['events', 'batch'],
-  backlog: ['events'],
-  cancel: ['envelope'],
-  complete: ['owned', 'events', 'batch', 'ended'],
-  'dead-letter': ['owned', 'events', 'open', 'ended'],
-  'due-repeats': ['events'],
-  'end-cancelled': ['owned', 'events', 'ended'],
-  find: ['envelope'],
-  'fire-repeat': ['events', 'job'],
-  promote: ['events', 'batch', 'envelope'],
-  release: ['owned', 'cancelled', 'open', 'envelope'],
-  replay: ['events', 'open'],
-  retry: ['owned', 'cancelled', 'events', 'batch'],
-  start: ['owned'],
-};
-
-const folder = new URL('../../lua/', import.meta.url);
 const loaded = new Map<ScriptName, Script>();
 
 function load(name: ScriptName): Script {
   let script = loaded.get(name);
-  if (script) return script;
-  const body = readFileSync(new URL(`${name}.lua`, folder), 'utf8');
-  const parts = (INCLUDES[name] ?? []).map((part) =>
-    readFileSync(new URL(`lib/${part}.lua`, folder), 'utf8'),
-  );
-  const source = [...parts, body].join('\n');
-  const keys = /^-- KEYS (.+)$/m.exec(body)?.[1]?.trim().split(/\s+/) ?? [];
-  script = { source, sha: createHash('sha1').update(source).digest('hex'), keys: keys as KeyName[] };
-  loaded.set(name, script);
+  if (!script) {
+    const { keys, lua } = SOURCES[name];
+    script = { source: lua, sha: createHash('sha1').update(lua).digest('hex'), keys };
+    loaded.set(name, script);
+  }
   return script;
 }
 

@@ -4,6 +4,8 @@
 -- and then what an entry for one job would say. A field that differs from job to job is in the plural, and holds a JSON
 -- list with one element for each.
 
+-- @include lib/events
+
 -- MAXLEN counts entries, whatever they hold. So the batches are counted by their jobs: `events:batches` has the first
 -- entry of each sixteenth of `cap`, scored with the jobs of all batches up to that part's end.
 local function bound_batches(events, prefix, cap, entry, jobs)

@@ -2,6 +2,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import ts from 'typescript';
+import { scriptsModule } from '../../../scripts/embed-lua.mjs';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -28,6 +30,10 @@ export function plant([file, pattern, replacement]: Bug): Planted {
   const planted = source.replace(pattern, replacement);
   if (planted === source) throw new Error(`${file} has nothing that matches ${String(pattern)}`);
   writeFileSync(path, planted);
+  if (file.startsWith('lua/')) {
+    const scripts = ts.transpile(scriptsModule(join(dir, 'lua')), { module: ts.ModuleKind.ESNext });
+    writeFileSync(join(dir, 'dist/redis/scripts.generated.js'), scripts);
+  }
   return {
     engine: pathToFileURL(join(dir, 'dist/engine/index.js')).href,
     [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }),

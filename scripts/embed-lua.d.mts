@@ -1,0 +1,2 @@
+export function embed(): void;
+export function scriptsModule(folder: string): string;
