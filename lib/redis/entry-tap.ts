@@ -24,6 +24,7 @@ const NIL = Buffer.from('*-1\r\n');
 const ARRAY = 0x2a;
 const MAP = 0x25;
 const BULK = 0x24;
+const MINUS = 0x2d;
 const CR = 0x0d;
 
 /**
@@ -84,6 +85,7 @@ export class EntryTap<Work> {
   arm(): void {
     this.#state = 'armed';
     this.#taken = undefined;
+    this.#rest = [];
   }
 
   /** What was read since `arm()`; undefined where ioredis was given the reply. */
@@ -96,8 +98,17 @@ export class EntryTap<Work> {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'armed') {
+      if (chunk.length === 1 && chunk[0] === ARRAY && this.#rest.length === 0) {
+        // Entries and a timeout (`*-1`) begin alike: the next byte tells which it is.
+        this.#rest.push(chunk);
+        return;
+      }
+      if (this.#rest.length > 0) {
+        chunk = Buffer.concat([...this.#rest, chunk]);
+        this.#rest = [];
+      }
       // A timeout (nil), an error, or the answer to something else.
-      const isReply = (chunk[0] === ARRAY && chunk[1] !== 0x2d) || chunk[0] === MAP;
+      const isReply = (chunk[0] === ARRAY && chunk[1] !== MINUS) || chunk[0] === MAP;
       this.#state = isReply ? 'reading' : 'passing';
       if (isReply) this.#begin();
     }

@@ -13,6 +13,7 @@ const WELL: WorkerHealth = {
   fullMs: 0,
   failures: 0,
   lastError: undefined,
+  fastReads: true,
   leasesLost: 0,
   lastLeaseLostAgeMs: undefined,
 };

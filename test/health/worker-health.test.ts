@@ -129,6 +129,7 @@ describe('ReadingTimes', () => {
       fullMs: 0,
       failures: 0,
       lastError: undefined,
+      fastReads: undefined,
     });
     times.waitsForRoom();
     times.asks();
@@ -147,6 +148,7 @@ describe('ReadingTimes', () => {
       fullMs: 70,
       failures: 0,
       lastError: undefined,
+      fastReads: undefined,
     });
   });
 });

@@ -19,6 +19,7 @@ export class TcpProxy implements AsyncDisposable {
   #delayMs = 0;
   #swallowRequests = false;
   #swallowReplies = false;
+  #replyPiece = Infinity;
   readonly #links = new Set<Link>();
 
   private constructor(
@@ -73,6 +74,11 @@ export class TcpProxy implements AsyncDisposable {
     this.#delayMs = ms;
   }
 
+  /** Replies arrive in pieces of so many bytes, each in a segment of its own. */
+  splitReplies(bytes: number): void {
+    this.#replyPiece = bytes;
+  }
+
   /** New connections are refused (ECONNREFUSED) while this is on. Open ones go on. */
   async refuse(on: boolean): Promise<void> {
     if (!on) return this.listen();
@@ -119,7 +125,9 @@ export class TcpProxy implements AsyncDisposable {
       delayMs: () => this.#delayMs,
       swallowRequests: () => this.#swallowRequests,
       swallowReplies: () => this.#swallowReplies,
+      replyPiece: () => this.#replyPiece,
     });
+    client.setNoDelay(true);
     this.#links.add(link);
     client.once('close', () => this.#links.delete(link));
   }
@@ -129,6 +137,7 @@ interface Faults {
   readonly delayMs: () => number;
   readonly swallowRequests: () => boolean;
   readonly swallowReplies: () => boolean;
+  readonly replyPiece: () => number;
 }
 
 /** One client connection and its way on. */
@@ -140,8 +149,8 @@ class Link {
     private readonly upstream: Socket,
     private readonly faults: Faults,
   ) {
-    this.forward(client, upstream, faults.swallowRequests);
-    this.forward(upstream, client, faults.swallowReplies);
+    this.forward(client, upstream, faults.swallowRequests, () => Infinity);
+    this.forward(upstream, client, faults.swallowReplies, faults.replyPiece);
   }
 
   destroy(): void {
@@ -150,12 +159,12 @@ class Link {
     this.upstream.destroy();
   }
 
-  private forward(from: Socket, to: Socket, swallow: () => boolean): void {
+  private forward(from: Socket, to: Socket, swallow: () => boolean, piece: () => number): void {
     let gap = false;
     let lastDue = 0;
 
-    const pass = (step: () => void): void => {
-      const due = Math.max(lastDue, performance.now() + this.faults.delayMs());
+    const pass = (step: () => void, gapMs = 0): void => {
+      const due = Math.max(lastDue + gapMs, performance.now() + this.faults.delayMs());
       lastDue = due;
       const wait = due - performance.now();
       if (wait <= 0) {
@@ -172,9 +181,16 @@ class Link {
     from.on('data', (bytes) => {
       gap ||= swallow();
       if (gap) return;
-      pass(() => {
-        if (!to.destroyed) to.write(bytes);
-      });
+      const size = piece();
+      for (let at = 0; at < bytes.length; at += size) {
+        const part = size === Infinity ? bytes : bytes.subarray(at, at + size);
+        pass(
+          () => {
+            if (!to.destroyed) to.write(part);
+          },
+          size === Infinity ? 0 : 1,
+        );
+      }
     });
     from.on('end', () => {
       gap ||= swallow();

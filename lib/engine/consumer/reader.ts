@@ -152,14 +152,20 @@ export class Reader extends Service {
     );
     const tapped = this.#tap?.take();
     if (tapped) {
-      if (tapped.work.length > 0) this.#settings.deliver(tapped.work);
+      if (tapped.work.length > 0) {
+        this.#times.brought(true);
+        this.#settings.deliver(tapped.work);
+      }
       for (const [key, entries] of tapped.others) this.#woken(key, entries);
       return;
     }
     for (const [key, entries] of streamsOf(reply)) {
       const stream = key.toString();
       if (stream !== this.#keys.stream) this.#woken(stream, entries);
-      else if (entries.length > 0) this.#settings.deliver(entries.map((entry) => toDelivery(entry, 0)));
+      else if (entries.length > 0) {
+        this.#times.brought(false);
+        this.#settings.deliver(entries.map((entry) => toDelivery(entry, 0)));
+      }
     }
   }
 
