@@ -46,7 +46,12 @@ test('replies that arrive byte by byte, with jobs and without, end no connection
     const stats = await kit.client.info('commandstats');
     return Number(/cmdstat_xreadgroup:calls=(\d+)/.exec(stats)?.[1]);
   };
+  const connections = async (): Promise<string[]> => {
+    const list = String(await kit.client.client('LIST'));
+    return [...list.matchAll(/^id=(\d+)/gm)].map(([id]) => id);
+  };
   const before = await totalReads();
+  const connected = await connections();
   await vi.waitFor(async () => {
     expect(await totalReads()).toBeGreaterThan(before + 5);
   });
@@ -55,6 +60,8 @@ test('replies that arrive byte by byte, with jobs and without, end no connection
     expect(ran).toHaveLength(2);
   });
   expect(worker.health()).toMatchObject({ fastReads: true, failures: 0 });
+  // ioredis would connect anew without a word.
+  expect(await connections()).toEqual(connected);
   proxy.splitReplies(Infinity);
   await worker.close();
 });
