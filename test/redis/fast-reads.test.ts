@@ -31,7 +31,8 @@ test('replies that arrive byte by byte, with jobs and without, end no connection
   await using proxy = await TcpProxy.start({ host: kit.host, port: kit.port });
   const ran: unknown[] = [];
   const worker = kit.worker((job) => ran.push(job.data), {
-    connection: { host: proxy.host, port: proxy.port },
+    // In RESP2 a reply without jobs begins as one with jobs does.
+    connection: { host: proxy.host, port: proxy.port, protocol: 2 },
     // Reads without jobs come back at once.
     blockMs: 20,
   });
