@@ -12,6 +12,7 @@
 -- so a mark is left, which every script that would let the job run again looks for (retry, release, reclaim, renew).
 
 -- @include lib/envelope
+-- @include lib/drain
 
 local delayed, stream, prefix = KEYS[1], KEYS[2], KEYS[3]
 local scope = ARGV[1]
@@ -90,6 +91,7 @@ local function take(id, member, entry)
   return take_entry(id, entry)
 end
 
+may_drain(prefix)
 local reply = {}
 for i = 2, #ARGV, 3 do
   reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2])

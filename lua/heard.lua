@@ -7,6 +7,9 @@
 --
 -- Races: a job that the worker does not hold may have ended meanwhile, and its mark is deleted. Or it may be pending
 -- here all the same (the reply that carried it was lost): then its entry is there, and whoever finds it needs the mark.
+
+-- @include lib/drain
+
 local stream, wake, prefix = KEYS[1], KEYS[2], KEYS[3]
 for i = 3, #ARGV, 2 do
   redis.call('XACK', wake, ARGV[1], ARGV[i])
@@ -17,8 +20,7 @@ for i = 3, #ARGV, 2 do
   end
 end
 if ARGV[2] == '1' then
-  -- The memory limit forbids an XADD as the first write, and a full server must be drained.
-  redis.call('XACK', wake, ARGV[1], '0-0')
+  may_drain(prefix)
   redis.call('XADD', wake, '*', 'room', '1')
 end
 return 1

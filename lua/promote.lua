@@ -15,6 +15,7 @@
 -- @include lib/events
 -- @include lib/batch
 -- @include lib/envelope
+-- @include lib/drain
 
 local delayed, stream, events, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -35,6 +36,7 @@ local leader = redis.call('GET', lock)
 if leader and leader ~= holder and ARGV[6] ~= '1' then
   return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
 end
+may_drain(prefix)
 
 local names, bodies, ids = {}, {}, {}
 local read, sub = struct.unpack, string.sub

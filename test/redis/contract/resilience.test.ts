@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { KEYS, NAME, next, rejection, take, useKit } from './kit.js';
+import { KEYS, NAME, eventually, fields, next, rejection, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -212,6 +212,47 @@ describe('the memory limit, with noeviction', () => {
     expect(await redis.client.xlen(KEYS.dlq)).toBe(20);
     await queue.add('a', 1);
     redis.errors.length = 0;
+  });
+
+  test('delayed jobs are promoted, retried and taken back while the server is full, whoever is woken', async () => {
+    const queue = redis.queue();
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const worker = redis.worker(async (job) => {
+      if (job.name === 'held') await gate;
+      if (job.name === 'bad' && job.attemptsMade === 1) throw new Error('again');
+    });
+    worker.on('failed', () => undefined);
+    const held = await queue.add('held', 0, { jobId: 'held' });
+    await next(worker, 'active');
+    await queue.addBulk(
+      Array.from({ length: 40 }, (_, data) => ({
+        name: data % 4 === 0 ? 'bad' : 'good',
+        data,
+        opts: { delay: 600, backoff: 100, ...(data % 5 === 0 ? { jobId: `own-${data}` } : {}) },
+      })),
+    );
+    // No entry of the wake stream is left that would begin the script that promotes.
+    await eventually(async () => {
+      const [group] = (await redis.client.xinfo('GROUPS', KEYS.promoterWake)) as unknown[][];
+      const info = fields(group!.map(String));
+      expect(info['pending']).toBe('0');
+      expect(info['last-delivered-id']).not.toBe('0-0');
+    });
+    expect(await redis.client.zcard(KEYS.delayed)).toBe(40);
+    await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+    await redis.client.config('SET', 'maxmemory', '1');
+    await take(worker, 'completed', 40);
+    expect(await queue.cancel(held.id)).toBe('signalled');
+    const completed = next(worker, 'completed');
+    open();
+    await completed;
+    expect((await rejection(queue.add('a', 1))).message).toContain('OOM');
+    expect(redis.errors.map(String)).toEqual([]);
+    expect(await redis.client.exists(KEYS.delayed, KEYS.stream)).toBe(1);
+    expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
 });
 
