@@ -8,9 +8,11 @@
 --      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the memory of this producer's calls; 'b':
 --                    the events of all jobs share an entry (see batch.lua)
 --      5 groups      one big-endian u32 per group: how many of the jobs are its own
---      6 jobs        the frames: u8 flags (1 delayed, 2 absolute time, 4 unique), u16 index of the name, u32 length,
---                    the msgpack Job; then, if delayed, a double: ms from now, or unix ms; if unique, a double: for
---                    how many ms the id stays taken after the job has ended
+--      6 parts       how many strings hold the frames of the jobs; then these. Several, because a server may accept
+--                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time,
+--                    4 unique), u16 index of the name, u32 length, the msgpack Job; then, if delayed, a double: ms
+--                    from now, or unix ms; if unique, a double: for how many ms the id stays taken after the job has
+--                    ended
 --      with 'b': the event, how many strings follow, and that many: what the events say
 --      names         distinct dispatch names; the index counts from 0
 -- Reply the length of the work stream, where all was added at once; else
@@ -29,9 +31,11 @@
 
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local sizes, jobs = ARGV[5], ARGV[6]
+local sizes = ARGV[5]
+-- Where the frames end.
+local rest_at = 7 + ARGV[6]
 local batched = string.find(ARGV[4], 'b', 1, true)
-local names_at = batched and 9 + ARGV[8] or 7
+local names_at = batched and rest_at + 2 + ARGV[rest_at + 1] or rest_at
 -- For what is announced job by job.
 local each_cap = batched and 0 or cap
 local any_delayed, touch = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
@@ -41,7 +45,11 @@ local unpack_frame = struct.unpack
 local length = redis.call('XLEN', stream)
 local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 
-if not first_time(calls, sequence, touch) then
+local is_first, too_late = first_time(calls, sequence, touch)
+if too_late then
+  return too_late
+end
+if not is_first then
   local said = redis.call('GET', calls .. ':' .. sequence % 1024)
   local of, answer = string.match(said or '', '^(%d+) (.*)$')
   if of == ARGV[1] then
@@ -74,15 +82,21 @@ end
 local earliest
 -- By place from 1.
 local left_out = {}
-local at, job, group = 1, 0, 0
+-- The string that is being read, its place among the arguments, and the place in it.
+local jobs, part, at = ARGV[7], 7, 1
+local job, group = 0, 0
 for offset = 1, #sizes, 4 do
   local size = unpack_frame('>I4', sizes, offset)
   -- Only what goes to the stream now takes room there; the frames are walked twice where a bound could be met.
   local fits = true
   if max_len > 0 and length + size > max_len then
-    local immediate, from = 0, at
+    local immediate, ahead, ahead_part, from = 0, jobs, part, at
     for _ = 1, size do
-      local flags, _, len = unpack_frame('>I1I2I4', jobs, from)
+      if from > #ahead then
+        ahead_part = ahead_part + 1
+        ahead, from = ARGV[ahead_part], 1
+      end
+      local flags, _, len = unpack_frame('>I1I2I4', ahead, from)
       if flags % 2 == 0 then
         immediate = immediate + 1
       end
@@ -98,6 +112,10 @@ for offset = 1, #sizes, 4 do
   end
 
   for _ = 1, size do
+    if at > #jobs then
+      part = part + 1
+      jobs, at = ARGV[part], 1
+    end
     local flags, name_index, len = unpack_frame('>I1I2I4', jobs, at)
     local d = string.sub(jobs, at + 7, at + 6 + len)
     at = at + 7 + len
@@ -197,8 +215,8 @@ if earliest and (not head[2] or earliest < tonumber(head[2])) then
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
 end
 if batched then
-  local columns = { unpack(ARGV, 9, names_at - 1) }
-  announce_jobs(events, prefix, cap, 1, ts or decimal(now_ms()), ARGV[7], job, job, columns, left_out)
+  local columns = { unpack(ARGV, rest_at + 2, names_at - 1) }
+  announce_jobs(events, prefix, cap, 1, ts or decimal(now_ms()), ARGV[rest_at], job, job, columns, left_out)
 -- Trimming costs as much as an event: not for each add of one job.
 elseif cap > 0 and (job >= 16 or sequence % 16 == 0) then
   trim_events(events, cap)
@@ -209,6 +227,6 @@ end
 local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
 if #refused > 0 or #duplicates > 0 then
   -- cjson writes an empty list as {}: read back, it is an empty table again, which is what the reply needs.
-  redis.call('SET', calls .. ':' .. sequence % 1024, ARGV[1] .. ' ' .. cjson.encode(reply), 'PX', 120000)
+  redis.call('SET', calls .. ':' .. sequence % 1024, ARGV[1] .. ' ' .. cjson.encode(reply), 'PX', 600000)
 end
 return reply

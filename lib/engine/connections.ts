@@ -3,7 +3,8 @@ import type { Client } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { fieldsOf } from '../redis/replies.js';
 import type { QueueKeys } from '../redis/keys.js';
-import { runScript } from '../redis/scripts.js';
+import { runScript, scriptCall } from '../redis/scripts.js';
+import type { ScriptCall } from '../redis/script-command.js';
 import type { RunOptions, ScriptArgument, ScriptName } from '../redis/scripts.js';
 import { ChasquiError, ConfigError, ConnectionError, ShutdownError, messageOf } from './errors.js';
 import type { Connection } from './options.js';
@@ -167,7 +168,10 @@ export class CommandLink {
     args: readonly ScriptArgument[],
     options?: RunOptions,
   ): Promise<unknown> {
-    return this.#bounded(name, runScript(this.client, name, keys, args, options));
+    // A cluster's node answers a call that it cannot take by sending the client elsewhere, with the same call.
+    const once = options?.once === true && !isCluster(this.client);
+    const call = scriptCall(args, options && { ...options, once });
+    return this.#bounded(name, runScript(this.client, name, keys, call, options), call);
   }
 
   /** Any command; replies with bulk strings as UTF-8. */
@@ -203,11 +207,13 @@ export class CommandLink {
     });
   }
 
-  #bounded(what: string, reply: Promise<unknown>): Promise<unknown> {
+  /** @param call is not sent any more once the deadline is over */
+  #bounded(what: string, reply: Promise<unknown>, call?: ScriptCall): Promise<unknown> {
     return withDeadline(
       reply,
       this.#commandTimeoutMs,
       () => {
+        call?.drop();
         this.#recycle();
         return new ConnectionError(
           `Redis at ${this.address} did not answer ${what} within ${String(this.#commandTimeoutMs)} ms; it may or may not have been carried out.` +

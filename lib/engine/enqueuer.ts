@@ -6,7 +6,7 @@ import { envelopeBound, writeEnvelope } from './envelope.js';
 import type { Envelope } from './envelope.js';
 import { addColumn } from './event-batch.js';
 import type { EventsSettings } from './events-settings.js';
-import { DurabilityError, QueueFullError, messageOf } from './errors.js';
+import { ConnectionError, DurabilityError, QueueFullError, messageOf } from './errors.js';
 import type { DurabilityOptions } from './options.js';
 
 /** A job on its way into Redis. */
@@ -27,6 +27,10 @@ export interface EnqueuerSettings extends EventsSettings {
 
 interface Group {
   readonly jobs: readonly NewJob[];
+  /** Of their payloads. */
+  readonly bytes: number;
+  /** Monotonic ms. */
+  readonly queuedAt: number;
   /** How long the stream may be after it, for this group. */
   readonly maxStreamLen: number;
   /** What the user has set it to. */
@@ -35,12 +39,21 @@ interface Group {
   reject(error: unknown): void;
 }
 
-/** Most jobs of one call, so that a script stays within a few ms. */
+/** Most jobs, and bytes of payloads, of one call, so that a script stays within a few ms. One job may be larger. */
 const MAX_JOBS_PER_CALL = 2_000;
 const MAX_BYTES_PER_CALL = 4 * 1024 * 1024;
+/** Of all calls under way: each of them has to be answered before its deadline. */
+const MAX_BYTES_IN_FLIGHT = 32 * 1024 * 1024;
+/** Calls under way for one large group. */
+const LARGE_CALLS = 4;
+/** Most bytes of an argument that holds more than one job: a server's `proto-max-bulk-len` may be 1 MB. */
+const MAX_PART_BYTES = 256 * 1024;
 /** So many in one tick leave before it ends: the server adds them while the rest is still being encoded. */
 const EARLY_JOBS = 128;
-/** A quarter of what lua/lib/once.lua remembers. */
+/**
+ * A quarter of what lua/lib/once.lua remembers. A call that gets no answer in time is not under way any more, because it
+ * is not sent any more: see `ScriptCall`.
+ */
 const MAX_CALLS_IN_FLIGHT = 256;
 
 /** See `touch` of lua/lib/once.lua. */
@@ -66,6 +79,7 @@ export class Enqueuer {
   /** When the server's memory of our calls is to be prolonged; it lasts ten minutes. */
   #touchAt = 0;
   #inFlight = 0;
+  #bytesInFlight = 0;
   #pending: Group[] = [];
   #pendingJobs = 0;
   #scheduled = false;
@@ -90,14 +104,15 @@ export class Enqueuer {
    */
   enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     if (jobs.length === 0) return Promise.resolve(NONE);
-    if (jobs.length > MAX_JOBS_PER_CALL) {
+    const bytes = bytesOf(jobs);
+    if (jobs.length > MAX_JOBS_PER_CALL || (bytes > MAX_BYTES_PER_CALL && jobs.length > 1)) {
       this.#large += 1;
       return this.#enqueueLarge(jobs).finally(() => {
         this.#large -= 1;
         this.#tellIdle();
       });
     }
-    return this.#enqueueGroup(jobs, this.#settings.maxStreamLen);
+    return this.#enqueueGroup(jobs, bytes, this.#settings.maxStreamLen);
   }
 
   /** Resolves when everything that was to be added has been answered. */
@@ -119,9 +134,11 @@ export class Enqueuer {
     for (const resolve of waiting) resolve();
   }
 
-  #enqueueGroup(jobs: readonly NewJob[], maxStreamLen: number): Promise<ReadonlySet<number>> {
+  #enqueueGroup(jobs: readonly NewJob[], bytes: number, maxStreamLen: number): Promise<ReadonlySet<number>> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ jobs, maxStreamLen, capacity: this.#settings.maxStreamLen, resolve, reject });
+      const capacity = this.#settings.maxStreamLen;
+      const queuedAt = performance.now();
+      this.#pending.push({ jobs, bytes, queuedAt, maxStreamLen, capacity, resolve, reject });
       this.#pendingJobs += jobs.length;
       if (this.#pendingJobs >= EARLY_JOBS) this.#drain();
       if (this.#scheduled || this.#pending.length === 0) return;
@@ -132,42 +149,46 @@ export class Enqueuer {
   }
 
   /**
-   * More jobs than one script should take at once. What takes room in the stream goes first, and the first slice asks for
+   * More than one script should take at once. What takes room in the stream goes first, and the first slice asks for
    * room for all of it; only when that has been accepted do the others follow, unconditionally. So the whole is refused
    * whole.
    */
   async #enqueueLarge(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     const { maxStreamLen } = this.#settings;
-    const order = [...jobs.keys()].sort((a, b) => rank(jobs[a]) - rank(jobs[b]) || a - b);
     const immediate = jobs.filter(isImmediate).length;
-    const slices: number[][] = [];
-    for (let from = 0; from < order.length; from += MAX_JOBS_PER_CALL) {
-      slices.push(order.slice(from, from + MAX_JOBS_PER_CALL));
-    }
-    const unconfirmed: string[] = [];
-    const enqueue = async (slice: readonly number[], bound: number): Promise<number[]> => {
+    const duplicates = new Set<number>();
+    let unconfirmed: DurabilityError | undefined;
+    let added = 0;
+    const enqueue = async (slice: Slice, bound: number): Promise<void> => {
       try {
-        const group = slice.map((index) => jobs[index] as NewJob);
-        const taken = await this.#enqueueGroup(group, bound);
-        return [...taken].map((index) => slice[index] as number);
+        const group = slice.indices.map((index) => jobs[index] as NewJob);
+        const taken = await this.#enqueueGroup(group, slice.bytes, bound);
+        for (const index of taken) duplicates.add(slice.indices[index] as number);
       } catch (error) {
         // It was added all the same, so the others follow.
         if (!(error instanceof DurabilityError)) throw error;
-        unconfirmed.push(error.message);
-        return [];
+        unconfirmed ??= error;
       }
+      added += slice.indices.length;
     };
-    const [first = [], ...others] = slices;
-    const room = maxStreamLen === 0 ? 0 : Math.max(1, maxStreamLen - Math.max(0, immediate - first.length));
-    const duplicates = [await enqueue(first, room)];
-    duplicates.push(...(await Promise.all(others.map((slice) => enqueue(slice, 0)))));
-    if (unconfirmed[0] !== undefined) {
+    const [first, ...others] = slicesOf(jobs) as [Slice, ...Slice[]];
+    const room =
+      maxStreamLen === 0 ? 0 : Math.max(1, maxStreamLen - Math.max(0, immediate - first.indices.length));
+    await enqueue(first, room);
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let slice = others[next++]; slice; slice = others[next++]) await enqueue(slice, 0);
+    };
+    const ends = await Promise.allSettled(Array.from({ length: LARGE_CALLS }, work));
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed) throw partlyAdded(added, jobs.length, failed.reason);
+    if (unconfirmed) {
       throw new DurabilityError(
-        unconfirmed[0],
+        unconfirmed.message,
         jobs.map(({ id }) => id),
       );
     }
-    return new Set(duplicates.flat());
+    return duplicates;
   }
 
   readonly #flush = (): void => {
@@ -176,8 +197,11 @@ export class Enqueuer {
   };
 
   #drain(): void {
-    while (this.#pending.length > 0 && this.#inFlight < MAX_CALLS_IN_FLIGHT) {
-      this.#inFlight += 1;
+    while (
+      this.#pending.length > 0 &&
+      this.#inFlight < MAX_CALLS_IN_FLIGHT &&
+      this.#bytesInFlight < MAX_BYTES_IN_FLIGHT
+    ) {
       void this.#call(this.#take());
     }
   }
@@ -190,7 +214,7 @@ export class Enqueuer {
     const bound = this.#pending[0]?.maxStreamLen;
     for (const group of this.#pending) {
       if (group.maxStreamLen !== bound) break;
-      for (const job of group.jobs) bytes += job.payload.length;
+      bytes += group.bytes;
       const isFull = jobs + group.jobs.length > MAX_JOBS_PER_CALL || bytes > MAX_BYTES_PER_CALL;
       if (count > 0 && isFull) break;
       jobs += group.jobs.length;
@@ -205,16 +229,40 @@ export class Enqueuer {
 
   /** Never rejects. */
   async #call(groups: Group[]): Promise<void> {
+    let bytes = 0;
+    for (const group of groups) bytes += group.bytes;
+    this.#inFlight += 1;
+    this.#bytesInFlight += bytes;
+    const sentAt = performance.now();
     try {
       const reply = await this.#send(groups);
       const unconfirmed = this.#settings.durability ? await this.#unconfirmed() : undefined;
       settle(groups, reply, this.#keys.queue, unconfirmed);
     } catch (error) {
       for (const group of groups) group.reject(error);
+      if (error instanceof ConnectionError && error.unknownOutcome) this.#refuseQueued(sentAt, error);
     }
     this.#inFlight -= 1;
+    this.#bytesInFlight -= bytes;
     this.#drain();
     this.#tellIdle();
+  }
+
+  /** What has waited for its turn since before a call that got no answer has waited as long as that call. */
+  #refuseQueued(sentAt: number, cause: ConnectionError): void {
+    let count = 0;
+    for (const group of this.#pending) {
+      if (group.queuedAt > sentAt) break;
+      count += 1;
+      this.#pendingJobs -= group.jobs.length;
+      group.reject(
+        new ConnectionError(
+          `Nothing was added: calls that were sent before got no answer. ${cause.message}`,
+          { cause },
+        ),
+      );
+    }
+    this.#pending.splice(0, count);
   }
 
   /** Why the add does not count as durable, or undefined where it does. */
@@ -233,7 +281,7 @@ export class Enqueuer {
   }
 
   #send(groups: readonly Group[]): Promise<AddReply> {
-    const { sizes, frames, names, anyDelayed } = pack(groups);
+    const { sizes, parts, names, anyDelayed } = pack(groups);
     const sequence = this.#sequence++;
     const touch = performance.now() >= this.#touchAt;
     if (touch) this.#touchAt = performance.now() + TOUCH_MS;
@@ -244,10 +292,48 @@ export class Enqueuer {
     return this.#link.run(
       'add',
       this.#keys,
-      [sequence, capacity, eventsCap, flags, sizes, frames, ...batch, ...names],
+      [sequence, capacity, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names],
       this.#extraKeys,
     ) as Promise<AddReply>;
   }
+}
+
+function bytesOf(jobs: readonly NewJob[]): number {
+  let bytes = 0;
+  for (const job of jobs) bytes += job.payload.length;
+  return bytes;
+}
+
+/** Some of the jobs of a large group, by their places in it. */
+interface Slice {
+  indices: number[];
+  bytes: number;
+}
+
+/** Each of them is for one call; immediate jobs stand first. */
+function slicesOf(jobs: readonly NewJob[]): Slice[] {
+  const order = [...jobs.keys()].sort((a, b) => rank(jobs[a]) - rank(jobs[b]) || a - b);
+  const slices: Slice[] = [];
+  let slice: Slice | undefined;
+  for (const index of order) {
+    const { length } = (jobs[index] as NewJob).payload;
+    if (!slice || slice.indices.length === MAX_JOBS_PER_CALL || slice.bytes + length > MAX_BYTES_PER_CALL) {
+      slice = { indices: [], bytes: 0 };
+      slices.push(slice);
+    }
+    slice.indices.push(index);
+    slice.bytes += length;
+  }
+  return slices;
+}
+
+/** What failed came after the first slice. */
+function partlyAdded(added: number, all: number, reason: unknown): ConnectionError {
+  const cause = reason instanceof ConnectionError && reason.cause !== undefined ? reason.cause : reason;
+  return new ConnectionError(
+    `${String(added)} of ${String(all)} jobs were added before a call failed; which of the others were is unknown. Jobs that have a jobId can be added again safely. ${messageOf(cause)}`,
+    { unknownOutcome: true, cause: reason },
+  );
 }
 
 /** See lua/add.lua. */
@@ -304,20 +390,21 @@ function eventBatchOf(groups: readonly Group[], from: number): readonly ScriptAr
 /** The frames of lua/add.lua. */
 function pack(groups: readonly Group[]): {
   sizes: Buffer;
-  frames: Buffer;
+  parts: Buffer[];
   names: string[];
   anyDelayed: boolean;
 } {
   const sizes = Buffer.allocUnsafe(groups.length * 4);
-  let bound = 0;
+  let left = 0;
   groups.forEach((group, index) => {
     sizes.writeUInt32BE(group.jobs.length, index * 4);
-    for (const job of group.jobs) bound += 23 + envelopeBound(job);
+    for (const job of group.jobs) left += frameBound(job);
   });
-  const frames = Buffer.allocUnsafe(bound);
+  const parts: Buffer[] = [];
   const names: string[] = [];
   const indices = new Map<string, number>();
   let anyDelayed = false;
+  let part = Buffer.allocUnsafe(Math.min(left, MAX_PART_BYTES));
   let at = 0;
   for (const group of groups) {
     for (const job of group.jobs) {
@@ -327,10 +414,22 @@ function pack(groups: readonly Group[]): {
         indices.set(job.name, name);
       }
       anyDelayed ||= !isImmediate(job);
-      at = writeFrame(frames, at, job, name);
+      const bound = frameBound(job);
+      if (at + bound > part.length) {
+        if (at > 0) parts.push(part.subarray(0, at));
+        part = Buffer.allocUnsafe(Math.max(bound, Math.min(left, MAX_PART_BYTES)));
+        at = 0;
+      }
+      at = writeFrame(part, at, job, name);
+      left -= bound;
     }
   }
-  return { sizes, frames: frames.subarray(0, at), names, anyDelayed };
+  parts.push(part.subarray(0, at));
+  return { sizes, parts, names, anyDelayed };
+}
+
+function frameBound(job: NewJob): number {
+  return 23 + envelopeBound(job);
 }
 
 function writeFrame(to: Buffer, at: number, job: NewJob, name: number): number {

@@ -21,6 +21,51 @@ function bulk(text: string): string {
   return `$${String(Buffer.byteLength(text))}\r\n${text}\r\n`;
 }
 
+export interface CallOptions {
+  /** For how long it may be sent again, in ms. Default: for as long as its caller waits. */
+  sendableMs?: number | undefined;
+  /** True where it is not sent again once its connection broke: its reply may be what breaks it. */
+  once?: boolean | undefined;
+}
+
+/**
+ * A call of a script, as its caller sees it. ioredis keeps a command until it is answered, and writes it to one
+ * connection after the other. A call that its caller has given up must not be among them: it could be carried out
+ * minutes later, and twice, because the server remembers only the last calls.
+ */
+export class ScriptCall {
+  #args: readonly ScriptArgument[] | undefined;
+  readonly #sendableUntil: number;
+  readonly #once: boolean;
+  #written = false;
+
+  constructor(args: readonly ScriptArgument[], { sendableMs = Infinity, once = false }: CallOptions = {}) {
+    this.#args = args;
+    this.#sendableUntil = sendableMs === Infinity ? Infinity : performance.now() + sendableMs;
+    this.#once = once;
+  }
+
+  /** Nobody waits for the answer any more: it is not sent from now on. */
+  drop(): void {
+    this.#args = undefined;
+  }
+
+  /** The server did not know the script, so this was no call. */
+  again(): void {
+    this.#written = false;
+  }
+
+  /** The arguments, for writing them now; undefined where the call must not be sent. */
+  take(): readonly ScriptArgument[] | undefined {
+    if (this.#written && (this.#once || performance.now() >= this.#sendableUntil)) this.drop();
+    this.#written = true;
+    return this.#args;
+  }
+}
+
+/** Written in place of a call that must not be sent: ioredis expects a reply to all that it writes. */
+const PING = Buffer.from('*1\r\n$4\r\nPING\r\n');
+
 /** A header and the two line ends around an argument. */
 const FRAME_BYTES = 24;
 const DOLLAR = 0x24;
@@ -35,17 +80,23 @@ const LF = 0x0a;
  */
 export class ScriptCommand extends Command {
   readonly #head: ScriptHead;
-  readonly #tail: readonly ScriptArgument[];
+  readonly #call: ScriptCall;
 
-  constructor(head: ScriptHead, tail: readonly ScriptArgument[], replyEncoding: 'utf8' | null) {
+  constructor(head: ScriptHead, call: ScriptCall, replyEncoding: 'utf8' | null) {
     super(head.command, head.args as string[], { replyEncoding });
     this.#head = head;
-    this.#tail = tail;
+    this.#call = call;
   }
 
   override toWritable(): Buffer {
     const { bytes, args } = this.#head;
-    const tail = this.#tail;
+    const tail = this.#call.take();
+    if (!tail) {
+      this.reject(
+        new Error('The connection was closed before the reply came, and the call was not sent again.'),
+      );
+      return PING;
+    }
     let bound = FRAME_BYTES + bytes.length;
     for (const arg of tail) {
       bound += FRAME_BYTES;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Client } from './client.js';
 import type { ExtraKeys, QueueKeys, ScriptKey } from './keys.js';
-import { ScriptCommand, scriptHead } from './script-command.js';
+import { ScriptCall, ScriptCommand, scriptHead } from './script-command.js';
 import type { ScriptArgument, ScriptHead } from './script-command.js';
 import { SOURCES } from './scripts.generated.js';
 import type { ScriptName } from './scripts.generated.js';
@@ -30,6 +30,19 @@ function load(name: ScriptName): Script {
 export interface RunOptions extends ExtraKeys {
   /** Bulk strings of the reply as Buffers instead of UTF-8 strings. */
   buffers?: boolean;
+  /** Not sent again where the connection breaks before the reply is here: the reply may be what breaks it. */
+  once?: boolean;
+}
+
+/** Less than the ten minutes for which lua/lib/once.lua remembers, less the minute between two touches. */
+const REMEMBERED_MS = 480_000;
+
+/** A call to be given to {@link runScript}. */
+export function scriptCall(args: readonly ScriptArgument[], options?: RunOptions): ScriptCall {
+  return new ScriptCall(args, {
+    ...(options?.calls !== undefined && { sendableMs: REMEMBERED_MS }),
+    ...(options?.once && { once: true }),
+  });
 }
 
 /** What calls begin with, by queue and then by script and the keys that are not the queue's. */
@@ -43,18 +56,20 @@ export async function runScript(
   client: Client,
   name: ScriptName,
   keys: QueueKeys,
-  args: readonly ScriptArgument[],
+  args: readonly ScriptArgument[] | ScriptCall,
   options?: RunOptions,
 ): Promise<unknown> {
+  const call = args instanceof ScriptCall ? args : scriptCall(args, options);
   const replyEncoding = options?.buffers ? null : 'utf8';
   try {
-    const command = new ScriptCommand(headOf(name, keys, options), args, replyEncoding);
+    const command = new ScriptCommand(headOf(name, keys, options), call, replyEncoding);
     return await client.sendCommand(command);
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     const script = load(name);
     const head = scriptHead('eval', script.source, namesOf(script, keys, options));
-    return await client.sendCommand(new ScriptCommand(head, args, replyEncoding));
+    call.again();
+    return await client.sendCommand(new ScriptCommand(head, call, replyEncoding));
   }
 }
 

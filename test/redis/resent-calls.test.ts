@@ -1,0 +1,141 @@
+import { setImmediate } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { expect, test } from 'vitest';
+import { ConnectionError, Queue } from '../../lib/engine/index.js';
+import { queueKeys } from '../../lib/redis/keys.js';
+import { ScriptCall } from '../../lib/redis/script-command.js';
+import { runScript } from '../../lib/redis/scripts.js';
+import { TcpProxy } from '../support/proxy.js';
+import { useRedis } from '../support/redis.js';
+
+/*
+ * ioredis sends what was not answered again on its next connection, and the server remembers the last 1,024 calls of a
+ * producer. So a call that its producer has given up must not be sent any more.
+ */
+
+const redis = useRedis();
+const keys = queueKeys('jobs');
+
+/** Adds one job a call; resolves with the errors. */
+async function addEach(queue: Queue, count: number): Promise<ConnectionError[]> {
+  const errors: ConnectionError[] = [];
+  const adds: Promise<unknown>[] = [];
+  for (let i = 0; i < count; i++) {
+    adds.push(
+      queue.add('job', i).catch((error: unknown) => {
+        errors.push(error as ConnectionError);
+      }),
+    );
+    await setImmediate();
+  }
+  await Promise.all(adds);
+  return errors;
+}
+
+test('calls that got no answer in time are not sent again, however many they are', async () => {
+  await using proxy = await TcpProxy.start(redis.server);
+  // A client of the user's: it is not connected anew at the first call without an answer.
+  const client = new Redis(proxy.url, { maxRetriesPerRequest: null, enableReadyCheck: false });
+  client.on('error', () => undefined);
+  try {
+    await using queue = new Queue('jobs', {
+      connection: client,
+      commandTimeoutMs: 400,
+      eventsEnabled: false,
+    });
+    await queue.waitUntilReady();
+    expect(await addEach(queue, 1)).toEqual([]);
+    proxy.blackholeReplies(true);
+    let sent = 1;
+    while (sent <= 1_300) {
+      const errors = await addEach(queue, 256);
+      expect(errors.filter(({ unknownOutcome }) => unknownOutcome)).toHaveLength(256);
+      sent += 256;
+    }
+    await expect.poll(() => redis.client.xlen(keys.stream)).toBe(sent);
+    proxy.blackholeReplies(false);
+    proxy.cut();
+    expect(await addEach(queue, 1)).toEqual([]);
+    expect(await redis.client.xlen(keys.stream)).toBe(sent + 1);
+  } finally {
+    client.disconnect();
+  }
+});
+
+test('what waits behind calls that get no answer is refused with them, and is not added', async () => {
+  await using proxy = await TcpProxy.start(redis.server);
+  const connection = { host: proxy.host, port: proxy.port };
+  const limits = { commandTimeoutMs: 1_000, maxPayloadBytes: 5_000_000, eventsEnabled: false };
+  await using queue = new Queue('jobs', { connection, ...limits });
+  await queue.waitUntilReady();
+  proxy.blackholeReplies(true);
+  const data = Buffer.alloc(4_000_000);
+  const begun = performance.now();
+  const errors = await addAtOnce(queue, 14, data);
+  expect(performance.now() - begun).toBeLessThan(1_900);
+  const queued = errors.filter(({ unknownOutcome }) => !unknownOutcome);
+  expect(queued.length).toBeGreaterThan(0);
+  for (const { message } of queued) expect(message).toContain('Nothing was added');
+  proxy.blackholeReplies(false);
+  proxy.cut();
+  await queue.add('job', 'last');
+  expect(await redis.client.xlen(keys.stream)).toBeLessThanOrEqual(15 - queued.length);
+});
+
+async function addAtOnce(queue: Queue, count: number, data: unknown): Promise<ConnectionError[]> {
+  const adds = Array.from({ length: count }, () => queue.add('job', data));
+  const ends = await Promise.allSettled(adds);
+  return ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as ConnectionError] : []));
+}
+
+const NO_JOB = Buffer.from([0x94]);
+
+/** The frame of one job; what it holds is no matter to the script. */
+function frame(): Buffer {
+  const head = Buffer.alloc(7);
+  head.writeUInt32BE(NO_JOB.length, 3);
+  return Buffer.concat([head, NO_JOB]);
+}
+
+function add(sequence: number): Promise<unknown> {
+  const args = [sequence, 0, 0, 't', Buffer.from([0, 0, 0, 1]), 1, frame(), 'job'];
+  return runScript(redis.client, 'add', keys, args, { calls: keys.calls('p') });
+}
+
+test('a call that arrives after 1,024 later ones is refused, and changes nothing', async () => {
+  expect(await add(5)).toBe(1);
+  expect(await add(5)).toBe(1);
+  expect(await add(5 + 1024)).toBe(2);
+  await expect(add(5)).rejects.toThrow('came after 1024 later ones');
+  expect(await add(5 + 1024)).toBe(2);
+  expect(await add(5 + 2048)).toBe(3);
+});
+
+test('numbers start again after 2^32', async () => {
+  const last = 2 ** 32 - 2;
+  expect(await add(last)).toBe(1);
+  expect(await add(last + 1024)).toBe(2);
+  expect(await add(last + 1024)).toBe(2);
+  await expect(add(last)).rejects.toThrow('came after 1024 later ones');
+});
+
+test('a call that failed leaves what its place held', async () => {
+  expect(await add(7)).toBe(1);
+  await redis.client.xadd(keys.stream, '18446744073709551615-18446744073709551615', 'd', 'x');
+  await expect(add(7 + 1024)).rejects.toThrow();
+  // Had it left nothing, this would be carried out.
+  expect(await add(7)).toBe(2);
+});
+
+test('a call is sent again for as long as the server remembers it, and no longer', async () => {
+  const call = new ScriptCall(['a'], { sendableMs: 30 });
+  expect(call.take()).toEqual(['a']);
+  expect(call.take()).toEqual(['a']);
+  await expect.poll(() => call.take()).toBeUndefined();
+});
+
+test('a call whose reply may break its connection is sent once', () => {
+  const call = new ScriptCall(['a'], { once: true });
+  expect(call.take()).toEqual(['a']);
+  expect(call.take()).toBeUndefined();
+});
