@@ -1,8 +1,7 @@
-import { ConfigError } from './errors.js';
 import type { Job } from './job.js';
 import type { Connection, StandaloneConsumerConfig, WorkerOptions } from './options.js';
 import { consumerSchema } from './schemas.js';
-import { checkOptions, checkQueueName } from './validate.js';
+import { checkOptions, checkProcessor, checkQueueName } from './validate.js';
 import { Worker } from './worker.js';
 
 /** What a consumer's handler receives: the job, with its data under the engine's own word too. */
@@ -33,11 +32,7 @@ export class Consumer<T = unknown> {
     signal?: AbortSignal,
     onError?: (error: Error) => void,
   ): Promise<void> {
-    if (typeof handler !== 'function') {
-      throw new ConfigError(
-        `Consumer "${this.#queueName}": the handler must be a function (job) => Promise.`,
-      );
-    }
+    checkProcessor(`Consumer "${this.#queueName}": the handler`, handler);
     if (signal?.aborted) return;
     const worker = new Worker<T>(
       this.#queueName,

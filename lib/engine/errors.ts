@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /**
  * Every error of the engine, in one place. Each has a stable `code`, a message that says what to do, and, where
  * something else caused it, a `cause`. Codes are never reused: docs/error-codes.md lists When / Why / Fix for each.
@@ -172,6 +174,11 @@ export function isUnrecoverable(error: unknown): boolean {
     if (constructor?.name === 'UnrecoverableError') return true;
   }
   return false;
+}
+
+/** Whether a value is an error, also one of another realm (a test runner's sandbox, say). */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
 }
 
 /** A text for any thrown value, for events, logs and the dead letter's `detail`. */

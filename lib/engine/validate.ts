@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from './errors.js';
 
 /** Says what is wrong with a value, or undefined where it is right. */
@@ -145,6 +146,16 @@ export function checkDelay(delay: unknown, maxDelayMs: number): asserts delay is
   if (delay > maxDelayMs) {
     throw new ConfigError(
       `delay is ${String(delay)} ms; this queue accepts at most ${String(maxDelayMs)} ms (maxDelaySecs).`,
+    );
+  }
+}
+
+/** @throws ConfigError for what is no function, or one whose body would never run. */
+export function checkProcessor(owner: string, processor: unknown): void {
+  if (typeof processor !== 'function') throw new ConfigError(`${owner} must be a function (job) => Promise.`);
+  if (types.isGeneratorFunction(processor)) {
+    throw new ConfigError(
+      `${owner} must not be a generator function (function*): calling it runs none of its code. Use an async function.`,
     );
   }
 }

@@ -7,11 +7,11 @@ import type { Delivery } from './consumer/delivery.js';
 import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
 import type { ConsumerSettings } from './consumer/settings.js';
-import { ConfigError, ConnectionError, NotSupportedError } from './errors.js';
+import { ConnectionError, NotSupportedError } from './errors.js';
 import type { Job, JobOwner, JobProgress } from './job.js';
 import type { WorkerOptions } from './options.js';
 import { workerSchema } from './schemas.js';
-import { checkOptions, checkQueueName } from './validate.js';
+import { checkOptions, checkProcessor, checkQueueName } from './validate.js';
 
 /**
  * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
@@ -71,9 +71,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         'A processor by path (sandboxed) is not supported: give a function, and run more processes for isolation.',
       );
     }
-    if (typeof processor !== 'function') {
-      throw new ConfigError(`Worker "${name}": the processor must be a function (job) => Promise.`);
-    }
+    checkProcessor(`Worker "${name}": the processor`, processor);
     checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
     this.name = name;
     this.opts = opts;

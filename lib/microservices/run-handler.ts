@@ -1,13 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
-import {
-  fromEvent,
-  ignoreElements,
-  isObservable,
-  lastValueFrom,
-  takeUntil,
-  tap,
-  type Observable,
-} from 'rxjs';
+import { fromEvent, isObservable, lastValueFrom, takeUntil, tap, type Observable } from 'rxjs';
+import { errorIn } from '../engine/consumer/returned.js';
 import type { ChasquiContext } from './chasqui.context.js';
 
 /** What came of a handler. */
@@ -27,22 +20,26 @@ export async function runHandler(
 ): Promise<Outcome> {
   const values: unknown[] = [];
   try {
-    const result: unknown = await handler(data, context);
+    let result: unknown = await handler(data, context);
     if (isObservable(result)) {
-      await drain(result.pipe(tap((value) => keep && values.push(value))), context.getSignal());
-    } else if (keep && result !== undefined) {
+      const source = result.pipe(tap((value) => keep && !errorIn(value) && values.push(value)));
+      result = await drain(source, context.getSignal());
+    } else if (keep && result !== undefined && !errorIn(result)) {
       values.push(result);
     }
-    return { values };
+    // Returned by the handler or by an exception filter: it has failed all the same.
+    const error = errorIn(result);
+    return error ? { values, failure: { error } } : { values };
   } catch (error) {
     return { values, failure: { error } };
   }
 }
 
-/** Subscribes until the end; unsubscribes when the work should end before. */
-async function drain(source: Observable<unknown>, signal: AbortSignal): Promise<void> {
+/** Subscribes until the end, to the last value; unsubscribes when the work should end before. */
+async function drain(source: Observable<unknown>, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
   const aborted = fromEvent(signal, 'abort');
-  await lastValueFrom(source.pipe(ignoreElements(), takeUntil(aborted)), { defaultValue: undefined });
+  const last = await lastValueFrom(source.pipe(takeUntil(aborted)), { defaultValue: undefined });
   signal.throwIfAborted();
+  return last;
 }

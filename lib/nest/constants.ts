@@ -19,12 +19,6 @@ export const ON_QUEUE_EVENT_METADATA = 'chasqui:on-queue-event';
  */
 export const PARAMETERS_METADATA = '__routeArguments__';
 
-/**
- * Marks a class through which calls from outside enter the application, as controllers are. Global enhancers that are
- * request-scoped are bound to such classes only.
- */
-export const ENTRY_PROVIDER_METADATA = '__entryProvider__';
-
 /** Where Nest keeps the enhancers bound to a class or a method, by what they are. */
 export const ENHANCER_METADATA = {
   guard: '__guards__',

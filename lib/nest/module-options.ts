@@ -1,4 +1,5 @@
 import type { InjectionToken } from '@nestjs/common';
+import type { EnhancerKind } from './job-context/global-enhancers.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
 
 /** Everything a worker can be told, but not its connection, which comes from the queue. */
@@ -9,6 +10,12 @@ export type QueueSettings = Omit<QueueOptions, 'connection'>;
 
 /** Everything an events subscription can be told, but not its connection. */
 export type QueueEventsSettings = Omit<QueueEventsOptions, 'connection' | 'autorun'>;
+
+/**
+ * Which global enhancers of the application (`APP_GUARD`, `app.useGlobalPipes`, …) run on jobs, too: all of them
+ * (`true`), none (`false`, the default), or those of some kinds. Those of classes and methods always run.
+ */
+export type GlobalEnhancerSettings = boolean | Readonly<Partial<Record<EnhancerKind, boolean>>>;
 
 /**
  * What `ChasquiModule.forRoot` takes: a connection, and the defaults of the queues that use it. Every field of
@@ -33,6 +40,13 @@ export interface ChasquiModuleOptions extends QueueSettings {
    * at once: one of an older version that starts in between would remove what is new.
    */
   staleSchedules?: 'keep' | 'remove';
+  /**
+   * Which global enhancers of the application run on jobs, too. Default `false`: they are written for requests, and a
+   * guard that reads headers would refuse every job.
+   *
+   * @example `globalEnhancers: { pipes: true, interceptors: true }`
+   */
+  globalEnhancers?: GlobalEnhancerSettings;
   /** Whether `currentJob()` knows the job that is being run. Default false: on Node 20 it costs throughput. */
   trackCurrentJob?: boolean;
   /**
@@ -63,6 +77,8 @@ export interface ChasquiFeatureOptions extends QueueSettings {
    * `staleSchedules` of the connection says.
    */
   staleSchedules?: 'keep' | 'remove';
+  /** Which global enhancers run on the jobs of this queue. Default: as `globalEnhancers` of the connection says. */
+  globalEnhancers?: GlobalEnhancerSettings;
   /** Options of the queue's worker; they win over those of `@Processor`. */
   workerOptions?: WorkerSettings;
 }

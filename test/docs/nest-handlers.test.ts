@@ -116,6 +116,13 @@ describe('parameters', () => {
     const { job, result } = await runJob(app, 'invoices', 'print', { tenant: 'acme', copies: '3' });
     expect(result).toEqual({ id: job.id, attempt: 1, tenant: 'acme', copies: 3 });
   });
+
+  it('of a job without data are refused by their pipes, and crash nothing', async () => {
+    const { InvoiceProcessor } = await params();
+    const app = await serve('invoices', [InvoiceProcessor]);
+    const { error } = await runJob(app, 'invoices', 'print', null);
+    expect(error).toMatchObject({ code: 'CMQ-322' });
+  });
 });
 
 describe('validate', () => {
@@ -144,7 +151,10 @@ describe('validate, globally', () => {
     else {
       @Module({ imports: [ChasquiModule.forFeature('welcome')], providers: [WelcomeProcessor] })
       class Welcome {}
-      const root = ChasquiModule.forRoot({ connection: redis.connection });
+      const root = ChasquiModule.forRoot({
+        connection: redis.connection,
+        globalEnhancers: { pipes: true },
+      });
       const module = await Test.createTestingModule({ imports: [root, Welcome] })
         .setLogger(SILENT)
         .compile();
@@ -180,6 +190,12 @@ describe('guards, interceptors, filters', () => {
     await runJob(app, 'mail', 'send', {});
     expect(intercept).toHaveBeenCalledTimes(1);
     expect(await deadLetter(app, 'mail')).toMatchObject({ reason: 'unrecoverable' });
+  });
+
+  it('a job without data, as of a schedule, is refused as one without a tenant is', async () => {
+    const { MailProcessor } = await guarded();
+    const app = await serve('mail', [MailProcessor]);
+    expect((await runJob(app, 'mail', 'send', null)).error).toMatchObject({ code: 'CMQ-323' });
   });
 
   it('a filter turns errors into results, and into other errors', async () => {
@@ -227,6 +243,8 @@ describe('durable providers', () => {
     for (const tenant of ['a', 'b', 'a'])
       results.push((await runJob(app, 'mail', 'send', { tenant })).result);
     expect(results).toEqual(['a: 1', 'b: 1', 'a: 2']);
+    // A job of a schedule has no data.
+    expect((await runJob(app, 'mail', 'send', null)).result).toBe('none: 1');
   });
 });
 

@@ -171,6 +171,26 @@ describe('an error of a request', () => {
     await noDeadLetter();
   });
 
+  it.each(['a value', 'a promise', 'an Observable', 'a filter'])(
+    'that is returned as %s is one',
+    async (how) => {
+      const returned = { 'a value': (e: Error) => e, 'a promise': async (e: Error) => Promise.resolve(e) };
+      @Controller()
+      class Stock {
+        @MessagePattern('reserve')
+        @UseFilters(...(how === 'a filter' ? [{ catch: (error: Error) => of(error) }] : []))
+        reserve(): unknown {
+          const error = new RpcException('no stock');
+          if (how === 'a filter') throw error;
+          return how in returned ? returned[how as keyof typeof returned](error) : of(error);
+        }
+      }
+      await serve({ controllers: [Stock] });
+      expect((await errorOf(ask(connect(), 'reserve'))).message).toBe('no stock');
+      await noDeadLetter();
+    },
+  );
+
   it('of another kind is tried again, while the caller waits', async () => {
     let calls = 0;
     @Controller()

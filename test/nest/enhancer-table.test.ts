@@ -26,6 +26,11 @@ import { Test } from '@nestjs/testing';
 import { describe, expect, it } from 'vitest';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../../lib/nest/constants.js';
 import { UnknownNestError } from '../../lib/nest/errors.js';
+import {
+  ENHANCER_KINDS,
+  GlobalEnhancerSource,
+  type EnhancerKind,
+} from '../../lib/nest/job-context/global-enhancers.js';
 import { JobContextCreator } from '../../lib/nest/job-context/job-context.creator.js';
 import { JobParamsFactory } from '../../lib/nest/job-context/job-params.factory.js';
 import { Verdicts } from '../../lib/nest/job-context/verdicts.js';
@@ -97,6 +102,7 @@ class Ways {
     app: INestApplicationContext,
     private readonly instance: Record<string, Call>,
     nest = app.get(ExternalContextCreator, { strict: false }),
+    private readonly kinds: readonly EnhancerKind[] = ENHANCER_KINDS,
   ) {
     this.#nest = nest;
     this.#ours = new JobContextCreator(this.#nest, this.#params, new Verdicts());
@@ -127,6 +133,7 @@ class Ways {
       contextId: undefined,
       inquirerId: undefined,
       place,
+      globals: new GlobalEnhancerSource(this.#nest).static(this.kinds, place),
     });
   }
 }
@@ -212,6 +219,35 @@ describe('where they are bound', () => {
     await app.close();
   });
 });
+
+/** Without them it must be as if the application had none. */
+it.each([...ENHANCER_KINDS.map((kind) => [kind] as const), []] as (readonly EnhancerKind[])[])(
+  'of the application only those of the kinds that are asked for: %s',
+  async (...kinds) => {
+    const [guard] = GUARDS['guards that agree'] as [CanActivate];
+    const [interceptor] = INTERCEPTORS['one that maps round one that changes nothing'] as [NestInterceptor];
+    const [pipe] = PARAMETERS['pipes of both']?.pipes as [PipeTransform];
+    const [filter] = FILTERS['filters'] as [ExceptionFilter];
+    const all: Record<EnhancerKind, Provider> = {
+      guards: { provide: APP_GUARD, useValue: guard },
+      interceptors: { provide: APP_INTERCEPTOR, useValue: interceptor },
+      pipes: { provide: APP_PIPE, useValue: pipe },
+      filters: { provide: APP_FILTER, useValue: filter },
+    };
+    const { Processor, methods } = processorWith([]);
+    const [some, one] = await startWays(
+      Processor,
+      kinds.map((kind) => all[kind]),
+    );
+    const [, app] = await startWays(Processor, Object.values(all));
+    const nest = app.get(ExternalContextCreator, { strict: false });
+    const ways = new Ways(app, app.get<Record<string, Call>>(Processor), nest, kinds);
+    for (const method of methods) {
+      expect(await story(ways.ours(method)), method).toEqual(await story(some.nest(method)));
+    }
+    await Promise.all([one.close(), app.close()]);
+  },
+);
 
 it('says so at boot when Nest resolves enhancers in a way that is not known', async () => {
   const { Processor, methods } = processorWith([]);

@@ -114,11 +114,14 @@ describe('pipes', () => {
     expect(await runJob(app, 'mail', 'property', good)).toMatchObject({ result: 'ADA@EXAMPLE.COM' });
   });
 
-  it('are global too', async () => {
-    const app = await start({
-      imports: [mail()],
-      providers: [MailProcessor, { provide: APP_PIPE, useValue: new ValidationPipe() }],
-    });
+  it('are global too, on request', async () => {
+    const app = await start(
+      {
+        imports: [mail()],
+        providers: [MailProcessor, { provide: APP_PIPE, useValue: new ValidationPipe() }],
+      },
+      { globalEnhancers: { pipes: true } },
+    );
     expect((await runJob(app, 'mail', 'unbound', bad)).error).toMatchObject({ code: 'CMQ-322' });
   });
 
@@ -197,7 +200,7 @@ describe('guards', () => {
     ['a class under a token', { providers: [{ provide: 'MAIL', useClass: GuardedProvider }] }],
     ['everything', { providers: [Unguarded, { provide: APP_GUARD, useClass: RolesGuard }] }],
   ])('of %s refuse for good', async (_what, metadata) => {
-    const app = await start({ imports: [mail()], ...metadata });
+    const app = await start({ imports: [mail()], ...metadata }, { globalEnhancers: true });
     expect(await runJob(app, 'mail', 'send', { role: 'admin' })).toMatchObject({ result: 'sent' });
     const { error } = await runJob(app, 'mail', 'send', { role: 'guest' }, { attempts: 5 });
     expect(error).toMatchObject({ code: 'CMQ-323' });
@@ -230,10 +233,13 @@ describe('guards', () => {
     @Processor('mail')
     @UseGuards(...(kind === 'bound' ? [ScopedGuard] : []))
     class Scoped extends MailProcessor {}
-    const app = await start({
-      imports: [mail()],
-      providers: [Scoped, ...(kind === 'global' ? [{ provide: APP_GUARD, useClass: ScopedGuard }] : [])],
-    });
+    const app = await start(
+      {
+        imports: [mail()],
+        providers: [Scoped, ...(kind === 'global' ? [{ provide: APP_GUARD, useClass: ScopedGuard }] : [])],
+      },
+      { globalEnhancers: { guards: true } },
+    );
     expect(await runJob(app, 'mail', 'send', { role: 'admin' })).toMatchObject({ result: 'sent' });
     expect(await runJob(app, 'mail', 'send', { role: 'guest' })).toMatchObject({
       error: { code: 'CMQ-323' },
@@ -281,7 +287,7 @@ describe('interceptors', () => {
     expect(await runJob(app, 'mail', 'cached')).toMatchObject({ result: 'cached' });
   });
 
-  it('are global too', async () => {
+  it('are global too, on request', async () => {
     @Processor('mail')
     class MailProcessor {
       @OnJob('send')
@@ -292,10 +298,13 @@ describe('interceptors', () => {
     const interceptor: NestInterceptor = {
       intercept: (_context, next) => next.handle().pipe(map((result) => `global ${String(result)}`)),
     };
-    const app = await start({
-      imports: [mail()],
-      providers: [MailProcessor, { provide: APP_INTERCEPTOR, useValue: interceptor }],
-    });
+    const app = await start(
+      {
+        imports: [mail()],
+        providers: [MailProcessor, { provide: APP_INTERCEPTOR, useValue: interceptor }],
+      },
+      { globalEnhancers: { interceptors: true } },
+    );
     expect(await runJob(app, 'mail', 'send')).toMatchObject({ result: 'global sent' });
   });
 });
@@ -388,7 +397,7 @@ describe('exception filters', () => {
     expect(error?.message).toBe(message);
   });
 
-  it('are global too, and see what a pipe threw', async () => {
+  it('are global too, on request, and see what a pipe threw', async () => {
     const seen: unknown[] = [];
     @Catch()
     class Everything implements ExceptionFilter {
@@ -403,10 +412,10 @@ describe('exception filters', () => {
         return dto;
       }
     }
-    const app = await start({
-      imports: [mail()],
-      providers: [Piped, { provide: APP_FILTER, useClass: Everything }],
-    });
+    const app = await start(
+      { imports: [mail()], providers: [Piped, { provide: APP_FILTER, useClass: Everything }] },
+      { globalEnhancers: { filters: true } },
+    );
     expect((await runJob(app, 'mail', 'send')).error).toMatchObject({ code: 'CMQ-322' });
     expect(seen).toEqual([expect.any(BadRequestException), 'send']);
   });

@@ -7,6 +7,7 @@ import type { Delivery } from './delivery.js';
 import { open } from './open.js';
 import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import type { Outcome } from './outcome.js';
+import { errorIn } from './returned.js';
 import type { ConsumerSettings } from './settings.js';
 
 export type Handler = (job: Job) => unknown;
@@ -90,6 +91,11 @@ export class Executor {
   }
 
   #succeed(delivery: Delivery, job: Job, value: unknown): void {
+    const error = errorIn(value);
+    if (error) {
+      this.#fail(delivery, error);
+      return;
+    }
     if (!this.#end(delivery)) return;
     job.returnvalue = value;
     if (this.#settings.storeResults && value !== undefined) {

@@ -1,4 +1,4 @@
-import { ENTRY_PROVIDER_METADATA, PROCESSOR_METADATA } from '../constants.js';
+import { PROCESSOR_METADATA } from '../constants.js';
 import type { WorkerSettings } from '../module-options.js';
 
 export interface ProcessorMetadata {
@@ -16,6 +16,5 @@ export interface ProcessorMetadata {
 export function Processor(queue: string, options: WorkerSettings = {}): ClassDecorator {
   return (target) => {
     Reflect.defineMetadata(PROCESSOR_METADATA, { queue, options } satisfies ProcessorMetadata, target);
-    Reflect.defineMetadata(ENTRY_PROVIDER_METADATA, true, target);
   };
 }

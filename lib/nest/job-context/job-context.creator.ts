@@ -1,10 +1,12 @@
 import type { ArgumentsHost, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator } from '@nestjs/core';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
+import { isError } from '../../engine/errors.js';
 import { UnknownNestError } from '../errors.js';
 import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';
 import type { Place } from '../place.js';
+import { GlobalEnhancerSource, type ContextCreator, type GlobalEnhancers } from './global-enhancers.js';
 import { callOf, type HandlerCall, type HandlerParts } from './handler-call.js';
 import type { JobParamsFactory } from './job-params.factory.js';
 import { directFill, type PreparedParameter } from './parameters.js';
@@ -19,6 +21,8 @@ type Callback = (...args: unknown[]) => unknown;
 /** What of Nest's creator is private to TypeScript. */
 interface Inside {
   getHostModuleKey: () => string;
+  guardsContextCreator: ContextCreator;
+  pipesContextCreator: ContextCreator;
   filtersContextCreator: { create(...args: unknown[]): ExceptionHandler };
   interceptorsContextCreator: { create(...args: unknown[]): NestInterceptor[] };
   interceptorsConsumer: {
@@ -45,6 +49,8 @@ export interface Bound {
   readonly contextId: ContextId | undefined;
   readonly inquirerId: string | undefined;
   readonly place: Place;
+  /** Those of the application that run too, before those of the class. */
+  readonly globals: GlobalEnhancers;
 }
 
 /**
@@ -54,12 +60,14 @@ export interface Bound {
  * - Guards and pipes: their refusals are remembered, see {@link Verdicts}.
  * - The module is the one that the handler's class was found in. Nest looks for it by class, among providers only: it
  *   would not find a controller, nor tell two modules apart, and then leave enhancers out.
+ * - Global enhancers: those that the caller names, and not all that the application has, see {@link GlobalEnhancerSource}.
  * - Filters: what none of them answers fails the attempt. Nest would take the promise of an async filter, which resolves
  *   with nothing, for an answer, and the job for done. Nor is every error logged as unexpected: the worker logs failed
  *   attempts, with the job's id.
  */
 export class JobContextCreator {
   readonly #nest: NestCreator;
+  readonly #globals: GlobalEnhancerSource;
 
   constructor(
     base: ExternalContextCreator,
@@ -67,6 +75,7 @@ export class JobContextCreator {
     private readonly verdicts: Verdicts,
   ) {
     this.#nest = base as unknown as NestCreator;
+    this.#globals = new GlobalEnhancerSource(base);
   }
 
   create(module: NestModule, bound: Bound): HandlerCall {
@@ -100,12 +109,16 @@ export class JobContextCreator {
   private resolve(module: NestModule, bound: Bound): Resolved {
     const nest = this.#nest;
     const { verdicts } = this;
-    const { instance, methodName, contextId, inquirerId, place } = bound;
+    const { instance, methodName, contextId, inquirerId, place, globals } = bound;
+    const interceptors = this.#globals.creator('interceptors', globals.interceptors, place);
+    const filters = this.#globals.creator('filters', globals.filters, place);
     const found: { -readonly [Key in keyof Resolved]?: Resolved[Key] } = {};
 
     const overrides: Overrides = {
       getContextModuleKey: () => module.token,
       getHostModuleKey: () => module.token,
+      guardsContextCreator: this.#globals.creator('guards', globals.guards, place),
+      pipesContextCreator: this.#globals.creator('pipes', globals.pipes, place),
       createGuardsFn(...args) {
         const activate = nest.createGuardsFn(...args) as HandlerParts['guard'];
         found.guard = activate && ((values) => verdicts.of('guard', () => activate(values)) as Promise<void>);
@@ -119,10 +132,10 @@ export class JobContextCreator {
         return inNest;
       },
       interceptorsContextCreator: {
-        create: (...args) => (found.interceptors = nest.interceptorsContextCreator.create(...args)),
+        create: (...args) => (found.interceptors = interceptors.create(...args)),
       },
       filtersContextCreator: {
-        create: (...args) => withoutSilentAnswers(nest.filtersContextCreator.create(...args)),
+        create: (...args) => withoutSilentAnswers(filters.create(...args)),
       },
       externalErrorProxy: {
         createProxy: (target, handler) => {
@@ -167,6 +180,8 @@ function withoutSilentAnswers(handler: ExceptionHandler): ExceptionHandler {
     const answer: unknown = await handler.invokeCustomFilters(error, host);
     const result = await lastValue(answer);
     if (result === undefined || result === null) throw error;
+    // Filters written for GraphQL return the error: the attempt has failed all the same.
+    if (isError(result)) throw result;
     return result;
   };
   return Object.assign(Object.create(handler) as ExceptionHandler, { next });

@@ -3,6 +3,7 @@ import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestj
 import type { Job } from '../../engine/index.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { placeOf, type Host, type HostInstance } from '../explorer/host.js';
+import { GlobalEnhancerSource, type EnhancerKind, type GlobalEnhancers } from './global-enhancers.js';
 import { JobContextCreator } from './job-context.creator.js';
 import { JobParamsFactory } from './job-params.factory.js';
 import { JobScopes } from './job-scope.js';
@@ -15,41 +16,69 @@ export type JobHandler = (job: Job) => unknown;
 @Injectable()
 export class JobContextFactory {
   readonly #creator: JobContextCreator;
+  readonly #globals: GlobalEnhancerSource;
 
   constructor(
     contextCreator: ExternalContextCreator,
     private readonly scopes: JobScopes,
   ) {
     this.#creator = new JobContextCreator(contextCreator, new JobParamsFactory(), new Verdicts());
+    this.#globals = new GlobalEnhancerSource(contextCreator);
   }
 
-  create({ host, methodName }: HandlerDeclaration): JobHandler {
-    const run = host.instance ? this.bind(host, methodName, host.instance) : this.perJob(host, methodName);
+  /** @param globals which global enhancers of the application run, too */
+  create({ host, methodName }: HandlerDeclaration, globals: readonly EnhancerKind[]): JobHandler {
+    const place = placeOf(host, methodName);
+    const run =
+      host.instance && !this.#globals.hasScoped(globals, place)
+        ? this.bind(host, methodName, host.instance, this.#globals.static(globals, place))
+        : this.perJob(host, methodName, globals);
     return (job) => this.scopes.enter(job, run);
   }
 
   /** The instance that serves this job: the only one, or the one of the job's DI context. */
   async instanceFor(host: Host, job: Job | undefined): Promise<HostInstance> {
-    return host.instance ?? resolve(host, job ? this.contextOf(host, job) : ContextIdFactory.create());
+    return host.instance ?? this.resolve(host, job ? this.contextOf(host, job) : ContextIdFactory.create());
   }
 
   /** Resolves the class, and builds its context, anew for each job, as Nest does for requests. */
-  private perJob(host: Host, methodName: string): JobHandler {
+  private perJob(host: Host, methodName: string, kinds: readonly EnhancerKind[]): JobHandler {
+    const place = placeOf(host, methodName);
     return async (job) => {
       const contextId = this.contextOf(host, job);
-      const instance = await resolve(host, contextId);
-      return this.bind(host, methodName, instance, contextId)(job);
+      const [instance, globals] = await Promise.all([
+        host.instance ?? this.resolve(host, contextId),
+        this.#globals.inContext(kinds, contextId, place),
+      ]);
+      return this.bind(host, methodName, instance, globals, contextId)(job);
     };
+  }
+
+  private resolve(host: Host, contextId: ContextId): Promise<HostInstance> {
+    return this.#globals.instanceOf<HostInstance>(host, contextId, placeOf(host));
   }
 
   private contextOf(host: Host, job: Job): ContextId {
     return this.scopes.contextId(job, () => newContext(host, job));
   }
 
-  private bind(host: Host, methodName: string, instance: HostInstance, contextId?: ContextId): JobHandler {
-    const inquirerId = contextId && host.wrapper.id;
-    const place = placeOf(host, methodName);
-    const call = this.#creator.create(host.module, { instance, methodName, contextId, inquirerId, place });
+  private bind(
+    host: Host,
+    methodName: string,
+    instance: HostInstance,
+    globals: GlobalEnhancers,
+    contextId?: ContextId,
+  ): JobHandler {
+    const call = this.#creator.create(host.module, {
+      instance,
+      methodName,
+      // A static host's enhancers have no context of their own, whatever the global ones have.
+      contextId: host.instance ? undefined : contextId,
+      // Transient enhancers are made for each class that bears them.
+      inquirerId: host.wrapper.id,
+      place: placeOf(host, methodName),
+      globals,
+    });
     // A signal costs something to make, so that one is made only for those who can see it.
     const takesSignal = (instance[methodName]?.length ?? 0) > 1;
     return takesSignal ? (job) => call(job, job.signal) : (job) => call(job);
@@ -62,8 +91,4 @@ function newContext(host: Host, job: Job): ContextId {
   const durable = host.wrapper.isDependencyTreeDurable();
   host.moduleRef.registerRequestByContextId(durable ? contextId.payload : job, contextId);
   return contextId;
-}
-
-function resolve({ moduleRef, wrapper }: Host, contextId: ContextId): Promise<HostInstance> {
-  return moduleRef.resolve<HostInstance>(wrapper.token as string, contextId, { strict: true });
 }

@@ -39,6 +39,7 @@ export class JobExecutionContext<Data = unknown> {
     return this.job;
   }
 
+  /** The payload: null in a job that was added without one, which those of a `@Repeat` without `data` are. */
   getData(): Data {
     return this.job.data;
   }

@@ -1,7 +1,9 @@
 import type { InjectionToken } from '@nestjs/common';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../../engine/index.js';
+import type { EnhancerKind } from '../job-context/global-enhancers.js';
 import type { ChasquiFeatureOptions, QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import { withDefaults } from './defaults.js';
+import { enhancerKinds } from './enhancer-kinds.js';
 import { ownConnection, type RegisteredConnection } from './registered-connection.js';
 
 /** Options that a queue and its worker have in common: said once, for the queue, they hold for both. */
@@ -23,6 +25,8 @@ export class QueueRegistration {
   readonly eventEmitter: InjectionToken | undefined;
   /** What becomes of schedules that the code does not declare any more. */
   readonly staleSchedules: 'keep' | 'remove';
+  /** The kinds of global enhancers that run on its jobs. */
+  readonly globalEnhancers: readonly EnhancerKind[];
   readonly queueOptions: QueueOptions;
   readonly #connection: Connection;
   readonly #workerDefaults: WorkerSettings;
@@ -39,7 +43,7 @@ export class QueueRegistration {
     readonly given: ChasquiFeatureOptions,
     root: RegisteredConnection | undefined,
   ) {
-    const { queueName, connection, workers, workerOptions, staleSchedules, ...own } = given;
+    const { queueName, connection, workers, workerOptions, staleSchedules, globalEnhancers, ...own } = given;
     const defaults = root?.queueDefaults ?? {};
     this.#connection =
       connection === undefined ? (root as RegisteredConnection).connection : ownConnection(connection);
@@ -47,6 +51,10 @@ export class QueueRegistration {
     this.works = workers ?? root?.worksOn(name) ?? true;
     this.eventEmitter = root?.eventEmitter;
     this.staleSchedules = staleSchedules ?? root?.staleSchedules ?? 'keep';
+    this.globalEnhancers =
+      globalEnhancers === undefined
+        ? enhancerKinds(`ChasquiModule.forRoot (connection "${connectionName}")`, root?.globalEnhancers)
+        : enhancerKinds(`ChasquiModule.forFeature (queue "${name}")`, globalEnhancers);
     this.queueOptions = withDefaults<QueueOptions>(defaults, own, {
       connection: this.#connection,
       ...mergedJobOptions(defaults.defaultJobOptions, own.defaultJobOptions),

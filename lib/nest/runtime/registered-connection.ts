@@ -1,6 +1,11 @@
 import type { InjectionToken } from '@nestjs/common';
 import type { Connection, ConnectionOptions } from '../../engine/index.js';
-import type { ChasquiModuleOptions, QueueSettings, WorkerSettings } from '../module-options.js';
+import type {
+  ChasquiModuleOptions,
+  GlobalEnhancerSettings,
+  QueueSettings,
+  WorkerSettings,
+} from '../module-options.js';
 
 /** A connection of one application, as `forRoot` registers it. */
 export class RegisteredConnection {
@@ -9,6 +14,7 @@ export class RegisteredConnection {
   readonly workers: boolean | readonly string[];
   readonly eventEmitter: InjectionToken | undefined;
   readonly staleSchedules: 'keep' | 'remove';
+  readonly globalEnhancers: GlobalEnhancerSettings;
   readonly trackCurrentJob: boolean;
   readonly workerDefaults: WorkerSettings;
   readonly queueDefaults: QueueSettings;
@@ -22,6 +28,7 @@ export class RegisteredConnection {
       workers = true,
       eventEmitter,
       staleSchedules = 'keep',
+      globalEnhancers = false,
       trackCurrentJob = false,
       workerOptions = {},
       ...queueDefaults
@@ -30,6 +37,7 @@ export class RegisteredConnection {
     this.workers = workers;
     this.eventEmitter = eventEmitter;
     this.staleSchedules = staleSchedules;
+    this.globalEnhancers = globalEnhancers;
     this.trackCurrentJob = trackCurrentJob;
     this.workerDefaults = workerOptions;
     this.queueDefaults = queueDefaults;

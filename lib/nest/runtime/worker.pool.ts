@@ -1,8 +1,9 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { isUnrecoverable, messageOf, type Job, type Worker } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
+import type { HandlerDeclaration } from '../explorer/declarations.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
-import { JobContextFactory } from '../job-context/job-context.factory.js';
+import { JobContextFactory, type JobHandler } from '../job-context/job-context.factory.js';
 import { JobRouter } from '../job-context/job-router.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
@@ -64,7 +65,9 @@ export class WorkerPool {
   private build(plans: readonly WorkerPlan[]): (readonly [queue: string, host: WorkerHost])[] {
     return plans.flatMap((plan) => {
       const registration = this.queues.get(plan.queue);
-      const router = new JobRouter(plan.queue, plan.routes, (handler) => this.contexts.create(handler));
+      const globals = registration?.globalEnhancers ?? [];
+      const build = (handler: HandlerDeclaration): JobHandler => this.contexts.create(handler, globals);
+      const router = new JobRouter(plan.queue, plan.routes, build);
       return registration?.works ? [[plan.queue, this.host(plan, registration, router)] as const] : [];
     });
   }

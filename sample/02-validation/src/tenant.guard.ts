@@ -8,6 +8,7 @@ const ACTIVE = new Set(['acme']);
 @Injectable()
 export class TenantGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    return ACTIVE.has(JobExecutionContext.create<MailDto>(context).getData().tenant);
+    const data = JobExecutionContext.create<MailDto | null>(context).getData();
+    return data !== null && ACTIVE.has(data.tenant);
   }
 }

@@ -1,0 +1,30 @@
+import { ConfigError } from '../../engine/index.js';
+import { boolean, checkOptions } from '../../engine/validate.js';
+import { ENHANCER_KINDS, type EnhancerKind } from '../job-context/global-enhancers.js';
+import type { GlobalEnhancerSettings } from '../module-options.js';
+
+const SCHEMA = { guards: boolean, pipes: boolean, interceptors: boolean, filters: boolean };
+
+/**
+ * The kinds that `globalEnhancers` asks for.
+ *
+ * @param owner the options that it is one of
+ * @throws ConfigError (CMQ-004)
+ */
+export function enhancerKinds(
+  owner: string,
+  settings: GlobalEnhancerSettings = false,
+): readonly EnhancerKind[] {
+  if (typeof settings === 'boolean') return settings ? ENHANCER_KINDS : [];
+  if (
+    typeof (settings as unknown) !== 'object' ||
+    (settings as unknown) === null ||
+    Array.isArray(settings)
+  ) {
+    throw new ConfigError(
+      `${owner}: option "globalEnhancers" must be true, false, or an object such as { pipes: true }.`,
+    );
+  }
+  checkOptions(`${owner}, option "globalEnhancers"`, SCHEMA, settings);
+  return ENHANCER_KINDS.filter((kind) => settings[kind]);
+}
