@@ -21,6 +21,7 @@ export type MakeEntry<Work> = (
 ) => Work;
 
 const NIL = Buffer.from('*-1\r\n');
+const NULL = Buffer.from('_\r\n');
 const ARRAY = 0x2a;
 const MAP = 0x25;
 const BULK = 0x24;
@@ -98,14 +99,11 @@ export class EntryTap<Work> {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'armed') {
-      if (chunk.length === 1 && chunk[0] === ARRAY && this.#rest.length === 0) {
-        // Entries and a timeout (`*-1`) begin alike: the next byte tells which it is.
-        this.#rest.push(chunk);
+      if (this.#rest.length > 0) chunk = Buffer.concat([...this.#rest, chunk]);
+      this.#rest = [];
+      if (isCutEmptyReply(chunk)) {
+        this.#rest = [chunk];
         return;
-      }
-      if (this.#rest.length > 0) {
-        chunk = Buffer.concat([...this.#rest, chunk]);
-        this.#rest = [];
       }
       // A timeout (nil), an error, or the answer to something else.
       const isReply = (chunk[0] === ARRAY && chunk[1] !== MINUS) || chunk[0] === MAP;
@@ -217,6 +215,16 @@ export class EntryTap<Work> {
     this.#restBytes = bytes.length - from;
     this.#needed = needed - from;
   }
+}
+
+/**
+ * Whether these bytes may be the start of an empty reply (`*-1`, `_`) and are not all of it. An empty reply begins like
+ * entries do, and ioredis 6.0 takes one that comes in pieces for something else, so it is given it whole.
+ */
+function isCutEmptyReply(bytes: Buffer): boolean {
+  const whole = bytes[0] === ARRAY ? NIL : bytes[0] === NULL[0] ? NULL : undefined;
+  if (!whole || bytes.length >= whole.length) return false;
+  return whole.subarray(0, bytes.length).equals(bytes);
 }
 
 /** A read position in a reply. Every method gives -1 where the bytes end too early. */

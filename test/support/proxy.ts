@@ -19,7 +19,7 @@ export class TcpProxy implements AsyncDisposable {
   #delayMs = 0;
   #swallowRequests = false;
   #swallowReplies = false;
-  #replyPiece = Infinity;
+  #isSplit: (bytes: Buffer) => boolean = () => false;
   readonly #links = new Set<Link>();
 
   private constructor(
@@ -74,9 +74,9 @@ export class TcpProxy implements AsyncDisposable {
     this.#delayMs = ms;
   }
 
-  /** Replies arrive in pieces of so many bytes, each in a segment of its own. */
-  splitReplies(bytes: number): void {
-    this.#replyPiece = bytes;
+  /** Replies for which `isSplit` is true arrive byte by byte, each in a segment of its own. */
+  splitReplies(isSplit: (bytes: Buffer) => boolean): void {
+    this.#isSplit = isSplit;
   }
 
   /** New connections are refused (ECONNREFUSED) while this is on. Open ones go on. */
@@ -125,7 +125,7 @@ export class TcpProxy implements AsyncDisposable {
       delayMs: () => this.#delayMs,
       swallowRequests: () => this.#swallowRequests,
       swallowReplies: () => this.#swallowReplies,
-      replyPiece: () => this.#replyPiece,
+      isSplit: (bytes) => this.#isSplit(bytes),
     });
     client.setNoDelay(true);
     this.#links.add(link);
@@ -137,7 +137,7 @@ interface Faults {
   readonly delayMs: () => number;
   readonly swallowRequests: () => boolean;
   readonly swallowReplies: () => boolean;
-  readonly replyPiece: () => number;
+  readonly isSplit: (bytes: Buffer) => boolean;
 }
 
 /** One client connection and its way on. */
@@ -149,8 +149,8 @@ class Link {
     private readonly upstream: Socket,
     private readonly faults: Faults,
   ) {
-    this.forward(client, upstream, faults.swallowRequests, () => Infinity);
-    this.forward(upstream, client, faults.swallowReplies, faults.replyPiece);
+    this.forward(client, upstream, faults.swallowRequests, () => false);
+    this.forward(upstream, client, faults.swallowReplies, faults.isSplit);
   }
 
   destroy(): void {
@@ -159,7 +159,12 @@ class Link {
     this.upstream.destroy();
   }
 
-  private forward(from: Socket, to: Socket, swallow: () => boolean, piece: () => number): void {
+  private forward(
+    from: Socket,
+    to: Socket,
+    swallow: () => boolean,
+    isSplit: (bytes: Buffer) => boolean,
+  ): void {
     let gap = false;
     let lastDue = 0;
 
@@ -181,14 +186,13 @@ class Link {
     from.on('data', (bytes) => {
       gap ||= swallow();
       if (gap) return;
-      const size = piece();
-      for (let at = 0; at < bytes.length; at += size) {
-        const part = size === Infinity ? bytes : bytes.subarray(at, at + size);
+      const pieces = isSplit(bytes) ? Array.from(bytes, (byte) => Buffer.of(byte)) : [bytes];
+      for (const piece of pieces) {
         pass(
           () => {
-            if (!to.destroyed) to.write(part);
+            if (!to.destroyed) to.write(piece);
           },
-          size === Infinity ? 0 : 1,
+          pieces.length > 1 ? 1 : 0,
         );
       }
     });
