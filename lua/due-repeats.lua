@@ -4,7 +4,9 @@
 -- ARGV 1 holder  2 lock_ms  3 batch
 --      4 now    '' = by Redis's clock; a time is for tests
 --      5 take   '1' = lead from now on, whoever led: the caller knows of something that is due earlier
---      6 group  7 fields  how many; then fields of a spec to read; then ids of wake entries to acknowledge
+--      6 group
+--      7 silent_ms  see lead.lua; a leader is late by the least time between two looks at most
+--      8 fields     how many; then fields of a spec to read; then ids of wake entries to acknowledge
 -- Reply { leads, gap, now, next, { key, slot, revision, owed, value… }… }: leads 1 or 0 (then nothing else was done, and
 --      gap is for how many ms another leads still); gap is the unix ms until which nobody looked for the time of a
 --      lease: slots up to then may have been missed, later ones have come between two looks; next is the slot of the
@@ -14,26 +16,29 @@
 -- lives as long as the lock, but a leader that resigns leaves it: the next one goes on where it stopped. The lock only saves work: two leaders may read the same spec, and fire-repeat.lua fires each slot once all the same.
 
 -- @include lib/events
+-- @include lib/lead
 
 local set, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, batch = ARGV[1], tonumber(ARGV[3])
 local now = ARGV[4] == '' and now_ms() or tonumber(ARGV[4])
-local count = tonumber(ARGV[7])
+local silent_ms, count = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 if redis.call('EXISTS', set) == 0 then
   -- Nothing to lead, and nothing can have been missed.
-  for i = 8 + count, #ARGV do
+  for i = 9 + count, #ARGV do
     redis.call('XACK', wake, ARGV[6], ARGV[i])
   end
   return { 1, decimal(now), decimal(now), '' }
 end
 local due = redis.call('ZRANGEBYSCORE', set, '-inf', decimal(now), 'WITHSCORES', 'LIMIT', 0, batch)
-local leader = redis.call('GET', lock)
-for i = 8 + count, #ARGV do
+for i = 9 + count, #ARGV do
   redis.call('XACK', wake, ARGV[6], ARGV[i])
 end
-if leader and leader ~= holder and ARGV[5] ~= '1' then
-  return { 0, decimal(math.max(redis.call('PTTL', lock), 0)), decimal(now), '' }
+local led = led_for(lock, holder, ARGV[5], tonumber(ARGV[2]), silent_ms, function()
+  return due[2] ~= nil and tonumber(due[2]) <= now - silent_ms
+end)
+if led then
+  return { 0, decimal(led), decimal(now), '' }
 end
 redis.call('SET', lock, holder, 'PX', ARGV[2])
 
@@ -43,7 +48,7 @@ redis.call('SET', prefix .. 'scheduler:gap', gap, 'PX', ARGV[2])
 local later = redis.call('ZRANGE', set, #due / 2, #due / 2, 'WITHSCORES')
 local reply = { 1, gap, decimal(now), later[2] or '' }
 local fields = { 'revision', 'owed' }
-for i = 8, 7 + count do
+for i = 9, 8 + count do
   fields[#fields + 1] = ARGV[i]
 end
 for i = 1, #due, 2 do

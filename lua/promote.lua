@@ -16,9 +16,12 @@
 -- @include lib/batch
 -- @include lib/envelope
 -- @include lib/drain
+-- @include lib/lead
 
 local delayed, stream, events, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
+-- A leader is there when a job falls due.
+local SILENT_MS = 1000
 
 local now = now_ms()
 if redis.call('EXISTS', delayed) == 0 then
@@ -28,14 +31,16 @@ if redis.call('EXISTS', delayed) == 0 then
   end
   return { 1, 0, '', 0, 0, decimal(now) }
 end
-local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, batch)
 for i = 8, #ARGV do
   redis.call('XACK', wake, ARGV[7], ARGV[i])
 end
-local leader = redis.call('GET', lock)
-if leader and leader ~= holder and ARGV[6] ~= '1' then
-  return { 0, 0, '', 0, math.max(redis.call('PTTL', lock), 0), decimal(now) }
+local led = led_for(lock, holder, ARGV[6], tonumber(ARGV[2]), SILENT_MS, function()
+  return redis.call('ZCOUNT', delayed, '-inf', now - SILENT_MS) > 0
+end)
+if led then
+  return { 0, 0, '', 0, led, decimal(now) }
 end
+local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, batch)
 may_drain(prefix)
 
 local names, bodies, ids = {}, {}, {}

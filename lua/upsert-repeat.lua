@@ -5,6 +5,7 @@
 -- ARGV 1 key  2 first  the slot at which it fires first if it is new, in unix ms
 --      3 schedule      digest of the fields that say when
 --      4 revision      digest of all fields
+--      5 now           unix ms; '' in tests with a clock of their own
 --      then field and value in turns
 -- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or says
 --      something new about when: it starts from `first`, and its count from 0; 2 = it says something new about what:
@@ -33,13 +34,18 @@ if keeps and was[4] then
   fields[#fields + 1] = 'owed'
   fields[#fields + 1] = was[4]
 end
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('DEL', hash)
 redis.call('HSET', hash, unpack(fields))
 if keeps then
   return { 2, next_slot, fired }
+end
+if not head[2] and ARGV[5] ~= '' then
+  -- While there is no spec, schedulers look and have nothing to lead. Those that are there will look again soon; what
+  -- falls due until then has not been missed (see due-repeats.lua).
+  redis.call('SET', prefix .. 'scheduler:gap', ARGV[5], 'NX', 'PX', 5000)
 end
 redis.call('ZADD', set, first, key)
 if not head[2] or tonumber(first) < tonumber(head[2]) then

@@ -1,3 +1,5 @@
+import { systemClock } from './clock.js';
+import type { Clock } from './clock.js';
 import { Service } from './service.js';
 
 /** What one look at a set of due things found. */
@@ -24,29 +26,38 @@ export interface Wake {
 export interface DueLoopSettings {
   /** Takes up what is due. `take`: lead from now on, whoever led. `entryIds`: wake entries to acknowledge. */
   look: (take: boolean, entryIds: readonly string[]) => Promise<Look>;
-  /** Longest time between two looks, in ms. */
+  /**
+   * Longest time between two looks, in ms. Whoever was to be woken may be stopped or gone, and its wake entry with it:
+   * then what is due is found by the next look of any other process.
+   */
   idleMs: number;
-  /** The same while nothing waits at all: then there is nothing to lead. */
-  emptyMs?: number | undefined;
+  clock?: Pick<Clock, 'monotonic'> | undefined;
   /** Gives the lead up, at the end. */
   resign?: () => Promise<unknown>;
   onError: (error: unknown) => void;
 }
+
+/** Default of `idleMs`. With the time for which a leader may be silent, a due thing is late by two seconds at most. */
+export const LOOK_MS = 1_000;
 
 const FAILURE_MS = 1_000;
 
 /**
  * Takes up what falls due, for the promoter and the scheduler: sleeps until the next thing is due and is woken when
  * something earlier arrives. Whoever is woken leads from then on, because only they know of it; the others look once an
- * idle time, in case the leader has died.
+ * idle time, and lead where something is overdue and the leader is silent.
+ *
+ * Due times are by Redis's clock. How long to sleep is by a monotonic clock, as timers are: the wall clock of the host
+ * may be set at any time, and is never asked.
  */
 export class DueLoop extends Service {
   readonly #settings: DueLoopSettings;
+  readonly #clock: Pick<Clock, 'monotonic'>;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
-  /** Local time at which the next look is planned. */
+  /** Monotonic ms at which the next look is planned. */
   #plannedAt = Infinity;
-  /** Redis's clock minus ours, in ms; undefined before the first look. */
+  /** Redis's clock minus the monotonic one, in ms; undefined before the first look. */
   #offset: number | undefined;
   #take = false;
   #again = false;
@@ -55,6 +66,7 @@ export class DueLoop extends Service {
   constructor(settings: DueLoopSettings) {
     super();
     this.#settings = settings;
+    this.#clock = settings.clock ?? systemClock;
   }
 
   /** Something has become due, perhaps earlier than known here. */
@@ -64,7 +76,7 @@ export class DueLoop extends Service {
     // A wake entry is answered at once, which takes the lead: if this process died until the time is due, nobody else
     // would know.
     const known = wake.due !== undefined && wake.entryId === undefined && this.#offset !== undefined;
-    const inMs = known ? (wake.due ?? 0) - (Date.now() + (this.#offset ?? 0)) : 0;
+    const inMs = known ? (wake.due ?? 0) - (this.#clock.monotonic() + (this.#offset ?? 0)) : 0;
     // A look that is planned for no later serves this one too, if this process leads; and if it does not, taking the lead
     // at that time is what is wanted.
     if (wake.due !== undefined || wake.entryId !== undefined) this.#take = true;
@@ -86,7 +98,7 @@ export class DueLoop extends Service {
 
   #plan(inMs: number): void {
     if (this.isStopping) return;
-    const at = Date.now() + inMs;
+    const at = this.#clock.monotonic() + inMs;
     if (at >= this.#plannedAt) return;
     this.#plannedAt = at;
     clearTimeout(this.#timer);
@@ -101,7 +113,7 @@ export class DueLoop extends Service {
   }
 
   async #look(): Promise<void> {
-    const { look, idleMs, emptyMs = idleMs, onError } = this.#settings;
+    const { look, idleMs, onError } = this.#settings;
     try {
       let found: Look;
       do {
@@ -117,13 +129,12 @@ export class DueLoop extends Service {
           this.#entryIds.push(...entryIds);
           throw error;
         }
-        this.#offset = found.now - Date.now();
+        this.#offset = found.now - this.#clock.monotonic();
       } while ((found.more || this.#again) && !this.isStopping);
       const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
       // Whoever leads may have died: the next to lead should not wait longer than its lease.
       const untilFree = found.leads ? Infinity : (found.ledForMs ?? Infinity) + 5;
-      const longest = found.leads && found.nextDue === undefined ? emptyMs : idleMs;
-      this.#plan(Math.max(1, Math.min(untilDue, untilFree, longest)));
+      this.#plan(Math.max(1, Math.min(untilDue, untilFree, idleMs)));
     } catch (error) {
       if (!this.isStopping) onError(error);
       this.#plan(Math.min(FAILURE_MS, idleMs));

@@ -209,8 +209,8 @@ export interface ConsumerConfig {
   delayedEnabled?: boolean;
   /**
    * Longest time between two looks at the delayed set, in ms. The promoter sleeps until the next job is due and is woken
-   * for an earlier one, so this matters only where producers of another kind write to the set. Default: 0.8 of the
-   * leader lease.
+   * for an earlier one, so this matters only where the process that was woken is stopped or dead, and where third-party
+   * producers write to the set. Default 1,000.
    */
   delayedPollIntervalMs?: number;
   /** Most promotions a call. Default 256. */
@@ -307,7 +307,7 @@ export interface PromoterConfig {
   queueName?: string;
   /** Consumer group whose wake entries it takes. Default `default`. */
   group?: string;
-  /** Longest time between two looks, in ms. Default: 0.8 of the leader lease; it sleeps until the next job is due. */
+  /** Longest time between two looks, in ms; see {@link ConsumerConfig.delayedPollIntervalMs}. Default 1,000. */
   pollIntervalMs?: number;
   /** Most promotions a call. Default 256. */
   promoteBatch?: number;

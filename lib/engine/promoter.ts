@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../redis/keys.js';
+import type { Clock } from './clock.js';
 import type { CommandLink } from './connections.js';
 import { DueLoop } from './due-loop.js';
 import type { Look } from './due-loop.js';
@@ -15,8 +16,7 @@ export interface PromoterSettings extends EventsSettings {
   /** Longest time between two looks, in ms. */
   idleMs: number;
   batch: number;
-  /** The same while no job is delayed, in ms. */
-  emptyMs?: number | undefined;
+  clock?: Clock | undefined;
   metrics: MetricsSink;
   onError: (error: unknown) => void;
 }
@@ -107,7 +107,7 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   return new DueLoop({
     look,
     idleMs: settings.idleMs,
-    emptyMs: settings.emptyMs,
+    clock: settings.clock,
     resign: () => link.run('resign', keys, [holder], { lock: keys.promoterLock, wake: keys.promoterWake }),
     onError: settings.onError,
   });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../redis/keys.js';
 import type { Clock } from './clock.js';
 import type { CommandLink } from './connections.js';
-import { DueLoop } from './due-loop.js';
+import { DueLoop, LOOK_MS } from './due-loop.js';
 import type { Look } from './due-loop.js';
 import { ConfigError, messageOf } from './errors.js';
 import type { LockOutcome, MetricsSink } from './metrics.js';
@@ -36,14 +36,10 @@ export function createScheduler(settings: SchedulerSettings): DueLoop {
     look: createSchedulerLook({ ...settings, holderId: holder }),
     resign: () => link.run('resign', keys, [holder], { lock: keys.schedulerLock, wake: keys.schedulerWake }),
     // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
-    idleMs: Math.max(settings.tickIntervalMs, Math.floor(settings.lockTtlMs * 0.6)),
-    emptyMs: Math.max(EMPTY_MS, settings.tickIntervalMs),
+    idleMs: Math.max(settings.tickIntervalMs, Math.min(LOOK_MS, Math.floor(settings.lockTtlMs * 0.6))),
     onError: settings.onError,
   });
 }
-
-/** Longest time between two looks while there is no spec at all: registering the first one wakes a scheduler. */
-const EMPTY_MS = 15_000;
 
 /** How long a spec that cannot be read is put off, so that it does not stand in the way of the others. */
 const UNREADABLE_MS = 60_000;
@@ -63,12 +59,14 @@ export function createSchedulerLook(
   const holder = settings.holderId ?? `s-${randomUUID()}`;
   // A leader that sleeps for a tick must still lead when it wakes.
   const lockMs = Math.max(settings.lockTtlMs, 2 * tickIntervalMs);
+  // One that is well looks once a tick, or once a second where nothing is due.
+  const silentMs = Math.max(tickIntervalMs, LOOK_MS) + LOOK_MS / 2;
   let led: LockOutcome | undefined;
 
   const readDue = async (take: boolean, entryIds: readonly string[]): Promise<DueReply> => {
     const time = clock === undefined ? '' : clock.now();
     const fields = [SCHEDULE_FIELDS.length, ...SCHEDULE_FIELDS];
-    const args = [holder, lockMs, batch, time, take ? 1 : 0, group, ...fields, ...entryIds];
+    const args = [holder, lockMs, batch, time, take ? 1 : 0, group, silentMs, ...fields, ...entryIds];
     return (await link.run('due-repeats', keys, args)) as DueReply;
   };
 

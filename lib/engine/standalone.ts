@@ -4,7 +4,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import { systemClock } from './clock.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
-import { dueOf } from './due-loop.js';
+import { LOOK_MS, dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
 import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
@@ -108,7 +108,7 @@ export class Promoter {
         group,
         holderId,
         lockTtlMs: lockTtlSecs * 1000,
-        idleMs: pollIntervalMs ?? lockTtlSecs * 800,
+        idleMs: pollIntervalMs ?? LOOK_MS,
         batch: promoteBatch,
         ...eventsSettingsOf(this.#config),
         metrics: safeSink(metrics, report),

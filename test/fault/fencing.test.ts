@@ -57,6 +57,32 @@ describe('a worker stopped (SIGSTOP) for longer than its lease', () => {
   });
 });
 
+describe('a worker stopped (SIGSTOP) while it leads the promoter and waits for wake entries', () => {
+  it('does not keep delayed jobs from running in time on another', async () => {
+    const worker = { concurrency: 20 };
+    const stopped = await rig.spawn('stopped', worker);
+    const producer = rig.producer();
+    await producer.add({ do: 'finish' }, { delay: 100 });
+    await rig.until('FINISH', 1, 5_000, 'stopped');
+    await producer.add({ do: 'finish' }, { delay: 1_000 });
+    await waitUntil('The lead', 5_000, async () =>
+      (await redis.client.zcard(rig.keys.delayed)) === 1 &&
+      (await redis.client.exists(rig.keys.promoterLock)) === 1
+        ? undefined
+        : 'not yet',
+    );
+    stopped.signal('SIGSTOP');
+    await rig.spawn('healthy', worker);
+    const addedAt = Date.now();
+    await producer.add({ do: 'finish' }, { delay: 300 });
+    await rig.until('FINISH', 2, 10_000, 'healthy');
+    const [, last = 0] = rig.of('START', 'healthy').map(({ at }) => at);
+    // The one that was due after a second, or earlier.
+    expect(last - addedAt).toBeLessThan(1_000 + 2_000 + 500);
+    stopped.signal('SIGCONT');
+  });
+});
+
 describe('an entry claimed by hand', () => {
   it('can no longer be completed, retried or dead-lettered by the worker that runs it', async () => {
     const { held } = await rig.worker('robbed', { claimMinIdleMs: 30_000 });

@@ -4,6 +4,11 @@ import type { Look } from '../../lib/engine/due-loop.js';
 
 const START = 1_700_000_000_000;
 
+/** When the test began, by the monotonic clock. */
+let begun = 0;
+/** The time of the world, which Redis's clock shows; the clock of this host is set at will. */
+const worldNow = (): number => START + performance.now() - begun;
+
 /** A set of due times behind a look, and a log of when it was looked at. */
 class Due {
   /** How far Redis's clock is ahead of ours. */
@@ -38,9 +43,9 @@ class Due {
   }
 
   private async look(take: boolean, entryIds: readonly string[]): Promise<Look> {
-    this.looks.push({ at: Date.now(), take, entryIds: [...entryIds] });
+    this.looks.push({ at: worldNow(), take, entryIds: [...entryIds] });
     if (this.fail) throw this.fail;
-    const now = Date.now() + this.offset;
+    const now = worldNow() + this.offset;
     if (take) this.leads = true;
     if (!this.leads) return { leads: false, more: false, nextDue: undefined, now, ledForMs: this.ledForMs };
     const ready = this.due.filter((at) => at <= now).slice(0, this.most);
@@ -51,6 +56,7 @@ class Due {
 
 beforeEach(() => {
   vi.useFakeTimers({ now: START });
+  begun = performance.now();
 });
 
 afterEach(() => {
@@ -188,6 +194,51 @@ describe('a due loop', () => {
     await vi.advanceTimersByTimeAsync(5_000);
     expect(due.times).toEqual([0]);
     expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test.each([
+    ['an hour forward', 3_600_000],
+    ['an hour back', -3_600_000],
+    ['to 1970', -START],
+  ])('the clock of this host may be set %s at any moment', async (_, step) => {
+    const due = new Due();
+    due.due = [START + 2_500];
+    await due.loop.start();
+    await vi.advanceTimersByTimeAsync(100);
+    vi.setSystemTime(Date.now() + step);
+    due.due.unshift(START + 300);
+    due.loop.wake({ due: START + 300 });
+    await vi.advanceTimersByTimeAsync(100);
+    vi.setSystemTime(Date.now() - step);
+    due.due.push(START + 2_700);
+    due.loop.wake({ due: START + 2_700 });
+    vi.setSystemTime(Date.now() - step);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(due.times).toEqual([0, 300, 2_500, 2_700]);
+    await due.loop.stop(0);
+  });
+
+  test('a look is planned by the monotonic clock that it is given', async () => {
+    const looks: number[] = [];
+    let monotonic = 5_000;
+    const loop = new DueLoop({
+      look: () => {
+        looks.push(monotonic);
+        return Promise.resolve({ leads: true, more: false, nextDue: undefined, now: START + monotonic });
+      },
+      idleMs: 1_000,
+      clock: { monotonic: () => monotonic },
+      onError: () => undefined,
+    });
+    await loop.start();
+    await vi.advanceTimersByTimeAsync(0);
+    monotonic = 5_100;
+    loop.wake({ due: START + 5_150 });
+    await vi.advanceTimersByTimeAsync(49);
+    expect(looks).toEqual([5_000]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(looks).toHaveLength(2);
+    await loop.stop(0);
   });
 
   test('a wake before the start is no look', async () => {

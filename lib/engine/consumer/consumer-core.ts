@@ -204,7 +204,7 @@ export class ConsumerCore extends Service {
         group: settings.group,
         lockTtlMs: settings.delayedLockTtlMs,
         idleMs: settings.delayedPollIntervalMs,
-        emptyMs: settings.delayedEmptyPollMs,
+        clock: settings.clock,
         batch: settings.delayedPromoteBatch,
         eventsCap: settings.eventsCap,
         eventsBatchFrom: settings.eventsBatchFrom,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { RETRY_DEFAULTS } from '../backoff.js';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
+import { LOOK_MS } from '../due-loop.js';
 import { eventsSettingsOf } from '../events-settings.js';
 import type { EventsSettings } from '../events-settings.js';
 import { noopSink } from '../metrics.js';
@@ -34,7 +35,6 @@ export interface ConsumerSettings extends EventsSettings {
   retryInflight: number;
   delayedEnabled: boolean;
   delayedPollIntervalMs: number;
-  delayedEmptyPollMs: number;
   delayedPromoteBatch: number;
   delayedLockTtlMs: number;
   runScheduler: boolean;
@@ -65,9 +65,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     retry: { ...RETRY_DEFAULTS, ...config.retry },
     retryInflight: config.retryInflight ?? 64,
     delayedEnabled: config.delayedEnabled ?? true,
-    delayedPollIntervalMs: config.delayedPollIntervalMs ?? lockTtlMs * 0.8,
-    // Producers that do not wake us are why somebody would set the interval: then it holds for an empty set too.
-    delayedEmptyPollMs: config.delayedPollIntervalMs ?? Math.max(15_000, lockTtlMs),
+    delayedPollIntervalMs: config.delayedPollIntervalMs ?? LOOK_MS,
     delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
     delayedLockTtlMs: lockTtlMs,
     ...eventsSettingsOf(config),

@@ -54,7 +54,8 @@ export async function upsertRepeatable(
       `repeat: "${key}" would never fire: no time matches its pattern between startDate and endDate.`,
     );
   }
-  const reply = await link.run('upsert-repeat', keys, [key, first, schedule, revision, ...fields]);
+  const args = [key, first, schedule, revision, options.clock ? '' : now, ...fields];
+  const reply = await link.run('upsert-repeat', keys, args);
   const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2, string, string];
   return { key, outcome: OUTCOMES[outcome], nextFireMs: Number(nextFireMs), fired: Number(fired) };
 }
