@@ -1,4 +1,5 @@
 import type { PipeTransform, Type } from '@nestjs/common';
+import { ConfigTypeError } from '../../engine/errors.js';
 import { PARAMETERS_METADATA } from '../constants.js';
 
 /**
@@ -53,7 +54,7 @@ function parameter(kind: number, data: string | undefined, pipes: readonly Pipe[
     // Only the parameters of a constructor have no method, and there is nothing of a job in a constructor.
     if (method === undefined) {
       const className = (target as { name?: string }).name ?? 'the class';
-      throw new TypeError(
+      throw new ConfigTypeError(
         `A job parameter decorator stands in the constructor of ${className}; use @Inject(JOB_REF).`,
       );
     }

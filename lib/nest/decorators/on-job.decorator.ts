@@ -1,8 +1,12 @@
 import { ON_JOB_METADATA } from '../constants.js';
 import { appendToMethod } from './metadata.js';
 
-/** What one `@OnJob` asks for; empty: whatever no other handler of the queue takes. */
-export type OnJobMetadata = readonly (string | RegExp)[];
+/** What one `@OnJob` asks for. */
+export interface OnJobMetadata {
+  readonly names: readonly (string | RegExp)[];
+  /** It was given a list with nothing in it: a mistake, where no argument at all means a catch-all. */
+  readonly namesNothing: boolean;
+}
 
 /**
  * The method handles the jobs of these names. Without a name it is the queue's catch-all. An exact name goes before a
@@ -24,5 +28,8 @@ export type OnJobMetadata = readonly (string | RegExp)[];
 export function OnJob(
   ...names: readonly (string | RegExp | readonly (string | RegExp)[])[]
 ): MethodDecorator {
-  return appendToMethod(ON_JOB_METADATA, names.flat() satisfies OnJobMetadata);
+  return appendToMethod('@OnJob', ON_JOB_METADATA, {
+    names: names.flat(),
+    namesNothing: names.length > 0 && names.flat().length === 0,
+  } satisfies OnJobMetadata);
 }

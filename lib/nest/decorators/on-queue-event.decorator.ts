@@ -6,5 +6,5 @@ import { appendToMethod } from './metadata.js';
 export function OnQueueEvent<Event extends keyof QueueEventMap>(
   event: Event,
 ): ListenerDecorator<QueueEventMap[Event]> {
-  return appendToMethod(ON_QUEUE_EVENT_METADATA, event);
+  return appendToMethod('@OnQueueEvent', ON_QUEUE_EVENT_METADATA, event);
 }

@@ -9,5 +9,5 @@ import { appendToMethod } from './metadata.js';
 export function OnWorkerEvent<Event extends keyof WorkerEventMap>(
   event: Event,
 ): ListenerDecorator<WorkerEventMap[Event]> {
-  return appendToMethod(ON_WORKER_EVENT_METADATA, event);
+  return appendToMethod('@OnWorkerEvent', ON_WORKER_EVENT_METADATA, event);
 }

@@ -1,5 +1,6 @@
 import { QUEUE_EVENTS_LISTENER_METADATA } from '../constants.js';
 import type { QueueEventsSettings } from '../module-options.js';
+import { appendToClass } from './metadata.js';
 
 export interface QueueEventsListenerMetadata {
   readonly queue: string;
@@ -8,11 +9,11 @@ export interface QueueEventsListenerMetadata {
 
 /**
  * A class whose `@OnQueueEvent` methods hear what happens in a queue, whichever process it happens in. The listeners of
- * one queue share one connection.
+ * one queue share one connection. Used twice, with two queues, the class hears both.
  */
 export function QueueEventsListener(queue: string, options: QueueEventsSettings = {}): ClassDecorator {
-  return (target) => {
-    const metadata: QueueEventsListenerMetadata = { queue, options };
-    Reflect.defineMetadata(QUEUE_EVENTS_LISTENER_METADATA, metadata, target);
-  };
+  return appendToClass(QUEUE_EVENTS_LISTENER_METADATA, {
+    queue,
+    options,
+  } satisfies QueueEventsListenerMetadata);
 }

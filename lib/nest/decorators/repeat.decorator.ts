@@ -40,7 +40,10 @@ export function Repeat(
   schedule: string | number | RepeatSettings,
   settings?: RepeatSettings,
 ): MethodDecorator {
-  return appendToMethod(REPEAT_METADATA, { ...settings, ...toSettings(schedule) } satisfies RepeatMetadata);
+  return appendToMethod('@Repeat', REPEAT_METADATA, {
+    ...settings,
+    ...toSettings(schedule),
+  } satisfies RepeatMetadata);
 }
 
 function toSettings(schedule: string | number | RepeatSettings): RepeatSettings {

@@ -36,22 +36,24 @@ export class ChasquiExplorer {
     const listeners: QueueEventsDeclaration[] = [];
     const strays: Stray[] = [];
     for (const host of this.hosts()) {
-      const processor = classMetadata(PROCESSOR_METADATA, host) as ProcessorMetadata | undefined;
-      const listener = classMetadata(QUEUE_EVENTS_LISTENER_METADATA, host) as
-        QueueEventsListenerMetadata | undefined;
+      const served = classMetadata(PROCESSOR_METADATA, host) as readonly ProcessorMetadata[];
+      const heard = classMetadata(
+        QUEUE_EVENTS_LISTENER_METADATA,
+        host,
+      ) as readonly QueueEventsListenerMetadata[];
       const handled = this.handlers(host);
       const onWorker = this.listeners(host, ON_WORKER_EVENT_METADATA);
       const onQueue = this.listeners(host, ON_QUEUE_EVENT_METADATA);
-      if (processor) processors.push({ host, ...processor, handlers: handled, listeners: onWorker });
-      else {
+      for (const queue of served) processors.push({ host, ...queue, handlers: handled, listeners: onWorker });
+      if (served.length === 0) {
         for (const handler of handled) {
-          const decorator = handler.catchAll || handler.names.length > 0 ? '@OnJob' : '@Repeat';
+          const decorator = handler.schedules.length === 0 || handler.names.length > 0 ? '@OnJob' : '@Repeat';
           strays.push(stray(decorator, '@Processor')(handler));
         }
         strays.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
       }
-      if (listener) listeners.push({ host, ...listener, listeners: onQueue });
-      else strays.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
+      for (const queue of heard) listeners.push({ host, ...queue, listeners: onQueue });
+      if (heard.length === 0) strays.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
     }
     return { processors, listeners, strays };
   }
@@ -72,15 +74,21 @@ export class ChasquiExplorer {
       return {
         host,
         methodName,
-        names: [...new Set(uses.flat())],
-        catchAll: uses.some((given) => given.length === 0),
+        names: [...new Set(uses.flatMap((use) => use.names))],
+        catchAll: uses.some((use) => use.names.length === 0),
+        namesNothing: uses.some((use) => use.namesNothing),
         schedules: valuesOf(methodName, schedules),
       };
     });
   }
 
   private listeners(host: Host, key: string): ListenerDeclaration[] {
-    return this.decorated<string>(host, key).map(([methodName, event]) => ({ host, methodName, event }));
+    const uses = this.decorated<string>(host, key);
+    const methods = new Set(uses.map(([methodName]) => methodName));
+    // Said twice of one method, an event is heard once.
+    return [...methods].flatMap((methodName) =>
+      [...new Set(valuesOf(methodName, uses))].map((event) => ({ host, methodName, event })),
+    );
   }
 
   /** Every use of a method decorator in the class and its base classes. */
@@ -129,8 +137,9 @@ function classOf(
   return typeof prototype?.constructor === 'function' ? (prototype.constructor as HostClass) : undefined;
 }
 
-function classMetadata(key: string, host: Host): unknown {
-  return Reflect.getMetadata(key, host.classRef);
+/** Every use of a class decorator. */
+function classMetadata(key: string, host: Host): readonly unknown[] {
+  return (Reflect.getMetadata(key, host.classRef) as readonly unknown[] | undefined) ?? [];
 }
 
 function stray(decorator: string, classDecorator: string) {

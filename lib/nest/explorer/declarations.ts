@@ -1,4 +1,3 @@
-import type { OnJobMetadata } from '../decorators/on-job.decorator.js';
 import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import type { Host } from './host.js';
@@ -23,9 +22,11 @@ export interface ProcessorDeclaration {
 export interface HandlerDeclaration {
   readonly host: Host;
   readonly methodName: string;
-  readonly names: OnJobMetadata;
+  readonly names: readonly (string | RegExp)[];
   /** Takes whatever no other handler of the queue takes. */
   readonly catchAll: boolean;
+  /** It was given a list with nothing in it: a catch-all by mistake. */
+  readonly namesNothing: boolean;
   /** Each `@Repeat` of it. */
   readonly schedules: readonly RepeatMetadata[];
 }

@@ -1,4 +1,4 @@
-import { DuplicateHandlerError, NoHandlerError } from '../errors.js';
+import { DuplicateHandlerError, InvalidDecoratorError, NoHandlerError } from '../errors.js';
 import type { Place } from '../place.js';
 import type { HandlerDeclaration } from './declarations.js';
 import { placeOf } from './host.js';
@@ -10,7 +10,7 @@ export interface RoutePlan {
   readonly rest: HandlerDeclaration | undefined;
 }
 
-/** @throws DuplicateHandlerError, NoHandlerError */
+/** @throws DuplicateHandlerError, NoHandlerError, InvalidDecoratorError */
 export function planRoutes(
   queue: string,
   handlers: readonly HandlerDeclaration[],
@@ -33,10 +33,19 @@ export function planRoutes(
         names.set(name, handler);
       } else {
         const other = patterns.get(String(name));
+        // Two patterns that say the same, on one method.
+        if (other?.handler === handler) continue;
         if (other) throw duplicate(queue, `the pattern ${String(name)}`, other.handler, handler);
         patterns.set(String(name), { pattern: stateless(name), handler });
       }
     }
+  }
+  if (rest?.namesNothing) {
+    throw new InvalidDecoratorError(
+      '@OnJob',
+      placeOf(rest.host, rest.methodName),
+      'the list of names is empty. A catch-all is @OnJob() without an argument.',
+    );
   }
   return { names, patterns: [...patterns.values()], rest };
 }

@@ -1,5 +1,7 @@
+import { types } from 'node:util';
+import { messageOf } from '../../engine/index.js';
+import { checkJobName, nearestKey } from '../../engine/validate.js';
 import { QUEUE_EVENTS, WORKER_EVENTS } from '../constants.js';
-import { nearestKey } from '../../engine/validate.js';
 import { InvalidDecoratorError, MisplacedDecoratorError, QueueNotRegisteredError } from '../errors.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import { describePlace } from '../place.js';
@@ -47,8 +49,8 @@ export function planWiring(declarations: Declarations, queues: readonly string[]
   for (const { decorator, host, methodName, classDecorator } of strays) {
     throw new MisplacedDecoratorError(decorator, placeOf(host, methodName), classDecorator);
   }
-  for (const { host, queue } of processors) checkQueue('@Processor', host, queue, queues);
-  for (const { host, queue } of listeners) checkQueue('@QueueEventsListener', host, queue, queues);
+  checkQueues('@Processor', processors, queues);
+  checkQueues('@QueueEventsListener', listeners, queues);
   for (const handler of processors.flatMap((processor) => processor.handlers)) checkHandler(handler);
   checkEvents('@OnWorkerEvent', processors, WORKER_EVENTS);
   checkEvents('@OnQueueEvent', listeners, QUEUE_EVENTS);
@@ -84,6 +86,22 @@ function planSubscription(queue: string, declarations: readonly QueueEventsDecla
   };
 }
 
+function checkQueues(
+  decorator: string,
+  declarations: readonly { readonly host: Host; readonly queue: string }[],
+  queues: readonly string[],
+): void {
+  const named = new Map<Host, Set<string>>();
+  for (const { host, queue } of declarations) {
+    checkQueue(decorator, host, queue, queues);
+    const before = named.get(host) ?? new Set();
+    if (before.has(queue)) {
+      throw new InvalidDecoratorError(decorator, placeOf(host), `it names the queue "${queue}" twice.`);
+    }
+    named.set(host, before.add(queue));
+  }
+}
+
 function checkQueue(decorator: string, host: Host, queue: unknown, queues: readonly string[]): void {
   const place = placeOf(host);
   if (typeof queue !== 'string' || queue.trim() === '') {
@@ -102,15 +120,30 @@ function checkQueue(decorator: string, host: Host, queue: unknown, queues: reado
 }
 
 function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
+  const invalid = (problem: string): InvalidDecoratorError =>
+    new InvalidDecoratorError('@OnJob', placeOf(host, methodName), problem);
   for (const name of names as readonly unknown[]) {
-    if (typeof name === 'string' || name instanceof RegExp) continue;
-    throw new InvalidDecoratorError(
-      '@OnJob',
-      placeOf(host, methodName),
-      'a job name must be a string or a RegExp.',
-    );
+    if (types.isRegExp(name)) continue;
+    if (typeof name !== 'string') throw invalid('a job name must be a string or a RegExp.');
+    try {
+      checkJobName(name);
+    } catch (error) {
+      throw invalid(`no job can have this name. ${messageOf(error)}`);
+    }
   }
+  checkRuns('@OnJob', host, methodName);
   assertEnhancersBound(host, methodName);
+}
+
+/** The body of a generator runs when somebody asks for its values, and here nobody does. */
+function checkRuns(decorator: string, host: Host, methodName: string): void {
+  const method: unknown = (host.classRef.prototype as Record<string, unknown>)[methodName];
+  if (!types.isGeneratorFunction(method)) return;
+  throw new InvalidDecoratorError(
+    decorator,
+    placeOf(host, methodName),
+    'the method is a generator (*), whose body would never run. Make it an async method.',
+  );
 }
 
 function checkEvents(
@@ -119,6 +152,7 @@ function checkEvents(
   events: readonly string[],
 ): void {
   for (const { host, methodName, event } of declarations.flatMap(({ listeners }) => listeners)) {
+    checkRuns(decorator, host, methodName);
     if (events.includes(event)) continue;
     const nearest = nearestKey(event, events);
     throw new InvalidDecoratorError(
