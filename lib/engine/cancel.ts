@@ -1,7 +1,8 @@
-import { decodeTime, isValid } from 'ulid';
 import type { QueueKeys } from '../redis/keys.js';
+import type { ScriptArgument } from '../redis/scripts.js';
 import type { CommandLink } from './connections.js';
-import { decodeEnvelope } from './envelope.js';
+import { findDelayed, findWaiting } from './search.js';
+import type { Place } from './search.js';
 
 /**
  * What became of a job that was to be cancelled. `removed`: it had not started, and never runs. `signalled`: a worker
@@ -16,12 +17,6 @@ type Scope = 'delayed' | 'waiting' | 'running';
 const REMOVED = 1;
 const HELD = 2;
 const UNKNOWN = 3;
-
-interface Place {
-  id: string;
-  member?: Buffer;
-  entryId?: string;
-}
 
 type Look = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<Place[]>;
 
@@ -56,88 +51,131 @@ export async function cancelJob(link: CommandLink, keys: QueueKeys, id: string):
   return state === REMOVED ? 'removed' : state === HELD ? 'signalled' : 'gone';
 }
 
-/** An id of the caller's is found by its index or its marker; another by walking, in slices, where it may be. */
+/** An id of the caller's is found by its index or its marker; another is searched for. */
 async function take(
   link: CommandLink,
   keys: QueueKeys,
   ids: readonly string[],
   scope: Scope,
 ): Promise<number[]> {
-  if (ids.length === 0) return [];
-  const ask = async (places: readonly Place[]): Promise<number[]> => {
-    const args = places.flatMap(({ id, member = '', entryId = '' }) => [id, member, entryId]);
-    return (await link.run('cancel', keys, [scope, ...args])) as number[];
-  };
-  const states = await ask(ids.map((id) => ({ id })));
-  const unknown = new Set(ids.filter((_, index) => states[index] === UNKNOWN));
-  const found = new Map<string, number>();
-  for (const look of LOOKS[scope]) {
-    if (unknown.size === 0) break;
-    const places = await look(link, keys, unknown);
-    if (places.length === 0) continue;
-    const answers = await ask(places);
-    places.forEach(({ id }, index) => {
-      const state = answers[index] ?? UNKNOWN;
-      if (state === UNKNOWN) return;
-      found.set(id, state);
-      unknown.delete(id);
-    });
+  const states = await ask(
+    link,
+    keys,
+    scope,
+    ids.map((id) => ({ id })),
+  );
+  const search = searchOf(link, keys, scope);
+  const found = states.map(async (state, index) =>
+    state === UNKNOWN ? search.take(ids[index] as string) : state,
+  );
+  return Promise.all(found);
+}
+
+/** Most jobs, and bytes, of one call. */
+const MAX_JOBS = 1_000;
+const MAX_BYTES = 4 * 1024 * 1024;
+
+async function ask(
+  link: CommandLink,
+  keys: QueueKeys,
+  scope: Scope,
+  places: readonly Place[],
+): Promise<number[]> {
+  const states: number[] = [];
+  while (states.length < places.length) {
+    const args: ScriptArgument[] = [scope];
+    let bytes = 0;
+    for (const { id, member = '', entryId = '' } of places.slice(states.length, states.length + MAX_JOBS)) {
+      if (bytes > 0 && bytes + member.length > MAX_BYTES) break;
+      bytes += id.length + member.length;
+      args.push(id, member, entryId);
+    }
+    states.push(...((await link.run('cancel', keys, args)) as number[]));
   }
-  return states.map((state, index) => (state === UNKNOWN ? (found.get(ids[index] ?? '') ?? UNKNOWN) : state));
+  return states;
 }
 
-async function findDelayed(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Place[]> {
-  const found = new Map<string, Buffer>();
-  let cursor = '0';
-  do {
-    const [next, page] = (await link.callBuffer('ZSCAN', [keys.delayed, cursor, 'COUNT', 1000])) as [
-      Buffer,
-      Buffer[],
-    ];
-    for (let i = 0; i < page.length; i += 2) {
-      const member = page[i] as Buffer;
-      const id = idOf(member);
-      if (id !== undefined && ids.has(id)) found.set(id, member);
+const searches = new WeakMap<CommandLink, Map<Scope, Search>>();
+
+function searchOf(link: CommandLink, keys: QueueKeys, scope: Scope): Search {
+  let ofLink = searches.get(link);
+  if (!ofLink) searches.set(link, (ofLink = new Map<Scope, Search>()));
+  let search = ofLink.get(scope);
+  if (!search) ofLink.set(scope, (search = new Search(link, keys, scope)));
+  return search;
+}
+
+interface Wanted {
+  promise: Promise<number>;
+  resolve: (state: number) => void;
+  reject: (error: unknown) => void;
+}
+
+/**
+ * Searches for all that are wanted at once: those that are asked for in a tick, and then those that were asked for while
+ * that search was under way. A search by each of them would walk through the same stream again and again.
+ */
+class Search {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #scope: Scope;
+  readonly #wanted = new Map<string, Wanted>();
+  #isUnderWay = false;
+
+  constructor(link: CommandLink, keys: QueueKeys, scope: Scope) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#scope = scope;
+  }
+
+  /** Resolves with what became of the job. */
+  take(id: string): Promise<number> {
+    let wanted = this.#wanted.get(id);
+    if (!wanted) {
+      let resolve: Wanted['resolve'] = () => undefined;
+      let reject: Wanted['reject'] = () => undefined;
+      const promise = new Promise<number>((whenTaken, whenFailed) => {
+        resolve = whenTaken;
+        reject = whenFailed;
+      });
+      wanted = { promise, resolve, reject };
+      this.#wanted.set(id, wanted);
     }
-    cursor = next.toString();
-  } while (cursor !== '0' && found.size < ids.size);
-  return [...found].map(([id, member]) => ({ id, member }));
-}
-
-/** Entries of one slice of the work stream. */
-const SLICE = 1_000;
-/** By how much a producer's clock may be ahead of Redis's before a search takes longer, in ms. */
-const CLOCK_SLACK_MS = 60_000;
-
-async function findWaiting(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Place[]> {
-  const found = new Map<string, string>();
-  const walk = async (from: string, to: string): Promise<void> => {
-    for (let at = from; at !== '' && found.size < ids.size;) {
-      const reply = await link.run('find', keys, [at, to, SLICE, ...ids]);
-      const [next, ...pairs] = reply as [string, ...[id: string, entryId: string][]];
-      for (const [id, entryId] of pairs) found.set(id, entryId);
-      at = next;
+    if (!this.#isUnderWay) {
+      this.#isUnderWay = true;
+      process.nextTick(() => void this.#run());
     }
-  };
-  const start = startOfSearch(ids);
-  await walk(start, '+');
-  // Not where it should be by its id: the clock of its producer was ahead.
-  if (start !== '-') await walk('-', `(${start}`);
-  return [...found].map(([id, entryId]) => ({ id, entryId }));
-}
+    return wanted.promise;
+  }
 
-/** A job cannot have been added long before its ULID says that it was made. */
-function startOfSearch(ids: ReadonlySet<string>): string {
-  let earliest = Infinity;
-  for (const id of ids) earliest = Math.min(earliest, isValid(id) ? decodeTime(id) - CLOCK_SLACK_MS : 0);
-  return earliest > 0 && earliest < Infinity ? `${String(earliest)}-0` : '-';
-}
+  /** Never rejects. */
+  async #run(): Promise<void> {
+    while (this.#wanted.size > 0) {
+      const batch = new Map([...this.#wanted].slice(0, MAX_JOBS));
+      for (const id of batch.keys()) this.#wanted.delete(id);
+      try {
+        const states = await this.#takeAll(new Set(batch.keys()));
+        for (const [id, { resolve }] of batch) resolve(states.get(id) ?? UNKNOWN);
+      } catch (error) {
+        for (const { reject } of batch.values()) reject(error);
+      }
+    }
+    this.#isUnderWay = false;
+  }
 
-function idOf(member: Buffer): string | undefined {
-  try {
-    return decodeEnvelope(member.subarray(4 + member.readUInt32LE(0))).id;
-  } catch {
-    // A member that is no job cannot be the one looked for.
-    return undefined;
+  async #takeAll(unknown: Set<string>): Promise<Map<string, number>> {
+    const found = new Map<string, number>();
+    for (const look of LOOKS[this.#scope]) {
+      if (unknown.size === 0) break;
+      const places = await look(this.#link, this.#keys, unknown);
+      const states = await ask(this.#link, this.#keys, this.#scope, places);
+      places.forEach(({ id }, index) => {
+        const state = states[index] ?? UNKNOWN;
+        if (state === UNKNOWN) return;
+        found.set(id, state);
+        unknown.delete(id);
+      });
+    }
+    return found;
   }
 }

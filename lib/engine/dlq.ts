@@ -1,9 +1,11 @@
 import type { QueueKeys } from '../redis/keys.js';
+import { compareStreamIds } from '../redis/replies.js';
 import type { StreamEntry } from '../redis/replies.js';
 import type { CommandLink } from './connections.js';
 import { decodeEnvelope, withAttempt } from './envelope.js';
 import type { DlqReason } from './metrics.js';
 import { decodePayload } from './payload.js';
+import { startOfSearch } from './search.js';
 
 /** One dead letter. */
 export interface DlqEntry {
@@ -36,13 +38,17 @@ export interface DlqSelection {
   reason?: DlqReason;
 }
 
-/** Letters read, and moved, at once. */
-const PAGE = 500;
+/** Letters that one call looks at, at most; and that one call brings, or moves. */
+const SLICE = 500;
+const WHOLE = 200;
 
 /** Reads up to `limit` dead letters, oldest first, without changing them. */
 export async function peekDlq(link: CommandLink, keys: QueueKeys, limit: number): Promise<DlqEntry[]> {
   const letters: DlqEntry[] = [];
-  for await (const page of pages(link, keys, limit)) letters.push(...page.map(toDlqEntry));
+  for await (const page of wholeLetters(link, keys, {}, limit)) {
+    letters.push(...page.slice(0, limit - letters.length).map(toDlqEntry));
+    if (letters.length >= limit) break;
+  }
   return letters;
 }
 
@@ -57,19 +63,15 @@ export async function replayDlq(
   limit: number,
   eventsCap: number,
 ): Promise<number> {
-  const isSelected = selects(selection);
   let moved = 0;
-  // Bounded by what is there now: a job that fails again while this runs is not replayed twice.
-  const newest = await newestId(link, keys);
-  if (newest === undefined) return 0;
-  for await (const page of pages(link, keys, Infinity, newest)) {
+  for await (const page of wholeLetters(link, keys, selection, limit)) {
     const batch: Buffer[] = [];
     let count = 0;
     for (const [id, fields] of page) {
       if (moved + count >= limit) break;
       const letter = readFields(fields);
       const revived = revive(letter.get('d'));
-      if (!revived || !isSelected(id, letter, revived.id)) continue;
+      if (!revived) continue;
       const empty = Buffer.alloc(0);
       batch.push(
         id,
@@ -91,55 +93,101 @@ export async function replayDlq(
 
 /** Deletes the selected dead letters, of those that are there now. Resolves with how many. */
 export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
-  const isSelected = selects(selection);
-  const newest = await newestId(link, keys);
-  if (newest === undefined) return 0;
   let dropped = 0;
-  for await (const page of pages(link, keys, Infinity, newest)) {
-    const ids = page
-      .filter(([id, fields]) => {
-        const letter = readFields(fields);
-        return isSelected(id, letter, revive(letter.get('d'))?.id);
-      })
-      .map(([id]) => id);
-    if (ids.length > 0) dropped += (await link.call('XDEL', [keys.dlq, ...ids])) as number;
+  for await (const page of letterIds(link, keys, selection)) {
+    if (page.length > 0) dropped += (await link.call('XDEL', [keys.dlq, ...page])) as number;
   }
   return dropped;
 }
 
-function selects({
-  ids,
-  reason,
-}: DlqSelection): (id: Buffer, letter: Map<string, Buffer>, jobId: string | undefined) => boolean {
-  const wanted = ids && new Set(ids);
-  return (id, letter, jobId) =>
-    (!wanted || wanted.has(id.toString()) || (jobId !== undefined && wanted.has(jobId))) &&
-    (reason === undefined || letter.get('reason')?.toString() === reason);
-}
-
-async function newestId(link: CommandLink, keys: QueueKeys): Promise<string | undefined> {
-  const reply = (await link.call('XREVRANGE', [keys.dlq, '+', '-', 'COUNT', 1])) as [string, unknown][];
-  return reply[0]?.[0];
-}
-
-async function* pages(
+/** The selected letters, oldest first, of those that are there now: one that comes back meanwhile is not met twice. */
+async function* wholeLetters(
   link: CommandLink,
   keys: QueueKeys,
+  selection: DlqSelection,
   limit: number,
-  newest = '+',
 ): AsyncGenerator<StreamEntry[]> {
-  let from = '-';
-  let left = limit;
-  while (left > 0) {
-    const count = Math.min(left, PAGE);
-    const page = (await link.callBuffer('XRANGE', [keys.dlq, from, newest, 'COUNT', count])) as StreamEntry[];
-    const last = page.at(-1);
-    if (!last) return;
-    yield page;
-    if (page.length < count) return;
-    left -= page.length;
-    from = `(${last[0].toString()}`;
+  const { ids } = selection;
+  const reason: string = selection.reason ?? '';
+  if (!ids) {
+    const count = reason === '' ? Math.min(WHOLE, limit) : WHOLE;
+    for await (const page of slices(link, keys, count, true, reason, [])) yield page as StreamEntry[];
+    return;
   }
+  const selected: string[] = [];
+  for await (const page of letterIds(link, keys, selection)) selected.push(...page.map(String));
+  selected.sort(compareStreamIds);
+  for (let at = 0; at < selected.length;) {
+    const [looked, ...letters] = await lettersById(link, keys, true, reason, selected.slice(at, at + WHOLE));
+    at += looked;
+    yield letters as StreamEntry[];
+  }
+}
+
+/** The ids of the selected letters, in no order. */
+async function* letterIds(
+  link: CommandLink,
+  keys: QueueKeys,
+  selection: DlqSelection,
+): AsyncGenerator<Buffer[]> {
+  const { ids } = selection;
+  const reason: string = selection.reason ?? '';
+  const wanted = ids && new Set(ids);
+  if (wanted) {
+    // An id of a letter is where it is. Any other is a job's, which only the letter itself tells.
+    const places = [...wanted].filter((id) => /^\d{1,20}-\d{1,20}$/.test(id));
+    for (let at = 0; at < places.length;) {
+      const [looked, ...found] = await lettersById(link, keys, false, reason, places.slice(at, at + SLICE));
+      at += looked;
+      yield found as Buffer[];
+      for (const id of found) wanted.delete(String(id));
+    }
+    if (wanted.size === 0) return;
+  }
+  for await (const page of slices(link, keys, SLICE, false, reason, wanted ? [...wanted] : []))
+    yield page as Buffer[];
+}
+
+type Letter = StreamEntry | Buffer;
+
+async function* slices(
+  link: CommandLink,
+  keys: QueueKeys,
+  count: number,
+  whole: boolean,
+  reason: string,
+  jobIds: readonly string[],
+): AsyncGenerator<Letter[]> {
+  const newest = (await link.call('XREVRANGE', [keys.dlq, '+', '-', 'COUNT', 1])) as [string, unknown][];
+  const to = newest[0]?.[0];
+  if (to === undefined) return;
+  let found = 0;
+  const walk = async function* (from: string, end: string): AsyncGenerator<Letter[]> {
+    for (let at = from; at !== '';) {
+      const args = [at, end, count, whole ? 1 : '', reason, ...jobIds];
+      const reply = await link.run('letters', keys, args, { buffers: true, once: true });
+      const [next, ...page] = reply as [Buffer, ...Letter[]];
+      found += page.length;
+      yield page;
+      at = next.toString();
+    }
+  };
+  // A job's letter is younger than the job, except where the clock of its producer was ahead.
+  const start = startOfSearch(jobIds);
+  yield* walk(start, to);
+  if (start !== '-' && found < jobIds.length) yield* walk('-', `(${start}`);
+}
+
+async function lettersById(
+  link: CommandLink,
+  keys: QueueKeys,
+  whole: boolean,
+  reason: string,
+  ids: readonly string[],
+): Promise<[looked: number, ...Letter[]]> {
+  const args = [whole ? 1 : '', reason, ...ids];
+  const reply = await link.run('letters-by-id', keys, args, { buffers: true, once: true });
+  return reply as [number, ...Letter[]];
 }
 
 function readFields(fields: readonly Buffer[]): Map<string, Buffer> {

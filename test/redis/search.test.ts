@@ -1,0 +1,151 @@
+import { expect, test } from 'vitest';
+import { Queue } from '../../lib/engine/index.js';
+import type { TestRedis } from '../support/redis.js';
+import { useRedis } from '../support/redis.js';
+
+/* Ids that no marker leads to are searched for. What that costs is counted in calls, of which each is bounded. */
+
+const redis = useRedis();
+const JOBS = 6_000;
+
+/** How many scripts Redis has run meanwhile. */
+async function scripts({ client }: TestRedis, work: () => Promise<unknown>): Promise<number> {
+  await client.config('RESETSTAT');
+  await work();
+  const stats = await client.info('commandstats');
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+function newQueue(): Queue {
+  return new Queue('jobs', { connection: redis.connection, eventsEnabled: false });
+}
+
+async function fill(queue: Queue): Promise<string[]> {
+  const jobs = await queue.addBulk(Array.from({ length: JOBS }, (_, n) => ({ name: 'job', data: n })));
+  return jobs.map(({ id }) => id);
+}
+
+/** Makes a dead letter of each job that waits. */
+async function kill(queue: Queue): Promise<void> {
+  const { stream, dlq } = queue.keys;
+  await redis.client.eval(
+    `for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+      redis.call('XADD', KEYS[2], '*', 'd', entry[2][2], 'n', entry[2][4], 'source_id', entry[1], 'reason',
+        i % 1000 == 0 and 'malformed' or 'retries_exhausted')
+    end
+    redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)`,
+    2,
+    stream,
+    dlq,
+  );
+}
+
+test('removes share their searches: those of a tick, and those that are asked for meanwhile', async () => {
+  await using queue = newQueue();
+  const ids = await fill(queue);
+  await queue.remove('gone');
+  const one = await scripts(redis, () => queue.remove('gone'));
+  const many = await scripts(redis, async () => {
+    const first = Array.from({ length: 50 }, (_, i) => queue.remove(ids[i * 100] as string));
+    const gone = Array.from({ length: 50 }, (_, i) => queue.remove(`gone-${String(i)}`));
+    await new Promise((resolve) => setImmediate(resolve));
+    const later = Array.from({ length: 50 }, (_, i) => queue.remove(ids[i * 100 + 1] as string));
+    const same = queue.remove(ids[1] as string);
+    expect(await Promise.all(first)).toEqual(first.map(() => 1));
+    expect(await Promise.all(gone)).toEqual(gone.map(() => 0));
+    expect(await Promise.all(later)).toEqual(later.map(() => 1));
+    await same;
+  });
+  // Each asks once for its marker; then there are two searches of twice the stream at most, with a span or two before.
+  expect(many).toBeLessThan(151 + 6 * one);
+  expect(await redis.client.xlen(queue.keys.stream)).toBe(JOBS - 100);
+});
+
+test('a job that was just added is found near the time in its id', async () => {
+  await using queue = newQueue();
+  await fill(queue);
+  await queue.remove('gone');
+  const whole = await scripts(redis, () => queue.remove('gone'));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const { id } = await queue.add('job', 'last');
+  expect(await scripts(redis, async () => expect(await queue.remove(id)).toBe(1))).toBeLessThan(whole);
+});
+
+test('a search that fails rejects those that wait for it, and the next one is made', async () => {
+  await using queue = newQueue();
+  await redis.client.set(queue.keys.delayed, 'not a set');
+  const removes = [queue.remove('a'), queue.remove('b')];
+  for (const remove of removes) await expect(remove).rejects.toThrow('WRONGTYPE');
+  await redis.client.del(queue.keys.delayed);
+  expect(await queue.remove('a')).toBe(0);
+});
+
+test('delayed jobs are found without their set being sent to the client', async () => {
+  await using queue = newQueue();
+  const data = Buffer.alloc(20_000);
+  const jobs = await queue.addBulk(
+    Array.from({ length: 300 }, () => ({ name: 'job', data, opts: { delay: 60_000 } })),
+  );
+  await redis.client.config('RESETSTAT');
+  const removed = await Promise.all(jobs.slice(10, 20).map(({ id }) => queue.remove(id)));
+  expect(removed).toEqual(removed.map(() => 1));
+  const stats = await redis.client.info('stats');
+  // Ten members of 20 kB; all of them are 6 MB.
+  expect(Number(/total_net_output_bytes:(\d+)/.exec(stats)?.[1])).toBeLessThan(1_000_000);
+  expect(await redis.client.zcard(queue.keys.delayed)).toBe(290);
+});
+
+test('dead letters are replayed by their own ids without a search, and by those of jobs with one', async () => {
+  await using queue = newQueue();
+  const jobIds = await fill(queue);
+  await kill(queue);
+  const letters = (await redis.client.xrange(queue.keys.dlq, '-', '+')).map(([id]) => id);
+  expect(
+    await scripts(redis, async () => {
+      expect(await queue.replayDlq({ ids: [letters[4_000], letters[17], '5-5'] as string[] })).toBe(2);
+    }),
+  ).toBeLessThan(40);
+  expect(
+    await scripts(redis, async () => {
+      expect(await queue.replayDlq({ ids: [jobIds[5_000], jobIds[3], jobIds[17]] as string[] })).toBe(2);
+    }),
+  ).toBeLessThan(40);
+  const entries = await redis.client.xlen(queue.keys.stream);
+  expect(entries).toBe(4);
+});
+
+test('dead letters are dropped by the ids of jobs, and by reason, without being read', async () => {
+  await using queue = newQueue();
+  const jobIds = await fill(queue);
+  await kill(queue);
+  await redis.client.config('RESETSTAT');
+  expect(await queue.dropDlq({ ids: jobIds.slice(0, 10) })).toBe(10);
+  expect(await queue.dropDlq({ reason: 'malformed' })).toBe(6);
+  expect(await queue.dropDlq({ ids: [jobIds[20] as string], reason: 'malformed' })).toBe(0);
+  const stats = await redis.client.info('stats');
+  expect(Number(/total_net_output_bytes:(\d+)/.exec(stats)?.[1])).toBeLessThan(100_000);
+  expect(await redis.client.xlen(queue.keys.dlq)).toBe(JOBS - 16);
+});
+
+test('letters are replayed oldest first, whatever the order of the ids', async () => {
+  await using queue = newQueue();
+  const jobIds = (await fill(queue)).slice(0, 5);
+  await kill(queue);
+  expect(await queue.replayDlq({ ids: [...jobIds].reverse(), limit: 3 })).toBe(3);
+  const left = await queue.peekDlq(2);
+  expect(left.map(({ jobId }) => jobId)).toEqual(jobIds.slice(3));
+});
+
+test('a job whose producer has a clock that is far ahead is found all the same', async () => {
+  await using queue = newQueue();
+  // A ULID of the year 2100, and an entry of now.
+  const { id } = await queue.add('job', 1);
+  const ahead = `3S${id.slice(2)}`;
+  const [entry] = await redis.client.xrangeBuffer(queue.keys.stream, '-', '+');
+  const d = Buffer.from((entry as [Buffer, Buffer[]])[1][1] as Buffer);
+  d.write(ahead, 2);
+  await redis.client.xadd(queue.keys.stream, '*', 'd', d);
+  await redis.client.xadd(queue.keys.dlq, '*', 'd', d, 'reason', 'retries_exhausted');
+  expect(await queue.dropDlq({ ids: [ahead] })).toBe(1);
+  expect(await queue.remove(ahead)).toBe(1);
+});
