@@ -6,7 +6,7 @@
 --      8 dlq_cap      about how many dead letters are kept, 0 = all
 --      9 remember_ms  for how long `failed:<job id>` tells whoever waits for a result that there will be none
 --     then, per job: entry id, job id or '', name, the attempt that failed, duration in µs or '' where no handler ran,
---     reason, detail, ms for which the id stays taken ('' where it was not the caller's)
+--     reason, detail, ms for which the id stays taken ('' where it was not the caller's), stack or ''
 -- Reply { evicted, lost… }: how many old dead letters the cap has dropped, then indices (from 1) of jobs whose lease
 --      is no longer ours.
 --
@@ -20,7 +20,7 @@
 local stream, dlq, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group = ARGV[1]
 local jobs, unannounced, cap, dlq_cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local width = 8
+local width = 9
 
 -- A DLQ that takes no entry, or has the wrong type, fails here, before the entry is gone.
 local full = sealed(dlq)
@@ -46,7 +46,7 @@ end
 finish(stream, group, done, ARGV[3], ARGV[4])
 
 -- Names that the dead letter uses for itself; a hand-written entry may bear them too.
-local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true }
+local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }
 local now = decimal(now_ms())
 local told = #done > 0 and somebody_waits(prefix) and {}
 for i = 1, jobs do
@@ -54,7 +54,7 @@ for i = 1, jobs do
   if original then
     local from = 10 + (i - 1) * width
     local id, job_id, name, attempt, duration = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
-    local reason, detail, keep = ARGV[from + 5], ARGV[from + 6], ARGV[from + 7]
+    local reason, detail, keep, stack = ARGV[from + 5], ARGV[from + 6], ARGV[from + 7], ARGV[from + 8]
     local fields = {}
     -- unpack fails near 8,000 values: of a hostile entry with more fields than that, the first are kept.
     for f = 1, math.min(#original, 4000), 2 do
@@ -68,6 +68,10 @@ for i = 1, jobs do
     if detail ~= '' then
       fields[#fields + 1] = 'detail'
       fields[#fields + 1] = detail
+    end
+    if stack ~= '' then
+      fields[#fields + 1] = 'stack'
+      fields[#fields + 1] = stack
     end
     redis.call('XADD', dlq, '*', unpack(fields))
     if job_id ~= '' then

@@ -1,5 +1,5 @@
 import type { WireBackoff } from './envelope.js';
-import type { BackoffOptions, BackoffStrategy, RetryConfig } from './options.js';
+import type { BackoffOptions, RetryConfig } from './options.js';
 
 export const RETRY_DEFAULTS: Required<RetryConfig> = {
   initialBackoffMs: 100,
@@ -8,15 +8,36 @@ export const RETRY_DEFAULTS: Required<RetryConfig> = {
   jitterMs: 100,
 };
 
+export interface RetrySettings extends Required<RetryConfig> {
+  /** Jitter is at most so much of the delay that it changes. Set where nobody has configured `jitterMs`. */
+  jitterShare?: number;
+}
+
+/** Then a fixed delay of 30 ms is never 0. */
+const JITTER_SHARE = 0.25;
+
+/** What a worker was given as `retry`, over the defaults. An option given as undefined is one that is not given. */
+export function toRetrySettings(config: RetryConfig = {}): RetrySettings {
+  const settings = {
+    initialBackoffMs: config.initialBackoffMs ?? RETRY_DEFAULTS.initialBackoffMs,
+    maxBackoffMs: config.maxBackoffMs ?? RETRY_DEFAULTS.maxBackoffMs,
+    multiplier: config.multiplier ?? RETRY_DEFAULTS.multiplier,
+    jitterMs: config.jitterMs ?? RETRY_DEFAULTS.jitterMs,
+  };
+  return config.jitterMs === undefined ? { ...settings, jitterShare: JITTER_SHARE } : settings;
+}
+
+export const BUILT_IN_BACKOFFS = ['fixed', 'exponential'] as const;
+
 /**
  * How long to wait after `attempt` (from 1) has failed, in whole ms: `min(initial * multiplier^(attempt-1), max)`, then
- * symmetric jitter, never below 0. `fixed` does not grow; a kind nobody knows counts as exponential.
+ * symmetric jitter, never below 0. `fixed` does not grow; a kind nobody knows counts as exponential. Always a finite number.
  * @param random a number in [0, 1), as Math.random gives
  */
 export function backoffMs(
   attempt: number,
   spec: WireBackoff | undefined,
-  defaults: Required<RetryConfig>,
+  defaults: RetrySettings,
   random: () => number,
 ): number {
   const initial = spec?.delayMs ?? defaults.initialBackoffMs;
@@ -24,10 +45,12 @@ export function backoffMs(
   // The default cap is there for growth; a fixed delay of a minute means a minute.
   const max = spec?.maxDelayMs ?? (isFixed ? Infinity : defaults.maxBackoffMs);
   const multiplier = isFixed ? 1 : (spec?.multiplier ?? defaults.multiplier);
-  const jitter = spec?.jitterMs ?? defaults.jitterMs;
   const grown = initial * multiplier ** (attempt - 1);
   // 0 * Infinity, or a multiplier that a stranger wrote: what is no number would not be a due time.
-  const base = Number.isNaN(grown) ? Math.min(initial, max) : Math.min(grown, max);
+  const base = Math.max(0, Number.isNaN(grown) ? Math.min(initial, max) : Math.min(grown, max));
+  const { jitterMs, jitterShare } = defaults;
+  const unasked = jitterShare === undefined ? jitterMs : Math.min(jitterMs, base * jitterShare);
+  const jitter = spec?.jitterMs ?? unasked;
   return Math.max(0, Math.round(base + (random() * 2 - 1) * jitter));
 }
 
@@ -41,12 +64,6 @@ export function toWireBackoff(backoff: number | BackoffOptions, defaultDelayMs: 
     multiplier: backoff.multiplier,
     jitterMs: backoff.jitterMs,
   };
-}
-
-/** What a strategy of the user's answered, made safe: a finite number of ms, not negative. */
-export function strategyMs(strategy: BackoffStrategy, attempt: number, error: unknown): number {
-  const ms = strategy(attempt, error);
-  return Number.isFinite(ms) ? Math.max(0, Math.round(ms)) : 0;
 }
 
 /** Builders for the `backoff` option of a job. */

@@ -17,6 +17,8 @@ export interface DlqEntry {
   reason: string;
   /** What went wrong, in words. */
   detail: string | undefined;
+  /** The stack of the last error, where the handler threw one, of at most 8,000 characters. */
+  stack: string | undefined;
   /** Dispatch name. */
   name: string;
   /** The original bytes of the entry's `d`: the msgpack Job. Empty where there was none. */
@@ -216,6 +218,7 @@ function toDlqEntry([id, raw]: StreamEntry): DlqEntry {
     sourceId: text('source_id') ?? '',
     reason: text('reason') ?? '',
     detail: text('detail'),
+    stack: text('stack'),
     name: text('n') ?? '',
     payload,
     jobId: undefined,

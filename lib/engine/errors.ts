@@ -1,4 +1,4 @@
-import { types } from 'node:util';
+export { isError, isUnrecoverable, messageOf } from './thrown.js';
 
 /**
  * Every error of the engine, in one place. Each has a stable `code`, a message that says what to do, and, where
@@ -159,34 +159,4 @@ export class WaitForResultTimeoutError extends ChasquiError {
 /** `waitForResult`: the job failed for good and is among the dead letters. */
 export class JobFailedError extends ChasquiError {
   readonly code = ERROR_CODES.jobFailed;
-}
-
-/** True for {@link UnrecoverableError}, and for any error that, itself or by a base class, bears its name. */
-export function isUnrecoverable(error: unknown): boolean {
-  if (typeof error !== 'object' || error === null) return false;
-  if ((error as { name?: unknown }).name === 'UnrecoverableError') return true;
-  for (
-    let proto: unknown = Object.getPrototypeOf(error);
-    proto !== null;
-    proto = Object.getPrototypeOf(proto)
-  ) {
-    const constructor = (proto as { constructor?: { name?: unknown } }).constructor;
-    if (constructor?.name === 'UnrecoverableError') return true;
-  }
-  return false;
-}
-
-/** Whether a value is an error, also one of another realm (a test runner's sandbox, say). */
-export function isError(value: unknown): value is Error {
-  return value instanceof Error || types.isNativeError(value);
-}
-
-/** A text for any thrown value, for events, logs and the dead letter's `detail`. */
-export function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message === '' ? error.name : error.message;
-  try {
-    return String(error);
-  } catch {
-    return 'an error that cannot be printed';
-  }
 }

@@ -1,5 +1,6 @@
 import type { JobsOptions, WaitForResultOptions } from './options.js';
 import { NotSupportedError } from './errors.js';
+import type { DlqReason } from './metrics.js';
 
 export type JobProgress = number | object;
 
@@ -42,6 +43,12 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   progress: JobProgress = 0;
   returnvalue: Result | undefined = undefined;
   failedReason: string | undefined = undefined;
+  /**
+   * In a worker's `failed` listener: why the job is now a dead letter (`retries_exhausted`, `unrecoverable`, …). Undefined
+   * where it is tried again, and where it was cancelled.
+   */
+  deadLetterReason: DlqReason | undefined = undefined;
+  /** In a worker's `failed` listener, of a job that is now a dead letter: the stack of its last error, if it has one. */
   stacktrace: string[] = [];
   /** Submission time, unix ms. */
   readonly timestamp: number;

@@ -1,3 +1,5 @@
+import { inOwnContext } from './own-context.js';
+
 /**
  * Receiver of what happens inside the engine. All methods are optional, so a new event breaks nobody. They are called
  * synchronously on the hot path: count and return. A sink that throws is reported once and harms nothing.
@@ -87,7 +89,7 @@ export function safeSink(sink: MetricsSink, onError: (error: unknown) => void): 
     let reported = false;
     safe[name] = (event) => {
       try {
-        method(event);
+        inOwnContext(method, event);
       } catch (error) {
         if (!reported) onError(error);
         reported = true;

@@ -20,7 +20,10 @@ export interface ConnectionOptions extends RedisOptions {
 }
 
 export interface BackoffOptions {
-  /** `fixed`, `exponential`, or the name of one of the worker's `backoffStrategies`. */
+  /**
+   * `fixed`, `exponential`, or the name of one of the worker's `backoffStrategies`. A worker that does not know the name
+   * reports it as an `error` event, and backs off exponentially.
+   */
   type: 'fixed' | 'exponential' | (string & {});
   /** Base delay in ms. Default 100: it travels with the job. */
   delay?: number;
@@ -28,7 +31,7 @@ export interface BackoffOptions {
   maxDelay?: number;
   /** Growth for `exponential`: `delay * multiplier^(attempt - 1)`. Default: the worker's `retry.multiplier`. */
   multiplier?: number;
-  /** Symmetric jitter in ms. Default: the worker's `retry.jitterMs`. */
+  /** Symmetric jitter in ms. Default: the worker's `retry.jitterMs`, or 100 and at most a quarter of the delay. */
   jitterMs?: number;
 }
 
@@ -154,7 +157,7 @@ export interface RetryConfig {
   maxBackoffMs?: number;
   /** Default 2. */
   multiplier?: number;
-  /** Symmetric jitter, in ms. Default 100. */
+  /** Symmetric jitter, in ms. Default 100, and at most a quarter of the delay that it changes. */
   jitterMs?: number;
 }
 
@@ -171,8 +174,13 @@ export interface SchedulerConfig {
   holderId?: string;
 }
 
-/** `(attempt, error) => ms`: attempt is the one that has just failed, from 1. */
-export type BackoffStrategy = (attempt: number, error: unknown) => number;
+/**
+ * `(attempt, error) => ms`, or a promise of it within 5 seconds: attempt is the one that has just failed, from 1, and
+ * `error` what the handler threw. -1 fails the job now: it becomes a dead letter with the reason `unrecoverable`. Any
+ * other answer that is not a finite number of at least 0 is reported as an `error` event of the worker, as is an error of
+ * the strategy itself, and the job backs off exponentially.
+ */
+export type BackoffStrategy = (attempt: number, error: unknown) => number | Promise<number>;
 
 /** Configuration of the consuming side; every field has a default. */
 export interface ConsumerConfig {

@@ -2,9 +2,11 @@ import { EventEmitter } from 'node:events';
 import { queueKeys } from '../redis/keys.js';
 import type { StreamEntry } from '../redis/replies.js';
 import { CommandLink } from './connections.js';
+import { emitTo, reportTo } from './emit.js';
 import { emptyFields, readBatch } from './event-batch.js';
 import type { EventFields } from './event-batch.js';
 import type { QueueEventsOptions } from './options.js';
+import { outsideOfContext } from './own-context.js';
 import { queueEventsSchema } from './schemas.js';
 import { StreamFeed } from './stream-feed.js';
 import { checkOptions, checkQueueName } from './validate.js';
@@ -121,7 +123,8 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
 
   /** Reads until `close()`. Called again, it returns the same promise. */
   run(): Promise<void> {
-    return this.#feed.run();
+    // It outlives whoever calls this, a request say.
+    return outsideOfContext(() => this.#feed.run());
   }
 
   /** Stops reading and closes the connection. Idempotent. */
@@ -140,7 +143,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     const id = rawId.toString();
     const fields = fieldsOf(raw);
     if (isBatch) this.#guard(() => this.#dispatchBatch(id, fields));
-    else this.#guard(() => emitEvent(this, fields.e, fields, id));
+    else this.#guard(() => emitEvent(this.#emit, fields.e, fields, id));
   }
 
   #dispatchBatch(id: string, batch: EventFields): void {
@@ -149,14 +152,14 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     for (const { event, jobs, fieldsOf: of } of readBatch(batch)) {
       if (isHeard(this, event)) {
         for (let index = Math.max(0, known - before); index < jobs; index++) {
-          this.#guard(() => emitEvent(this, event, of(index), `${id}:${String(before + index + 1)}`));
+          this.#guard(() => emitEvent(this.#emit, event, of(index), `${id}:${String(before + index + 1)}`));
         }
       }
       before += jobs;
     }
   }
 
-  /** What throws is a listener, or an entry that is none of ours. */
+  /** What throws is an entry that is none of ours: listeners are guarded one by one. */
   #guard(work: () => void): void {
     try {
       work();
@@ -165,16 +168,17 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     }
   }
 
-  #report(error: unknown): void {
-    const reported = error instanceof Error ? error : new Error(String(error));
-    try {
-      if (this.listenerCount('error') > 0) this.emit('error', reported);
-      else process.emitWarning(reported);
-    } catch (thrown) {
-      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
-    }
-  }
+  readonly #emit: Emit = (event, ...args) => {
+    emitTo(this, event, args, this.#report);
+  };
+
+  readonly #report = (error: unknown): void => {
+    reportTo(this, error);
+  };
 }
+
+/** Calls the listeners. */
+type Emit = <E extends keyof QueueEventsMap>(event: E, ...args: QueueEventsMap[E]) => void;
 
 /** By event, where it is not only its own name, what listeners know it as. */
 const OTHER_NAMES: Readonly<Record<string, keyof QueueEventsMap>> = { dlq: 'retries-exhausted' };
@@ -214,27 +218,22 @@ function startAfter(lastEventId: string): { lastId: string; entryId?: string; pl
   return { lastId, entryId, place: Number(place) };
 }
 
-function emitEvent(
-  to: EventEmitter<QueueEventsMap>,
-  event: string | undefined,
-  fields: EventFields,
-  eventId: string,
-): void {
+function emitEvent(emit: Emit, event: string | undefined, fields: EventFields, eventId: string): void {
   const base: QueueEvent = { jobId: fields.id ?? '', name: fields.n ?? '', ts: Number(fields.ts ?? 0) };
   const attempt = Number(fields.attempt ?? 0);
   const durationUs = Number(fields.duration_us ?? 0);
   switch (event) {
     case 'waiting':
-      to.emit('waiting', base, eventId);
+      emit('waiting', base, eventId);
       return;
     case 'active':
-      to.emit('active', { ...base, prev: '', attempt }, eventId);
+      emit('active', { ...base, prev: '', attempt }, eventId);
       return;
     case 'completed':
-      to.emit('completed', { ...base, attempt, durationUs, returnvalue: parse(fields.returnvalue) }, eventId);
+      emit('completed', { ...base, attempt, durationUs, returnvalue: parse(fields.returnvalue) }, eventId);
       return;
     case 'failed':
-      to.emit(
+      emit(
         'failed',
         {
           ...base,
@@ -247,22 +246,22 @@ function emitEvent(
       );
       return;
     case 'retry-scheduled':
-      to.emit('retry-scheduled', { ...base, attempt, backoffMs: Number(fields.backoff_ms ?? 0) }, eventId);
+      emit('retry-scheduled', { ...base, attempt, backoffMs: Number(fields.backoff_ms ?? 0) }, eventId);
       return;
     case 'delayed':
-      to.emit('delayed', { ...base, delay: Number(fields.delay_ms ?? 0) }, eventId);
+      emit('delayed', { ...base, delay: Number(fields.delay_ms ?? 0) }, eventId);
       return;
     case 'dlq': {
       const reason = fields.reason ?? '';
-      to.emit('dlq', { ...base, reason, attempt }, eventId);
-      to.emit('retries-exhausted', { ...base, reason, attemptsMade: attempt }, eventId);
+      emit('dlq', { ...base, reason, attempt }, eventId);
+      emit('retries-exhausted', { ...base, reason, attemptsMade: attempt }, eventId);
       return;
     }
     case 'drained':
-      to.emit('drained', eventId);
+      emit('drained', eventId);
       return;
     default:
-      to.emit('unknown', { eventName: event ?? '', fields }, eventId);
+      emit('unknown', { eventName: event ?? '', fields }, eventId);
   }
 }
 

@@ -6,12 +6,15 @@ import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
 import { LOOK_MS, dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
+import { warn } from './emit.js';
 import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
+import { inOwnContext } from './own-context.js';
 import { createPromoter } from './promoter.js';
 import { createScheduler } from './scheduler.js';
 import { promoterSchema, standaloneSchedulerSchema } from './schemas.js';
+import { toError } from './thrown.js';
 import { checkOptions, checkQueueName } from './validate.js';
 
 const STOP_MS = 5_000;
@@ -36,9 +39,15 @@ async function runAlone(
   const keys = queueKeys(queueName);
   const link = new CommandLink(connection);
   const report = (error: unknown): void => {
-    const reported = error instanceof Error ? error : new Error(String(error));
-    if (onError) onError(reported);
-    else process.emitWarning(reported);
+    if (!onError) {
+      warn(error);
+      return;
+    }
+    try {
+      inOwnContext(onError, toError(error));
+    } catch (thrown) {
+      warn(thrown);
+    }
   };
   const loop = create({ link, keys, onError: report });
   const reader = new Reader(link, keys, {

@@ -7,10 +7,13 @@ import type { Delivery } from './consumer/delivery.js';
 import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
 import type { ConsumerSettings } from './consumer/settings.js';
+import { emitTo, reportTo } from './emit.js';
 import { ConnectionError, NotSupportedError } from './errors.js';
 import type { Job, JobOwner, JobProgress } from './job.js';
 import type { WorkerOptions } from './options.js';
+import { outsideOfContext } from './own-context.js';
 import { workerSchema } from './schemas.js';
+import { read, toError } from './thrown.js';
 import { checkOptions, checkProcessor, checkQueueName } from './validate.js';
 
 /**
@@ -29,10 +32,13 @@ export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends 
   active: [job: Job<Data, Result, Name>, prev: string];
   /** After the completion is committed. */
   completed: [job: Job<Data, Result, Name>, result: Result, prev: string];
-  /** After the retry, or the dead letter, is committed. */
+  /**
+   * After the retry, or the dead letter, is committed: `job.deadLetterReason` is set where it is a dead letter. Where the
+   * handler threw no error, or one without a message, this is an error whose `cause` is what it threw.
+   */
   failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
-  /** Redis failed, a lease was lost, or a listener threw. Without a listener it becomes a process warning. */
+  /** Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. */
   error: [error: Error];
   closing: [message: string];
   closed: [];
@@ -100,11 +106,10 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
           this.#emit('active', job, '');
         },
         completed: (job) => {
-          this.#emit('completed', job, job.returnvalue, '');
+          this.#emit('completed', job, read(job, 'returnvalue'), '');
         },
         failed: (job, error) => {
-          const reason = error instanceof Error ? error : new Error(String(error));
-          this.#emit('failed', job, reason, '');
+          this.#emit('failed', job, toError(error), '');
         },
         error: (error) => {
           this.#report(error);
@@ -136,7 +141,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
    * @throws ConnectionError (CMQ-001) or ConfigError (CMQ-004) where Redis cannot be used; call it again to try again
    */
   run(): Promise<void> {
-    this.#running ??= this.#run().catch((error: unknown) => {
+    // What it starts outlives whoever calls this, a request say.
+    this.#running ??= outsideOfContext(() => this.#run()).catch((error: unknown) => {
       this.#running = undefined;
       throw error;
     });
@@ -150,7 +156,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         await this.run();
         return;
       } catch (error) {
-        this.#report(error instanceof Error ? error : new Error(String(error)));
+        this.#report(error);
         if (!(error instanceof ConnectionError)) return;
       }
       // The connection, which goes on trying, keeps the process alive; this does not.
@@ -238,26 +244,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
   }
 
-  /** Emits to listeners that may throw: what they throw harms nothing. */
   #emit(event: keyof WorkerEventsMap, ...args: unknown[]): void {
-    const emitter = this as unknown as EventEmitter;
-    if (emitter.listenerCount(event) === 0) return;
-    try {
-      emitter.emit(event, ...args);
-    } catch (error) {
-      this.#report(error instanceof Error ? error : new Error(String(error)));
-    }
+    if (this.listenerCount(event) > 0) emitTo(this, event, args, this.#report);
   }
 
-  #report(error: Error): void {
-    if (this.listenerCount('error') === 0) {
-      process.emitWarning(error);
-      return;
-    }
-    try {
-      (this as unknown as EventEmitter).emit('error', error);
-    } catch (thrown) {
-      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
-    }
-  }
+  readonly #report = (error: unknown): void => {
+    reportTo(this, error);
+  };
 }

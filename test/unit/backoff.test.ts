@@ -3,7 +3,7 @@ import {
   BackoffSpec,
   RETRY_DEFAULTS,
   backoffMs,
-  strategyMs,
+  toRetrySettings,
   toWireBackoff,
 } from '../../lib/engine/backoff.js';
 import type { WireBackoff } from '../../lib/engine/envelope.js';
@@ -13,6 +13,7 @@ const middle = (): number => 0.5;
 const lowest = (): number => 0;
 const highest = (): number => 1 - Number.EPSILON;
 
+const unconfigured = toRetrySettings();
 const still = { ...RETRY_DEFAULTS, jitterMs: 0 };
 
 describe('backoffMs', () => {
@@ -61,6 +62,29 @@ describe('backoffMs', () => {
     expect(Math.max(...draws) - Math.min(...draws)).toBeGreaterThan(100);
   });
 
+  describe('jitter that nobody has configured', () => {
+    test.each<[string, WireBackoff | undefined, number, number, number]>([
+      ['is a quarter of a short fixed delay', { kind: 'fixed', delayMs: 30 }, 1, 23, 38],
+      ['is nothing where there is no delay', { kind: 'fixed', delayMs: 0 }, 1, 0, 0],
+      ['is less than a ms of one of 1 ms', { kind: 'fixed', delayMs: 1 }, 1, 1, 1],
+      ['is 100 ms of a long one', { kind: 'fixed', delayMs: 60_000 }, 1, 59_900, 60_100],
+      ['grows with an exponential delay', { kind: 'exponential', delayMs: 100 }, 2, 150, 250],
+      ['follows the cap', { kind: 'exponential', delayMs: 100, maxDelayMs: 40 }, 5, 30, 50],
+      ['of the first default retry', undefined, 1, 75, 125],
+      ['of the third default retry', undefined, 3, 300, 500],
+    ])('%s', (_, spec, attempt, least, most) => {
+      expect(backoffMs(attempt, spec, unconfigured, lowest)).toBe(least);
+      expect(backoffMs(attempt, spec, unconfigured, highest)).toBe(most);
+    });
+
+    test('jitter that the worker or the job has configured applies in full', () => {
+      const spec: WireBackoff = { kind: 'fixed', delayMs: 30 };
+      expect(backoffMs(1, spec, toRetrySettings({ jitterMs: 30 }), highest)).toBe(60);
+      expect(backoffMs(1, { ...spec, jitterMs: 20 }, unconfigured, highest)).toBe(50);
+      expect(backoffMs(1, { ...spec, jitterMs: 0 }, unconfigured, highest)).toBe(30);
+    });
+  });
+
   // What Redis would be given as a due time must be a number, whatever stands in an entry.
   test.each<[string, WireBackoff, number]>([
     ['0 * Infinity', { kind: 'exponential', delayMs: 0, multiplier: 2 }, 5_000],
@@ -77,21 +101,16 @@ describe('backoffMs', () => {
   });
 });
 
-describe('strategyMs', () => {
-  test.each([
-    [12.4, 12],
-    [-5, 0],
-    [NaN, 0],
-    [Infinity, 0],
-    ['soon', 0],
-    [undefined, 0],
-  ])('makes %o safe: %i', (answer, expected) => {
-    expect(strategyMs(() => answer as number, 1, undefined)).toBe(expected);
-  });
-
-  test('is asked with the attempt that failed and its error', () => {
-    const error = new Error('x');
-    expect(strategyMs((attempt, given) => (given === error ? attempt * 10 : -1), 3, error)).toBe(30);
+describe('toRetrySettings', () => {
+  test('options given as undefined are not given', () => {
+    const given = {
+      initialBackoffMs: undefined,
+      maxBackoffMs: undefined,
+      multiplier: undefined,
+      jitterMs: undefined,
+    };
+    expect(toRetrySettings(given as object)).toEqual(toRetrySettings({}));
+    expect(backoffMs(1, undefined, toRetrySettings(given as object), middle)).toBe(100);
   });
 });
 

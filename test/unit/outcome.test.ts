@@ -65,6 +65,22 @@ describe('outcomeOfFailure', () => {
     expect(() => outcomeOfFailure({ ...last, error: new UnrecoverableError(), attempt: 1 })).not.toThrow();
   });
 
+  test('a backoff of -1 is a dead letter at once', () => {
+    const outcome = outcomeOfFailure({ error: plain, attempt: 1, maxAttempts: 3, backoffMs: () => -1 });
+    expect(outcome).toMatchObject({
+      kind: 'dead',
+      reason: 'unrecoverable',
+      detail: 'SMTP is down',
+      error: plain,
+    });
+  });
+
+  test('a dead letter keeps the stack, a retry does not read it', () => {
+    const run = { error: plain, maxAttempts: 2, backoffMs: () => 0 };
+    expect(outcomeOfFailure({ ...run, attempt: 2 })).toMatchObject({ stack: plain.stack });
+    expect(outcomeOfFailure({ ...run, attempt: 1 })).not.toHaveProperty('stack');
+  });
+
   test('keeps the error itself for the listeners', () => {
     expect(outcomeOfFailure({ error: plain, attempt: 1, maxAttempts: 1, backoffMs: () => 0 }).error).toBe(
       plain,

@@ -10,6 +10,7 @@ import { safeSink } from '../metrics.js';
 import { createPromoter } from '../promoter.js';
 import { createScheduler } from '../scheduler.js';
 import { Service } from '../service.js';
+import { toError, write } from '../thrown.js';
 import { Announcer } from './announcer.js';
 import { Cancellations } from './cancellations.js';
 import { toDelivery } from './delivery.js';
@@ -21,7 +22,7 @@ import type { WorkerHealth } from './health.js';
 import { GiveBack } from './give-back.js';
 import { Held } from './held.js';
 import { Leases } from './leases.js';
-import { CANCELLED, detailOf } from './outcome.js';
+import { CANCELLED } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
 import type { ConsumerSettings } from './settings.js';
@@ -118,7 +119,8 @@ export class ConsumerCore extends Service {
         const { attempt, name, job } = delivery;
         settings.metrics.dlqRouted?.({ reason: outcome.reason, attempt, name });
         if (job) {
-          job.failedReason ??= outcome.detail;
+          write(job, 'deadLetterReason', outcome.reason);
+          if (outcome.stack !== undefined) write(job, 'stacktrace', [outcome.stack]);
           this.#hooks.failed(job, outcome.error);
         }
       },
@@ -132,6 +134,12 @@ export class ConsumerCore extends Service {
       },
       lost: (delivery) => {
         this.#lose([delivery.entryId]);
+      },
+      refused: (delivery, error) => {
+        delivery.lost = true;
+        this.#held.remove(delivery);
+        this.#dispatcher.offerCapacity();
+        this.#report(error);
       },
       evicted: (count) => {
         settings.metrics.dlqEvicted?.({ count });
@@ -364,11 +372,8 @@ export class ConsumerCore extends Service {
   }
 
   #onFailed(delivery: Delivery, outcome: Outcome, ran: boolean): void {
-    if (ran) {
-      this.#afterRun(delivery, 'err');
-      if (delivery.job)
-        delivery.job.failedReason = outcome.kind === 'dead' ? outcome.detail : detailOf(outcome.error);
-    }
+    if (ran) this.#afterRun(delivery, 'err');
+    if (delivery.job && outcome.kind !== 'cancelled') write(delivery.job, 'failedReason', outcome.detail);
     if (!delivery.lost) {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);
       else if (outcome.kind === 'cancelled') this.#endCancelled(delivery, ran);
@@ -379,13 +384,13 @@ export class ConsumerCore extends Service {
 
   #afterRun(delivery: Delivery, kind: 'ok' | 'err'): void {
     const { attempt, name, durationUs, job } = delivery;
-    if (job) job.finishedOn = this.#settings.clock.now();
+    if (job) write(job, 'finishedOn', this.#settings.clock.now());
     this.#settings.metrics.jobOutcome?.({ kind, attempt, handlerDurationUs: durationUs, name });
   }
 
   #endCancelled(delivery: Delivery, ran: boolean): void {
     this.#cancellations.mark(delivery);
-    if (delivery.job) delivery.job.failedReason = CANCELLED;
+    if (delivery.job) write(delivery.job, 'failedReason', CANCELLED);
     this.#settler.endCancelled(delivery, ran);
   }
 
@@ -435,6 +440,6 @@ export class ConsumerCore extends Service {
   }
 
   #report(error: unknown): void {
-    this.#hooks.error(error instanceof Error ? error : new Error(String(error)));
+    this.#hooks.error(toError(error));
   }
 }

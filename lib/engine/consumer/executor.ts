@@ -1,12 +1,15 @@
-import { backoffMs, strategyMs } from '../backoff.js';
-import type { WireRetry } from '../envelope.js';
+import { types } from 'node:util';
 import { EncodeError } from '../errors.js';
 import type { Job, JobOwner } from '../job.js';
+import { inOwnContext } from '../own-context.js';
 import { encodePayload } from '../payload.js';
+import { printable } from '../printable.js';
+import { isUnrecoverable, write } from '../thrown.js';
 import type { Delivery } from './delivery.js';
 import { open } from './open.js';
 import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import type { Outcome } from './outcome.js';
+import { RetryDelay } from './retry-delay.js';
 import { errorIn } from './returned.js';
 import type { ConsumerSettings } from './settings.js';
 
@@ -23,15 +26,18 @@ export interface ExecutorHooks {
 /** Runs one job: open → budget → handler → outcome. */
 export class Executor {
   readonly #settings: ConsumerSettings;
+  /** The user's handler; what it returns is no thenable but a promise, whose `then` is JavaScript's own. */
   readonly #handler: Handler;
   readonly #owner: JobOwner;
   readonly #hooks: ExecutorHooks;
+  readonly #retryDelay: RetryDelay;
 
   constructor(settings: ConsumerSettings, handler: Handler, owner: JobOwner, hooks: ExecutorHooks) {
     this.#settings = settings;
-    this.#handler = handler;
+    this.#handler = (job) => settled(handler(job));
     this.#owner = owner;
     this.#hooks = hooks;
+    this.#retryDelay = new RetryDelay(settings, hooks.error);
   }
 
   /** Reads the entry, and checks its budget. False where it cannot run: then its outcome is reported already. */
@@ -68,26 +74,28 @@ export class Executor {
       this.#fail(delivery, delivery.cancelled);
       return;
     }
+    job.processedOn = clock.now();
     this.#hooks.started(delivery);
     let returned: unknown;
     try {
-      returned = this.#handler(job);
+      returned = inOwnContext(this.#handler, job);
+      if (typeof returned === 'object' && types.isPromise(returned)) {
+        // Outside of the handler's context: what follows starts other jobs.
+        returned.then(
+          (value) => {
+            this.#succeed(delivery, job, value);
+          },
+          (error: unknown) => {
+            this.#fail(delivery, error);
+          },
+        );
+        return;
+      }
     } catch (error) {
       this.#fail(delivery, error);
       return;
     }
-    if (isThenable(returned)) {
-      returned.then(
-        (value) => {
-          this.#succeed(delivery, job, value);
-        },
-        (error: unknown) => {
-          this.#fail(delivery, error);
-        },
-      );
-    } else {
-      this.#succeed(delivery, job, returned);
-    }
+    this.#succeed(delivery, job, returned);
   }
 
   #succeed(delivery: Delivery, job: Job, value: unknown): void {
@@ -96,62 +104,51 @@ export class Executor {
       this.#fail(delivery, error);
       return;
     }
-    if (!this.#end(delivery)) return;
-    job.returnvalue = value;
-    if (this.#settings.storeResults && value !== undefined) {
-      try {
-        delivery.result = encodePayload(value);
-        if (this.#settings.eventsCap > 0) delivery.resultJson = jsonOf(value, delivery.result);
-      } catch (error) {
-        // The work is done; running it again would not make its result storable.
-        this.#hooks.error(
-          new EncodeError(
-            `The result of job ${job.id} ("${job.name}") cannot be stored; the job counts as completed.`,
-            {
-              cause: error,
-            },
-          ),
-        );
-      }
-    }
+    this.#end(delivery);
+    write(job, 'returnvalue', value);
+    if (this.#settings.storeResults && value !== undefined) this.#keepResult(delivery, value);
     this.#hooks.completed(delivery);
   }
 
+  #keepResult(delivery: Delivery, value: unknown): void {
+    try {
+      delivery.result = encodePayload(value);
+      if (this.#settings.eventsCap > 0) delivery.resultJson = jsonOf(value, delivery.result);
+    } catch (error) {
+      // The work is done; running it again would not make its result storable.
+      const { jobId, name } = delivery;
+      const message = `The result of job ${printable(jobId)} ("${printable(name)}") cannot be stored; the job counts as completed.`;
+      this.#hooks.error(new EncodeError(message, { cause: error }));
+    }
+  }
+
   #fail(delivery: Delivery, error: unknown): void {
-    if (!this.#end(delivery)) return;
-    const { attempt, retry, maxAttempts } = delivery;
-    const outcome = outcomeOfFailure({
-      error,
-      attempt,
-      maxAttempts,
-      cancelled: delivery.cancelled,
-      backoffMs: () => this.#backoff(retry, attempt, error),
+    this.#end(delivery);
+    const { attempt, maxAttempts, cancelled } = delivery;
+    // Asked first: its answer may take a while. Not asked where there is no next attempt.
+    const isFinal = cancelled !== undefined || attempt >= maxAttempts || isUnrecoverable(error);
+    const ms = isFinal ? 0 : this.#retryDelay.of(delivery, error);
+    if (typeof ms === 'number') {
+      this.#conclude(delivery, error, ms);
+      return;
+    }
+    // Until then it may be cancelled, or given back by a worker that closes, like one that runs.
+    delivery.running = true;
+    void ms.then((answer) => {
+      delivery.running = false;
+      this.#conclude(delivery, error, answer);
     });
+  }
+
+  #conclude(delivery: Delivery, error: unknown, backoffMs: number): void {
+    const { attempt, maxAttempts, cancelled } = delivery;
+    const outcome = outcomeOfFailure({ error, attempt, maxAttempts, cancelled, backoffMs: () => backoffMs });
     this.#hooks.failed(delivery, outcome, true);
   }
 
-  /** False where the run has ended before: a promise that settles once is fine, a thenable may call twice. */
-  #end(delivery: Delivery): boolean {
-    if (!delivery.running) return false;
+  #end(delivery: Delivery): void {
     delivery.running = false;
     delivery.durationUs = Math.round((this.#settings.clock.monotonic() - delivery.startedAt) * 1000);
-    return true;
-  }
-
-  #backoff(retry: WireRetry | undefined, attempt: number, error: unknown): number {
-    const spec = retry?.backoff;
-    const strategies = this.#settings.backoffStrategies;
-    if (spec && Object.hasOwn(strategies, spec.kind)) {
-      const strategy = strategies[spec.kind];
-      if (strategy) {
-        try {
-          return strategyMs(strategy, attempt, error);
-        } catch (thrown) {
-          this.#hooks.error(thrown);
-        }
-      }
-    }
-    return backoffMs(attempt, spec, this.#settings.retry, Math.random);
   }
 }
 
@@ -168,8 +165,18 @@ function jsonOf(value: unknown, encoded: Buffer): string {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-  );
+// eslint-disable-next-line @typescript-eslint/unbound-method -- it is only compared
+const nativeThen: unknown = Promise.prototype.then;
+
+/**
+ * What a handler returned, or a promise of it. A thenable of another make may throw, call back at once, or call back
+ * twice; a promise of ours that adopts it does none of these. Throws where the value cannot be asked.
+ */
+function settled(returned: unknown): unknown {
+  if ((typeof returned !== 'object' && typeof returned !== 'function') || returned === null) return returned;
+  const { then } = returned as { then?: unknown };
+  if (typeof then !== 'function' || (then === nativeThen && types.isPromise(returned))) return returned;
+  return new Promise((resolve) => {
+    resolve(returned);
+  });
 }

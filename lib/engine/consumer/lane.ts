@@ -1,3 +1,14 @@
+import { ChasquiError, ConnectionError } from '../errors.js';
+
+/** A commit that is tried again. */
+export interface FailedCommit {
+  items: number;
+  /** Failures in a row. */
+  failures: number;
+  /** In ms, until the next try. */
+  againMs: number;
+}
+
 /**
  * One kind of commit, batched by its own pace: while a call is under way the next batch gathers, so batches grow with
  * the load and a lone item leaves at the end of the tick in which it came.
@@ -5,7 +16,8 @@
 export class Lane<T> {
   readonly #most: number;
   readonly #commit: (batch: T[], retried: boolean) => Promise<void>;
-  readonly #onError: (error: unknown) => void;
+  readonly #onError: (error: unknown, failed: FailedCommit) => void;
+  readonly #refuse: ((item: T, error: unknown) => void) | undefined;
   #queue: T[] = [];
   readonly #calls: number;
   /** Items, and calls, under way. */
@@ -21,17 +33,21 @@ export class Lane<T> {
    * @param commit must bear being called again with the same batch: `retried` is true then
    * @param calls  how many may be under way at once; from the second on only with batches that are worth a call: a quarter
    *               of `most`
+   * @param refuse takes an item that can never be committed, because it fails before it is sent; without
+   *               it, it is tried again forever
    */
   constructor(
     most: number,
     commit: (batch: T[], retried: boolean) => Promise<void>,
-    onError: (error: unknown) => void,
+    onError: (error: unknown, failed: FailedCommit) => void,
     calls = 1,
+    refuse?: (item: T, error: unknown) => void,
   ) {
     this.#most = most;
     this.#calls = calls;
     this.#commit = commit;
     this.#onError = onError;
+    this.#refuse = refuse;
   }
 
   /** Items that are not committed yet. */
@@ -79,24 +95,36 @@ export class Lane<T> {
   }
 
   async #run(batch: T[]): Promise<void> {
+    await this.#commitAll(batch);
+    this.#active -= batch.length;
+    this.#underWay -= 1;
+    this.#flush();
+    if (this.size === 0) this.#wakeIdle();
+  }
+
+  async #commitAll(batch: T[]): Promise<void> {
     let retried = false;
     while (!this.#abandoned) {
       try {
         await this.#commit(batch, retried);
         this.#failures = 0;
-        break;
+        return;
       } catch (error) {
+        if (this.#refuse && isUnsendable(error)) {
+          const [only] = batch;
+          if (batch.length === 1) this.#refuse(only as T, error);
+          // One of them cannot be sent, and must not keep the others from it.
+          else for (const item of batch) await this.#commitAll([item]);
+          return;
+        }
         // Nothing that was done is undone by trying again: each commit is fenced by the lease.
         retried = true;
         this.#failures += 1;
-        this.#onError(error);
-        await pause(Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000));
+        const againMs = Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000);
+        this.#onError(error, { items: batch.length, failures: this.#failures, againMs });
+        await pause(againMs);
       }
     }
-    this.#active -= batch.length;
-    this.#underWay -= 1;
-    this.#flush();
-    if (this.size === 0) this.#wakeIdle();
   }
 
   #wakeIdle(): void {
@@ -104,6 +132,15 @@ export class Lane<T> {
     this.#idle = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+/** It failed here, on the way into the socket, and would fail again: what came from Redis or the network is ours. */
+function isUnsendable(error: unknown): boolean {
+  if (!(error instanceof ChasquiError)) return true;
+  return (
+    error instanceof ConnectionError &&
+    (error.cause instanceof RangeError || error.cause instanceof TypeError)
+  );
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,12 +1,24 @@
-import { isUnrecoverable, messageOf } from '../errors.js';
 import type { JobCancelledError } from '../errors.js';
 import type { DlqReason } from '../metrics.js';
+import { detailOf, isUnrecoverable, stackOf, write } from '../thrown.js';
+
+export { detailOf };
 
 /** What becomes of a job that did not complete. */
 export type Outcome =
-  | { kind: 'retry'; error: unknown; backoffMs: number }
-  | { kind: 'dead'; reason: DlqReason; detail: string; error: unknown }
+  | { kind: 'retry'; error: unknown; detail: string; backoffMs: number }
+  | Dead
   | { kind: 'cancelled'; error: JobCancelledError };
+
+interface Dead {
+  kind: 'dead';
+  reason: DlqReason;
+  detail: string;
+  /** Of what the handler threw, if it was an error. */
+  stack?: string | undefined;
+  /** What the handler threw. */
+  error: unknown;
+}
 
 export interface FailedRun {
   error: unknown;
@@ -15,25 +27,28 @@ export interface FailedRun {
   maxAttempts: number;
   /** Set where the job was cancelled while it ran. */
   cancelled?: JobCancelledError | undefined;
-  /** Asked only when there is a next attempt. */
+  /** Asked only when there is a next attempt; {@link FAIL_NOW} where there shall be none. */
   backoffMs: () => number;
 }
 
-/** Longest `detail` of a dead letter and `reason` of an event, in characters. */
-const MAX_DETAIL = 2_000;
+/** What a backoff strategy answers to have no further attempt. */
+export const FAIL_NOW = -1;
 
 export function outcomeOfFailure({ error, attempt, maxAttempts, cancelled, backoffMs }: FailedRun): Outcome {
   // Whatever it failed with: it was told to end, and nobody wants another attempt.
   if (cancelled) {
-    if (error !== cancelled) cancelled.cause = error;
+    if (error !== cancelled) write(cancelled, 'cause', error);
     return { kind: 'cancelled', error: cancelled };
   }
-  if (isUnrecoverable(error))
-    return { kind: 'dead', reason: 'unrecoverable', detail: detailOf(error), error };
-  if (attempt >= maxAttempts) {
-    return { kind: 'dead', reason: 'retries_exhausted', detail: detailOf(error), error };
-  }
-  return { kind: 'retry', error, backoffMs: backoffMs() };
+  if (isUnrecoverable(error)) return dead('unrecoverable', error);
+  if (attempt >= maxAttempts) return dead('retries_exhausted', error);
+  const ms = backoffMs();
+  if (ms === FAIL_NOW) return dead('unrecoverable', error);
+  return { kind: 'retry', error, detail: detailOf(error), backoffMs: ms };
+}
+
+function dead(reason: DlqReason, error: unknown): Dead {
+  return { kind: 'dead', reason, detail: detailOf(error), stack: stackOf(error), error };
 }
 
 /** Why a cancelled job has failed, in events and for whoever waits for its result. */
@@ -46,10 +61,4 @@ export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: 
       ? `The worker died ${String(crashes)} time${crashes === 1 ? '' : 's'} while running this job (process killed, crashed or out of memory); ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
       : `${String(used)} attempts are used; ${String(maxAttempts)} are allowed.`;
   return { kind: 'dead', reason: 'retries_exhausted', detail, error: new Error(detail) };
-}
-
-/** The text of an error for events and dead letters, of bounded length. */
-export function detailOf(error: unknown): string {
-  const text = messageOf(error);
-  return text.length > MAX_DETAIL ? `${text.slice(0, MAX_DETAIL)}…` : text;
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { RETRY_DEFAULTS } from '../backoff.js';
+import { toRetrySettings } from '../backoff.js';
+import type { RetrySettings } from '../backoff.js';
 import { systemClock } from '../clock.js';
 import type { Clock } from '../clock.js';
 import { LOOK_MS } from '../due-loop.js';
@@ -8,13 +9,7 @@ import type { EventsSettings } from '../events-settings.js';
 import { noopSink } from '../metrics.js';
 import type { MetricsSink } from '../metrics.js';
 import { MAX_PAYLOAD_BYTES } from '../new-job.js';
-import type {
-  BackoffStrategy,
-  ConsumerConfig,
-  RetryConfig,
-  SchedulerConfig,
-  WorkerOptions,
-} from '../options.js';
+import type { BackoffStrategy, ConsumerConfig, SchedulerConfig, WorkerOptions } from '../options.js';
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
 export interface ConsumerSettings extends EventsSettings {
@@ -31,7 +26,7 @@ export interface ConsumerSettings extends EventsSettings {
   maxPayloadBytes: number;
   dlqInflight: number;
   dlqMaxStreamLen: number;
-  retry: Required<RetryConfig>;
+  retry: RetrySettings;
   retryInflight: number;
   delayedEnabled: boolean;
   delayedPollIntervalMs: number;
@@ -62,7 +57,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     maxPayloadBytes: config.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
     dlqInflight: config.dlqInflight ?? 32,
     dlqMaxStreamLen: config.dlqMaxStreamLen ?? 100_000,
-    retry: { ...RETRY_DEFAULTS, ...config.retry },
+    retry: toRetrySettings(config.retry),
     retryInflight: config.retryInflight ?? 64,
     delayedEnabled: config.delayedEnabled ?? true,
     delayedPollIntervalMs: config.delayedPollIntervalMs ?? LOOK_MS,

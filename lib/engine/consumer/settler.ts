@@ -1,13 +1,15 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
+import { ConnectionError, EncodeError } from '../errors.js';
 import { addColumn } from '../event-batch.js';
+import { printable } from '../printable.js';
 import { endsOf } from './columns.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { packEntryIds, packRetries } from './frames.js';
 import { Lane } from './lane.js';
-import { detailOf } from './outcome.js';
+import type { FailedCommit } from './lane.js';
 import type { Outcome } from './outcome.js';
 import type { ConsumerSettings } from './settings.js';
 
@@ -40,6 +42,8 @@ export interface SettlerHooks {
   cancelledInstead: (delivery: Delivery) => void;
   /** The lease was somebody else's by then: nothing was changed. */
   lost: (delivery: Delivery) => void;
+  /** Its outcome cannot be sent to Redis: it is left to whoever takes it over when its lease runs out. */
+  refused: (delivery: Delivery, error: unknown) => void;
   evicted: (count: number) => void;
   error: (error: unknown) => void;
 }
@@ -68,24 +72,66 @@ export class Settler {
     this.#keys = keys;
     this.#settings = settings;
     this.#hooks = hooks;
+    const { refused } = hooks;
+    const failed = (error: unknown, commit: FailedCommit): void => {
+      hooks.error(this.#withConsequence(error, commit));
+    };
     this.#completions = new Lane(
       settings.ackBatch,
       (batch, again) => this.#complete(batch, again),
-      hooks.error,
+      failed,
       COMPLETION_CALLS,
+      (delivery, error) => {
+        this.#refuseCompletion(delivery, error);
+      },
     );
-    this.#retries = new Lane(
+    const refusedOf = ({ delivery }: { delivery: Delivery }, error: unknown): void => {
+      refused(delivery, error);
+    };
+    this.#retries = new Lane<Retried>(
       settings.retryInflight,
       (batch, again) => this.#retry(batch, again),
-      hooks.error,
+      failed,
       RETRY_CALLS,
+      refusedOf,
     );
-    this.#deaths = new Lane(settings.dlqInflight, (batch, again) => this.#bury(batch, again), hooks.error);
-    this.#cancellations = new Lane(
+    this.#deaths = new Lane<Dead>(
+      settings.dlqInflight,
+      (batch, again) => this.#bury(batch, again),
+      failed,
+      1,
+      refusedOf,
+    );
+    this.#cancellations = new Lane<Cancelled>(
       settings.retryInflight,
       (batch, again) => this.#endCancelled(batch, again),
-      hooks.error,
+      failed,
+      1,
+      refusedOf,
     );
+  }
+
+  /** What Redis answers with an error, it mostly answers again: whoever reads of it should know what waits for it. */
+  #withConsequence(error: unknown, { items, failures, againMs }: FailedCommit): unknown {
+    if (!(error instanceof ConnectionError) || error.unknownOutcome) return error;
+    return new ConnectionError(
+      `${error.message} ${String(items)} job(s) of queue "${printable(this.#keys.queue)}" have ended and stay active until Redis takes their outcome; ` +
+        `try ${String(failures)} failed, the next one comes in ${String(againMs)} ms.`,
+      { cause: error },
+    );
+  }
+
+  /** The work is done: without its result, which is the only thing of it that can be too large, it can be told. */
+  #refuseCompletion(delivery: Delivery, error: unknown): void {
+    if (!delivery.result) {
+      this.#hooks.refused(delivery, error);
+      return;
+    }
+    delivery.result = undefined;
+    delivery.resultJson = '';
+    const message = `The result of job ${printable(delivery.jobId)} ("${printable(delivery.name)}") cannot be sent to Redis; the job counts as completed.`;
+    this.#hooks.error(new EncodeError(message, { cause: error }));
+    this.#completions.push(delivery);
   }
 
   get size(): number {
@@ -162,7 +208,7 @@ export class Settler {
     );
     const columns = eventsCap > 0 ? endsOf(deliveries) : [];
     if (eventsCap > 0) {
-      addColumn(columns, 'reasons', batch, ({ outcome }) => detailOf(outcome.error));
+      addColumn(columns, 'reasons', batch, ({ outcome }) => outcome.detail);
       addColumn(columns, 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
     }
     args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large);
@@ -185,7 +231,7 @@ export class Settler {
     for (const { delivery, outcome, ran } of batch) {
       const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
       args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
-      args.push(outcome.reason, detailOf(outcome.detail), uniqueMs ?? '');
+      args.push(outcome.reason, outcome.detail, uniqueMs ?? '', outcome.stack ?? '');
     }
     const [evicted, ...lost] = (await this.#link.run('dead-letter', this.#keys, args)) as [
       number,
@@ -232,15 +278,23 @@ export class Settler {
     of: (item: T) => Delivery,
     settled: (item: T, index: number) => void,
   ): void {
+    const tell = (item: T, index: number, isOurs: boolean): void => {
+      try {
+        if (isOurs) settled(item, index);
+        else this.#hooks.lost(of(item));
+      } catch (error) {
+        // It is committed. What fails in telling of it must not have the batch sent again.
+        this.#hooks.error(error);
+      }
+    };
     if (lost.length === 0) {
       let index = 0;
-      for (const item of batch) settled(item, ++index);
+      for (const item of batch) tell(item, ++index, true);
       return;
     }
     const indices = new Set(lost);
     batch.forEach((item, index) => {
-      if (!indices.has(index + 1) || again) settled(item, index + 1);
-      else this.#hooks.lost(of(item));
+      tell(item, index + 1, !indices.has(index + 1) || again);
     });
   }
 }

@@ -277,6 +277,7 @@ describe('peekDlq', () => {
       sourceId: expect.stringMatching(/^\d+-\d+$/) as string,
       reason: 'unrecoverable',
       detail: 'no',
+      stack: expect.stringMatching(/^UnrecoverableError: no\n {4}at /) as string,
       name: 'letter-0',
       payload: expect.any(Buffer) as Buffer,
       jobId: expect.stringMatching(/^.{26}$/) as string,

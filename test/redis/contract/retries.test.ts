@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test, vi } from 'vitest';
 import { BackoffSpec, UnrecoverableError } from '../../../lib/engine/index.js';
 import type { Job, JobsOptions, RetryScheduledEvent, WorkerOptions } from '../../../lib/engine/index.js';
-import { KEYS, NAME, next, take, useKit } from './kit.js';
+import { eventually, KEYS, Latch, NAME, next, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -130,12 +131,6 @@ describe('the backoff', () => {
       {},
       [2, 8, 10],
     ],
-    [
-      'a kind nobody knows: exponential',
-      { attempts: 4, backoff: { type: 'fibonacci', delay: 2, jitterMs: 0 } },
-      {},
-      [2, 4, 8],
-    ],
     ['none', { attempts: 3, backoff: { type: 'fixed', delay: 0, jitterMs: 0 } }, {}, [0, 0]],
     [
       'a strategy by name',
@@ -144,10 +139,16 @@ describe('the backoff', () => {
       [5, 10, 15],
     ],
     [
-      'a strategy that answers nonsense: none',
-      { attempts: 4, backoff: { type: 'wild' } },
-      { backoffStrategies: { wild: (attempt: number) => [NaN, -5, Infinity][attempt - 1]! } },
-      [0, 0, 0],
+      'a strategy that answers with a promise',
+      { attempts: 3, backoff: { type: 'later' } },
+      { backoffStrategies: { later: (attempt: number) => delay(5, attempt * 4) } },
+      [4, 8],
+    ],
+    [
+      'a strategy that answers 0, or a fraction',
+      { attempts: 3, backoff: { type: 'soon' } },
+      { backoffStrategies: { soon: (attempt: number) => [0, 1.6][attempt - 1]! } },
+      [0, 2],
     ],
   ])('is %s', async (_, job, worker, expected) => {
     expect(await backoffs(job, worker)).toEqual(expected);
@@ -170,20 +171,158 @@ describe('the backoff', () => {
     expect(seen).toEqual([[1, 'x']]);
   });
 
-  test('a strategy that throws is reported, and the job is retried all the same', async () => {
-    const told = await backoffs(
-      { attempts: 2, backoff: { type: 'broken', delay: 2, jitterMs: 0 } },
-      {
-        backoffStrategies: {
-          broken: () => {
-            throw new Error('strategy');
-          },
-        },
+  describe('of a strategy', () => {
+    const answers: [string, () => unknown, RegExp][] = [
+      ['undefined', () => undefined, /answered undefined/],
+      ['NaN', () => NaN, /answered NaN/],
+      ['Infinity', () => Infinity, /answered Infinity/],
+      ['-Infinity', () => -Infinity, /answered -Infinity/],
+      ['-5', () => -5, /answered -5/],
+      ['text', () => '500', /answered "500"/],
+      ['null', () => null, /answered null/],
+      ['true', () => true, /answered true/],
+      ['a bigint', () => 5n, /answered 5/],
+      ['an object', () => ({ ms: 5 }), /answered \{"ms":5\}/],
+      ['a promise of nothing', () => Promise.resolve(), /answered undefined/],
+      ['an error, thrown', fail, /^x$/],
+      ['a rejection', () => Promise.reject(new Error('no idea')), /^no idea$/],
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what it is about
+      ['a rejection with no error', () => Promise.reject({ status: 429 }), /^\{"status":429\}$/],
+      ['a thenable that throws', () => ({ then: fail }), /^x$/],
+      ['a thenable whose then throws', () => Object.defineProperty({}, 'then', { get: fail }), /answered \{/],
+    ];
+    test.each(answers)(
+      'that answers %s is reported, and the job backs off as by default',
+      async (_, answer, message) => {
+        const told = await backoffs(
+          { attempts: 2, backoff: { type: 'odd', delay: 2, jitterMs: 0 } },
+          { backoffStrategies: { odd: answer as () => number } },
+        );
+        expect(told).toEqual([2]);
+        expect(redis.errors.map((error) => error.message)).toEqual([expect.stringMatching(message)]);
+        const [error] = redis.errors.splice(0);
+        if (error!.message.includes('answered')) {
+          expect(error).toMatchObject({ code: 'CMQ-004' });
+          expect(error!.message).toContain('The backoff strategy "odd"');
+        }
       },
     );
-    expect(told).toEqual([2]);
-    expect(redis.errors.map(({ message }) => message)).toEqual(['strategy']);
-    redis.errors.length = 0;
+
+    test.each<[string, () => number | Promise<number>]>([
+      ['-1', () => -1],
+      ['a promise of -1', () => Promise.resolve(-1)],
+    ])('that answers %s makes a dead letter at once', async (_, answer) => {
+      const worker = redis.worker(fail, { backoffStrategies: { never: answer } });
+      const failed = next(worker, 'failed');
+      await redis.queue().add('a', 1, { attempts: 9, backoff: { type: 'never' } });
+      const [job] = await failed;
+      expect(job).toMatchObject({ attemptsMade: 1, deadLetterReason: 'unrecoverable' });
+      expect(await redis.queue().peekDlq()).toMatchObject([
+        { reason: 'unrecoverable', detail: 'x', attempts: 1 },
+      ]);
+      expect(await redis.client.zcard(KEYS.delayed)).toBe(0);
+    });
+
+    test('is not asked where there is no next attempt', async () => {
+      const asked: number[] = [];
+      const told = await backoffs(
+        { attempts: 2, backoff: { type: 'mine' } },
+        { backoffStrategies: { mine: (attempt) => asked.push(attempt) } },
+      );
+      expect([told, asked]).toEqual([[1], [1]]);
+    });
+
+    test('that never answers does not lose the job, nor keep the others waiting', async () => {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'], shouldAdvanceTime: true });
+      try {
+        const asked = new Latch();
+        const worker = redis.worker(
+          (job) => (job.name === 'a' && job.attemptsMade === 1 ? fail() : undefined),
+          {
+            concurrency: 2,
+            backoffStrategies: {
+              silent: () => {
+                asked.open();
+                return new Promise(() => undefined);
+              },
+            },
+          },
+        );
+        const done = take(worker, 'completed', 2);
+        const queue = redis.queue();
+        await queue.add('a', 1, { backoff: { type: 'silent', delay: 1, jitterMs: 0 } });
+        await asked.opened;
+        const other = next(worker, 'completed');
+        await queue.add('b', 1);
+        expect((await other)[0].name).toBe('b');
+        await vi.advanceTimersByTimeAsync(5_000);
+        expect((await done).map(({ name }) => name)).toEqual(['b', 'a']);
+        expect(redis.errors.splice(0).map(({ message }) => message)).toEqual([
+          expect.stringMatching(/"silent" did not answer within 5000 ms after attempt 1 of job \w+ \("a"\)/),
+        ]);
+      } finally {
+        vi.useRealTimers();
+      }
+    });
+
+    test('a job that is cancelled while a strategy thinks is not tried again', async () => {
+      const asked = new Latch();
+      const answer = new Latch();
+      const queue = redis.queue();
+      const worker = redis.worker(fail, {
+        backoffStrategies: {
+          slow: async () => {
+            asked.open();
+            await answer.opened;
+            return 1;
+          },
+        },
+      });
+      const failed = next(worker, 'failed');
+      const { id } = await queue.add('a', 1, { backoff: { type: 'slow' } });
+      await asked.opened;
+      expect(await queue.cancel(id)).toBe('signalled');
+      await eventually(() => {
+        expect(worker.health().running).toBe(1);
+      });
+      answer.open();
+      expect((await failed)[0]).toMatchObject({ failedReason: 'cancelled', deadLetterReason: undefined });
+      expect(await redis.client.zcard(KEYS.delayed)).toBe(0);
+    });
+  });
+
+  test('of a type that nobody knows is exponential, and the worker says so once', async () => {
+    const events = await redis.events();
+    const told: number[] = [];
+    events.on('retry-scheduled', ({ backoffMs }) => told.push(backoffMs));
+    redis.worker(fail, { backoffStrategies: { stairs: () => 1 } });
+    const dead = take(events, 'dlq', 2);
+    const opts = { attempts: 4, backoff: { type: 'exponentail', delay: 2, jitterMs: 0 } };
+    const [first] = await redis.queue().addBulk([
+      { name: 'a', data: 1, opts },
+      { name: 'a', data: 2, opts },
+    ]);
+    await dead;
+    expect(told.sort()).toEqual([2, 2, 4, 4, 8, 8]);
+    const [error, ...others] = redis.errors.splice(0);
+    expect(others).toEqual([]);
+    expect(error).toMatchObject({ code: 'CMQ-004' });
+    expect(error!.message).toContain(`job ${first!.id} ("a") has the backoff type "exponentail"`);
+    expect(error!.message).toContain('Did you mean "exponential"?');
+    expect(error!.message).toContain('"fixed", "exponential", "stairs"');
+  });
+
+  test('has no jitter of more than a quarter where nobody asked for jitter', async () => {
+    const events = await redis.events();
+    const scheduled = take(events, 'retry-scheduled', 100);
+    redis.worker(fail, { maxAttempts: 2, retry: {} });
+    await redis
+      .queue()
+      .addBulk(Array.from({ length: 100 }, () => ({ name: 'a', data: 1, opts: { backoff: 30 } })));
+    const told = (await scheduled).map(({ backoffMs }) => backoffMs);
+    expect(Math.min(...told)).toBeGreaterThanOrEqual(22);
+    expect(Math.max(...told)).toBeLessThanOrEqual(38);
+    expect(new Set(told).size).toBeGreaterThan(1);
   });
 
   test('has jitter within its bounds, both ways, and never below 0', async () => {
@@ -260,7 +399,7 @@ describe('what a handler may throw', () => {
     ['a string', 'a string'],
     [undefined, 'undefined'],
     [null, 'null'],
-    [{ code: 5 }, '[object Object]'],
+    [{ code: 5 }, '{"code":5}'],
     [42, '42'],
   ])('%# %o', async (thrown, detail) => {
     const worker = redis.worker(

@@ -178,7 +178,7 @@ describe('delayed member', () => {
 });
 
 describe('dead letter', () => {
-  test('has the original bytes, n, source_id, reason and detail', async () => {
+  test('has the original bytes, n, source_id, reason, detail and stack', async () => {
     const worker = redis.worker(() => {
       throw new UnrecoverableError('blocked address');
     });
@@ -201,6 +201,7 @@ describe('dead letter', () => {
       source_id: source,
       reason: 'unrecoverable',
       detail: 'blocked address',
+      stack: expect.stringMatching(/^UnrecoverableError: blocked address\n {4}at /) as string,
       attempts: '1',
       failed_at: ts,
     });

@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest';
+import { printable } from '../../lib/engine/printable.js';
+
+test.each<[string, string]>([
+  ['plain text, ünïcode, 日本, 👩‍👩‍👧', 'plain text, ünïcode, 日本, 👩‍👩‍👧'],
+  ['C:\\new\\table', 'C:\\new\\table'],
+  ['a\nb\r\nc\td', 'a\\nb\\r\\nc\\td'],
+  ['\u001b[31mred\u001b[0m', '\\x1b[31mred\\x1b[0m'],
+  ['\u009b31mred', '\\x9b31mred'],
+  ['bell\u0007 del\u007f nul\u0000', 'bell\\x07 del\\x7f nul\\x00'],
+  ['next\u0085line', 'next\\x85line'],
+  ['\u2028\u2029', '\\u2028\\u2029'],
+  ['user\u202egnp.exe\u2066\u2069', 'user\\u202egnp.exe\\u2066\\u2069'],
+  ['\u200e\u200f\u061c\ufeff', '\\u200e\\u200f\\u061c\\ufeff'],
+])('%# %j', (text, expected) => {
+  expect(printable(text)).toBe(expected);
+});
+
+test('no character that a terminal acts on is left', () => {
+  const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('');
+  expect(printable(all)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
+});
