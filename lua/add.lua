@@ -70,6 +70,8 @@ local keys, members = {}, {}
 -- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end, as are
 -- the ids of what is delayed.
 local taken, markers, delayed_ids = {}, {}, {}
+-- How earlier jobs of these ids have ended.
+local stale = {}
 local function undo()
   for _, key in ipairs(keys) do
     redis.call('DEL', key)
@@ -138,6 +140,10 @@ for offset = 1, #sizes, 4 do
         marker = prefix .. 'dlid:' .. id
         fresh = not taken[marker] and redis.call('EXISTS', marker) == 0
         taken[marker] = true
+        if fresh then
+          stale[#stale + 1] = prefix .. 'result:' .. id
+          stale[#stale + 1] = prefix .. 'failed:' .. id
+        end
       end
       if not fresh then
         duplicates[#duplicates + 1] = job
@@ -206,6 +212,9 @@ end
 
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
+end
+if #stale > 0 then
+  redis.call('DEL', unpack(stale))
 end
 if #delayed_ids > 0 then
   redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))

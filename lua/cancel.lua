@@ -13,6 +13,7 @@
 
 -- @include lib/envelope
 -- @include lib/drain
+-- @include lib/ended
 
 local delayed, stream, prefix = KEYS[1], KEYS[2], KEYS[3]
 local scope = ARGV[1]
@@ -27,7 +28,9 @@ local function is_before(a, b)
   return a_ms < b_ms or (a_ms == b_ms and tonumber(a_sequence) < tonumber(b_sequence))
 end
 
+local removed = {}
 local function forget(id)
+  removed[#removed + 1] = id
   redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'dlid:' .. id)
   redis.call('SREM', prefix .. 'delayed:unique', id)
 end
@@ -96,4 +99,5 @@ local reply = {}
 for i = 2, #ARGV, 3 do
   reply[#reply + 1] = take(ARGV[i], ARGV[i + 1], ARGV[i + 2])
 end
+tell_gone(prefix, 'removed', removed)
 return reply

@@ -4,7 +4,8 @@
 -- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
 --      7 events_cap   0 = no events
 --      8 dlq_cap      about how many dead letters are kept, 0 = all
---      9 remember_ms  for how long `failed:<job id>` tells whoever waits for a result that there will be none
+--      9 remember_ms  for how long `failed:<job id>` tells whoever waits for a result why there will be none: the reason, a
+--                     line feed, the detail
 --     then, per job: entry id, job id or '', name, the attempt that failed, duration in µs or '' where no handler ran,
 --     reason, detail, ms for which the id stays taken ('' where it was not the caller's), stack or ''
 -- Reply { evicted, lost… }: how many old dead letters the cap has dropped, then indices (from 1) of jobs whose lease
@@ -75,9 +76,10 @@ for i = 1, jobs do
     end
     redis.call('XADD', dlq, '*', unpack(fields))
     if job_id ~= '' then
-      redis.call('SET', prefix .. 'failed:' .. job_id, reason, 'PX', ARGV[9])
+      local why = detail == '' and reason or (reason .. '\n' .. detail)
+      redis.call('SET', prefix .. 'failed:' .. job_id, why, 'PX', ARGV[9])
       if told then
-        told[#told + 1] = ended_frame(job_id, reason)
+        told[#told + 1] = ended_frame(job_id, why)
       end
     end
     if keep ~= '' then

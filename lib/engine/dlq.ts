@@ -97,7 +97,7 @@ export async function replayDlq(
 export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
   let dropped = 0;
   for await (const page of letterIds(link, keys, selection)) {
-    if (page.length > 0) dropped += (await link.call('XDEL', [keys.dlq, ...page])) as number;
+    if (page.length > 0) dropped += (await link.run('drop', keys, page)) as number;
   }
   return dropped;
 }

@@ -9,7 +9,8 @@ export interface EndedListener {
   isAwaited: (jobId: string) => boolean;
   /** @param value MessagePack; undefined where nothing is stored; 'stored' where it stands only in the result key */
   completed: (jobId: string, value: Buffer | 'stored' | undefined) => void;
-  died: (jobId: string, reason: string) => void;
+  /** @param why see lua/dead-letter.lua; undefined where it stands only in a key of its own */
+  died: (jobId: string, why: string | undefined) => void;
 }
 
 /** Reads an entry of the stream that tells who waits for results which jobs have ended. */
@@ -24,8 +25,9 @@ export function readEnded([field, frames]: readonly Buffer[], listener: EndedLis
     const from = idEnd + 4;
     at = from + (length === NOT_IN_ENTRY ? 0 : length);
     if (!listener.isAwaited(jobId)) continue;
-    if (!completed) listener.died(jobId, frames.toString('utf8', from, at));
-    else if (length === NOT_IN_ENTRY) listener.completed(jobId, 'stored');
+    if (!completed) {
+      listener.died(jobId, length === NOT_IN_ENTRY ? undefined : frames.toString('utf8', from, at));
+    } else if (length === NOT_IN_ENTRY) listener.completed(jobId, 'stored');
     else listener.completed(jobId, length === 0 ? undefined : frames.subarray(from, at));
   }
 }

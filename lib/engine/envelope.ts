@@ -15,7 +15,7 @@ export interface WireRetry {
   backoff?: WireBackoff | undefined;
 }
 
-/** The msgpack Job: a positional array of 4 or 5. */
+/** The msgpack Job: a positional array of 4 or 5, and the map of its extras behind it. */
 export interface Envelope {
   id: string;
   /** MessagePack of the user's data, embedded as it is. */
@@ -24,6 +24,8 @@ export interface Envelope {
   /** Attempts used so far: 0 on the first delivery. */
   attempt: number;
   retry?: WireRetry | undefined;
+  /** The map behind the Job: see extras.ts. */
+  extras?: Buffer | undefined;
 }
 
 // Written by hand because the layout is fixed to the byte: MessagePack encoders for JavaScript write integers above
@@ -32,7 +34,8 @@ export interface Envelope {
 /** Bytes that {@link writeEnvelope} may need at most. */
 export function envelopeBound(envelope: Envelope): number {
   const kind = envelope.retry?.backoff?.kind.length ?? 0;
-  return 80 + envelope.id.length * 3 + envelope.payload.length + kind * 3;
+  const extras = envelope.extras?.length ?? 0;
+  return 80 + envelope.id.length * 3 + envelope.payload.length + kind * 3 + extras;
 }
 
 /** Writes the Job at `at`; returns the position behind it. */
@@ -43,6 +46,7 @@ export function writeEnvelope(to: Buffer, at: number, envelope: Envelope): numbe
   at = writeUint64(to, at, envelope.createdAtMs);
   at = writeUint(to, at, envelope.attempt);
   if (envelope.retry !== undefined) at = writeRetry(to, at, envelope.retry);
+  if (envelope.extras !== undefined) at += envelope.extras.copy(to, at);
   return at;
 }
 
@@ -263,6 +267,8 @@ export interface LocatedJob {
   attemptFrom: number;
   attemptTo: number;
   retry: WireRetry | undefined;
+  /** Where the Job ends; from there on, to the end of the bytes, stands the map of its extras, if it has any. */
+  jobTo: number;
 }
 
 const cursor = new Cursor();
@@ -275,11 +281,12 @@ const located: LocatedJob = {
   attemptFrom: 0,
   attemptTo: 0,
   retry: undefined,
+  jobTo: 0,
 };
 
 /**
  * Reads the Job between two places of some bytes. One record serves all calls: it is to be read before the next.
- * @throws DecodeError (CMQ-003) where the bytes are not a Job; the payload inside is not looked at.
+ * @throws DecodeError (CMQ-003) where the bytes are not a Job; neither the payload nor the extras are looked at.
  */
 export function locateJob(bytes: Buffer, from = 0, to = bytes.length): Readonly<LocatedJob> {
   cursor.on(bytes, from, to);
@@ -294,8 +301,15 @@ export function locateJob(bytes: Buffer, from = 0, to = bytes.length): Readonly<
   located.attempt = cursor.uint('the attempt');
   located.attemptTo = cursor.at;
   located.retry = arity === 5 ? cursor.optional(readRetry) : undefined;
-  if (cursor.at !== to) throw new DecodeError(`Not a Job: ${String(to - cursor.at)} bytes too many`);
+  located.jobTo = cursor.at;
+  if (cursor.at !== to && !isMap(bytes[cursor.at])) {
+    throw new DecodeError(`Not a Job: ${String(to - cursor.at)} bytes too many`);
+  }
   return located;
+}
+
+function isMap(head = 0): boolean {
+  return (head >= 0x80 && head <= 0x8f) || head === 0xde || head === 0xdf;
 }
 
 function readRetry(): WireRetry {

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   rateLimit: 'CMQ-101',
   resultTimeout: 'CMQ-102',
   jobFailed: 'CMQ-103',
+  jobGone: 'CMQ-104',
 } as const;
 
 /** What every error thrown by this package has. */
@@ -156,7 +157,31 @@ export class WaitForResultTimeoutError extends ChasquiError {
   readonly code = ERROR_CODES.resultTimeout;
 }
 
-/** `waitForResult`: the job failed for good and is among the dead letters. */
+/** `waitForResult`: the job failed for good and is among the dead letters, or it was cancelled while it ran. */
 export class JobFailedError extends ChasquiError {
   readonly code = ERROR_CODES.jobFailed;
+}
+
+/** Why there is no such job any more; `unknown` where nobody remembers. */
+export type JobGoneReason = 'removed' | 'dropped' | 'unknown';
+
+const GONE: Readonly<Record<JobGoneReason, string>> = {
+  removed: 'was removed before it ran, and never runs',
+  dropped: 'failed for good, and its dead letter was deleted',
+  unknown:
+    'is neither waiting nor running, and nothing says how it ended: its handler returned nothing, its worker runs ' +
+    'without storeResults, its result has expired, or its keys were deleted',
+};
+
+/** `waitForResult`: the job is no longer there, so there will be no result. */
+export class JobGoneError extends ChasquiError {
+  readonly code = ERROR_CODES.jobGone;
+
+  constructor(
+    readonly jobId: string,
+    queue: string,
+    readonly reason: JobGoneReason,
+  ) {
+    super(`Job ${jobId} of queue "${queue}" ${GONE[reason]}.`);
+  }
 }

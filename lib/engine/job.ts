@@ -1,5 +1,7 @@
 import type { JobsOptions, WaitForResultOptions } from './options.js';
 import { NotSupportedError } from './errors.js';
+import { EXTRAS } from './extras.js';
+import type { Extras } from './extras.js';
 import type { DlqReason } from './metrics.js';
 
 export type JobProgress = number | object;
@@ -62,6 +64,8 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   finishedOn: number | undefined = undefined;
   /** True when the add found a live job of this id: nothing was added, and this describes what was asked for. */
   duplicate = false;
+  /** @internal Only of a job that has any. */
+  declare [EXTRAS]?: Extras;
   readonly #owner: JobOwner;
   readonly #context: object | undefined;
 
@@ -110,13 +114,17 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /**
    * Waits for the stored result (`storeResults` on the worker).
-   * @throws WaitForResultTimeoutError (CMQ-102), JobFailedError (CMQ-103), or the signal's reason.
+   * @throws WaitForResultTimeoutError (CMQ-102); JobFailedError (CMQ-103); JobGoneError (CMQ-104) at once for a job that
+   * was removed, or is no longer there; or the signal's reason.
    */
   async waitForResult(options?: WaitForResultOptions): Promise<Result | undefined> {
     if (!this.#owner.waitForResult) {
       throw new NotSupportedError(
         'waitForResult is for jobs that a Queue returned, not for those in a processor.',
       );
+    }
+    if (this.opts.repeat !== undefined) {
+      throw new NotSupportedError('A schedule has no result: wait for the jobs that it fires.');
     }
     return (await this.#owner.waitForResult(this.id, options)) as Result | undefined;
   }

@@ -4,6 +4,8 @@ import { RETRY_DEFAULTS, toWireBackoff } from './backoff.js';
 import type { WireRetry } from './envelope.js';
 import type { NewJob } from './enqueuer.js';
 import { ConfigError, NotSupportedError, PayloadTooLargeError } from './errors.js';
+import { EXTRAS } from './extras.js';
+import type { WithExtras } from './extras.js';
 import type { JobsOptions } from './options.js';
 import { encodePayload } from './payload.js';
 import { jobSchema } from './schemas.js';
@@ -55,7 +57,7 @@ export interface JobLimits {
 export function toNewJob(
   name: string,
   data: unknown,
-  options: JobsOptions | undefined,
+  options: (JobsOptions & WithExtras) | undefined,
   limits: JobLimits,
 ): NewJob {
   checkJobName(name);
@@ -79,6 +81,12 @@ export function toNewJob(
     delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
   };
   if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
+  const extras = options[EXTRAS];
+  if (extras) {
+    const bytes = payload.length + extras.length;
+    if (bytes > limits.maxPayloadBytes) throw oversize(name, bytes, limits.maxPayloadBytes);
+    job.extras = extras;
+  }
   return job;
 }
 

@@ -1,18 +1,24 @@
+import { settlesWithin } from '../redis/deadline.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { CommandLink } from './connections.js';
 import { ENDED_WAITERS_MS, readEnded } from './ended.js';
+import { JobFailedError, JobGoneError } from './errors.js';
 import type { QueueOptions, WaitForResultOptions } from './options.js';
 import { decodePayload } from './payload.js';
-import { QueueEvents } from './queue-events.js';
 import { StreamFeed } from './stream-feed.js';
 import { Waits } from './waits.js';
 
-/** Neither of the two where it has not, or nobody remembers. */
+/** Of lua/results.lua. */
+const NONE_LEFT = 1;
+const HAS_ENDED = 2;
+
 interface Ended {
   /** MessagePack of the stored result. */
-  value?: Buffer | undefined;
-  /** Why it is a dead letter, or that it was cancelled. */
-  reason?: string | undefined;
+  value: Buffer | undefined;
+  /** Why there is none: see lua/dead-letter.lua. */
+  why: string | undefined;
+  /** Of lua/results.lua. */
+  state: number;
 }
 
 interface Wanted {
@@ -21,8 +27,16 @@ interface Wanted {
   reject: (error: unknown) => void;
 }
 
-/** How often to look for results all the same, in ms: workers of other makes tell of none in our way. */
+/** How often to look for results all the same, in ms: entries are trimmed, and third-party workers write none. */
 const LOOK_MS = 2_000;
+/** After so many ms, a queue that seems to hold no job is asked again: a result may be stored just behind the job's end. */
+const CONFIRM_MS = 250;
+/** How long the look before a timeout may take, in ms. */
+const LAST_LOOK_MS = 2_000;
+/** Jobs asked for at once. */
+const IDS_PER_CALL = 1_000;
+/** Each may tell of hundreds of jobs. */
+const ENTRIES_PER_READ = 20;
 
 /**
  * Reads stored results, and waits for them: says in Redis that somebody waits, and the scripts that end jobs then tell
@@ -38,21 +52,28 @@ export class ResultReader {
   /** Waits that have not looked yet. */
   #fresh: string[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** Found ended by a look, and not told of so far: their entries may be on their way. */
-  readonly #untold = new Set<string>();
+  #confirming: NodeJS.Timeout | undefined;
+  /** The last look found neither them nor any other job. */
+  #missing = new Set<string>();
   /** Monotonic ms at which it was said last that somebody waits. */
   #saidAt = -Infinity;
-  #feed: StreamFeed | undefined;
-  #events: QueueEvents | undefined;
+  #feed: Promise<StreamFeed> | undefined;
+  #isClosed = false;
 
   constructor(queue: string, keys: QueueKeys, link: CommandLink, options: QueueOptions) {
     this.#queue = queue;
     this.#keys = keys;
     this.#link = link;
     this.#options = options;
-    this.#waits = new Waits(queue, () => {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
+    this.#waits = new Waits(queue, {
+      lastLook: (jobId) => this.#lookOnce(jobId),
+      idle: () => {
+        clearInterval(this.#timer);
+        clearTimeout(this.#confirming);
+        this.#timer = undefined;
+        this.#confirming = undefined;
+        this.#missing.clear();
+      },
     });
   }
 
@@ -60,6 +81,27 @@ export class ResultReader {
   async get(jobId: string): Promise<unknown> {
     const { value } = await this.#read(jobId);
     return value ? decodePayload(value) : undefined;
+  }
+
+  /** MessagePack per id, in order; undefined where nothing is stored. */
+  async getBytes(jobIds: readonly string[]): Promise<(Buffer | undefined)[]> {
+    return (await this.#endsOf(jobIds)).map(({ value }) => value);
+  }
+
+  wait(jobId: string, options: WaitForResultOptions): Promise<unknown> {
+    if (options.signal?.aborted) return Promise.reject(options.signal.reason as Error);
+    this.#timer ??= setInterval(this.#lookForAll, LOOK_MS);
+    // Listening first and looking second: a result that is stored in between is seen by one of the two.
+    if (this.#fresh.push(jobId) === 1) this.#listen().then(this.#lookForFresh, this.#refuseFresh);
+    return this.#waits.add(jobId, options);
+  }
+
+  /** Ends what waits, with a ShutdownError. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#waits.close();
+    const feed = await settled(this.#feed);
+    await feed?.close();
   }
 
   #read(jobId: string): Promise<Ended> {
@@ -74,7 +116,7 @@ export class ResultReader {
     this.#endsOf(wanted.map(({ jobId }) => jobId)).then(
       (ends) => {
         wanted.forEach(({ resolve }, index) => {
-          resolve(ends[index] ?? {});
+          resolve(ends[index] as Ended);
         });
       },
       (error: unknown) => {
@@ -85,39 +127,18 @@ export class ResultReader {
 
   /** How each of the jobs has ended, as far as Redis remembers. */
   async #endsOf(jobIds: readonly string[]): Promise<Ended[]> {
-    const keys = [...jobIds.map((id) => this.#keys.result(id)), ...jobIds.map((id) => this.#keys.failed(id))];
-    const reply = (await this.#link.callBuffer('MGET', keys)) as (Buffer | null)[];
-    return jobIds.map((_, index) => ({
-      value: reply[index] ?? undefined,
-      reason: reply[jobIds.length + index]?.toString(),
-    }));
-  }
-
-  /** MessagePack per id, in order; undefined where nothing is stored. */
-  async getBytes(jobIds: readonly string[]): Promise<(Buffer | undefined)[]> {
-    if (jobIds.length === 0) return [];
-    const reply = (await this.#link.callBuffer(
-      'MGET',
-      jobIds.map((id) => this.#keys.result(id)),
-    )) as (Buffer | null)[];
-    return reply.map((value) => value ?? undefined);
-  }
-
-  wait(jobId: string, options: WaitForResultOptions): Promise<unknown> {
-    if (options.signal?.aborted) return Promise.reject(options.signal.reason as Error);
-    this.#timer ??= setInterval(this.#lookForAll, LOOK_MS);
-    // Listening first and looking second: a result that is stored in between is seen by one of the two.
-    if (this.#fresh.push(jobId) === 1) {
-      this.#sayThatSomebodyWaits();
-      this.#listen().then(this.#lookForFresh, this.#refuseFresh);
+    const ends: Ended[] = [];
+    while (ends.length < jobIds.length) {
+      const ids = jobIds.slice(ends.length, ends.length + IDS_PER_CALL);
+      const reply = (await this.#link.run('results', this.#keys, ids, { buffers: true })) as (
+        Buffer | number | null
+      )[];
+      for (let i = 0; i < reply.length; i += 3) {
+        const [value, why, state] = reply.slice(i, i + 3) as [Buffer | null, Buffer | null, number];
+        ends.push({ value: value ?? undefined, why: why?.toString(), state });
+      }
     }
-    return this.#waits.add(jobId, options);
-  }
-
-  /** Ends what waits, with a ShutdownError. */
-  async close(): Promise<void> {
-    this.#waits.close();
-    await Promise.all([this.#feed?.close(), this.#events?.close()]);
+    return ends;
   }
 
   readonly #lookForFresh = (): void => {
@@ -143,51 +164,101 @@ export class ResultReader {
 
   readonly #lookForAll = (): void => {
     this.#sayThatSomebodyWaits();
-    // Since the last look the feed has not told of them: a worker of another make, which only writes events.
-    if (this.#untold.size > 0) this.#followEvents();
-    this.#untold.clear();
-    this.#look(this.#waits.jobIds).then(
-      (found) => {
-        for (const jobId of found) this.#untold.add(jobId);
-      },
-      // The next look comes soon, and each wait has a deadline of its own.
-      () => undefined,
-    );
+    // The next look comes soon, and each wait has a deadline of its own.
+    this.#look(this.#waits.jobIds).catch(() => undefined);
   };
 
-  /** Ends the waits for those that have ended; resolves with their ids. */
-  async #look(jobIds: readonly string[]): Promise<string[]> {
-    const found: string[] = [];
+  /** Ends the waits for those that have ended. */
+  async #look(jobIds: readonly string[]): Promise<void> {
     const ends = await this.#endsOf(jobIds);
-    ends.forEach(({ value, reason }, index) => {
-      const jobId = jobIds[index] as string;
-      if (!this.#waits.has(jobId) || (!value && reason === undefined)) return;
-      found.push(jobId);
-      if (value) this.#waits.completed(jobId, () => decodePayload(value));
-      else this.#waits.died(jobId, reason ?? '');
+    ends.forEach((ended, index) => {
+      this.#found(jobIds[index] as string, ended);
     });
-    return found;
+    if (this.#missing.size > 0) {
+      this.#confirming ??= setTimeout(() => {
+        this.#confirming = undefined;
+        for (const jobId of this.#missing) if (!this.#waits.has(jobId)) this.#missing.delete(jobId);
+        this.#look([...this.#missing]).catch(() => undefined);
+      }, CONFIRM_MS);
+    }
+  }
+
+  #found(jobId: string, { value, why, state }: Ended): void {
+    if (!this.#waits.has(jobId)) {
+      this.#missing.delete(jobId);
+      return;
+    }
+    if (value) this.#completed(jobId, value);
+    else if (why !== undefined) this.#died(jobId, why);
+    else if (state === HAS_ENDED || (state === NONE_LEFT && this.#missing.has(jobId))) {
+      this.#waits.rejected(jobId, new JobGoneError(jobId, this.#queue, 'unknown'));
+    } else if (state === NONE_LEFT) {
+      this.#missing.add(jobId);
+      return;
+    }
+    this.#missing.delete(jobId);
+  }
+
+  /** Never rejects, and takes no longer than a round trip should. */
+  async #lookOnce(jobId: string): Promise<void> {
+    if (this.#link.info.status !== 'ready') return;
+    const look = this.#read(jobId).then((ended) => {
+      this.#found(jobId, ended);
+    });
+    await settlesWithin(look, LAST_LOOK_MS);
+  }
+
+  #died(jobId: string, why: string): void {
+    const [reason = '', ...detail] = why.split('\n');
+    const error =
+      reason === 'removed' || reason === 'dropped'
+        ? new JobGoneError(jobId, this.#queue, reason)
+        : new JobFailedError(
+            `Job ${jobId} of queue "${this.#queue}" failed for good: ${reason}` +
+              `${detail.length === 0 ? '' : ` (${detail.join('\n')})`}.`,
+          );
+    this.#waits.rejected(jobId, error);
   }
 
   /** Resolves when nothing is missed from now on. */
-  #listen(): Promise<void> {
-    if (!this.#feed) {
-      const { connection, connectTimeoutMs } = this.#options;
-      this.#feed = new StreamFeed({
-        link: new CommandLink(connection, { connectTimeoutMs }),
-        stream: this.#keys.ended,
-        what: 'results',
-        lastId: '$',
-        connectTimeoutMs,
-        onEntry: ([, fields]) => {
-          this.#onEnded(fields);
-        },
-        // It goes on by itself; meanwhile there are the looks.
-        onError: () => undefined,
-      });
-      this.#feed.run().catch(() => undefined);
+  async #listen(): Promise<void> {
+    if (this.#feed) this.#sayThatSomebodyWaits();
+    this.#feed ??= this.#openFeed();
+    const opening = this.#feed;
+    try {
+      await (await opening).waitUntilReady();
+    } catch (error) {
+      // One that could not begin never does: the next wait tries another.
+      if (this.#feed === opening) this.#feed = undefined;
+      await (await settled(opening))?.close();
+      throw error;
     }
-    return this.#feed.waitUntilReady();
+  }
+
+  async #openFeed(): Promise<StreamFeed> {
+    const { connection, connectTimeoutMs } = this.#options;
+    const stream = this.#keys.ended;
+    if (!this.#link.isReady) await this.#link.ready();
+    // On one connection, so one after the other: what is told because somebody waits stands behind the newest entry.
+    const reading = this.#link.call('XREVRANGE', [stream, '+', '-', 'COUNT', 1]);
+    this.#sayThatSomebodyWaits();
+    const newest = (await reading) as [string, unknown][];
+    const feed = new StreamFeed({
+      link: new CommandLink(connection, { connectTimeoutMs }),
+      stream,
+      what: 'results',
+      lastId: newest[0]?.[0] ?? '0-0',
+      count: ENTRIES_PER_READ,
+      connectTimeoutMs,
+      onEntry: ([, fields]) => {
+        this.#onEnded(fields);
+      },
+      // It goes on by itself; meanwhile there are the looks.
+      onError: () => undefined,
+    });
+    feed.run().catch(() => undefined);
+    if (this.#isClosed) await feed.close();
+    return feed;
   }
 
   /** Not awaited: what is asked next on this connection is answered after it. */
@@ -202,47 +273,38 @@ export class ResultReader {
 
   #onEnded(fields: readonly Buffer[]): void {
     readEnded(fields, {
-      isAwaited: (jobId) => {
-        this.#untold.delete(jobId);
-        return this.#waits.has(jobId);
-      },
+      isAwaited: (jobId) => this.#waits.has(jobId),
       completed: (jobId, value) => {
-        if (value === 'stored') this.#readStored(jobId);
-        else this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));
+        if (value !== 'stored') this.#completed(jobId, value);
+        else {
+          this.#readOf(jobId, (ended) => {
+            this.#completed(jobId, ended.value);
+          });
+        }
       },
-      died: (jobId, reason) => {
-        this.#waits.died(jobId, reason);
+      died: (jobId, why) => {
+        if (why !== undefined) this.#died(jobId, why);
+        else {
+          this.#readOf(jobId, (ended) => {
+            this.#died(jobId, ended.why ?? 'unknown');
+          });
+        }
       },
     });
   }
 
-  #readStored(jobId: string): void {
-    this.#read(jobId).then(
-      ({ value }) => {
-        this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));
-      },
-      (error: unknown) => {
-        this.#waits.rejected(jobId, error);
-      },
-    );
+  #readOf(jobId: string, told: (ended: Ended) => void): void {
+    this.#read(jobId).then(told, (error: unknown) => {
+      this.#waits.rejected(jobId, error);
+    });
   }
 
-  #followEvents(): void {
-    if (this.#events) return;
-    const { connection, connectTimeoutMs } = this.#options;
-    this.#events = new QueueEvents(this.#queue, {
-      connection,
-      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
-    });
-    this.#events.on('completed', ({ jobId }) => {
-      if (this.#waits.has(jobId)) this.#readStored(jobId);
-    });
-    this.#events.on('dlq', ({ jobId, reason }) => {
-      this.#waits.died(jobId, reason);
-    });
-    this.#events.on('failed', ({ jobId, failedReason, cancelled = false }) => {
-      if (cancelled) this.#waits.died(jobId, failedReason);
-    });
-    this.#events.on('error', () => undefined);
+  #completed(jobId: string, value: Buffer | undefined): void {
+    this.#waits.completed(jobId, () => (value ? decodePayload(value) : undefined));
   }
+}
+
+/** Undefined where it was rejected. */
+function settled<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+  return promise?.catch(() => undefined) ?? Promise.resolve(undefined);
 }

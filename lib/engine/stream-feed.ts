@@ -16,6 +16,8 @@ export interface StreamFeedSettings {
   /** The entry after which to begin; `$` = the newest there is at the start. */
   lastId: string;
   blockMs?: number | undefined;
+  /** Most entries a read brings. Default 200. */
+  count?: number;
   connectTimeoutMs?: number | undefined;
   onEntry: (entry: StreamEntry) => void;
   onError: (error: unknown) => void;
@@ -112,19 +114,10 @@ export class StreamFeed {
   }
 
   async #read(): Promise<void> {
-    const { link, stream, what, blockMs = BLOCK_MS, onEntry } = this.#settings;
+    const { link, stream, what, blockMs = BLOCK_MS, count = ENTRIES_PER_READ, onEntry } = this.#settings;
     const client = await this.#connected();
     const reply = await withDeadline(
-      client.callBuffer(
-        'XREAD',
-        'COUNT',
-        ENTRIES_PER_READ,
-        'BLOCK',
-        blockMs,
-        'STREAMS',
-        stream,
-        this.#lastId,
-      ),
+      client.callBuffer('XREAD', 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId),
       blockMs + GRACE_MS,
       () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
     ).catch((error: unknown) => {

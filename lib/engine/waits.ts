@@ -1,4 +1,4 @@
-import { JobFailedError, ShutdownError, WaitForResultTimeoutError } from './errors.js';
+import { ShutdownError, WaitForResultTimeoutError } from './errors.js';
 import type { WaitForResultOptions } from './options.js';
 
 interface Wait {
@@ -8,16 +8,22 @@ interface Wait {
   stop: () => void;
 }
 
+export interface WaitsHooks {
+  /** Somebody's time is over: the last chance to find that the job has ended. Never rejects. */
+  lastLook: (jobId: string) => Promise<void>;
+  /** Nobody waits any more. */
+  idle: () => void;
+}
+
 /** Who waits for which job, until it has ended or their patience has. */
 export class Waits {
   readonly #queue: string;
   readonly #byJob = new Map<string, Wait[]>();
-  readonly #onIdle: () => void;
+  readonly #hooks: WaitsHooks;
 
-  /** @param onIdle nobody waits any more */
-  constructor(queue: string, onIdle: () => void) {
+  constructor(queue: string, hooks: WaitsHooks) {
     this.#queue = queue;
-    this.#onIdle = onIdle;
+    this.#hooks = hooks;
   }
 
   /** The jobs that somebody waits for. */
@@ -32,14 +38,17 @@ export class Waits {
   add(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#giveUp(
-          jobId,
-          wait,
-          new WaitForResultTimeoutError(
-            `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. It may still run; ` +
-              'or its worker runs without storeResults, or the result has expired.',
-          ),
-        );
+        // Where this process was busy until now, its timers run before it reads what has come meanwhile.
+        void this.#hooks.lastLook(jobId).then(() => {
+          this.#giveUp(
+            jobId,
+            wait,
+            new WaitForResultTimeoutError(
+              `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. It may still run; ` +
+                'or its worker runs without storeResults, or the result has expired.',
+            ),
+          );
+        });
       }, timeoutMs);
       const onAbort = (): void => {
         this.#giveUp(jobId, wait, signal?.reason);
@@ -67,14 +76,6 @@ export class Waits {
     });
   }
 
-  /** The job has become a dead letter. */
-  died(jobId: string, reason: string): void {
-    this.rejected(
-      jobId,
-      new JobFailedError(`Job ${jobId} of queue "${this.#queue}" failed for good: ${reason}.`),
-    );
-  }
-
   rejected(jobId: string, error: unknown): void {
     this.#settle(jobId, ({ reject }) => {
       reject(error);
@@ -96,15 +97,17 @@ export class Waits {
       wait.stop();
       settle(wait);
     }
-    if (this.#byJob.size === 0) this.#onIdle();
+    if (this.#byJob.size === 0) this.#hooks.idle();
   }
 
   #giveUp(jobId: string, wait: Wait, error: unknown): void {
-    const others = (this.#byJob.get(jobId) ?? []).filter((one) => one !== wait);
+    const waits = this.#byJob.get(jobId);
+    if (!waits?.includes(wait)) return;
+    const others = waits.filter((one) => one !== wait);
     if (others.length > 0) this.#byJob.set(jobId, others);
     else this.#byJob.delete(jobId);
     wait.stop();
     wait.reject(error);
-    if (this.#byJob.size === 0) this.#onIdle();
+    if (this.#byJob.size === 0) this.#hooks.idle();
   }
 }

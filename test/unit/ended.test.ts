@@ -37,9 +37,14 @@ test('tells of the awaited jobs of an entry: with their value, without one, or w
 });
 
 test('tells why a job has died', () => {
-  const frames = Buffer.concat([frame('a', 13, 'unrecoverable'), frame('b', 7, 'unknown')]);
+  const frames = Buffer.concat([
+    frame('a', 13, 'unrecoverable'),
+    frame('large', 0xffffffff),
+    frame('b', 7, 'unknown'),
+  ]);
   expect(told('dead', frames)).toEqual([
     ['a', 'died', 'unrecoverable'],
+    ['large', 'died', undefined],
     ['b', 'died', 'unknown'],
   ]);
 });

@@ -3,6 +3,7 @@ import {
   decodeEnvelope,
   encodeEnvelope,
   envelopeBound,
+  locateJob,
   withAttempt,
   writeDelayedMember,
   writeEnvelope,
@@ -250,5 +251,34 @@ describe('the delayed member', () => {
   test.each([1, 200, 70_000])('carries the attempt it is given: %i', (attempt) => {
     const again = encodeEnvelope({ ...base, attempt });
     expect(member('a', attempt)).toBe(Buffer.concat([hex('01000000 61'), again]).toString('hex'));
+  });
+});
+
+describe('the map behind a Job', () => {
+  // {"rpc":{"reply":true}}
+  const extras = hex(`81 a3 ${ascii('rpc')} 81 a5 ${ascii('reply')} c3`);
+  const retry = { maxAttempts: 5 };
+
+  test.each([{ ...base }, { ...base, retry }])('stands behind its last byte', (envelope) => {
+    const plain = encodeEnvelope(envelope);
+    const bytes = encodeEnvelope({ ...envelope, extras });
+    expect(bytes).toEqual(Buffer.concat([plain, extras]));
+    expect(decodeEnvelope(bytes)).toEqual(decodeEnvelope(plain));
+    expect(locateJob(bytes).jobTo).toBe(plain.length);
+    expect(locateJob(plain).jobTo).toBe(plain.length);
+  });
+
+  test('stays what it is when the attempt counter changes', () => {
+    const bytes = encodeEnvelope({ ...base, retry, extras });
+    const changed = encodeEnvelope({ ...base, retry, extras, attempt: 300 });
+    expect(withAttempt(bytes, 300)).toEqual(changed);
+    const member = Buffer.alloc(300);
+    const end = writeDelayedMember(member, 0, 'n', { source: bytes, from: 0, to: bytes.length }, 300);
+    expect(member.subarray(5, end)).toEqual(changed);
+  });
+
+  test.each(['00', 'c0', '90', 'a0', 'c3 80'])('is nothing else than a map: %s', (other) => {
+    const bytes = Buffer.concat([encodeEnvelope(base), hex(other)]);
+    expect(() => decodeEnvelope(bytes)).toThrow(/bytes too many/);
   });
 });

@@ -1,5 +1,7 @@
 import { locateJob } from '../envelope.js';
 import { messageOf } from '../errors.js';
+import { EXTRAS } from '../extras.js';
+import type { Extras } from '../extras.js';
 import { Job } from '../job.js';
 import type { JobOwner } from '../job.js';
 import type { DlqReason } from '../metrics.js';
@@ -25,9 +27,12 @@ const ENVELOPE_BYTES = 2_048;
 export function open(delivery: Delivery, owner: JobOwner, maxPayloadBytes: number): Unreadable | undefined {
   const { source, from, to } = delivery;
   if (from < 0) return { reason: 'malformed', detail: 'missing payload: the entry has no field "d"' };
-  if (to - from > maxPayloadBytes + ENVELOPE_BYTES) return oversize(to - from, maxPayloadBytes);
+  if (to - from > maxPayloadBytes + ENVELOPE_BYTES) {
+    delivery.jobId = idOf(source, from, to);
+    return oversize(to - from, maxPayloadBytes);
+  }
   try {
-    const { id, payloadFrom, payloadTo, createdAtMs, attempt, retry } = locateJob(source, from, to);
+    const { id, payloadFrom, payloadTo, createdAtMs, attempt, retry, jobTo } = locateJob(source, from, to);
     const idBytes = id.length * 3 <= MAX_ID_BYTES ? 0 : Buffer.byteLength(id);
     if (idBytes > MAX_ID_BYTES) {
       return {
@@ -52,9 +57,20 @@ export function open(delivery: Delivery, owner: JobOwner, maxPayloadBytes: numbe
       delay: 0,
       context: delivery,
     });
+    if (jobTo < to) delivery.job[EXTRAS] = decodePayload(source, jobTo, to) as Extras;
     return undefined;
   } catch (error) {
     return { reason: 'decode_failed', detail: messageOf(error) };
+  }
+}
+
+/** Whoever waits for the result is told by it, and an id of the caller's becomes free by it; '' where there is none. */
+function idOf(source: Buffer, from: number, to: number): string {
+  try {
+    const { id } = locateJob(source, from, to);
+    return Buffer.byteLength(id) > MAX_ID_BYTES ? '' : id;
+  } catch {
+    return '';
   }
 }
 

@@ -147,6 +147,13 @@ const HOW: Record<string, () => Promise<Happening>> = {
     latch.open();
     return waiting;
   },
+  [ERROR_CODES.jobGone]: async () => {
+    const queue = redis.queue();
+    const job = await queue.add('a', 1);
+    const waiting = codeOf(job.waitForResult());
+    await queue.remove(job.id);
+    return waiting;
+  },
 };
 
 /** What stands for a code that no error bears. */
