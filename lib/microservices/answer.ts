@@ -1,21 +1,34 @@
 import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
+import { messageOf } from '../engine/index.js';
 
 /** What Nest says for every error that is no `RpcException`, where no filter of the application says otherwise. */
 const UNKNOWN = { status: 'error', message: 'Internal server error' } as const;
 
+/** Errors that `ChasquiExceptionFilter` has let through: they are what the handler threw, and no filter's answer. */
+const thrown = new WeakSet<Error>();
+
+/** What a handler threw, marked as such. */
+export function letThrough(exception: unknown): Error {
+  const error =
+    exception instanceof Error ? exception : new Error(messageOf(exception), { cause: exception });
+  thrown.add(error);
+  return error;
+}
+
 /**
- * What to answer to a request whose handler threw this; undefined for a failure, which is tried again. An
- * `RpcException` is an answer, and so is a client error over HTTP (of a `ValidationPipe`, say): asking again would
- * bring the same.
- *
- * @param error what left Nest's exception filters: mostly no longer the exception itself, but what `getError()` gave
+ * What to answer to a request that ended with this; undefined for a failure, which is tried again. As with other
+ * transports, what leaves Nest's exception filters is the answer, an Error too: it is what an `RpcException` was made of.
+ * Not so Nest's own "Internal server error", and what `ChasquiExceptionFilter` has let through: of these, only an
+ * `RpcException` and a client error over HTTP (of a `ValidationPipe`, say) are answers, which asking again would bring
+ * again.
  */
 export function answerOf(error: unknown): { readonly error: unknown } | undefined {
-  if (error instanceof RpcException) return answerOf(error.getError());
-  if (error instanceof HttpException) return error.getStatus() < 500 ? fromHttp(error) : undefined;
-  if (error === undefined || error instanceof Error || isUnknown(error)) return undefined;
-  return { error: typeof error === 'object' ? error : { status: 'error', message: error } };
+  if (error instanceof RpcException) return { error: bodyOf(error) };
+  if (error instanceof HttpException && error.getStatus() < 500) return { error: bodyOf(error) };
+  if (error === undefined || isUnknown(error) || (error instanceof Error && thrown.has(error)))
+    return undefined;
+  return { error: bodyOf(error) };
 }
 
 /** The error that the caller sees for a request that failed for good. As in Nest, it tells nothing of the inside. */
@@ -28,10 +41,22 @@ export function toError(error: unknown): Error {
   return error instanceof Error ? error : new RpcException(error as string | object);
 }
 
-function fromHttp(exception: HttpException): { readonly error: unknown } {
+/** What the caller's `RpcException` is made of. Of an Error no more than was meant for others: it may hold anything. */
+function bodyOf(error: unknown): unknown {
+  if (error instanceof RpcException) return bodyOf(error.getError());
+  if (error instanceof HttpException) return fromHttp(error);
+  if (error instanceof Error) {
+    const { code } = error as { code?: unknown };
+    const isCode = typeof code === 'string' || typeof code === 'number';
+    return { status: 'error', message: messageOf(error), ...(isCode && { code }) };
+  }
+  return typeof error === 'object' && error !== null ? error : { status: 'error', message: error };
+}
+
+function fromHttp(exception: HttpException): object {
   const response = exception.getResponse();
   const body = typeof response === 'string' ? { message: response } : response;
-  return { error: { message: exception.message, ...body, status: exception.getStatus() } };
+  return { message: exception.message, ...body, status: exception.getStatus() };
 }
 
 function isUnknown(error: unknown): boolean {

@@ -1,6 +1,7 @@
 import { Catch, type ArgumentsHost } from '@nestjs/common';
 import { BaseRpcExceptionFilter } from '@nestjs/microservices';
 import { throwError, type Observable } from 'rxjs';
+import { letThrough } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 
 /**
@@ -20,6 +21,6 @@ import { ChasquiContext } from './chasqui.context.js';
 export class ChasquiExceptionFilter extends BaseRpcExceptionFilter<unknown, never> {
   override catch(exception: unknown, host: ArgumentsHost): Observable<never> {
     const isOurs = host.switchToRpc().getContext<unknown>() instanceof ChasquiContext;
-    return isOurs ? throwError(() => exception) : super.catch(exception, host);
+    return isOurs ? throwError(() => letThrough(exception)) : super.catch(exception, host);
   }
 }

@@ -7,12 +7,14 @@ import {
   messageOf,
   NotSupportedError,
   Queue,
+  ShutdownError,
   type BulkJobOptions,
   type Job,
 } from '../engine/index.js';
 import { checkOptions } from '../engine/validate.js';
+import { settlesWithin } from '../engine/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
-import { toPayload, type MessageMetadata } from './message.js';
+import { withHead, type MessageMetadata } from './message.js';
 import {
   clientSchema,
   recordSchema,
@@ -21,14 +23,15 @@ import {
   type ChasquiStatus,
 } from './options.js';
 import { toJobName } from './pattern.js';
-import { ReplyListener } from './reply-listener.js';
 import { Request } from './request.js';
 
 const TIMEOUT_MS = 30_000;
+/** How long `close` waits for the cancellation of what it abandons, in ms. */
+const CANCEL_MS = 2_000;
 
 interface Outgoing {
   readonly name: string;
-  readonly payload: unknown;
+  readonly data: unknown;
   readonly options: BulkJobOptions;
   readonly timeoutMs: number | undefined;
 }
@@ -47,7 +50,8 @@ interface Outgoing {
 export class ChasquiClient extends ClientProxy {
   readonly #logger = new Logger(ChasquiClient.name);
   readonly #queue: Queue;
-  readonly #replies: ReplyListener;
+  /** Those that nobody has answered. */
+  readonly #requests = new Set<Request>();
   readonly #timeoutMs: number;
   #closing: Promise<void> | undefined;
 
@@ -56,16 +60,8 @@ export class ChasquiClient extends ClientProxy {
     super();
     checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
     const { queue, timeoutMs, ...queueOptions } = shareable(options);
-    const { connection, connectTimeoutMs } = queueOptions;
     this.#queue = new Queue(queue, queueOptions);
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
-    this.#replies = new ReplyListener(
-      queue,
-      { connection, ...(connectTimeoutMs !== undefined && { connectTimeoutMs }) },
-      (message) => {
-        this.#logger.warn(`Replies of queue "${queue}": ${message}`);
-      },
-    );
   }
 
   /**
@@ -77,7 +73,10 @@ export class ChasquiClient extends ClientProxy {
     return this.#queue;
   }
 
-  /** Ends what waits for a reply with a ShutdownError (CMQ-005), and lets go of the connections. Idempotent. */
+  /**
+   * Ends what waits for a reply with a ShutdownError (CMQ-005), cancels these requests wherever they are, and lets go of
+   * the connections. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -128,17 +127,18 @@ export class ChasquiClient extends ClientProxy {
   }
 
   protected override async dispatchEvent<T = Job>(packet: ReadPacket): Promise<T> {
-    const { name, payload, options, timeoutMs } = this.#toOutgoing(packet, false);
+    const { name, data, options, timeoutMs } = this.#toOutgoing(packet, false);
     if (timeoutMs !== undefined) {
       throw new ConfigError(
         'ChasquiRecord: option "timeoutMs" is for send; an event has no reply to wait for.',
       );
     }
-    return (await this.#watched(() => this.#queue.add(name, payload, options))) as T;
+    return (await this.#watched(() => this.#queue.add(name, data, options))) as T;
   }
 
   protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
     try {
+      if (this.#closing) throw this.#closedError();
       const { timeoutMs = this.#timeoutMs, ...outgoing } = this.#toOutgoing(packet, true);
       const { delay = 0 } = outgoing.options;
       if (delay >= timeoutMs) {
@@ -146,10 +146,11 @@ export class ChasquiClient extends ClientProxy {
           `ChasquiRecord: a reply cannot come within timeoutMs (${String(timeoutMs)}) of a request with a delay of ${String(delay)} ms.`,
         );
       }
-      const request = new Request(this.#queue, this.#replies, { ...outgoing, timeoutMs }, callback);
-      void request.send();
+      const request = new Request(this.#queue, { ...outgoing, timeoutMs }, callback);
+      this.#requests.add(request);
+      void request.send().then(() => this.#requests.delete(request));
       return () => {
-        request.abandon();
+        void request.abandon();
       };
     } catch (err) {
       callback({ err, isDisposed: true });
@@ -165,7 +166,7 @@ export class ChasquiClient extends ClientProxy {
     const { timeoutMs, ...options } = record.options;
     // Nest 11 has none.
     const { metadata } = packet as { metadata?: MessageMetadata };
-    return { name, payload: toPayload({ data: record.data, reply, metadata }), options, timeoutMs };
+    return { name, data: record.data, options: withHead(options, { reply, metadata }), timeoutMs };
   }
 
   /** A call to Redis, which tells the status. */
@@ -185,8 +186,13 @@ export class ChasquiClient extends ClientProxy {
   }
 
   async #close(): Promise<void> {
-    await this.#replies.close();
+    const abandoned = [...this.#requests].map((request) => request.abandon(this.#closedError()));
+    await settlesWithin(Promise.all(abandoned), CANCEL_MS);
     await this.#queue.close();
     this.#tell('closed');
+  }
+
+  #closedError(): ShutdownError {
+    return new ShutdownError(`The client of queue "${this.#queue.name}" was closed before a reply came.`);
   }
 }

@@ -18,7 +18,7 @@ import { checkOptions, nearestKey } from '../engine/validate.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 import { DuplicatePatternError, NoPatternError, UnhandledPatternError } from './errors.js';
-import { fromPayload, type Message } from './message.js';
+import { messageOfJob, type Message } from './message.js';
 import { serverSchema, shareable, type ChasquiServerOptions, type ChasquiStatus } from './options.js';
 import { toJobName } from './pattern.js';
 import { toReply, type Reply } from './reply.js';
@@ -51,7 +51,7 @@ export class ChasquiServer
   extends Server<ChasquiServerEvents, ChasquiStatus>
   implements CustomTransportStrategy
 {
-  override readonly transportId: Transport | symbol = CHASQUI_TRANSPORT;
+  override transportId: Transport | symbol = CHASQUI_TRANSPORT;
   /** Failed events are reported here, with their job; Nest need not. */
   override readonly propagatesEventHandlerErrors = true;
   protected override readonly logger = new Logger(ChasquiServer.name);
@@ -72,6 +72,14 @@ export class ChasquiServer
       autorun: false,
     });
     this.#watch();
+  }
+
+  /**
+   * Keeps the handlers of one server from another of the same application: this one then runs those that name `id` as
+   * their transport, `@MessagePattern('price', id)`, and those that name none. To be called before the server starts.
+   */
+  override setTransportId(id: Transport | symbol): void {
+    this.transportId = id;
   }
 
   /** Connects, checks, and consumes. Called by Nest. */
@@ -135,14 +143,14 @@ export class ChasquiServer
 
   /** The worker's processor: what it returns is stored, what it throws fails the attempt. */
   readonly #serve = async (job: Job): Promise<Reply | undefined> => {
-    const message = fromPayload(job.data);
-    job.data = message.data;
+    const message = messageOfJob(job);
     const handlers = this.#handlers.get(job.name);
     if (!handlers) return this.#refuse(job, message);
     const outcomes = await Promise.all(handlers.map((handler) => this.#call(handler, job, message)));
     const { values, failure } = combine(outcomes);
     if (!failure) return message.reply ? toReply(values) : undefined;
-    const answer = message.reply ? answerOf(failure.error) : undefined;
+    // Nobody waits for the reply to one that was cancelled, and a server that has to stop has not answered.
+    const answer = message.reply && !job.signal.aborted ? answerOf(failure.error) : undefined;
     if (answer) return toReply(values, answer.error);
     throw toError(failure.error);
   };

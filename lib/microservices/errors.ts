@@ -84,7 +84,7 @@ export class RequestTimeoutError extends ChasquiError {
   }
 }
 
-/** The request has been completed, but there is no reply: whoever ran it is no `ChasquiServer`, or the reply expired. */
+/** The request has ended, but there is no reply: whoever ran it is no `ChasquiServer`, or the reply expired. */
 export class NoReplyError extends ChasquiError {
   readonly code = MICROSERVICE_ERROR_CODES.noReply;
 
@@ -92,10 +92,12 @@ export class NoReplyError extends ChasquiError {
     readonly queue: string,
     readonly pattern: string,
     readonly jobId: string,
+    options?: { cause?: unknown },
   ) {
     super(
-      `"${pattern}" (job ${jobId} of queue "${queue}") was completed without a reply. ` +
+      `"${pattern}" (job ${jobId} of queue "${queue}") has ended, and there is no reply. ` +
         'Only a ChasquiServer replies: give it a queue that no other worker reads; or its resultTtlSecs is too short.',
+      options,
     );
   }
 }

@@ -1,37 +1,39 @@
+import { encodePayload, type BulkJobOptions, type Job } from '../engine/index.js';
+import { EXTRAS, type WithExtras } from '../engine/extras.js';
+
 /** Values beside the data, a trace id say; Nest's `setOnDispatchHook` sets them. */
 export type MessageMetadata = Readonly<Record<string, string>>;
 
-export interface Message {
-  readonly data: unknown;
+/** What a message says beside its data. */
+export interface MessageHead {
   /** Whether somebody waits for a reply. */
   readonly reply: boolean;
   readonly metadata: MessageMetadata | undefined;
 }
 
-/** The payload where there is more to say than the data. Written so that no plain data can be taken for it. */
-interface Envelope {
-  readonly $rpc: { readonly reply?: boolean; readonly metadata?: MessageMetadata };
+export interface Message extends MessageHead {
   readonly data: unknown;
 }
 
 /**
- * A message as a job's payload. A plain event is its data and nothing else, so that `Queue.add` can send what
- * `@EventPattern` handles, and `@OnJob` can handle what `emit` sends.
+ * Options that send the head of a message beside its data. The payload is the data and nothing else, so that
+ * `Queue.add` can send what `@EventPattern` handles, and `@OnJob` can handle what `emit` sends.
  */
-export function toPayload({ data, reply, metadata }: Message): unknown {
-  if (!reply && !metadata && !isEnvelope(data)) return data;
-  const envelope: Envelope = { $rpc: { ...(reply && { reply }), ...(metadata && { metadata }) }, data };
-  return envelope;
+export function withHead(options: BulkJobOptions, { reply, metadata }: MessageHead): BulkJobOptions {
+  if (!reply && !metadata) return options;
+  const rpc = { ...(reply && { reply }), ...(metadata && { metadata }) };
+  const sent: BulkJobOptions & WithExtras = { ...options, [EXTRAS]: encodePayload({ rpc }) };
+  return sent;
 }
 
-export function fromPayload(payload: unknown): Message {
-  if (!isEnvelope(payload)) return { data: payload, reply: false, metadata: undefined };
-  const { $rpc, data } = payload;
-  return { data, reply: $rpc.reply === true, metadata: $rpc.metadata };
+export function messageOfJob(job: Job): Message {
+  const rpc = objectOf(job[EXTRAS]?.rpc);
+  const metadata = objectOf(rpc?.metadata) as MessageMetadata | undefined;
+  return { data: job.data, reply: rpc?.reply === true, metadata };
 }
 
-function isEnvelope(payload: unknown): payload is Envelope {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) return false;
-  const { $rpc } = payload as { $rpc?: unknown };
-  return typeof $rpc === 'object' && $rpc !== null && 'data' in payload && Object.keys(payload).length === 2;
+function objectOf(value: unknown): Record<string, unknown> | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : undefined;
 }

@@ -16,6 +16,7 @@ const { block } = docsPage('docs/microservices.md', redis);
 
 const handle = block<{ app: INestMicroservice }>('Handle messages');
 const hybrid = block<{ app: INestApplication }>('Handle messages', 2);
+const twoServers = block<{ app: INestApplication }>('Handle messages', 3);
 const send = block<{ ShopModule: Type }>('Send messages');
 const record = block<{ remind(orders: ChasquiClient, item: string): void }>('Send messages', 2);
 
@@ -121,6 +122,16 @@ it('a hybrid application handles messages and serves HTTP', async () => {
   const { id } = await firstValueFrom(client.emit('order.placed', { item: 'olives' }));
   await waitForJob(queue, id, 'completed');
   expect(await (await fetch(`${await listening(app)}/packed`)).json()).toEqual(['olives']);
+});
+
+it('two servers of one application have handlers of their own', async () => {
+  apps.push((await twoServers()).app);
+  const totals = ['orders', 'bills'].map((queue) => {
+    const client = new ChasquiClient({ queue, connection: redis.connection });
+    apps.push(client);
+    return firstValueFrom(client.send('total', {}));
+  });
+  expect(await Promise.all(totals)).toEqual(['of all orders', 'of all bills']);
 });
 
 it('a request whose caller leaves ends what its handler waits for', async () => {

@@ -1,0 +1,2 @@
+/** For what stands beside the engine: only the engine knows lib/redis. */
+export { settlesWithin } from '../redis/deadline.js';
