@@ -114,11 +114,57 @@ describe('commands in README.md and docs/', () => {
 });
 
 describe('links in README.md and docs/', () => {
+  const { homepage } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { homepage: string };
+  const repository = homepage.replace(/#.*$/, '');
+  const raw = repository.replace('github.com', 'raw.githubusercontent.com');
+  const ours = [`${repository}/blob/main/`, `${raw}/main/`];
+
+  /** Inline links and images, and definitions of reference links. */
+  const linksOf = (page: string): string[] =>
+    [...textOf(page).matchAll(/\]\(([^)\s]+)|^\[[^\]]+\]: (\S+)$/gm)].map(
+      ([, inline, defined]) => inline ?? defined ?? '',
+    );
+
+  /** Where a link into this repository leads, as a file. */
+  const targetOf = (page: string, link: string): URL => {
+    const prefix = ours.find((start) => link.startsWith(start));
+    return prefix === undefined
+      ? new URL(link, new URL(page, `file://${root}`))
+      : new URL(link.slice(prefix.length), `file://${root}`);
+  };
+
+  /** As GitHub makes them of headings. */
+  const anchorsOf = (file: URL): string[] =>
+    [...readFileSync(file, 'utf8').matchAll(/^#+ (.*)$/gm)].map(
+      ([, heading = '']) =>
+        `#${heading
+          .toLowerCase()
+          .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+          .replaceAll(' ', '-')}`,
+    );
+
   it.each(pages)('lead somewhere: %s', (page) => {
-    const base = new URL(page, `file://${root}`);
-    const broken = [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
-      .map((match) => match[1] ?? '')
-      .filter((target) => !existsSync(new URL(target, base)));
+    const broken = linksOf(page).filter((link) => {
+      const target = targetOf(page, link);
+      if (target.protocol !== 'file:') return target.href.startsWith(`${repository}/blob/`);
+      const { hash } = target;
+      target.hash = '';
+      return !existsSync(target) || (hash !== '' && !anchorsOf(target).includes(hash));
+    });
     expect(broken).toEqual([]);
+  });
+
+  it('lead somewhere from the page of the package on npm, where there is no docs/', () => {
+    expect(linksOf('README.md').filter((link) => !/^(https:|#)/.test(link))).toEqual([]);
+    expect(
+      linksOf('README.md').filter((link) => link.startsWith(`${repository}/blob/main/docs/`)).length,
+    ).toBeGreaterThan(10);
+  });
+
+  it('use no reference that is not defined', () => {
+    const used = [...textOf('README.md').matchAll(/\[([^\][]+\.md)\](?![(:])/g)].map(
+      (match) => match[1] ?? '',
+    );
+    expect(used.filter((label) => !textOf('README.md').includes(`\n[${label}]: `))).toEqual([]);
   });
 });
