@@ -18,14 +18,14 @@ const nodeGlobals = [
 ];
 
 export default defineConfig(
-  // The app of the package check is compiled where the packed package is installed, with the options of an app.
+  // The apps of the package check are compiled where the packed package is installed, with the options of an app.
   globalIgnores([
     'dist*/',
     'coverage/',
     'bench/report*',
     '**/*.d.{ts,mts}',
     '**/*.generated.ts',
-    'scripts/check-package/app.ts',
+    'scripts/check-package/**/*.ts',
   ]),
   js.configs.recommended,
   {

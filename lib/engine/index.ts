@@ -1,3 +1,6 @@
+import { nameErrors } from './error-names.js';
+import * as errors from './errors.js';
+
 export { BackoffSpec } from './backoff.js';
 export type { Backlog } from './backlog.js';
 export { systemClock } from './clock.js';
@@ -35,3 +38,5 @@ export { Promoter, Scheduler } from './standalone.js';
 export { engineVersion } from './version.js';
 export { Worker } from './worker.js';
 export type { Processor, WorkerEventsMap } from './worker.js';
+
+nameErrors(errors);

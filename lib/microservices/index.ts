@@ -1,3 +1,6 @@
+import { nameErrors } from '../engine/error-names.js';
+import * as errors from './errors.js';
+
 export { ChasquiClient } from './chasqui.client.js';
 export { ChasquiContext } from './chasqui.context.js';
 export { ChasquiExceptionFilter } from './chasqui-exception.filter.js';
@@ -11,3 +14,5 @@ export type {
   ChasquiServerOptions,
   ChasquiStatus,
 } from './options.js';
+
+nameErrors(errors);

@@ -1,3 +1,6 @@
+import { nameErrors } from '../engine/error-names.js';
+import * as errors from './errors.js';
+
 export { ChasquiModule, type ChasquiQueueAsyncOptions } from './chasqui.module.js';
 export * from './decorators/index.js';
 export * from './errors.js';
@@ -9,3 +12,5 @@ export type * from './module-options.js';
 export { ChasquiQueues } from './runtime/chasqui.queues.js';
 export { ChasquiWorkers } from './runtime/chasqui.workers.js';
 export { getConnectionToken, getQueueToken } from './tokens.js';
+
+nameErrors(errors);

@@ -1,4 +1,4 @@
-// Compiled and run by scripts/check-package.mjs in a bare app that has the packed package installed.
+// A program of its own in the generated application: what each kind of enhancer does with a job, and what is healthy.
 import 'reflect-metadata';
 import {
   type CallHandler,
@@ -37,7 +37,7 @@ class MailDto {
   to!: string;
 }
 
-// The two apps share a server.
+// The applications share a server.
 const QUEUE = `welcome-${process.pid}`;
 const MAILS = ['ada@example.com', 'nobody@example.com', 'no address', 'guarded@example.com'];
 

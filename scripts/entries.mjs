@@ -1,0 +1,30 @@
+// Completes a build: dist/ is CommonJS, and each entry point gets an ES module beside it that passes on the names of the
+// CommonJS one. So `import` and `require` in one process give the same classes and tokens: there is one implementation.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const require = createRequire(import.meta.url);
+
+export async function writeEntries() {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  writeFileSync(join(root, 'dist', 'package.json'), '{ "type": "commonjs" }\n');
+  for (const entry of Object.values(exports)) if (entry.require) await writeEntry(entry);
+}
+
+async function writeEntry(entry) {
+  const implementation = require(join(root, entry.require.default));
+  const names = Object.keys(implementation).sort();
+  const from = `'./${basename(entry.require.default)}'`;
+  const module = join(root, entry.import.default);
+  writeFileSync(module, `export { ${names.join(', ')} } from ${from};\n`);
+  writeFileSync(join(root, entry.import.types), `export * from ${from};\n`);
+  // Node.js finds the names of a CommonJS module by reading its source: a name that it cannot find fails here.
+  const imported = await import(pathToFileURL(module).href);
+  const strange = names.filter((name) => imported[name] !== implementation[name]);
+  if (strange.length > 0) throw new Error(`${module} has another ${strange.join(', ')}.`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await writeEntries();
