@@ -1,3 +1,4 @@
+import { checkConnection } from './connection/read-connection.js';
 import type { Job } from './job.js';
 import type { Connection, StandaloneConsumerConfig, WorkerOptions } from './options.js';
 import { consumerSchema } from './schemas.js';
@@ -17,6 +18,7 @@ export class Consumer<T = unknown> {
     const { queueName = 'default', ...options } = config;
     checkQueueName(queueName);
     checkOptions(`Consumer "${queueName}"`, consumerSchema, options);
+    checkConnection(`Consumer "${queueName}"`, connection);
     this.#queueName = queueName;
     this.#options = { ...options, connection, autorun: false };
   }

@@ -33,9 +33,9 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   implements JobOwner, AsyncDisposable
 {
   readonly name: string;
-  readonly opts: QueueOptions;
   /** All keys of the queue in Redis. */
   readonly keys: QueueKeys;
+  readonly #opts: QueueOptions;
   readonly #core: ProducerCore;
   readonly #defaults: JobsOptions | undefined;
 
@@ -44,13 +44,18 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     checkQueueName(name);
     checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
     this.name = name;
-    this.opts = opts;
+    this.#opts = opts;
     this.#defaults = opts.defaultJobOptions;
     if (this.#defaults?.delay !== undefined) {
       checkDelay(this.#defaults.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
     }
     this.#core = new ProducerCore(name, opts);
     this.keys = this.#core.keys;
+  }
+
+  /** As they were given. Printing the queue does not show them: there may be a password among them. */
+  get opts(): QueueOptions {
+    return this.#opts;
   }
 
   /**

@@ -1,4 +1,4 @@
-import { isClient } from '../redis/client.js';
+import { connectionCheck } from './connection/read-connection.js';
 import type { Clock } from './clock.js';
 import type { DlqSelection } from './dlq.js';
 import type { DlqReason } from './metrics.js';
@@ -20,17 +20,23 @@ import type {
   WaitForResultOptions,
   WorkerOptions,
 } from './options.js';
-import { MAX_NAME_BYTES, anything, boolean, checkOptions, number, record, text, whole } from './validate.js';
+import {
+  MAX_NAME_BYTES,
+  anything,
+  boolean,
+  checkOptions,
+  number,
+  record,
+  secret,
+  text,
+  whole,
+} from './validate.js';
 import type { Check, Schema } from './validate.js';
 
 /** What may stand in each kind of options; the defaults stand beside the one place that uses each. */
 
-const connection: Check = (value) => {
-  if (typeof value === 'string')
-    return /^rediss?:\/\//.test(value) ? undefined : 'must be a redis:// or rediss:// URL';
-  if (isClient(value)) return undefined;
-  return record(value) ? 'must be a URL, an options object or an ioredis client' : undefined;
-};
+/** Says what is wrong without showing any of it. */
+const connection = secret(connectionCheck);
 
 const abortSignal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { systemClock } from './clock.js';
+import { checkConnection } from './connection/read-connection.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
 import { LOOK_MS, dueOf } from './due-loop.js';
@@ -99,6 +100,7 @@ export class Promoter {
   constructor(connection: Connection, config: PromoterConfig = {}) {
     checkQueueName(config.queueName ?? 'default');
     checkOptions('Promoter', promoterSchema, config);
+    checkConnection('Promoter', connection);
     this.#connection = connection;
     this.#config = config;
   }
@@ -137,6 +139,7 @@ export class Scheduler {
   constructor(connection: Connection, config: StandaloneSchedulerConfig = {}) {
     checkQueueName(config.queueName ?? 'default');
     checkOptions('Scheduler', standaloneSchedulerSchema, config);
+    checkConnection('Scheduler', connection);
     this.#connection = connection;
     this.#config = config;
   }

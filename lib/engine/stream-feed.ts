@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Client } from '../redis/client.js';
-import { discard } from '../redis/client.js';
+import { discard, send } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { streamsOf } from '../redis/replies.js';
 import type { StreamEntry } from '../redis/replies.js';
@@ -117,7 +117,7 @@ export class StreamFeed {
     const { link, stream, what, blockMs = BLOCK_MS, count = ENTRIES_PER_READ, onEntry } = this.#settings;
     const client = await this.#connected();
     const reply = await withDeadline(
-      client.callBuffer('XREAD', 'COUNT', count, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId),
+      send(client, 'XREAD', ['COUNT', count, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId], null),
       blockMs + GRACE_MS,
       () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
     ).catch((error: unknown) => {
@@ -141,7 +141,7 @@ export class StreamFeed {
     if (!this.#client) {
       const { link, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#settings;
       this.#client = link.openBlocking();
-      await connect(this.#client, connectTimeoutMs, () => undefined);
+      await connect(this.#client, connectTimeoutMs);
     }
     return this.#client;
   }

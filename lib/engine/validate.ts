@@ -6,8 +6,14 @@ export type Check = (value: unknown) => string | undefined;
 
 export type Schema<T> = { readonly [K in keyof Required<T>]: Check };
 
+/** What looks like it has a password in it. */
+const MAY_BE_SECRET = /:\/\/|@/;
+
 const show = (value: unknown): string => {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') {
+    if (MAY_BE_SECRET.test(value)) return 'a string';
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  }
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
     return String(value);
   if (value === null || value === undefined) return String(value);
@@ -38,9 +44,27 @@ export const number =
       ? undefined
       : `must be a finite number of at least ${String(least)}`;
 
+/** The value of an option that does not exist may be anything: a number is shown where its name is not a secret's. */
+function shownOf(key: string, value: unknown): string {
+  const isPlain = typeof value === 'number' || typeof value === 'boolean';
+  return isPlain && !/pas|pw|secret|token|auth|cred|conn|url|user|pin|key/i.test(key)
+    ? ` (${String(value)})`
+    : '';
+}
+
+const secrets = new WeakSet<Check>();
+
+/** Marks the check of an option that may hold a secret: its value is never shown. */
+export function secret(check: Check): Check {
+  const marked: Check = (value) => check(value);
+  secrets.add(marked);
+  return marked;
+}
+
 /**
  * Checks options once, at the border. Undefined values count as absent.
- * @throws ConfigError (CMQ-004) that names the owner, the key, the value, and the nearest valid key.
+ * @throws ConfigError (CMQ-004) that names the owner, the key and the nearest valid key, and the value where it cannot be
+ * a secret: that of an option that does not exist may be anything.
  */
 export function checkOptions<T extends object>(
   owner: string,
@@ -48,18 +72,24 @@ export function checkOptions<T extends object>(
   given: T,
   required: readonly (keyof T & string)[] = [],
 ): void {
-  if (record(given)) throw new ConfigError(`${owner}: options must be an object, not ${show(given)}.`);
+  if (record(given)) {
+    // What stands in their place may be a URL.
+    const what = typeof given === 'string' ? 'a string' : show(given);
+    throw new ConfigError(`${owner}: options must be an object, not ${what}.`);
+  }
   for (const [key, value] of Object.entries(given)) {
     const check = Object.hasOwn(schema, key) ? schema[key as keyof T] : undefined;
     if (!check) {
       const nearest = nearestKey(key, Object.keys(schema));
       throw new ConfigError(
-        `${owner}: unknown option "${key}" (${show(value)}).${nearest ? ` Did you mean "${nearest}"?` : ''}`,
+        `${owner}: unknown option "${key}"${shownOf(key, value)}.${nearest ? ` Did you mean "${nearest}"?` : ''}`,
       );
     }
     if (value === undefined) continue;
     const wrong = check(value);
-    if (wrong !== undefined) throw new ConfigError(`${owner}: option "${key}" ${wrong}, not ${show(value)}.`);
+    if (wrong === undefined) continue;
+    const not = secrets.has(check) ? '' : `, not ${show(value)}`;
+    throw new ConfigError(`${owner}: option "${key}" ${wrong}${not}.`);
   }
   for (const key of required) {
     if (given[key] === undefined) throw new ConfigError(`${owner}: option "${key}" is missing.`);

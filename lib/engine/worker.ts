@@ -53,8 +53,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   implements AsyncDisposable
 {
   readonly name: string;
-  readonly opts: WorkerOptions;
   readonly keys: QueueKeys;
+  readonly #opts: WorkerOptions;
   readonly #settings: ConsumerSettings;
   readonly #link: CommandLink;
   readonly #core: ConsumerCore;
@@ -80,7 +80,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     checkProcessor(`Worker "${name}": the processor`, processor);
     checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
     this.name = name;
-    this.opts = opts;
+    this.#opts = opts;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
     this.#link = new CommandLink(opts.connection, opts);
@@ -121,6 +121,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         void this.#runByItself();
       });
     }
+  }
+
+  /** As they were given. Printing the worker does not show them: there may be a password among them. */
+  get opts(): WorkerOptions {
+    return this.#opts;
   }
 
   /** Name of the consumer in its group. */

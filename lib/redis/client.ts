@@ -1,16 +1,6 @@
-import { Cluster, Redis } from 'ioredis';
-import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis';
+import { Cluster, Command, Redis } from 'ioredis';
 
 export type Client = Redis | Cluster;
-
-export interface ClientOptions extends RedisOptions {
-  url?: string;
-  cluster?: ClusterNode[];
-  clusterOptions?: ClusterOptions;
-}
-
-/** What a client may be made from; a client of the user's own is duplicated. */
-export type ClientSource = string | ClientOptions | Client;
 
 export function isClient(source: unknown): source is Client {
   if (source instanceof Redis || source instanceof Cluster) return true;
@@ -27,71 +17,47 @@ export function isCluster(client: Client): client is Cluster {
   return client instanceof Cluster || (client as { isCluster?: unknown }).isCluster === true;
 }
 
-/** Fast at first, then once a second, for ever: what waits has a deadline of its own. */
-const reconnectDelay = (times: number): number => Math.min(25 * 2 ** Math.min(times, 6), 1000);
-
-/** A demoted master answers READONLY and did nothing: connect anew, and send the command again. */
-const reconnectOnError = (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false);
-
-/** How long a server that hangs may leave our FIN unanswered. ioredis waits as long for a socket long closed. */
-const DISCONNECT_TIMEOUT_MS = 100;
-
-/** ioredis's types tell an absent `replyMapping` from an undefined one; its code does not. */
-type GivenOptions = Omit<RedisOptions, 'replyMapping'>;
-
-function withDefaults(options: GivenOptions): GivenOptions {
-  return {
-    retryStrategy: reconnectDelay,
-    reconnectOnError,
-    maxRetriesPerRequest: null,
-    connectTimeout: 10_000,
-    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-    ...options,
-    lazyConnect: true,
-  };
-}
-
-/** A new connection, not yet connecting. */
-export function createClient(source: ClientSource): Client {
-  if (isClient(source)) {
-    return isCluster(source)
-      ? source.duplicate([], { lazyConnect: true })
-      : source.duplicate({ lazyConnect: true, maxRetriesPerRequest: null });
-  }
-  if (typeof source === 'string') return new Redis(source, withDefaults({}));
-  const { url, cluster, clusterOptions, ...options } = source;
-  if (cluster) {
-    return new Cluster(cluster, {
-      clusterRetryStrategy: reconnectDelay,
-      ...clusterOptions,
-      lazyConnect: true,
-      // The cast is for the same quarrel over an absent `replyMapping`.
-      redisOptions: {
-        connectTimeout: 10_000,
-        disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-        ...options,
-        ...clusterOptions?.redisOptions,
-      } as never,
-    });
-  }
-  return url === undefined ? new Redis(withDefaults(options)) : new Redis(url, withDefaults(options));
+/**
+ * Sends a command, past what ioredis puts in front of it for its own methods: pipelines of a tick, a prefix for keys,
+ * and a stack for errors. A client of the user's own may have them all.
+ */
+export function send(
+  client: Client,
+  command: string,
+  args: readonly (string | number | Buffer)[],
+  replyEncoding: 'utf8' | null = 'utf8',
+): Promise<unknown> {
+  return client.sendCommand(new Command(command, [...args], { replyEncoding })) as Promise<unknown>;
 }
 
 /** Host and port for messages; never a user name or a password. */
 export function addressOf(client: Client): string {
   if (isCluster(client)) {
     const nodes = client.nodes().map((node) => addressOf(node));
-    return nodes.length > 0 ? `cluster ${nodes.join(', ')}` : 'the cluster';
+    if (nodes.length > 0) return `cluster ${nodes.join(', ')}`;
+    const { startupNodes = [] } = client as unknown as { startupNodes?: readonly unknown[] };
+    const known = startupNodes.filter(isPlaced).map((node) => `${node.host}:${String(node.port ?? 6379)}`);
+    return known.length > 0 ? `cluster ${known.join(', ')}` : 'the cluster';
   }
   const { path, sentinels, name, host, port } = client.options;
-  if (path) return path;
+  if (path) return withoutUser(path);
   if (sentinels && sentinels.length > 0) {
     const list = sentinels.map(
       (sentinel) => `${sentinel.host ?? '127.0.0.1'}:${String(sentinel.port ?? 26379)}`,
     );
     return `master "${name ?? ''}" by sentinels ${list.join(', ')}`;
   }
-  return `${host ?? '127.0.0.1'}:${String(port ?? 6379)}`;
+  const at = withoutUser(host ?? '127.0.0.1');
+  return `${at.includes(':') ? `[${at}]` : at}:${String(port ?? 6379)}`;
+}
+
+/** Where a whole URL was given as a host or a path. */
+function withoutUser(place: string): string {
+  return place.slice(place.lastIndexOf('@') + 1);
+}
+
+function isPlaced(node: unknown): node is { host: string; port?: number } {
+  return typeof (node as { host?: unknown } | undefined)?.host === 'string';
 }
 
 /**

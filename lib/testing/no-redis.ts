@@ -10,14 +10,11 @@ export function noRedis(owner: string): Connection {
       ),
     );
   // The version check at first use is not what the caller asked for; what they asked for is refused after it.
-  const call = (command: string): Promise<unknown> =>
-    command === 'HELLO' ? Promise.resolve(['server', 'redis', 'version', '99.0.0']) : refuse();
+  const hello = (): Promise<unknown> => Promise.resolve(['server', 'redis', 'version', '99.0.0']);
   const client = Object.assign(new EventEmitter(), {
     status: 'ready',
     options: { host: 'nowhere', port: 0 },
-    call,
-    callBuffer: refuse,
-    sendCommand: refuse,
+    sendCommand: ({ name }: { name: string }) => (name === 'HELLO' ? hello() : refuse()),
     duplicate: (): never => {
       throw new NotSupportedError(`${owner} has no Redis to subscribe to. Use TestRedis.`);
     },

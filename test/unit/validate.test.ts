@@ -57,7 +57,8 @@ describe('checkOptions', () => {
 
   test.each<[unknown, string]>([
     [{ concurency: 5 }, 'Worker "mail": unknown option "concurency" (5). Did you mean "concurrency"?'],
-    [{ zzz: 'y' }, 'Worker "mail": unknown option "zzz" ("y").'],
+    [{ zzz: 'y' }, 'Worker "mail": unknown option "zzz".'],
+    [{ pasword: 1234 }, 'Worker "mail": unknown option "pasword".'],
     [{ concurrency: 0 }, 'Worker "mail": option "concurrency" must be a whole number of at least 1, not 0.'],
     [
       { concurrency: 1.5 },
@@ -89,7 +90,9 @@ describe('checkOptions', () => {
     [undefined, 'Worker "mail": options must be an object, not undefined.'],
     [null, 'Worker "mail": options must be an object, not null.'],
     [[], 'Worker "mail": options must be an object, not an array.'],
-    ['x', 'Worker "mail": options must be an object, not "x".'],
+    ['x', 'Worker "mail": options must be an object, not a string.'],
+    [{ on: 'redis://h' }, 'Worker "mail": option "on" must be true or false, not a string.'],
+    [{ on: 'p@ss' }, 'Worker "mail": option "on" must be true or false, not a string.'],
   ])('%# refuses %o', (options, message) => {
     expect(check(options)).toThrow(new ConfigError(message));
   });

@@ -1,6 +1,6 @@
 import { Command } from 'ioredis';
 import type { Client } from '../../redis/client.js';
-import { discard, isCluster } from '../../redis/client.js';
+import { discard, isCluster, send } from '../../redis/client.js';
 import { EntryTap } from '../../redis/entry-tap.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
@@ -200,10 +200,6 @@ export class Reader extends Service {
       if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
       const client = this.#link.openBlocking();
       this.#client = client;
-      let lastError: Error | undefined;
-      client.on('error', (error: Error) => {
-        lastError = error;
-      });
       client.on('ready', () => {
         // Of a cluster's nodes nobody knows here which one will answer.
         this.#tap = isCluster(client)
@@ -215,7 +211,7 @@ export class Reader extends Service {
         this.#settings.interrupted();
       });
       try {
-        await connect(client, timeoutMs, () => lastError);
+        await connect(client, timeoutMs);
       } catch (error) {
         this.#dropClient();
         throw error;
@@ -228,7 +224,7 @@ export class Reader extends Service {
   async #identify(client: Client): Promise<void> {
     if (isCluster(client)) return;
     try {
-      const id = Number(await client.call('CLIENT', 'ID'));
+      const id = Number(await send(client, 'CLIENT', ['ID']));
       if (client === this.#client) this.#clientId = id;
     } catch {
       // Not allowed by the ACL, or cut off again: stopping then closes the connection instead.

@@ -1,4 +1,5 @@
 import type { InjectionToken } from '@nestjs/common';
+import { checkConnection } from '../../engine/connection/read-connection.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../../engine/index.js';
 import type { EnhancerKind } from '../job-context/global-enhancers.js';
 import type { ChasquiFeatureOptions, QueueEventsSettings, WorkerSettings } from '../module-options.js';
@@ -44,6 +45,7 @@ export class QueueRegistration {
     root: RegisteredConnection | undefined,
   ) {
     const { queueName, connection, workers, workerOptions, staleSchedules, globalEnhancers, ...own } = given;
+    if (connection !== undefined) checkConnection(`ChasquiModule.forFeature (queue "${name}")`, connection);
     const defaults = root?.queueDefaults ?? {};
     this.#connection =
       connection === undefined ? (root as RegisteredConnection).connection : ownConnection(connection);

@@ -1,4 +1,5 @@
 import type { InjectionToken } from '@nestjs/common';
+import { checkConnection } from '../../engine/connection/read-connection.js';
 import type { Connection, ConnectionOptions } from '../../engine/index.js';
 import type {
   ChasquiModuleOptions,
@@ -33,6 +34,7 @@ export class RegisteredConnection {
       workerOptions = {},
       ...queueDefaults
     } = options;
+    checkConnection(`ChasquiModule.forRoot (connection "${name}")`, connection);
     this.connection = ownConnection(connection);
     this.workers = workers;
     this.eventEmitter = eventEmitter;
@@ -55,8 +57,6 @@ export class RegisteredConnection {
  */
 export function ownConnection(connection: Connection): Connection {
   if (typeof connection === 'string') return { url: connection };
-  // What is missing or of another kind, the engine names.
-  if (typeof connection !== 'object' || (connection as unknown) === null) return connection;
   const prototype: unknown = Object.getPrototypeOf(connection);
   const isPlain = prototype === Object.prototype || prototype === null;
   return isPlain ? { ...(connection as ConnectionOptions) } : connection;

@@ -1,0 +1,99 @@
+import { isCluster } from '../../redis/client.js';
+import type { Client } from '../../redis/client.js';
+import { withDeadline } from '../../redis/deadline.js';
+import { ConfigError, ConnectionError, ShutdownError } from '../errors.js';
+import {
+  describe,
+  ended,
+  explained,
+  isRefusal,
+  isSelectError,
+  toConnectionError,
+  withoutSecrets,
+} from './explain.js';
+import { lastErrorOf } from './last-error.js';
+import { infoOf } from './server.js';
+
+/** How long to ask for a reason why a connection does not come about. */
+const REASON_MS = 500;
+
+/** Connects a client (if it is not connecting already) and resolves when it is ready to take commands. */
+export async function connect(client: Client, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  if (client.status === 'ready') return;
+  let stop = (): void => undefined;
+  const ready = new Promise<void>((resolve, reject) => {
+    const onError = (error: Error): void => {
+      if (isRefusal(error)) reject(refusal(error, client));
+    };
+    const onEnd = (): void => {
+      reject(toConnectionError(lastErrorOf(client) ?? new Error('Connection is closed.'), client, false));
+    };
+    const onReady = (): void => {
+      resolve();
+    };
+    const onAbort = (): void => {
+      reject(new ShutdownError('The connection was closed while it was being made.'));
+    };
+    client.on('ready', onReady).on('error', onError).on('end', onEnd);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    stop = () => {
+      client.off('ready', onReady).off('error', onError).off('end', onEnd);
+      signal?.removeEventListener('abort', onAbort);
+    };
+    if (client.status === 'wait' || client.status === 'end') {
+      // A first failure is not the last: the client goes on trying until the deadline.
+      client.connect().catch((error: unknown) => {
+        if (error instanceof Error) onError(error);
+      });
+    }
+  });
+  try {
+    await withDeadline(ready, timeoutMs, () => new Late());
+  } catch (error) {
+    throw error instanceof Late ? await unreachable(client, timeoutMs) : error;
+  } finally {
+    stop();
+  }
+}
+
+class Late extends Error {}
+
+function refusal(error: Error, client: Client): Error {
+  if (!isSelectError(error) || error.message.includes('NOPERM'))
+    return toConnectionError(error, client, false);
+  return new ConfigError(explained(describe(error, client), client), {
+    cause: withoutSecrets(error, client),
+  });
+}
+
+async function unreachable(client: Client, timeoutMs: number): Promise<ConnectionError> {
+  const error = lastErrorOf(client);
+  const why = error ? describe(error, client) : await reasonOf(client);
+  const within = `could not be reached within ${String(timeoutMs)} ms`;
+  return new ConnectionError(
+    explained(why === undefined ? within : `${within} (${why})`, client).replace(
+      `: ${within}`,
+      ` ${within}`,
+    ) +
+      (why === undefined
+        ? '. Check that it runs, that host and port are right, and that nothing blocks the way.'
+        : ''),
+    { cause: withoutSecrets(error, client) },
+  );
+}
+
+/** Nothing went wrong, and still it is not ready. */
+async function reasonOf(client: Client): Promise<string | undefined> {
+  if (client.status === 'end') return ended(client);
+  if (isCluster(client)) return undefined;
+  const { stream } = client as { stream?: { connecting?: boolean } };
+  if (client.status === 'connecting' && client.options.tls && stream?.connecting === false) {
+    return 'the TCP connection is made, and the TLS handshake is not answered';
+  }
+  if (client.status !== 'connect') return undefined;
+  const info = await withDeadline(infoOf(client), REASON_MS, () => new Late()).catch(() => undefined);
+  if (info?.get('loading') === '1') {
+    return `LOADING: ${info.get('loading_loaded_perc') ?? '0'} % of its data is loaded`;
+  }
+  return 'it takes the connection, and does not answer';
+}
