@@ -138,11 +138,10 @@ describe('the tables have every option of the installed ioredis', () => {
 });
 
 describe('an option of one connection', () => {
-  const connectionOf = (key: string): Connection =>
-    ({
-      ...(key === 'sentinels' && { name: 'm' }),
-      [key]: VALUES[key as keyof typeof VALUES],
-    });
+  const connectionOf = (key: string): Connection => ({
+    ...(key === 'sentinels' && { name: 'm' }),
+    [key]: VALUES[key as keyof typeof VALUES],
+  });
 
   test.each(rulesOf(REDIS_RULES).filter(([, { kind }]) => kind === 'works'))('%s reaches ioredis', (key) => {
     const read = readConnection(connectionOf(key));
@@ -202,11 +201,10 @@ describe('an option of one connection', () => {
 });
 
 describe('an option of a cluster', () => {
-  const connectionOf = (key: string): Connection =>
-    ({
-      cluster: NODES,
-      clusterOptions: { [key]: CLUSTER_VALUES[key as keyof typeof CLUSTER_VALUES] },
-    });
+  const connectionOf = (key: string): Connection => ({
+    cluster: NODES,
+    clusterOptions: { [key]: CLUSTER_VALUES[key as keyof typeof CLUSTER_VALUES] },
+  });
 
   test.each(rulesOf(CLUSTER_RULES).filter(([, { kind }]) => kind === 'works'))(
     '%s reaches ioredis',
