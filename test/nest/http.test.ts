@@ -63,7 +63,10 @@ class OrderController {
 
 it('one controller serves routes and jobs, with the same global enhancers', async () => {
   @Module({
-    imports: [ChasquiModule.forRoot({ connection: redis.connection }), ChasquiModule.forFeature('orders')],
+    imports: [
+      ChasquiModule.forRoot({ connection: redis.connection, globalEnhancers: { guards: true } }),
+      ChasquiModule.forFeature('orders'),
+    ],
     controllers: [OrderController],
     providers: [{ provide: APP_GUARD, useClass: AnyContextGuard }],
   })

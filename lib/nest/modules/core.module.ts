@@ -4,6 +4,7 @@ import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { OwnModule } from '../importers.js';
 import { JobContextFactory } from '../job-context/job-context.factory.js';
 import { JobScopes } from '../job-context/job-scope.js';
+import { BootWatch } from '../runtime/boot.watch.js';
 import { ChasquiLifecycle } from '../runtime/chasqui.lifecycle.js';
 import { ChasquiQueues } from '../runtime/chasqui.queues.js';
 import { ChasquiWorkers } from '../runtime/chasqui.workers.js';
@@ -29,6 +30,7 @@ import { WorkerPool } from '../runtime/worker.pool.js';
     WorkerPool,
     Schedules,
     Subscriptions,
+    BootWatch,
     ChasquiWorkers,
     ChasquiQueues,
     ChasquiLifecycle,

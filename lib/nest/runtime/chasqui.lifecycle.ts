@@ -10,8 +10,10 @@ import { messageOf } from '../../engine/index.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';
+import { BootWatch } from './boot.watch.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { checkRoles } from './check-roles.js';
+import { whileWaiting } from './patience.js';
 import { QueueRegistry } from './queue.registry.js';
 import { Schedules } from './schedules.js';
 import { Subscriptions } from './subscriptions.js';
@@ -24,12 +26,14 @@ import { WorkerPool } from './worker.pool.js';
  *    (reachable, let in, new enough). Every provider exists by now, and no hook of the application has run: what is
  *    wrong stops the boot before anything has happened. Queues can be used from here on, so the application's own
  *    `onModuleInit` may add jobs.
- * 2. `onApplicationBootstrap`: consume. All `onModuleInit` hooks are through, so that handlers find what those made.
- *    Subscriptions go first: they must not miss what the workers then do. Schedules are declared once all is checked.
- * 3. `beforeApplicationShutdown`: drain. Workers read no more, give back what they have not started, and wait for
+ * 2. `onApplicationBootstrap`: listen. Subscriptions must not miss what the hooks of the application, or the workers, do.
+ * 3. After all hooks of the application: declare schedules, and consume. So handlers find what the hooks made, and an
+ *    application that does not start takes no jobs. Nest has no hook for this, see {@link BootWatch}; it also tells that a
+ *    hook has thrown, and then all is closed, as Nest does not call the shutdown hooks.
+ * 4. `beforeApplicationShutdown`: drain. Workers read no more, give back what they have not started, and wait for
  *    running handlers up to their deadline. Queues still take adds, from those handlers as well as from HTTP requests,
  *    which Nest ends after this hook. What handlers need should be closed in `onApplicationShutdown`, not before.
- * 4. `onApplicationShutdown`: close the connections. Nothing runs any more that could use them. Subscriptions go first,
+ * 5. `onApplicationShutdown`: close the connections. Nothing runs any more that could use them. Subscriptions go first,
  *    as their listeners may add jobs.
  */
 @Injectable()
@@ -39,6 +43,7 @@ export class ChasquiLifecycle
   readonly #logger = new Logger('Chasqui');
   #plans: readonly WorkerPlan[] = [];
   #consumes = false;
+  #startsLast = false;
   #discovery: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -49,6 +54,7 @@ export class ChasquiLifecycle
     private readonly workers: WorkerPool,
     private readonly schedules: Schedules,
     private readonly subscriptions: Subscriptions,
+    private readonly boot: BootWatch,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -59,7 +65,11 @@ export class ChasquiLifecycle
       this.workers.prepare(wiring.workers);
       this.#plans = wiring.workers;
       this.subscriptions.prepare(wiring.subscriptions);
-      await Promise.all(this.queues.opened().map((queue) => queue.waitUntilReady()));
+      this.boot.onFailure(this, () => this.stop());
+      this.#startsLast = this.boot.atTheEnd(() => this.orStop(() => this.consume()));
+      const queues = this.queues.opened();
+      const ready = Promise.all(queues.map((queue) => queue.waitUntilReady()));
+      await whileWaiting(this.#logger, queues, ready);
       await Promise.all(this.workers.all().map((worker) => worker.check()));
     });
   }
@@ -67,11 +77,15 @@ export class ChasquiLifecycle
   async onApplicationBootstrap(): Promise<void> {
     await this.orStop(async () => {
       await this.subscriptions.start();
-      await this.schedules.register(this.#plans);
-      const starting = this.workers.all().filter((worker) => worker.startsByItself);
-      await Promise.all(starting.map((worker) => worker.start()));
-      this.#consumes = true;
+      if (!this.#startsLast) await this.consume();
     });
+  }
+
+  private async consume(): Promise<void> {
+    await this.schedules.register(this.#plans);
+    const starting = this.workers.all().filter((worker) => worker.startsByItself);
+    await Promise.all(starting.map((worker) => worker.start()));
+    this.#consumes = true;
   }
 
   /**
@@ -112,10 +126,14 @@ export class ChasquiLifecycle
     try {
       await step();
     } catch (error) {
-      await this.drain();
-      await this.disconnect();
+      await this.stop();
       throw error;
     }
+  }
+
+  private async stop(): Promise<void> {
+    await this.drain();
+    await this.disconnect();
   }
 
   /** A function, as the answer may be another after each await. */

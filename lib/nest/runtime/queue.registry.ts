@@ -69,6 +69,11 @@ export class QueueRegistry {
     return this.#queues.get(name);
   }
 
+  /** Whether this process works on a queue. On one that a test has put a fake in place of, nothing works or listens. */
+  worksOn(name: string): boolean {
+    return this.#queues.has(name) && this.#registrations.get(name)?.works === true;
+  }
+
   all(): readonly QueueRegistration[] {
     return [...this.#registrations.values()];
   }

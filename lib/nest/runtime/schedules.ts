@@ -16,7 +16,7 @@ export class Schedules {
     await Promise.all(
       plans.map(async ({ queue, schedules }) => {
         const registration = this.queues.get(queue);
-        if (!registration?.works) return;
+        if (!registration || !this.queues.worksOn(queue)) return;
         await Promise.all(schedules.map((schedule) => this.declare(registration, schedule)));
         await this.reviewOthers(registration, schedules);
       }),

@@ -18,13 +18,15 @@ export class Subscriptions {
   ) {}
 
   prepare(plans: readonly SubscriptionPlan[]): void {
+    const isOpen = (queue: string): boolean => this.queues.find(queue) !== undefined;
     const listened = new Set(plans.map(({ queue }) => queue));
     // An application's own emitter gets the events of all queues.
     const forwarded = this.queues
       .all()
       .filter(({ name, eventEmitter }) => eventEmitter !== undefined && !listened.has(name))
       .map(({ name }) => ({ queue: name, options: {}, listeners: [] }));
-    this.#plans = [...plans, ...forwarded];
+    // One that a test has put a fake in place of says nothing.
+    this.#plans = [...plans, ...forwarded].filter(({ queue }) => isOpen(queue));
   }
 
   /** Resolves when no later event can be missed. */

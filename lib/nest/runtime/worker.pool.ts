@@ -68,7 +68,9 @@ export class WorkerPool {
       const globals = registration?.globalEnhancers ?? [];
       const build = (handler: HandlerDeclaration): JobHandler => this.contexts.create(handler, globals);
       const router = new JobRouter(plan.queue, plan.routes, build);
-      return registration?.works ? [[plan.queue, this.host(plan, registration, router)] as const] : [];
+      return registration && this.queues.worksOn(plan.queue)
+        ? [[plan.queue, this.host(plan, registration, router)] as const]
+        : [];
     });
   }
 

@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import type { InstanceWrapper, NestModule } from '../nest-types.js';
+
+type Hook = 'onModuleInit' | 'onApplicationBootstrap';
+type Instance = Partial<Record<Hook, unknown>>;
+type Around = (original: () => unknown) => Promise<unknown>;
+
+/**
+ * What Nest tells nobody: that a hook of the application has thrown, after which it calls no other, and that all have
+ * ended. The hooks of instances are replaced for the time of the boot, until they are called.
+ */
+@Injectable()
+export class BootWatch {
+  #restores: (() => void)[] = [];
+
+  constructor(private readonly modules: ModulesContainer) {}
+
+  /**
+   * Calls back when a hook throws, before whoever boots the application hears of it.
+   *
+   * @param but not for the hooks of this one
+   */
+  onFailure(but: object, failed: () => Promise<void>): void {
+    for (const instance of this.instances()) {
+      if (instance === but) continue;
+      for (const hook of ['onModuleInit', 'onApplicationBootstrap'] as const) {
+        if (typeof instance[hook] !== 'function') continue;
+        this.replace(instance, hook, async (original) => {
+          try {
+            return await original();
+          } catch (error) {
+            this.end();
+            await failed();
+            throw error;
+          }
+        });
+      }
+    }
+  }
+
+  /**
+   * Takes the last step of the boot, when all hooks have ended; what it throws, the boot throws.
+   *
+   * @returns false where that cannot be: then the step is never taken
+   */
+  atTheEnd(step: () => Promise<void>): boolean {
+    // Nest calls the hooks of modules in this order, and that of a module's class after those of its providers.
+    const last = [...this.modules.values()].sort((one, other) => other.distance - one.distance).at(-1);
+    const host = last?.providers.get(last.metatype);
+    if (!host || !isLive(host)) return false;
+    return this.replace(host.instance as Instance, 'onApplicationBootstrap', async (original) => {
+      await original();
+      this.end();
+      await step();
+    });
+  }
+
+  /** The boot has ended, well or not. */
+  private end(): void {
+    for (const restore of this.#restores.splice(0)) restore();
+  }
+
+  private replace(instance: Instance, hook: Hook, around: Around): boolean {
+    const restore = replaceHook(instance, hook, around);
+    if (restore) this.#restores.push(restore);
+    return restore !== undefined;
+  }
+
+  private *instances(): Iterable<Instance> {
+    const seen = new Set<unknown>();
+    for (const module of this.modules.values()) {
+      for (const wrapper of wrappersOf(module)) {
+        if (!isLive(wrapper) || seen.has(wrapper.instance)) continue;
+        seen.add(wrapper.instance);
+        yield wrapper.instance as Instance;
+      }
+    }
+  }
+}
+
+function* wrappersOf(module: NestModule): Iterable<InstanceWrapper> {
+  const { providers, controllers, injectables, middlewares } = module;
+  for (const wrappers of [providers, controllers, injectables, middlewares]) yield* wrappers.values();
+}
+
+/** Whether Nest calls the hooks of the instance. */
+function isLive(wrapper: InstanceWrapper): boolean {
+  const instance: unknown = wrapper.instance;
+  return (
+    !wrapper.isAlias && instance !== null && typeof instance === 'object' && wrapper.isDependencyTreeStatic()
+  );
+}
+
+/** Replaces a hook for one call. Returns what undoes it; undefined where the instance cannot be changed. */
+function replaceHook(instance: Instance, hook: Hook, around: Around): (() => void) | undefined {
+  const own = Object.getOwnPropertyDescriptor(instance, hook);
+  const original = instance[hook] as ((...args: unknown[]) => unknown) | undefined;
+  const restore = (): void => {
+    // Not what somebody else has put in its place since.
+    if (instance[hook] !== replacement) return;
+    if (own) Object.defineProperty(instance, hook, own);
+    else Reflect.deleteProperty(instance, hook);
+  };
+  const replacement = (...args: unknown[]): Promise<unknown> => {
+    restore();
+    return around(() => original?.apply(instance, args));
+  };
+  try {
+    Object.defineProperty(instance, hook, { value: replacement, configurable: true, writable: true });
+  } catch {
+    return undefined;
+  }
+  return restore;
+}
