@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
-import { checkOptions } from '../engine/validate.js';
 import type { Connection, Queue } from '../engine/index.js';
+import { participants, type Participant } from '../engine/participants.js';
+import { checkOptions } from '../engine/validate.js';
 import { ChasquiWorkers } from '../nest/runtime/chasqui.workers.js';
 import type { QueueRegistration } from '../nest/runtime/queue.registration.js';
 import { QueueRegistry } from '../nest/runtime/queue.registry.js';
@@ -10,16 +11,26 @@ import { ANSWER_TIMEOUT_MS, checkConnection } from './connection.check.js';
 import { summaryOf, type Finding } from './finding.js';
 import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
 import { backlogSchema, checkNames, connectionSchema, workersSchema } from './schemas.js';
-import { checkWorker } from './workers.check.js';
+import { checkWorker, type Checked } from './workers.check.js';
 
+/** A queue that is to be checked. */
 interface InUse {
-  readonly registration: QueueRegistration;
+  /** The key of its details. */
+  readonly name: string;
   readonly queue: Queue;
+  /** The name of its connection. */
+  readonly connection: string;
+  /** The consumer group of its workers. */
+  readonly group: string;
 }
+
+const REGISTER =
+  'Register a queue with ChasquiModule.forFeature, start a ChasquiServer, or leave this check out of this process.';
 
 /**
  * Health of the queues of this process, for `@nestjs/terminus`: provide it in the module whose imports have
  * `TerminusModule`. Every check answers within its timeout, also while Redis hangs, and says of what is wrong what to do.
+ * One that has nothing to check is down, and says so.
  *
  * @example
  * ```ts
@@ -38,8 +49,9 @@ interface InUse {
 export class ChasquiHealthIndicator {
   constructor(
     private readonly indicator: HealthIndicatorService,
-    private readonly queues: QueueRegistry,
-    private readonly workers: ChasquiWorkers,
+    // An application that only has a ChasquiServer or a ChasquiClient needs no ChasquiModule.
+    @Optional() private readonly queues?: QueueRegistry,
+    @Optional() private readonly workers?: ChasquiWorkers,
   ) {}
 
   /**
@@ -56,7 +68,7 @@ export class ChasquiHealthIndicator {
     if (connections) checkNames('connection', connections, [...all.keys()]);
     const checked = [...all].filter(([name]) => connections?.includes(name) ?? true);
     const findings = checked.map(([name, queue]) => checkConnection(name, queue, timeoutMs));
-    return this.result(key, 'connections', await Promise.all(findings));
+    return this.result(key, 'connections', await Promise.all(findings), this.unused(connections));
   }
 
   /**
@@ -68,13 +80,16 @@ export class ChasquiHealthIndicator {
     options: WorkersCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
     checkOptions('checkWorkers', workersSchema, options);
-    const { queues = this.workers.queues } = options;
-    checkNames('worker for the queue', queues, this.workers.queues);
-    return this.result(
-      key,
-      'workers',
-      queues.map((name) => checkWorker(name, this.workers.get(name), options)),
-    );
+    const { queues, allowNone = false } = options;
+    const all = this.checkedWorkers();
+    const names = all.map(({ name }) => name);
+    if (queues) checkNames('worker for the queue', queues, names);
+    const checked = all.filter(({ name }) => queues?.includes(name) ?? true);
+    const findings = checked.map((worker) => checkWorker(worker, options));
+    const none =
+      'This process has no worker: it needs a @Processor or a ChasquiServer, and `workers` must not leave the queue out. ' +
+      'Where it is not meant to have one, give checkWorkers the option allowNone: true.';
+    return this.result(key, 'workers', findings, allowNone ? undefined : none);
   }
 
   /**
@@ -88,35 +103,79 @@ export class ChasquiHealthIndicator {
     checkOptions('checkBacklog', backlogSchema, options);
     const { queues, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const all = this.inUse();
-    if (queues) {
-      const names = all.map(({ registration }) => registration.name);
-      checkNames('queue', queues, names);
-    }
-    const checked = all.filter(({ registration }) => queues?.includes(registration.name) ?? true);
-    const findings = checked.map(({ registration, queue }) => {
-      const group = this.groupOf(registration);
-      const connection = connectionOf(registration);
-      return checkBacklog(registration.name, queue, { connection, group, timeoutMs }, options);
-    });
-    return this.result(key, 'queues', await Promise.all(findings));
+    const names = all.map(({ name }) => name);
+    if (queues) checkNames('queue', queues, names);
+    const checked = all.filter(({ name }) => queues?.includes(name) ?? true);
+    const findings = checked.map(({ name, queue, connection, group }) =>
+      checkBacklog(name, queue, { connection, group, timeoutMs }, options),
+    );
+    return this.result(key, 'queues', await Promise.all(findings), this.unused(queues));
   }
 
+  /** @param none what to say where nothing was checked; undefined where that is all right */
   private result<Key extends string>(
     key: Key,
     what: string,
     findings: readonly Finding[],
+    none: string | undefined,
   ): HealthIndicatorResult<Key> {
-    const { details, message } = summaryOf(findings);
+    const { details, message = findings.length === 0 ? none : undefined } = summaryOf(findings);
     const session = this.indicator.check(key);
     return message === undefined
       ? session.up({ [what]: details })
       : session.down({ message, [what]: details });
   }
 
+  /** Undefined where there are queues, if only such as a test has put a fake in place of. */
+  private unused(named: readonly string[] | undefined): string | undefined {
+    if (named?.length === 0) return 'Nothing was checked: the list of names is empty.';
+    if (this.registrations().length > 0) return undefined;
+    return `Nothing was checked: this process uses no queue. ${REGISTER}`;
+  }
+
+  private registrations(): readonly QueueRegistration[] {
+    return this.queues?.all() ?? [];
+  }
+
   private inUse(): readonly InUse[] {
-    return this.queues.all().flatMap((registration) => {
-      const queue = this.queues.find(registration.name);
-      return queue ? [{ registration, queue }] : [];
+    const registered = this.registrations().flatMap((registration) => {
+      const { name } = registration;
+      const queue = this.queues?.find(name);
+      const group = this.groupOf(registration);
+      return queue ? [{ name, queue, connection: connectionOf(registration), group }] : [];
+    });
+    const taken = new Set(registered.map(({ name }) => name));
+    const others = this.others(taken).map(({ name, participant }) => ({
+      name,
+      queue: participant.queue,
+      connection: `of ${participant.kind} ${participant.queue.name}`,
+      group: participant.worker?.opts.group ?? 'default',
+    }));
+    return [...registered, ...others];
+  }
+
+  private checkedWorkers(): readonly Checked[] {
+    const own = (this.workers?.queues ?? []).map((queue) => ({
+      name: queue,
+      queue,
+      worker: this.workers?.get(queue),
+      start: `ChasquiWorkers.start('${queue}')`,
+    }));
+    const taken = new Set(own.map(({ name }) => name));
+    const others = this.others(taken).flatMap(({ name, participant: { queue, worker } }) =>
+      worker ? [{ name, queue: queue.name, worker, start: 'app.startAllMicroservices()' }] : [],
+    );
+    return [...own, ...others];
+  }
+
+  /** What no module knows of, under names of their own. */
+  private others(taken: Set<string>): readonly { name: string; participant: Participant }[] {
+    return participants.all().map((participant) => {
+      const { kind, queue } = participant;
+      let name = queue.name;
+      for (let i = 1; taken.has(name); i++) name = `${queue.name} (${kind}${i === 1 ? '' : ` ${i}`})`;
+      taken.add(name);
+      return { name, participant };
     });
   }
 
@@ -124,17 +183,18 @@ export class ChasquiHealthIndicator {
   private connections(): ReadonlyMap<string, Queue> {
     const seen = new Set<Connection>();
     const byName = new Map<string, Queue>();
-    for (const { registration, queue } of this.inUse()) {
-      const { connection } = queue.opts;
-      if (seen.has(connection)) continue;
-      seen.add(connection);
-      byName.set(connectionOf(registration), queue);
+    for (const { queue, connection } of this.inUse()) {
+      if (seen.has(queue.opts.connection)) continue;
+      seen.add(queue.opts.connection);
+      let name = connection;
+      for (let i = 2; byName.has(name); i++) name = `${connection} (${i})`;
+      byName.set(name, queue);
     }
     return byName;
   }
 
   private groupOf(registration: QueueRegistration): string {
-    const worker = this.workers.get(registration.name);
+    const worker = this.workers?.get(registration.name);
     return worker?.opts.group ?? registration.workerOptionsWith({}).group ?? 'default';
   }
 }

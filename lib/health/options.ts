@@ -2,13 +2,16 @@
 export interface ConnectionCheckOptions {
   /** How long Redis has for its answer, in ms. Default 1,000. Keep it below the timeout of the probe. */
   timeoutMs?: number;
-  /** Names of connections, as `forRoot` registers them. Default: all that a queue of this process uses. */
+  /**
+   * Names of connections, as `forRoot` registers them. Default: all that a queue, a `ChasquiServer` or a `ChasquiClient`
+   * of this process uses.
+   */
   connections?: readonly string[];
 }
 
 /** What `checkWorkers` takes. A worker that somebody stopped is no fault unless `requireRunning` says so. */
 export interface WorkersCheckOptions {
-  /** Names of queues. Default: all that this process works on. */
+  /** Names of queues. Default: all that this process works on, `ChasquiServer`s among them. */
   queues?: readonly string[];
   /**
    * Down when a worker has asked for work without an answer for longer than this, in ms. One that is well gets an answer
@@ -21,11 +24,13 @@ export interface WorkersCheckOptions {
   leaseLostWithinMs?: number;
   /** Down when a worker does not run, whoever stopped it. Default false. */
   requireRunning?: boolean;
+  /** Up in a process that has no worker, where one is not meant to (`workers: false`). Default false: down. */
+  allowNone?: boolean;
 }
 
 /** What `checkBacklog` takes. A threshold that is left out is no reason to be down. */
 export interface BacklogCheckOptions {
-  /** Names of queues. Default: all that this process uses. */
+  /** Names of queues. Default: all that this process uses, those of `ChasquiServer`s and `ChasquiClient`s among them. */
   queues?: readonly string[];
   /** How long Redis has for its answer, in ms. Default 1,000. */
   timeoutMs?: number;

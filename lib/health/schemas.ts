@@ -15,6 +15,7 @@ export const workersSchema: Schema<WorkersCheckOptions> = {
   maxFullMs: whole(1),
   leaseLostWithinMs: whole(1),
   requireRunning: boolean,
+  allowNone: boolean,
 };
 
 export const backlogSchema: Schema<BacklogCheckOptions> = {

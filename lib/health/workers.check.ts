@@ -5,22 +5,34 @@ import type { WorkersCheckOptions } from './options.js';
 /** What a read may take beyond its block time before its worker counts as stalled. */
 const STALLED_AFTER_MS = 10_000;
 
-/** @param worker undefined where the process works on the queue, but the worker was stopped */
-export function checkWorker(
-  queue: string,
-  worker: Worker | undefined,
-  options: WorkersCheckOptions,
-): Finding {
+/** A worker that is to be checked. */
+export interface Checked {
+  /** The key of its details. */
+  readonly name: string;
+  readonly queue: string;
+  /** Undefined where the process works on the queue, but the worker was stopped. */
+  readonly worker: Worker | undefined;
+  /** What starts it. */
+  readonly start: string;
+}
+
+export function checkWorker(checked: Checked, options: WorkersCheckOptions): Finding {
+  const { name, queue, worker, start } = checked;
   const health = worker?.health();
   if (!worker || !health) {
-    return { name: queue, details: { state: 'stopped' }, faults: idle(queue, 'stopped', options) };
+    return { name, details: { state: 'stopped' }, faults: idle(queue, 'stopped', start, options) };
   }
-  return { name: queue, details: toDetails(worker, health), faults: faultsOf(queue, health, options) };
+  return { name, details: toDetails(worker, health), faults: faultsOf(queue, health, options, start) };
 }
 
 /** A pure function of what the worker says of itself. */
-export function faultsOf(queue: string, health: WorkerHealth, options: WorkersCheckOptions): string[] {
-  if (health.state !== 'running') return idle(queue, health.state, options);
+export function faultsOf(
+  queue: string,
+  health: WorkerHealth,
+  options: WorkersCheckOptions,
+  start = `ChasquiWorkers.start('${queue}')`,
+): string[] {
+  if (health.state !== 'running') return idle(queue, health.state, start, options);
   const { unansweredMs, fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
   const { maxUnansweredMs = health.blockMs + STALLED_AFTER_MS, maxFullMs, leaseLostWithinMs } = options;
   const faults: string[] = [];
@@ -49,11 +61,15 @@ export function faultsOf(queue: string, health: WorkerHealth, options: WorkersCh
   return faults;
 }
 
-function idle(queue: string, state: string, { requireRunning = false }: WorkersCheckOptions): string[] {
-  if (!requireRunning) return [];
-  return [
-    `The worker of queue "${queue}" does not run (${state}): start it with ChasquiWorkers.start('${queue}').`,
-  ];
+function idle(
+  queue: string,
+  state: string,
+  start: string,
+  { requireRunning = false }: WorkersCheckOptions,
+): string[] {
+  return requireRunning
+    ? [`The worker of queue "${queue}" does not run (${state}): start it with ${start}.`]
+    : [];
 }
 
 function toDetails(worker: Worker, health: WorkerHealth): object {

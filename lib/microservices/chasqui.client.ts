@@ -11,6 +11,7 @@ import {
   type BulkJobOptions,
   type Job,
 } from '../engine/index.js';
+import { participants, type Participant } from '../engine/participants.js';
 import { checkOptions } from '../engine/validate.js';
 import { settlesWithin } from '../engine/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
@@ -53,6 +54,8 @@ export class ChasquiClient extends ClientProxy {
   /** Those that nobody has answered. */
   readonly #requests = new Set<Request>();
   readonly #timeoutMs: number;
+  /** For health checks. */
+  readonly #participant: Participant;
   #closing: Promise<void> | undefined;
 
   /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
@@ -62,6 +65,8 @@ export class ChasquiClient extends ClientProxy {
     const { queue, timeoutMs, ...queueOptions } = shareable(options);
     this.#queue = new Queue(queue, queueOptions);
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
+    this.#participant = { kind: 'ChasquiClient', queue: this.#queue };
+    participants.add(this.#participant);
   }
 
   /**
@@ -186,6 +191,7 @@ export class ChasquiClient extends ClientProxy {
   }
 
   async #close(): Promise<void> {
+    participants.delete(this.#participant);
     const abandoned = [...this.#requests].map((request) => request.abandon(this.#closedError()));
     await settlesWithin(Promise.all(abandoned), CANCEL_MS);
     await this.#queue.close();

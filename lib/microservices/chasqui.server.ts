@@ -10,10 +10,12 @@ import {
   isUnrecoverable,
   JobCancelledError,
   messageOf,
+  Queue,
   Worker,
   type Job,
   type WorkerEventsMap,
 } from '../engine/index.js';
+import { participants, type Participant } from '../engine/participants.js';
 import { checkOptions, nearestKey } from '../engine/validate.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
@@ -57,6 +59,8 @@ export class ChasquiServer
   protected override readonly logger = new Logger(ChasquiServer.name);
   readonly #queue: string;
   readonly #worker: Worker;
+  /** For health checks, from the start to the end. */
+  readonly #participant: Participant;
   readonly #handlers = new Map<string, Handler[]>();
 
   /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
@@ -71,6 +75,14 @@ export class ChasquiServer
       storeResults: true,
       autorun: false,
     });
+    const { connection, connectTimeoutMs, commandTimeoutMs } = this.#worker.opts;
+    const timeouts = {
+      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
+      ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
+    };
+    // Of the same connection object, and so on the same connection.
+    const probe = new Queue(queue, { connection, ...timeouts });
+    this.#participant = { kind: 'ChasquiServer', queue: probe, worker: this.#worker };
     this.#watch();
   }
 
@@ -84,6 +96,7 @@ export class ChasquiServer
 
   /** Connects, checks, and consumes. Called by Nest. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
+    participants.add(this.#participant);
     try {
       if (this.#handlers.size === 0) throw new NoPatternError(this.#queue);
       // It settles when the worker has stopped; what keeps it from starting, `waitUntilReady` tells as well.
@@ -103,7 +116,8 @@ export class ChasquiServer
    * by Nest.
    */
   async close(): Promise<void> {
-    await this.#worker.close();
+    participants.delete(this.#participant);
+    await Promise.all([this.#worker.close(), this.#participant.queue.close()]);
     this._status$.next('closed');
   }
 

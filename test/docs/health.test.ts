@@ -50,6 +50,7 @@ function shown(nth: number): unknown {
 /** The same shape: what is measured or made up may differ. */
 function likeThis(value: unknown): unknown {
   if (typeof value === 'number') return expect.any(Number);
+  if (typeof value === 'boolean') return value;
   if (typeof value === 'string') return value.startsWith('c-') ? expect.any(String) : value;
   return Object.fromEntries(
     Object.entries(value as object).map(([key, member]) => [key, likeThis(member)] as const),

@@ -210,9 +210,16 @@ describe('checkWorkers', () => {
     });
   });
 
-  it('is up in a process without workers', async () => {
-    const running = await app({ workers: false });
-    expect(await health(running).checkWorkers('workers')).toEqual({
+  it('is down in a process without workers, as it checks nothing, unless it is told that none are meant to be', async () => {
+    const indicator = health(await app({ workers: false }));
+    expect(await indicator.checkWorkers('workers')).toEqual({
+      workers: {
+        status: 'down',
+        workers: {},
+        message: expect.stringMatching(/This process has no worker: .* allowNone: true/) as string,
+      },
+    });
+    expect(await indicator.checkWorkers('workers', { allowNone: true })).toEqual({
       workers: { status: 'up', workers: {} },
     });
   });
