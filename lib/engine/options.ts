@@ -11,11 +11,19 @@ import type { Clock } from './clock.js';
 export type Connection = string | ConnectionOptions | Redis | Cluster;
 
 export interface ConnectionOptions extends RedisOptions {
-  /** `redis://[user:pass@]host:port[/db]`, or `rediss://` for TLS. Other fields override its parts. */
+  /**
+   * `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Other fields override its parts. Default: none;
+   * `host` and `port` say where Redis is.
+   */
   url?: string;
-  /** Seed nodes of a Redis Cluster. The other fields become the options of each node's connection. */
+  /**
+   * Seed nodes of a Redis Cluster. The other fields become the options of each node's connection. Default: not a
+   * cluster.
+   */
   cluster?: ClusterNode[];
-  /** Options of the cluster client itself; only with `cluster`. */
+  /**
+   * Options of the cluster client itself. Only with `cluster`. Default: those of ioredis, with nodes that reconnect.
+   */
   clusterOptions?: ClusterOptions;
 }
 
@@ -39,21 +47,24 @@ export type MissedFiresOption =
   { kind: 'skip' } | { kind: 'fire-once' } | { kind: 'fire-all'; maxCatchup: number };
 
 export interface RepeatOptions {
-  /** Cron expression of 5 or 6 fields. Exactly one of `pattern` and `every`. */
+  /** Cron expression of 5 or 6 fields. Give either `pattern` or `every`. Default: none. */
   pattern?: string;
-  /** Fixed interval in ms. */
+  /** Fixed interval in ms. Give either `pattern` or `every`. Default: none. */
   every?: number;
-  /** Total number of fires; then the spec is removed. */
+  /** Total number of fires. Then the schedule is removed. Default: no limit. */
   limit?: number;
-  /** Accepted for compatibility; has no effect. */
+  /** Accepted and ignored. Default false. */
   immediately?: boolean;
-  /** No fire before it: a Date, unix ms, or what `Date.parse` reads. `every` counts from here if it is in the future. */
+  /**
+   * No fire before it: a Date, unix ms, or text that `Date.parse` reads. If it is in the future, `every` counts from
+   * it. Default: now.
+   */
   startDate?: Date | string | number;
-  /** No fire after it; then the spec is removed. In the past: ConfigError. */
+  /** No fire after it; then the schedule is removed. A date in the past is a ConfigError. Default: none. */
   endDate?: Date | string | number;
   /** `UTC`, `Z`, `+05:30`, or an IANA name. Default UTC. Ignored with `every`. */
   tz?: string;
-  /** Accepted for compatibility; has no effect. */
+  /** Accepted and ignored. Default: none. */
   jobId?: string;
   /** What to do about fires missed while no scheduler ran. Default `{ kind: 'skip' }`. */
   missedFires?: MissedFiresOption;
@@ -96,29 +107,30 @@ export interface JobsOptions {
   dedupTtlMs?: number;
   /** Submission time in unix ms. Default `Date.now()`. */
   timestamp?: number;
-  /** Schedule a recurring job instead of a single one. */
+  /** Registers a schedule instead of adding a single job. Default: a single job. */
   repeat?: RepeatOptions;
   /** Key of the repeatable spec. Default `<name>::<pattern signature>`. */
   repeatJobKey?: string;
-  /** Accepted; completed jobs are always removed. */
+  /** Accepted and ignored: completed jobs are always removed. Default true. */
   removeOnComplete?: boolean | number;
-  /** Accepted; failed jobs always go to the dead letters. */
+  /** Accepted and ignored: failed jobs always become dead letters. Default false. */
   removeOnFail?: boolean | number;
-  /** Accepted and ignored with one warning: streams are first in, first out. */
+  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default: none. */
   priority?: number;
-  /** Accepted and ignored with one warning: streams are first in, first out. */
+  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default false. */
   lifo?: boolean;
-  /** Not supported: NotSupportedError (CMQ-100). */
+  /** Not supported: NotSupportedError (CMQ-100). Default: none. */
   parent?: { id: string; queue: string };
 }
 
 export type BulkJobOptions = Omit<JobsOptions, 'repeat' | 'repeatJobKey'>;
 
 export interface QueueOptions {
+  /** Where Redis is: a URL, options, or an ioredis client of your own. */
   connection: Connection;
-  /** Accepted; keys always begin with `{chasqui:<queue>}`. */
+  /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
-  /** Applied to every add; options of the add itself win. */
+  /** Options of every job that this queue adds. Options of the add itself override them. Default: none. */
   defaultJobOptions?: Partial<JobsOptions>;
   /** Capacity of the work stream; an add above it is refused whole (CMQ-006). Default 1,000,000; 0 = no bound. */
   maxStreamLen?: number;
@@ -145,6 +157,7 @@ export interface QueueOptions {
 
 /** How many replicas must have an add before it counts, and how long to wait for them. */
 export interface DurabilityOptions {
+  /** How many replicas must have an add. */
   replicas: number;
   /** Most time to wait, in ms. The shared command connection waits with it. */
   timeoutMs: number;
@@ -210,6 +223,7 @@ export interface ConsumerConfig {
   dlqInflight?: number;
   /** About how many dead letters are kept. Default 100,000; 0 = all. */
   dlqMaxStreamLen?: number;
+  /** Backoff of jobs that do not have their own. Default: exponential, see `retry`. */
   retry?: RetryConfig;
   /** Most retries scheduled by one call. Default 64. */
   retryInflight?: number;
@@ -239,6 +253,7 @@ export interface ConsumerConfig {
   eventsBatched?: boolean;
   /** Run a scheduler beside the worker. Default true. */
   runScheduler?: boolean;
+  /** How the scheduler of this worker looks for due schedules. Default: see `scheduler`. */
   scheduler?: SchedulerConfig;
   /** Keep handlers' return values. Default false. */
   storeResults?: boolean;
@@ -246,44 +261,55 @@ export interface ConsumerConfig {
   resultTtlSecs?: number;
   /** Backoff by name: `backoff: { type: '<name>' }` of a job asks the function here. */
   backoffStrategies?: Record<string, BackoffStrategy>;
+  /** Where the worker reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
+  /** The clock for durations and for the times on jobs. Due times follow Redis's clock. Default: the system's. */
   clock?: Clock;
+  /** How long a call may take before it fails with CMQ-001, in ms. Default 10,000. */
   commandTimeoutMs?: number;
+  /** How long the first connection may take, in ms. Default 10,000. */
   connectTimeoutMs?: number;
 }
 
 /** Options of a `Worker`: the common names, and every field of {@link ConsumerConfig}. */
 export interface WorkerOptions extends ConsumerConfig {
+  /** Where Redis is: a URL, options, or an ioredis client of your own. */
   connection: Connection;
   /** Start by itself, in the next microtask. Default true. */
   autorun?: boolean;
-  /** Other name for `blockMs`. */
+  /** Another name for `blockMs`, in ms. Default 5,000. */
   drainDelay?: number;
-  /** Other name for `maxAttempts`. */
+  /** Another name for `maxAttempts`. Default 3. */
   maxStalledCount?: number;
   /** Other name for `consumerId`. */
   name?: string;
-  /** Scheduler's `tickIntervalMs`. */
+  /** Another name for `scheduler.tickIntervalMs`. Default 1,000. */
   schedulerTickMs?: number;
   /** How long results are kept, in ms; rounded up to seconds. Default 3,600,000. */
   resultTtlMs?: number;
-  /** Accepted; completed jobs are always removed. */
+  /** Accepted and ignored: completed jobs are always removed. Default true. */
   removeOnComplete?: unknown;
-  /** Accepted; failed jobs always go to the dead letters. */
+  /** Accepted and ignored: failed jobs always become dead letters. Default false. */
   removeOnFail?: unknown;
-  /** Accepted; keys always begin with `{chasqui:<queue>}`. */
+  /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
 }
 
 export interface QueueEventsOptions {
+  /** Where Redis is: a URL, options, or an ioredis client of your own. */
   connection: Connection;
+  /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
   /** Start by itself, in the next microtask. Default true. */
   autorun?: boolean;
-  /** Where to start: `$` = only what comes (default), `0` = all that is kept, or an event id. */
+  /**
+   * Where to start: `$` = only new events, `0` = all events that are kept, or the id of an event to start after.
+   * Default `$`.
+   */
   lastEventId?: string;
   /** How long a read waits, in ms. Default 10,000. */
   blockingTimeout?: number;
+  /** How long the first connection may take, in ms. Default 10,000. */
   connectTimeoutMs?: number;
 }
 
@@ -292,6 +318,7 @@ export interface WaitForResultOptions {
   timeoutMs?: number;
   /** Accepted for compatibility; waiting is woken by the event. Default 100. */
   intervalMs?: number;
+  /** Ends the wait early, with the signal's reason. Default: none. */
   signal?: AbortSignal;
 }
 
@@ -331,6 +358,7 @@ export interface PromoterConfig {
   eventsMaxStreamLen?: number;
   /** See {@link ConsumerConfig.eventsBatched}. Default true. */
   eventsBatched?: boolean;
+  /** Where the promoter reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
 }
 
@@ -340,8 +368,11 @@ export interface StandaloneSchedulerConfig extends SchedulerConfig {
   queueName?: string;
   /** Consumer group whose wake entries it takes. Default `default`. */
   group?: string;
+  /** Announce `waiting`. Default true. */
   eventsEnabled?: boolean;
+  /** About how many events are kept. Default 100,000. */
   eventsMaxStreamLen?: number;
+  /** Where the scheduler reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
 }
 
@@ -355,8 +386,9 @@ export interface JobRetryOverride {
 
 /** Options of one job that a `Producer` adds. */
 export interface AddOptions {
-  /** An id of the caller's: one live job per id. */
+  /** An id of your own: one live job per id. Default: a ULID. */
   id?: string;
+  /** Attempts and backoff of this job. Default: the consumer's. */
   retry?: JobRetryOverride;
   /** Dispatch name, at most 256 bytes. Default: none. */
   name?: string;

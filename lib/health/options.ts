@@ -34,14 +34,16 @@ export interface BacklogCheckOptions {
   queues?: readonly string[];
   /** How long Redis has for its answer, in ms. Default 1,000. */
   timeoutMs?: number;
-  /** Most jobs that wait for a worker. */
+  /** Down when more jobs than this wait for a worker. Default: no threshold. */
   maxWaiting?: number;
-  /** Longest time that a job waits for a worker, in ms. */
+  /** Down when a job has waited for a worker for longer than this, in ms. Default: no threshold. */
   maxOldestWaitingMs?: number;
-  /** Most jobs in the delayed set. */
+  /** Down when more jobs than this are in the delayed set. Default: no threshold. */
   maxDelayed?: number;
-  /** By how much a delayed job may be late, in ms: if it grows, no worker promotes. */
+  /**
+   * Down when a delayed job is late by more than this, in ms: if it grows, no worker promotes. Default: no threshold.
+   */
   maxOverdueMs?: number;
-  /** Most dead letters. */
+  /** Down when there are more dead letters than this. Default: no threshold. */
   maxDeadLetters?: number;
 }

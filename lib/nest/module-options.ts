@@ -28,11 +28,14 @@ export interface ChasquiModuleOptions extends QueueSettings {
    */
   connection: Connection;
   /**
-   * Which queues this process works on: all (`true`, the default), none (`false`: it only adds jobs), or those named.
-   * Processors of the others are checked like any, and get no worker.
+   * Which queues this process works on: `true` = all, `false` = none (it only adds jobs), or a list of names.
+   * Processors of the other queues are checked at boot and get no worker. Default true.
    */
   workers?: boolean | readonly string[];
-  /** Defaults for all workers of this connection; `@Processor` and `forFeature` win over them. */
+  /**
+   * Defaults for all workers of this connection. `@Processor` and `forFeature` override them. Default: those of
+   * `Worker`.
+   */
   workerOptions?: WorkerSettings;
   /**
    * What becomes of a schedule that `@Repeat` declared once and that is not in the code any more: it goes on, with a
@@ -51,7 +54,8 @@ export interface ChasquiModuleOptions extends QueueSettings {
   trackCurrentJob?: boolean;
   /**
    * Token of an event emitter (`EventEmitter2` of `@nestjs/event-emitter`) that gets a copy of all worker and queue
-   * events of this connection, named `chasqui.<queue>.worker.<event>` and `chasqui.<queue>.queue.<event>`.
+   * events of this connection, named `chasqui.<queue>.worker.<event>` and `chasqui.<queue>.queue.<event>`. Default:
+   * none.
    */
   eventEmitter?: InjectionToken;
 }
@@ -66,9 +70,9 @@ export interface ChasquiModuleExtras {
 
 /** What the factory of `forFeatureAsync` returns. */
 export interface ChasquiFeatureOptions extends QueueSettings {
-  /** The queue's name in Redis, where it is not the `name` that the code knows it by. */
+  /** The queue's name in Redis, if it differs from the `name` that the code uses. Default: `name`. */
   queueName?: string;
-  /** A connection of the queue's own, instead of a named one. */
+  /** A connection of the queue's own. Default: the connection that `connectionName` names. */
   connection?: Connection;
   /** `false`: no worker for this queue in this process. Default: as `workers` of the connection says. */
   workers?: boolean;
@@ -79,7 +83,7 @@ export interface ChasquiFeatureOptions extends QueueSettings {
   staleSchedules?: 'keep' | 'remove';
   /** Which global enhancers run on the jobs of this queue. Default: as `globalEnhancers` of the connection says. */
   globalEnhancers?: GlobalEnhancerSettings;
-  /** Options of the queue's worker; they win over those of `@Processor`. */
+  /** Options of the queue's worker. They override those of `@Processor`. Default: none. */
   workerOptions?: WorkerSettings;
 }
 

@@ -15,8 +15,8 @@ const { start, startModule } = useApps(redis);
 const { block } = docsPage('README.md', redis);
 
 const app = block<{ AppModule: Type; SignupService: Type<Signups> }>('In your app');
-const deadLetters = block<{ inspect(welcome: Queue): Promise<void> }>('In your app', 2);
-const engine = block('In your app', 3);
+const deadLetters = block<{ inspect(welcome: Queue): Promise<void> }>('Dead letters');
+const engine = block('Without Nest');
 
 describe('in your app', () => {
   it('jobs are added and handled by name', async () => {

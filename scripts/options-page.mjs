@@ -1,0 +1,185 @@
+// Writes docs/options.md from the doc comments of the public option types, so that the page cannot fall behind the code.
+//   node scripts/options-page.mjs           writes the page
+//   node scripts/options-page.mjs --check   fails if the page is out of date, or an option does not state its default
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const page = join(root, 'docs', 'options.md');
+
+/** In the order of the page. `extends` names the options that a type takes over, for the sentence above its table. */
+const SECTIONS = [
+  {
+    title: 'In Nest',
+    types: [
+      { name: 'ChasquiModuleOptions', title: '`ChasquiModule.forRoot`' },
+      { name: 'ChasquiModuleExtras', title: '`ChasquiModule.forRoot`: name and scope' },
+      {
+        name: 'ChasquiQueueOptions',
+        title: '`ChasquiModule.forFeature`',
+        inherited: ['ChasquiFeatureOptions', 'ChasquiFeatureExtras'],
+      },
+      { name: 'RepeatSettings', title: '`@Repeat`' },
+    ],
+  },
+  {
+    title: 'Queues and jobs',
+    types: [
+      { name: 'QueueOptions', title: '`Queue`' },
+      { name: 'ConnectionOptions', title: '`connection`' },
+      { name: 'DurabilityOptions', title: '`durability`' },
+      { name: 'JobsOptions', title: '`queue.add`' },
+      { name: 'BackoffOptions', title: '`backoff`' },
+      { name: 'RepeatOptions', title: '`repeat`' },
+      { name: 'WaitForResultOptions', title: '`job.waitForResult`' },
+    ],
+  },
+  {
+    title: 'Workers',
+    types: [
+      { name: 'WorkerOptions', title: '`Worker`', inherited: ['ConsumerConfig'] },
+      { name: 'RetryConfig', title: '`retry`' },
+      { name: 'SchedulerConfig', title: '`scheduler`' },
+    ],
+  },
+  {
+    title: 'Queue events',
+    types: [{ name: 'QueueEventsOptions', title: '`QueueEvents`' }],
+  },
+  {
+    title: 'Parts of the engine in processes of their own',
+    types: [
+      { name: 'ProducerConfig', title: '`Producer`' },
+      { name: 'AddOptions', title: '`producer.addWithOptions`' },
+      { name: 'JobRetryOverride', title: '`retry` of one job' },
+      { name: 'StandaloneConsumerConfig', title: '`Consumer`' },
+      { name: 'PromoterConfig', title: '`Promoter`' },
+      { name: 'StandaloneSchedulerConfig', title: '`Scheduler`' },
+    ],
+  },
+  {
+    title: 'Health',
+    types: [
+      { name: 'ConnectionCheckOptions', title: '`checkConnection`' },
+      { name: 'WorkersCheckOptions', title: '`checkWorkers`' },
+      { name: 'BacklogCheckOptions', title: '`checkBacklog`' },
+    ],
+  },
+  {
+    title: 'Microservices',
+    types: [
+      { name: 'ChasquiServerOptions', title: '`ChasquiServer`' },
+      { name: 'ChasquiClientOptions', title: '`ChasquiClient`' },
+      { name: 'ChasquiRecordOptions', title: '`ChasquiRecordBuilder`: one message' },
+    ],
+  },
+];
+
+/** @returns {{ page: string, undocumented: string[] }} */
+export async function optionsPage() {
+  const { options } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile).config,
+    ts.sys,
+    root,
+  );
+  const entries = ['index.ts', 'health/index.ts', 'microservices/index.ts'].map((file) =>
+    join(root, 'lib', file),
+  );
+  const program = ts.createProgram(entries, options);
+  const checker = program.getTypeChecker();
+  const interfaces = new Map();
+  for (const source of program.getSourceFiles()) {
+    if (source.isDeclarationFile) continue;
+    ts.forEachChild(source, (node) => {
+      if (ts.isInterfaceDeclaration(node)) interfaces.set(node.name.text, node);
+    });
+  }
+
+  const undocumented = [];
+  const rowsOf = (name) => {
+    const node = interfaces.get(name);
+    if (!node) throw new Error(`There is no interface ${name} in lib/.`);
+    return node.members.filter(ts.isPropertySignature).map((member) => {
+      const option = member.name.text;
+      const comment = textOf(ts.getJSDocCommentsAndTags(member));
+      const required = member.questionToken === undefined;
+      const { text, value } = splitDefault(comment);
+      if (comment === '') undocumented.push(`${name}.${option}: no doc comment`);
+      else if (!required && value === undefined)
+        undocumented.push(`${name}.${option}: no "Default …" in its doc comment`);
+      const type = member.type
+        ? member.type.getText().replace(/\s+/g, ' ')
+        : checker.typeToString(checker.getTypeAtLocation(member));
+      return { option, type, default: required ? 'required' : (value ?? ''), text };
+    });
+  };
+
+  const parts = [
+    '# Options',
+    '',
+    'Every option, its type, and its default. This page is generated from the doc comments, which your editor shows too.',
+    'An option that you set to `undefined` counts as not set. An unknown option, or a value of the wrong type, throws a',
+    '`ConfigError` (`CMQ-004`) that names the option.',
+    '',
+  ];
+  for (const { title, types } of SECTIONS) {
+    parts.push(`## ${title}`, '');
+    for (const { name, title: heading, inherited = [] } of types) {
+      parts.push(`### ${heading}`, '');
+      const node = interfaces.get(name);
+      const summary = node && textOf(ts.getJSDocCommentsAndTags(node));
+      if (summary) parts.push(summary, '');
+      const rows = [...rowsOf(name), ...inherited.flatMap(rowsOf)];
+      parts.push('| option | type | default | what it does |', '| --- | --- | --- | --- |');
+      for (const row of rows) {
+        parts.push(`| \`${row.option}\` | ${code(row.type)} | ${cell(row.default)} | ${cell(row.text)} |`);
+      }
+      parts.push('');
+    }
+  }
+  const prettier = await resolveConfig(page);
+  return { page: await format(parts.join('\n'), { ...prettier, parser: 'markdown' }), undocumented };
+}
+
+/** The description of a doc comment, on one line, with `{@link X.y}` as code. */
+function textOf(docs) {
+  const text = ts.getTextOfJSDocComment(docs.find(ts.isJSDoc)?.comment) ?? '';
+  return text
+    .replace(/\{@link\s+([\w.]+)\s*\}/g, '`$1`')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** `Default X.` or `Default: X.` up to the end of its sentence, and the text without it. */
+function splitDefault(comment) {
+  const found = /(?:^|\s)Default:? ((?:`[^`]*`|\([^)]*\)|[^.`(]|\.(?!\s|$))+)\.?(?=\s|$)/.exec(comment);
+  if (!found) return { text: comment, value: undefined };
+  const text = (comment.slice(0, found.index) + comment.slice(found.index + found[0].length)).trim();
+  return { text, value: found[1].trim() };
+}
+
+function code(type) {
+  return `\`${type.replaceAll('|', '\\|')}\``;
+}
+
+function cell(text) {
+  return text.replaceAll('|', '\\|');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { page: text, undocumented } = await optionsPage();
+  if (process.argv.includes('--check')) {
+    const problems = [...undocumented];
+    if (readFileSync(page, 'utf8') !== text) {
+      problems.push('docs/options.md is out of date: run `node scripts/options-page.mjs`.');
+    }
+    for (const problem of problems) console.error(problem);
+    process.exitCode = problems.length > 0 ? 1 : 0;
+  } else {
+    writeFileSync(page, text);
+    for (const problem of undocumented) console.warn(problem);
+  }
+}
