@@ -22,11 +22,12 @@
 -- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
 -- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how long
 -- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed. Then
--- the set `delayed:unique` has the id, because the promoter, which needs the marker, cannot ask for one of every job.
+-- the set `delayed:unique` has the id, because the promoter, which needs the marker, cannot ask for one of every job. A
+-- marker whose job is not there any more takes no id: see live.lua. What an earlier life of the id has left goes.
 
 -- @include lib/events
 -- @include lib/batch
--- @include lib/envelope
+-- @include lib/live
 -- @include lib/once
 
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -70,8 +71,7 @@ local keys, members = {}, {}
 -- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end, as are
 -- the ids of what is delayed.
 local taken, markers, delayed_ids = {}, {}, {}
--- How earlier jobs of these ids have ended.
-local stale = {}
+local remains = {}
 local function undo()
   for _, key in ipairs(keys) do
     redis.call('DEL', key)
@@ -138,11 +138,10 @@ for offset = 1, #sizes, 4 do
       local fresh, marker = true, nil
       if is_unique then
         marker = prefix .. 'dlid:' .. id
-        fresh = not taken[marker] and redis.call('EXISTS', marker) == 0
+        fresh = not taken[marker] and not life_of(stream, delayed, prefix, id)
         taken[marker] = true
         if fresh then
-          stale[#stale + 1] = prefix .. 'result:' .. id
-          stale[#stale + 1] = prefix .. 'failed:' .. id
+          add_remains(remains, prefix, id)
         end
       end
       if not fresh then
@@ -213,9 +212,7 @@ end
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
 end
-if #stale > 0 then
-  redis.call('DEL', unpack(stale))
-end
+forget(remains)
 if #delayed_ids > 0 then
   redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end

@@ -1,6 +1,6 @@
 -- Moves jobs from the work stream to the dead letters, with their original bytes.
 --
--- KEYS stream dlq events prefix
+-- KEYS stream dlq events prefix calls
 -- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
 --      7 events_cap   0 = no events
 --      8 dlq_cap      about how many dead letters are kept, 0 = all
@@ -8,20 +8,29 @@
 --                     line feed, the detail
 --     then, per job: entry id, job id or '', name, the attempt that failed, duration in µs or '' where no handler ran,
 --     reason, detail, ms for which the id stays taken ('' where it was not the caller's), stack or ''
+--     then gaps (see owned.lua), call (see answer.lua)
 -- Reply { evicted, lost… }: how many old dead letters the cap has dropped, then indices (from 1) of jobs whose lease
---      is no longer ours.
+--      is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are, to be ended.
 --
 -- Races: as in complete.lua. The bytes are copied inside Redis, so they cannot change on the way.
 
 -- @include lib/owned
+-- @include lib/answer
+-- @include lib/cancelled
 -- @include lib/events
 -- @include lib/open
 -- @include lib/ended
 
-local stream, dlq, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local stream, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group = ARGV[1]
 local jobs, unannounced, cap, dlq_cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local width = 9
+local gaps, call = ARGV[#ARGV - 1], ARGV[#ARGV]
+
+local said = answered(calls, call, { 0 })
+if said then
+  return said
+end
 
 -- A DLQ that takes no entry, or has the wrong type, fails here, before the entry is gone.
 local full = sealed(dlq)
@@ -29,22 +38,29 @@ if full then
   return full
 end
 local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
+local cancelled = cancelled_among(prefix, own)
 local reply = { 0 }
 local done, letters = {}, {}
 for i = 1, jobs do
   local id = ARGV[10 + (i - 1) * width]
-  local entry = own[id] and redis.call('XRANGE', stream, id, id)[1]
-  if own[id] then
-    -- Pending without an entry: somebody deleted it. There are no bytes to keep, so it only leaves the pending list.
-    done[#done + 1] = id
-  end
-  if entry then
-    letters[i] = entry[2]
+  if cancelled[id] then
+    reply[#reply + 1] = -i
   else
-    reply[#reply + 1] = i
+    local entry = own[id] and redis.call('XRANGE', stream, id, id)[1]
+    if own[id] then
+      -- Pending without an entry: somebody deleted it. There are no bytes to keep, so it only leaves the pending list.
+      done[#done + 1] = id
+      -- Once: a batch that has it twice ran it twice.
+      own[id] = nil
+    end
+    if entry then
+      letters[i] = entry[2]
+    else
+      reply[#reply + 1] = i
+    end
   end
 end
-finish(stream, group, done, ARGV[3], ARGV[4])
+finish(stream, group, done, jobs, ARGV[3], ARGV[4], gaps)
 
 -- Names that the dead letter uses for itself; a hand-written entry may bear them too.
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }
@@ -114,4 +130,4 @@ if #done > 0 then
     trim_events(events, cap)
   end
 end
-return reply
+return answer(calls, call, reply, #reply == 1 and reply[1] == 0)

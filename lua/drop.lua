@@ -1,12 +1,17 @@
 -- Deletes dead letters for good.
 --
--- KEYS dlq prefix
--- ARGV their ids
--- Reply how many were still there
+-- KEYS dlq prefix calls
+-- ARGV their ids; then call (see answer.lua)
+-- Reply how many were still there. Sent twice, the second time says what the first said.
 --
+-- @include lib/answer
 -- @include lib/envelope
 -- @include lib/ended
-local dlq, prefix = KEYS[1], KEYS[2]
+local dlq, prefix, calls, call = KEYS[1], KEYS[2], KEYS[3], ARGV[#ARGV]
+local said = answered(calls, call)
+if said then
+  return said
+end
 local is_awaited = somebody_waits(prefix)
 local dropped, jobs = 0, {}
 
@@ -19,7 +24,7 @@ local function job_of(letter)
   end
 end
 
-for i = 1, #ARGV do
+for i = 1, #ARGV - 1 do
   local job = is_awaited and job_of(ARGV[i])
   dropped = dropped + redis.call('XDEL', dlq, ARGV[i])
   if job then
@@ -27,4 +32,4 @@ for i = 1, #ARGV do
   end
 end
 tell_gone(prefix, 'dropped', jobs)
-return dropped
+return answer(calls, call, dropped)

@@ -1,28 +1,36 @@
 -- Fires slots of repeatable specs: adds their jobs to the work stream and moves each spec on to its next slot, or
 -- removes it after its last.
 --
--- KEYS repeat stream events prefix
+-- KEYS repeat stream delayed events prefix calls
 -- ARGV 1 events_cap   0 = no events
 --      then, per spec: key, slot, revision (both as they were read), next slot ('' = none, it is over), owed ('' =
 --      nothing), how many slots to fire, and these, in unix ms
+--      then call (see answer.lua)
 -- Reply { per spec: how many jobs were added, -1 = it has moved on since it was read, and nothing was done }
 --
--- Races: the slot is compared and replaced in one step, so of two schedulers, or of one call sent twice, only the first
--- fires; a spec that was replaced or removed after it was read is left alone. The ids of the jobs follow from key and
+-- Races: the slot is compared and replaced in one step, so of two schedulers only the first fires (and of one call
+-- sent twice, which answers twice what it did); a spec that was replaced or removed after it was read is left alone. The ids of the jobs follow from key and
 -- slot. With `overlap` = skip all jobs of a spec share one id, whose marker `dlid:<id>` stands for as long as one of
 -- them is unfinished; a slot that finds it has been dealt with.
 
+-- @include lib/live
+-- @include lib/answer
 -- @include lib/events
 -- @include lib/job
 
-local set, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local cap = tonumber(ARGV[1])
+local set, stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local cap, call = tonumber(ARGV[1]), ARGV[#ARGV]
+
+local said = answered(calls, call)
+if said then
+  return said
+end
 
 -- A key of the wrong type fails here, before anything is written.
-local length = redis.call('XLEN', stream)
+redis.call('XLEN', stream)
 local now = now_ms()
 local ts = decimal(now)
-local reply = {}
+local reply, remains = {}, {}
 
 local function add(id, name, payload, retry, keep)
   local fields = { 'd', encode_job(id, payload, now, retry) }
@@ -34,7 +42,7 @@ local function add(id, name, payload, retry, keep)
     fields[#fields + 1] = keep
   end
   local added = redis.call('XADD', stream, '*', unpack(fields))
-  length = length + 1
+  add_remains(remains, prefix, id)
   if cap > 0 then
     if name == '' then
       redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
@@ -45,15 +53,8 @@ local function add(id, name, payload, retry, keep)
   return added
 end
 
--- True while a job of this id waits, runs, or is delayed for a retry. A marker without any such job was left behind by
--- one that somebody deleted; the spec must not wait for it for ever.
-local function is_live(id)
-  local ttl = redis.call('PTTL', prefix .. 'dlid:' .. id)
-  return ttl == -1 and (length > 0 or redis.call('EXISTS', prefix .. 'didx:' .. id) == 1)
-end
-
 local at = 2
-while at <= #ARGV do
+while at < #ARGV do
   local key, slot, revision, next_slot, owed = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local slots = tonumber(ARGV[at + 5])
   local hash = prefix .. 'repeat:spec:' .. key
@@ -67,7 +68,7 @@ while at <= #ARGV do
       if fired + added < limit then
         if spec[7] == 'skip' then
           local id = 'repeat:' .. key
-          if not is_live(id) then
+          if life_of(stream, delayed, prefix, id) ~= 'live' then
             local entry = add(id, spec[2], spec[3], spec[4], '1')
             redis.call('SET', prefix .. 'dlid:' .. id, '1:' .. entry)
             added = added + 1
@@ -96,7 +97,8 @@ while at <= #ARGV do
   reply[#reply + 1] = added
   at = at + 6 + slots
 end
+forget(remains)
 if cap > 0 then
   trim_events(events, cap)
 end
-return reply
+return answer(calls, call, reply)

@@ -14,7 +14,7 @@
 
 -- @include lib/events
 -- @include lib/batch
--- @include lib/envelope
+-- @include lib/live
 -- @include lib/drain
 -- @include lib/lead
 
@@ -88,7 +88,7 @@ end
 
 local call = redis.pcall
 local promoted = 0
--- Of those with an id of the caller's: their ids, and the keys that find them in the delayed set.
+-- Of those with an id of the caller's: their ids, and the keys that find them in the delayed set or tell of an earlier life.
 local left, indices = {}, {}
 -- Markers that tell where their jobs are (see add.lua), and their new values. Those of other writers stay as they are.
 local moved = {}
@@ -117,6 +117,7 @@ for i = 1, #due do
   if is_unique[i] == 1 then
     left[#left + 1] = ids[i]
     indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
+    add_remains(indices, prefix, ids[i])
     if ours then
       moved[#moved + 1] = dlid .. ids[i]
       moved[#moved + 1] = ours .. ':' .. added
@@ -132,7 +133,7 @@ for from = 1, #moved, 4000 do
 end
 if #left > 0 then
   redis.call('SREM', unique, unpack(left))
-  redis.call('DEL', unpack(indices))
+  forget(indices)
 end
 if cap > 0 and promoted > 0 then
   -- Where Redis took only some, only those are announced.

@@ -1,6 +1,6 @@
 -- Schedules the next attempt of failed jobs: from the work stream to the delayed set.
 --
--- KEYS stream delayed events prefix
+-- KEYS stream delayed events prefix calls
 -- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
 --      7 events_cap   0 = no events
 --      8 batch_from   see batch.lua
@@ -8,21 +8,28 @@
 --                     caller's (else length 0), u32 length and the new delayed member (length 0: it stands among the
 --                     large ones)
 --     10 columns      how many strings; then what the events say: see batch.lua; none with events off
---      then the large members, in the order of their jobs
+--      then the large members, in the order of their jobs; gaps (see owned.lua), call (see answer.lua)
 -- Reply { due, lost… }: the unix ms of the earliest retry ('' if there is none), then indices (from 1) of jobs whose
 --      lease is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are.
 --
 -- Races: as in complete.lua. A job is removed from the stream in the same step in which it enters the delayed set.
 
 -- @include lib/owned
+-- @include lib/answer
 -- @include lib/cancelled
 -- @include lib/events
 -- @include lib/batch
 
-local stream, delayed, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group = ARGV[1]
 local jobs, started, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local frames, read = ARGV[9], struct.unpack
+local gaps, call = ARGV[#ARGV - 1], ARGV[#ARGV]
+
+local said = answered(calls, call)
+if said then
+  return said
+end
 
 -- A delayed key of the wrong type fails here, before the entry is gone.
 redis.call('ZCARD', delayed)
@@ -41,6 +48,8 @@ for i = 1, jobs do
     large = large + 1
   end
   if not cancelled[entry] and own[entry] then
+    -- Once: a batch that has it twice ran it twice.
+    own[entry] = nil
     count = count + 1
     done[count], backoffs[count], members[count], uniques[count] = entry, backoff, member, unique
   else
@@ -49,9 +58,9 @@ for i = 1, jobs do
   end
 end
 if count == 0 then
-  return reply
+  return answer(calls, call, reply)
 end
-finish(stream, group, done, ARGV[3], ARGV[4])
+finish(stream, group, done, jobs, ARGV[3], ARGV[4], gaps)
 
 local now = now_ms()
 local earliest = backoffs[1]
@@ -81,4 +90,4 @@ if cap > 0 then
   local columns = { unpack(ARGV, 11, 10 + ARGV[10]) }
   announce_jobs(events, prefix, cap, tonumber(ARGV[8]), decimal(now), of, jobs, started, columns, left_out)
 end
-return reply
+return answer(calls, call, reply)

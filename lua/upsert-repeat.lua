@@ -1,21 +1,29 @@
 -- Registers a repeatable spec. Its hash holds the fields given here and two more: `fired`, how often it has fired, and
 -- `owed`, how many missed slots are still to be made up for (only while that is going on).
 --
--- KEYS repeat schedulerWake prefix
+-- KEYS repeat schedulerWake prefix calls
 -- ARGV 1 key  2 first  the slot at which it fires first if it is new, in unix ms
 --      3 schedule      digest of the fields that say when
 --      4 revision      digest of all fields
 --      5 now           unix ms; '' in tests with a clock of their own
---      then field and value in turns
+--      then field and value in turns; then call (see answer.lua)
 -- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or says
 --      something new about when: it starts from `first`, and its count from 0; 2 = it says something new about what:
 --      its next slot and its count stay.
 --
 -- Races: any number of processes may register the same spec at once; the first writes, the others find it unchanged.
--- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-repeat.lua.
-local set, wake, prefix = KEYS[1], KEYS[2], KEYS[3]
+-- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-repeat.lua. Sent twice, the
+-- second time says what the first said.
+-- @include lib/answer
+local set, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, first = ARGV[1], ARGV[2]
+local call = ARGV[#ARGV]
 local hash = prefix .. 'repeat:spec:' .. key
+
+local said = answered(calls, call)
+if said then
+  return said
+end
 
 local next_slot = redis.call('ZSCORE', set, key)
 local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed')
@@ -34,13 +42,13 @@ if keeps and was[4] then
   fields[#fields + 1] = 'owed'
   fields[#fields + 1] = was[4]
 end
-for i = 6, #ARGV do
+for i = 6, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('DEL', hash)
 redis.call('HSET', hash, unpack(fields))
 if keeps then
-  return { 2, next_slot, fired }
+  return answer(calls, call, { 2, next_slot, fired })
 end
 if not head[2] and ARGV[5] ~= '' then
   -- While there is no spec, schedulers look and have nothing to lead. Those that are there will look again soon; what
@@ -49,6 +57,7 @@ if not head[2] and ARGV[5] ~= '' then
 end
 redis.call('ZADD', set, first, key)
 if not head[2] or tonumber(first) < tonumber(head[2]) then
+  -- The spec is there, whatever stands at the wake key: a scheduler looks now and then all the same.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', first)
 end
-return { 1, first, fired }
+return answer(calls, call, { 1, first, fired })

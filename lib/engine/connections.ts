@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { addressOf, isCluster, send } from '../redis/client.js';
 import type { Client } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import type { QueueKeys } from '../redis/keys.js';
-import { runScript, scriptCall } from '../redis/scripts.js';
+import { isNumbered, runScript, scriptCall } from '../redis/scripts.js';
 import type { ScriptCall } from '../redis/script-command.js';
 import type { RunOptions, ScriptArgument, ScriptName } from '../redis/scripts.js';
 import { createClient } from './connection/create-client.js';
@@ -55,6 +56,9 @@ export class CommandLink {
   readonly #observer: ConnectionObserver | undefined;
   readonly #connectTimeoutMs: number;
   readonly #commandTimeoutMs: number;
+  /** Of the caller, where it numbers its calls. */
+  readonly #id = randomUUID();
+  #calls = 0;
   #released = false;
 
   /** @throws ConfigError (CMQ-004) for a connection that cannot be used; it shows none of its values */
@@ -101,6 +105,11 @@ export class CommandLink {
     return this.#shared.downMs;
   }
 
+  /** True once the hold was given up. */
+  get isReleased(): boolean {
+    return this.#released;
+  }
+
   /**
    * Resolves when the server answers and can be used.
    * @throws ConnectionError (CMQ-001) after `connectTimeoutMs`, or at once when trying again would not help: a wrong
@@ -111,16 +120,29 @@ export class CommandLink {
     return this.#shared.ready(this.#connectTimeoutMs, this.#commandTimeoutMs);
   }
 
-  /** A script of lua/ on the keys of one queue. */
+  /** The number of a call that is to be made several times, if need be, and carried out once: see {@link run}. */
+  nextCall(): number {
+    return this.#calls++;
+  }
+
+  /**
+   * A script of lua/ on the keys of one queue. Scripts whose second call would answer differently from the first are told
+   * the number of the call: where the client sends it again after a lost reply, or the caller with the same `call`, Redis
+   * answers as it did the first time.
+   */
   run(
     name: ScriptName,
     keys: QueueKeys,
     args: readonly ScriptArgument[],
-    options?: RunOptions,
+    options: RunOptions & { call?: number } = {},
   ): Promise<unknown> {
+    if (options.calls === undefined && isNumbered(name)) {
+      args = [...args, options.call ?? this.nextCall()];
+      options = { ...options, calls: keys.calls(this.#id) };
+    }
     // A cluster's node answers a call that it cannot take by sending the client elsewhere, with the same call.
-    const once = options?.once === true && !isCluster(this.client);
-    const call = scriptCall(args, options && { ...options, once });
+    const once = options.once === true && !isCluster(this.client);
+    const call = scriptCall(args, { ...options, once });
     return this.#bounded(name, () => runScript(this.client, name, keys, call, options), call);
   }
 

@@ -45,6 +45,11 @@ export function scriptCall(args: readonly ScriptArgument[], options?: RunOptions
   });
 }
 
+/** Whether a script is told the number of its call, as its last argument: see lua/lib/answer.lua. */
+export function isNumbered(name: ScriptName): boolean {
+  return load(name).keys.includes('calls');
+}
+
 /** What calls begin with, by queue and then by script and the keys that are not the queue's. */
 const heads = new WeakMap<QueueKeys, Map<string, ScriptHead>>();
 

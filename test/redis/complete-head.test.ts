@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { queueKeys } from '../../lib/redis/keys.js';
-import { boundsOf, toDelivery } from '../../lib/engine/consumer/delivery.js';
+import { boundsOf, gapsOf, toDelivery } from '../../lib/engine/consumer/delivery.js';
 import { runScript } from '../../lib/redis/scripts.js';
 import { useRedis } from '../support/redis.js';
 
@@ -25,11 +25,18 @@ async function read(consumer: string, count: number): Promise<void> {
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** Completes entries as a worker does; resolves with the numbers of those whose lease was not ours. */
-async function complete(consumer: string, entries: readonly number[]): Promise<number[]> {
+/** Completes entries as a worker does that read all of them in a row; resolves with the numbers of those that it had lost. */
+async function complete(
+  consumer: string,
+  entries: readonly number[],
+  inFlight = entries.length,
+): Promise<number[]> {
   const ids = entries.map((entry) => `${String(entry)}-0`);
-  const [first, last] = boundsOf(ids.map((id) => toDelivery([Buffer.from(id), []], 0)));
+  const deliveries = ids.map((id) => toDelivery([Buffer.from(id), []], 0));
+  deliveries.forEach((delivery, index) => (delivery.place = entries[index]!));
+  const [first, last] = boundsOf(deliveries);
   const args = [GROUP, consumer, first, last, ids.length, 0, 0, 0, 1000, 0, 0, ids.join(' '), 0];
+  args.push(inFlight, gapsOf(deliveries));
   const lost = (await runScript(redis.client, 'complete', keys, args)) as number[];
   return lost.map((index) => entries[index - 1] as number);
 }
@@ -196,6 +203,91 @@ describe('completing a batch', () => {
     await redis.client.xtrim(keys.stream, 'MAXLEN', 0);
     expect(await complete('a', range(21, 30))).toEqual([]);
     expect(await pending()).toEqual([]);
+  });
+
+  test('whose group was set back to before its second read, as by a failover that has lost it', async () => {
+    await group();
+    await fill(30);
+    await read('a', 10);
+    await read('a', 10);
+    await redis.client.xgroup('SETID', keys.stream, GROUP, '10-0');
+    await redis.client.xack(keys.stream, GROUP, ...range(11, 20).map((entry) => `${String(entry)}-0`));
+    const batch = range(1, 20).filter((entry) => entry !== 15);
+    expect(await complete('a', batch, 20)).toEqual(range(11, 20).filter((entry) => entry !== 15));
+    expect(await left()).toEqual(range(11, 30));
+    await read('b', 20);
+    expect(await pending()).toEqual(range(11, 30));
+  });
+
+  test('whose group was set back, where as many deliveries as it has lost make the count right', async () => {
+    await group();
+    await fill(40);
+    await read('a', 20);
+    await redis.client.xack(keys.stream, GROUP, ...range(11, 20).map((entry) => `${String(entry)}-0`));
+    await redis.client.xgroup('SETID', keys.stream, GROUP, '30-0');
+    await read('a', 10);
+    await redis.client.xgroup('SETID', keys.stream, GROUP, '10-0');
+    expect(await complete('a', range(1, 20), 20)).toEqual(range(11, 20));
+    expect(await left()).toEqual(range(11, 40));
+  });
+
+  test('whose group was set back while the deliveries stand', async () => {
+    await group();
+    await fill(30);
+    await read('a', 20);
+    await redis.client.xgroup('SETID', keys.stream, GROUP, '10-0');
+    expect(await complete('a', [...range(1, 14), ...range(16, 20)], 20)).toEqual([]);
+    expect(await left()).toEqual([15, ...range(21, 30)]);
+    expect(await pending()).toEqual([15]);
+  });
+
+  test('whose group was set forward between two reads: what nobody has had stays', async () => {
+    await group();
+    await fill(40);
+    await read('a', 10);
+    await redis.client.xgroup('SETID', keys.stream, GROUP, '15-0');
+    await read('a', 15);
+    expect(await complete('a', [...range(1, 10), ...range(16, 30)])).toEqual([]);
+    expect(await left()).toEqual([...range(11, 15), ...range(31, 40)]);
+  });
+
+  test('where entries of many reads lie in a row with those of another worker between them, and are gone', async () => {
+    await group();
+    await fill(40);
+    await read('a', 10);
+    await read('b', 10);
+    await read('a', 10);
+    await complete('b', range(11, 20));
+    expect(await complete('a', [...range(1, 10), ...range(21, 30)])).toEqual([]);
+    expect(await left()).toEqual(range(31, 40));
+  });
+
+  test('some of which somebody has acknowledged and not deleted', async () => {
+    await group();
+    await fill(30);
+    await read('a', 20);
+    await redis.client.xack(keys.stream, GROUP, '5-0', '20-0');
+    expect(await complete('a', range(1, 20), 20)).toEqual([5, 20]);
+    expect(await left()).toEqual([5, ...range(20, 30)]);
+  });
+
+  test('that has an entry twice', async () => {
+    await group();
+    await fill(30);
+    await read('a', 20);
+    expect(await complete('a', [...range(1, 20), 7], 20)).toEqual([7]);
+    expect(await left()).toEqual(range(21, 30));
+  });
+
+  test('of a group beside another that has more to read', async () => {
+    await group();
+    await fill(30);
+    await redis.client.xgroup('CREATE', keys.stream, 'other', '0');
+    await read('a', 20);
+    const readOther = ['GROUP', 'other', 'x', 'COUNT', 5, 'STREAMS', keys.stream, '>'] as const;
+    await redis.client.call('XREADGROUP', ...readOther);
+    expect(await complete('a', [...range(1, 7), ...range(9, 20)], 20)).toEqual([]);
+    expect(await left()).toEqual([8, ...range(21, 30)]);
   });
 
   test('too small to gain by it', async () => {

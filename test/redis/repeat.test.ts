@@ -423,8 +423,13 @@ describe('skipIfRunning', () => {
     // Delayed for a retry: in the delayed set, not in the stream.
     await redis.client.xtrim(keys.stream, 'MAXLEN', 0);
     await redis.client.set(keys.delayedIndex(id), 'member');
+    await redis.client.zadd(keys.delayed, 1e15, 'member');
     await tick();
     expect(await rig.fired()).toHaveLength(0);
+    // Nor does a job that is nowhere keep the spec from firing.
+    await redis.client.del(keys.delayed);
+    await tick();
+    expect(await rig.fired()).toHaveLength(1);
   });
 
   it('fires one of several slots that have come', async () => {

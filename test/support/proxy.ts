@@ -20,6 +20,7 @@ export class TcpProxy implements AsyncDisposable {
   #swallowRequests = false;
   #swallowReplies = false;
   #isSplit: (bytes: Buffer) => boolean = () => false;
+  #victim: Victim | undefined;
   readonly #links = new Set<Link>();
 
   private constructor(
@@ -67,6 +68,29 @@ export class TcpProxy implements AsyncDisposable {
   /** The same for the way back only: commands arrive and are carried out, their replies are never seen. */
   blackholeReplies(on: boolean): void {
     this.#swallowReplies = on;
+  }
+
+  /**
+   * The next command that holds `text` is passed on, and carried out; its reply is swallowed, and its connection cut.
+   * Resolves then.
+   */
+  cutAtReplyTo(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#victim = { text, cut: resolve, reply: (link) => link.destroy() };
+    });
+  }
+
+  /** The same, but from there on all replies are swallowed, and no connection is cut. Resolves when the first was. */
+  withholdReplyTo(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#victim = {
+        text,
+        cut: resolve,
+        reply: () => {
+          this.#swallowReplies = true;
+        },
+      };
+    });
   }
 
   /** Passes everything on this many milliseconds later, each way, in order. */
@@ -126,6 +150,12 @@ export class TcpProxy implements AsyncDisposable {
       swallowRequests: () => this.#swallowRequests,
       swallowReplies: () => this.#swallowReplies,
       isSplit: (bytes) => this.#isSplit(bytes),
+      victimOf: (bytes) => {
+        const victim = this.#victim;
+        if (!victim || !bytes.includes(victim.text)) return undefined;
+        this.#victim = undefined;
+        return victim;
+      },
     });
     client.setNoDelay(true);
     this.#links.add(link);
@@ -133,16 +163,26 @@ export class TcpProxy implements AsyncDisposable {
   }
 }
 
+/** A command whose reply is swallowed. */
+interface Victim {
+  readonly text: string;
+  readonly cut: () => void;
+  readonly reply: (link: Link) => void;
+}
+
 interface Faults {
   readonly delayMs: () => number;
   readonly swallowRequests: () => boolean;
   readonly swallowReplies: () => boolean;
   readonly isSplit: (bytes: Buffer) => boolean;
+  readonly victimOf: (bytes: Buffer) => Victim | undefined;
 }
 
 /** One client connection and its way on. */
 class Link {
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Of a command that was passed on: its reply is what comes next. */
+  #victim: Victim | undefined;
 
   constructor(
     private readonly client: Socket,
@@ -186,6 +226,14 @@ class Link {
     from.on('data', (bytes) => {
       gap ||= swallow();
       if (gap) return;
+      if (from === this.client) this.#victim ??= this.faults.victimOf(bytes);
+      else if (this.#victim) {
+        this.#victim.reply(this);
+        this.#victim.cut();
+        this.#victim = undefined;
+        gap = true;
+        return;
+      }
       const pieces = isSplit(bytes) ? Array.from(bytes, (byte) => Buffer.of(byte)) : [bytes];
       for (const piece of pieces) {
         pass(

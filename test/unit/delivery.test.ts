@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { boundsOf, readDelivery, toDelivery } from '../../lib/engine/consumer/delivery.js';
+import {
+  boundsOf,
+  gapsOf,
+  numberPlaces,
+  readDelivery,
+  toDelivery,
+} from '../../lib/engine/consumer/delivery.js';
 
 const bulk = (text: string | Buffer): Buffer => {
   const bytes = Buffer.from(text);
@@ -56,4 +62,41 @@ test('the bounds of a batch are by number, not by text', () => {
   expect(boundsOf(['99-10', '100-1', '9-100'].map(named))).toEqual(['9-100', '100-1']);
   const ascending = ['1700000000000-2', '1700000000000-10', '1700000000001-0', '18446744073709551615-0'];
   expect(boundsOf([...ascending].reverse().map(named))).toEqual([ascending[0], ascending.at(-1)]);
+});
+
+describe('the gaps of a batch', () => {
+  /** Entries 1-0, 2-0, … of reads of so many. */
+  const reads = (...sizes: number[]) => {
+    let place = 0;
+    let id = 0;
+    return sizes.map((size) => {
+      const read = Array.from({ length: size }, () => named(`${String(++id)}-0`));
+      place = numberPlaces(read, place);
+      return read;
+    });
+  };
+
+  test('none in a read, in whatever order its entries end', () => {
+    const [read = []] = reads(20);
+    expect(gapsOf(read)).toBe('');
+    expect(gapsOf([...read].reverse())).toBe('');
+    expect(gapsOf(read.slice(3, 9))).toBe('');
+    expect(gapsOf(read.slice(4, 5))).toBe('');
+  });
+
+  test('between reads, and where entries are not of the batch', () => {
+    const [one = [], two = [], three = []] = reads(5, 5, 5);
+    expect(gapsOf([...one, ...two])).toBe('5-0 6-0');
+    expect(gapsOf([...two, ...one, ...three])).toBe('5-0 6-0 10-0 11-0');
+    expect(gapsOf([...one.slice(0, 2), ...one.slice(3)])).toBe('2-0 4-0');
+    expect(gapsOf([...one.slice(0, 3), ...two.slice(2)])).toBe('3-0 8-0');
+    expect(gapsOf([...one, ...three])).toBe('5-0 11-0');
+  });
+
+  test('not known where they are many, or where no read brought an entry', () => {
+    const [read = []] = reads(40);
+    expect(gapsOf(read.filter((_, index) => index % 2 === 0))).toBe('-');
+    expect(gapsOf([...read, named('99-0')])).toBe('-');
+    expect(gapsOf([named('99-0')])).toBe('-');
+  });
 });

@@ -1,5 +1,6 @@
 import { settlesWithin } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
+import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { CommandLink } from '../connections.js';
 import { dueOf } from '../due-loop.js';
@@ -13,7 +14,7 @@ import { Service } from '../service.js';
 import { toError, write } from '../thrown.js';
 import { Announcer } from './announcer.js';
 import { Cancellations } from './cancellations.js';
-import { toDelivery } from './delivery.js';
+import { numberPlaces, toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { Dispatcher } from './dispatcher.js';
 import { Executor } from './executor.js';
@@ -65,6 +66,10 @@ export class ConsumerCore extends Service {
   readonly #held = new Held();
   /** Entries taken back after a lost reply, in case the reply arrives after all. */
   readonly #recovered = new Set<string>();
+  /** For what the next read brings. */
+  #nextPlace = 0;
+  /** The last entry of the last read. */
+  #lastRead = '0-0';
   #leasesLost = 0;
   #leaseLostAt: number | undefined;
 
@@ -129,11 +134,11 @@ export class ConsumerCore extends Service {
         this.#dispatcher.offerCapacity();
         if (delivery.job) this.#hooks.failed(delivery.job, delivery.cancelled);
       },
-      cancelledInstead: (delivery) => {
-        this.#endCancelled(delivery, true);
+      cancelledInstead: (delivery, ran) => {
+        this.#endCancelled(delivery, ran);
       },
       lost: (delivery) => {
-        this.#lose([delivery.entryId]);
+        this.#lose([delivery]);
       },
       refused: (delivery, error) => {
         delivery.lost = true;
@@ -144,6 +149,7 @@ export class ConsumerCore extends Service {
       evicted: (count) => {
         settings.metrics.dlqEvicted?.({ count });
       },
+      inFlight: () => this.#held.size,
       error: onError,
     });
     this.#dispatcher = new Dispatcher({
@@ -175,6 +181,7 @@ export class ConsumerCore extends Service {
           this.#executor.prepare(delivery);
         }
       },
+      onError,
     });
     this.#leases = new Leases(link, keys, {
       group: settings.group,
@@ -185,7 +192,9 @@ export class ConsumerCore extends Service {
       held: () => this.#held.ids(),
       room: () => this.#dispatcher.roomForReclaim(),
       lost: (entryIds) => {
-        this.#lose(entryIds);
+        // The call that ends a job tells of it itself: its reply may be on its way, or be asked for again.
+        const found = entryIds.map((entryId) => this.#held.find(entryId));
+        this.#lose(found.flatMap((delivery) => (!delivery || delivery.settling ? [] : [delivery])));
       },
       recovered: (entry, crashes, cancelled) => {
         this.#recover(entry, crashes, cancelled);
@@ -337,13 +346,36 @@ export class ConsumerCore extends Service {
 
   #deliver(deliveries: readonly Delivery[]): void {
     this.#settings.metrics.readerBatch?.({ size: deliveries.length, reclaimed: 0 });
+    this.#nextPlace = numberPlaces(deliveries, this.#nextPlace);
+    let fresh = deliveries;
     // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
-    const fresh =
-      this.#recovered.size === 0
-        ? deliveries
-        : deliveries.filter(({ entryId }) => !this.#recovered.has(entryId));
+    if (this.#recovered.size > 0) fresh = fresh.filter(({ entryId }) => !this.#recovered.has(entryId));
+    if (this.#isRepeated(deliveries)) fresh = this.#withoutInFlight(fresh);
     for (const delivery of fresh) this.#held.add(delivery);
     this.#dispatcher.take(fresh);
+  }
+
+  /** Whether a read brings entries that were read before, as after a failover that has lost deliveries. */
+  #isRepeated(read: readonly Delivery[]): boolean {
+    const first = read[0]?.entryId;
+    const last = read.at(-1)?.entryId;
+    if (first === undefined || last === undefined) return false;
+    const repeated = compareStreamIds(first, this.#lastRead) <= 0;
+    this.#lastRead = last;
+    return repeated;
+  }
+
+  /**
+   * Those that are in flight here are pending for this worker again, and go on as they are; unless their commit came to
+   * Redis before they were.
+   */
+  #withoutInFlight(read: readonly Delivery[]): Delivery[] {
+    const inFlight = new Map([...this.#held].map((delivery) => [delivery.entryId, delivery]));
+    return read.filter((delivery) => {
+      const first = inFlight.get(delivery.entryId);
+      if (first) first.again = delivery;
+      return !first;
+    });
   }
 
   #recover(entry: StreamEntry, crashes: number, cancelled: boolean): void {
@@ -361,7 +393,7 @@ export class ConsumerCore extends Service {
     const { group, consumerId } = this.#settings;
     const args = [group, consumerId, delivery.entryId, delivery.crashes + 1];
     const ours = (await this.#link.run('start', this.#keys, args)) === 1;
-    if (!ours) this.#lose([delivery.entryId]);
+    if (!ours) this.#lose([delivery]);
     return ours;
   }
 
@@ -400,17 +432,21 @@ export class ConsumerCore extends Service {
     this.#dispatcher.offerCapacity();
   }
 
-  #lose(entryIds: readonly string[]): void {
+  #lose(deliveries: readonly Delivery[]): void {
     let lost = 0;
-    for (const entryId of entryIds) {
-      const delivery = this.#held.find(entryId);
-      if (!delivery || delivery.lost) continue;
+    const again: Delivery[] = [];
+    for (const delivery of deliveries) {
+      if (delivery.lost || !this.#held.remove(delivery)) continue;
       lost += 1;
       delivery.lost = true;
-      this.#held.remove(delivery);
       const error = this.#leaseLost(delivery);
       delivery.controller?.abort(error);
       this.#report(error);
+      if (delivery.again) again.push(delivery.again);
+    }
+    if (again.length > 0) {
+      for (const delivery of again) this.#held.add(delivery);
+      this.#dispatcher.take(again);
     }
     if (lost === 0) return;
     this.#leasesLost += lost;
@@ -420,7 +456,7 @@ export class ConsumerCore extends Service {
 
   #leaseLost({ jobId, entryId }: Delivery): LeaseLostError {
     return new LeaseLostError(
-      `The lease on job ${jobId || entryId} of queue "${this.#keys.queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms, and another has taken the job over. What its handler does here no longer counts.`,
+      `The lease on job ${jobId || entryId} of queue "${this.#keys.queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms and another has taken the job over, or Redis has lost its record of the lease (a failover, a deleted group). What its handler does here no longer counts.`,
     );
   }
 

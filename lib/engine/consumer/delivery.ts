@@ -47,6 +47,12 @@ export class Delivery {
   result: Buffer | undefined = undefined;
   /** The same as JSON for the event, or ''. */
   resultJson = '';
+  /** Its outcome is on its way to Redis, whose answer says whether the lease was still ours. */
+  settling = false;
+  /** The same entry, where Redis has delivered it anew while this one was in flight: it runs if this one has lost its lease. */
+  again: Delivery | undefined = undefined;
+  /** Which of the worker's reads brought it, and where in it: see {@link gapsOf}. NaN where no read did. */
+  place = NaN;
   /** Its place among what is held: see `Held`. */
   isHeld = false;
   previous: Delivery | undefined = undefined;
@@ -176,6 +182,43 @@ export function boundsOf(deliveries: readonly Delivery[]): [first: string, last:
     else if (compareIds(delivery, first) < 0) first = delivery;
   }
   return [first.entryId, last.entryId];
+}
+
+/** A batch may be removed as a range although so many places of its row are empty: each costs a look. */
+const MAX_GAPS = 8;
+const UNKNOWN = '-';
+
+/** Gives the entries of one read their places, from `place` on; returns the place for the next read, which leaves a gap. */
+export function numberPlaces(read: readonly Delivery[], place: number): number {
+  for (const delivery of read) delivery.place = place++;
+  return place + 1;
+}
+
+/**
+ * Where the stream may have entries between those of a batch that are not the batch's own, as lua/lib/owned.lua takes it:
+ * entries in a row in one read have none between them. `-` where that is not known, or would cost too much to ask.
+ */
+export function gapsOf(batch: readonly Delivery[]): string {
+  let from = Infinity;
+  let to = -Infinity;
+  for (const { place } of batch) {
+    if (place < from) from = place;
+    if (place > to) to = place;
+    if (Number.isNaN(place)) return UNKNOWN;
+  }
+  const width = to - from + 1;
+  if (width === batch.length) return '';
+  if (width > batch.length + MAX_GAPS) return UNKNOWN;
+  const row: (Delivery | undefined)[] = new Array<Delivery | undefined>(width).fill(undefined);
+  for (const delivery of batch) row[delivery.place - from] = delivery;
+  const ends: string[] = [];
+  for (let i = 1; i < width; i++) {
+    const before = row[i - 1];
+    if (row[i] !== undefined || before === undefined) continue;
+    const after = row.find((delivery, index) => index > i && delivery !== undefined);
+    if (after) ends.push(before.entryId, after.entryId);
+  }
+  return ends.join(' ');
 }
 
 function compareIds(a: Delivery, b: Delivery): number {

@@ -2,6 +2,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
 import { withAttempt } from '../envelope.js';
+import { ConnectionError } from '../errors.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import type { Held } from './held.js';
@@ -13,6 +14,7 @@ export interface GiveBackSettings {
   held: Held;
   /** One that was cancelled does not go back: it stays held, to be ended. */
   cancelled: (delivery: Delivery) => void;
+  onError: (error: unknown) => void;
 }
 
 /** Gives jobs back to the stream, with their crashes counted as attempts. */
@@ -45,8 +47,15 @@ export class GiveBack {
   async offer(deliveries: readonly Delivery[]): Promise<boolean> {
     const ours = deliveries.filter(({ isHeld }) => isHeld);
     if (ours.length === 0) return true;
-    // An idle worker reads once a block time.
-    const given = await this.#return(ours, 2 * this.#settings.blockMs);
+    // Whether their leases have ended is for the reply to say, not for the heartbeat.
+    for (const delivery of ours) delivery.settling = true;
+    let given = -1;
+    try {
+      // An idle worker reads once a block time.
+      given = await this.#return(ours, 2 * this.#settings.blockMs);
+    } finally {
+      if (given < 0) for (const delivery of ours) delivery.settling = false;
+    }
     if (given < 0) return false;
     this.#letGo(ours);
     return true;
@@ -61,12 +70,32 @@ export class GiveBack {
     const [first, last] = boundsOf(deliveries);
     const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
     for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
-    const reply = await this.#link.run('release', this.#keys, args);
-    const [given, ...cancelled] = reply as [number, ...number[]];
+    const [given, ...cancelled] = await this.#release(args);
     for (const index of cancelled) this.#settings.cancelled(deliveries[index - 1] as Delivery);
     return given;
   }
+
+  /**
+   * One call, made until Redis says what it did: a job that may have been released is not to be started here. A second
+   * call is answered as the first was.
+   */
+  async #release(args: readonly ScriptArgument[]): Promise<[given: number, ...cancelled: number[]]> {
+    const call = this.#link.nextCall();
+    for (;;) {
+      try {
+        return (await this.#link.run('release', this.#keys, args, { call })) as [number, ...number[]];
+      } catch (error) {
+        const unknown = error instanceof ConnectionError && error.unknownOutcome;
+        if (!unknown || this.#link.isReleased) throw error;
+        this.#settings.onError(error);
+        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      }
+    }
+  }
 }
+
+/** Until a call that may have been carried out is made again. */
+const AGAIN_MS = 250;
 
 function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
   if (crashes === 0 || !bytes) return '';

@@ -55,6 +55,11 @@ export class Lane<T> {
     return this.#queue.length + this.#active;
   }
 
+  /** Items of calls under way. */
+  get active(): number {
+    return this.#active;
+  }
+
   push(item: T): void {
     if (this.#abandoned) return;
     this.#queue.push(item);

@@ -1,11 +1,11 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import type { ScriptArgument } from '../../redis/scripts.js';
+import type { ScriptArgument, ScriptName } from '../../redis/scripts.js';
 import type { CommandLink } from '../connections.js';
 import { ConnectionError, EncodeError } from '../errors.js';
 import { addColumn } from '../event-batch.js';
 import { printable } from '../printable.js';
 import { endsOf } from './columns.js';
-import { boundsOf } from './delivery.js';
+import { boundsOf, gapsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import { packEntryIds, packRetries } from './frames.js';
 import { Lane } from './lane.js';
@@ -38,13 +38,15 @@ export interface SettlerHooks {
   retryDue: (due: number) => void;
   dead: (delivery: Delivery, outcome: Dead['outcome'], ran: boolean) => void;
   cancelled: (delivery: Delivery) => void;
-  /** It was cancelled before its retry could be scheduled, and is held still. */
-  cancelledInstead: (delivery: Delivery) => void;
+  /** It was cancelled before its retry or its dead letter could be written, and is in flight still. */
+  cancelledInstead: (delivery: Delivery, ran: boolean) => void;
   /** The lease was somebody else's by then: nothing was changed. */
   lost: (delivery: Delivery) => void;
   /** Its outcome cannot be sent to Redis: it is left to whoever takes it over when its lease runs out. */
   refused: (delivery: Delivery, error: unknown) => void;
   evicted: (count: number) => void;
+  /** How many jobs this worker has in flight. */
+  inFlight: () => number;
   error: (error: unknown) => void;
 }
 
@@ -56,6 +58,12 @@ const COMPLETION_CALLS = 2;
 /** Batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
 const RETRY_CALLS = 4;
 
+/** A call that is the same whenever it is made: Redis answers a second one as it answered the first. */
+interface Call {
+  args: readonly ScriptArgument[];
+  number: number;
+}
+
 /** Commits outcomes: acknowledges, schedules retries, dead-letters; each kind in batches of its own. */
 export class Settler {
   readonly #link: CommandLink;
@@ -66,6 +74,7 @@ export class Settler {
   readonly #retries: Lane<Retried>;
   readonly #deaths: Lane<Dead>;
   readonly #cancellations: Lane<Cancelled>;
+  readonly #calls = new WeakMap<readonly unknown[], Call>();
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings, hooks: SettlerHooks) {
     this.#link = link;
@@ -78,7 +87,7 @@ export class Settler {
     };
     this.#completions = new Lane(
       settings.ackBatch,
-      (batch, again) => this.#complete(batch, again),
+      (batch) => this.#complete(batch),
       failed,
       COMPLETION_CALLS,
       (delivery, error) => {
@@ -90,21 +99,15 @@ export class Settler {
     };
     this.#retries = new Lane<Retried>(
       settings.retryInflight,
-      (batch, again) => this.#retry(batch, again),
+      (batch) => this.#retry(batch),
       failed,
       RETRY_CALLS,
       refusedOf,
     );
-    this.#deaths = new Lane<Dead>(
-      settings.dlqInflight,
-      (batch, again) => this.#bury(batch, again),
-      failed,
-      1,
-      refusedOf,
-    );
+    this.#deaths = new Lane<Dead>(settings.dlqInflight, (batch) => this.#bury(batch), failed, 1, refusedOf);
     this.#cancellations = new Lane<Cancelled>(
       settings.retryInflight,
-      (batch, again) => this.#endCancelled(batch, again),
+      (batch) => this.#endCancelled(batch),
       failed,
       1,
       refusedOf,
@@ -139,18 +142,22 @@ export class Settler {
   }
 
   complete(delivery: Delivery): void {
+    delivery.settling = true;
     this.#completions.push(delivery);
   }
 
   retry(delivery: Delivery, outcome: Retried['outcome']): void {
+    delivery.settling = true;
     this.#retries.push({ delivery, outcome });
   }
 
   bury(delivery: Delivery, outcome: Dead['outcome'], ran: boolean): void {
+    delivery.settling = true;
     this.#deaths.push({ delivery, outcome, ran });
   }
 
   endCancelled(delivery: Delivery, ran: boolean): void {
+    delivery.settling = true;
     this.#cancellations.push({ delivery, ran });
   }
 
@@ -167,9 +174,14 @@ export class Settler {
     this.#cancellations.abandon();
   }
 
-  async #complete(batch: Delivery[], again: boolean): Promise<void> {
+  async #complete(batch: Delivery[]): Promise<void> {
+    const lost = (await this.#commit('complete', batch, () => this.#completion(batch))) as number[];
+    this.#report(batch, lost, deliveryItself, this.#hooks.completed);
+  }
+
+  #completion(batch: Delivery[]): ScriptArgument[] {
     const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
-    const fresh = unannouncedFirst(batch, (delivery) => delivery);
+    const fresh = unannouncedFirst(batch, deliveryItself);
     const args = this.#header(batch, fresh);
     let results = 0;
     let uniques = 0;
@@ -194,15 +206,32 @@ export class Settler {
     for (const arg of columns) args.push(arg);
     for (const arg of tail) args.push(arg);
     for (const arg of keeps) args.push(arg);
-    const lost = (await this.#link.run('complete', this.#keys, args)) as number[];
-    this.#report(batch, lost, again, deliveryItself, this.#hooks.completed);
+    args.push(this.#inFlightWith(batch), gapsOf(batch));
+    return args;
   }
 
-  async #retry(batch: Retried[], again: boolean): Promise<void> {
+  /** How many entries should be pending here when a call with this batch comes to Redis: those before it end theirs. */
+  #inFlightWith(batch: readonly Delivery[]): number {
+    const lanes = [this.#completions, this.#retries, this.#deaths, this.#cancellations];
+    const underWay = lanes.reduce((sum, { active }) => sum + active, 0);
+    return Math.max(batch.length, this.#hooks.inFlight() - underWay + batch.length);
+  }
+
+  async #retry(batch: Retried[]): Promise<void> {
+    const [due, ...lost] = (await this.#commit('retry', batch, () => this.#rescheduling(batch))) as [
+      string,
+      ...number[],
+    ];
+    this.#report(batch, lost, deliveryOf, ({ delivery, outcome }) => {
+      this.#hooks.retried(delivery, outcome);
+    });
+    if (due !== '') this.#hooks.retryDue(Number(due));
+  }
+
+  #rescheduling(batch: Retried[]): ScriptArgument[] {
     const { eventsCap, eventsBatchFrom } = this.#settings;
     const fresh = unannouncedFirst(batch, deliveryOf);
     const deliveries = batch.map(deliveryOf);
-    const args = this.#header(deliveries, fresh);
     const { frames, large } = packRetries(
       batch.map(({ delivery, outcome }) => ({ delivery, backoffMs: outcome.backoffMs })),
     );
@@ -211,21 +240,34 @@ export class Settler {
       addColumn(columns, 'reasons', batch, ({ outcome }) => outcome.detail);
       addColumn(columns, 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
     }
-    args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large);
-    const [due, ...lost] = (await this.#link.run('retry', this.#keys, args)) as [string, ...number[]];
-    const cancelled = new Set(lost.map((index) => -index));
-    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome }, index) => {
-      if (cancelled.has(index)) this.#hooks.cancelledInstead(delivery);
-      else this.#hooks.retried(delivery, outcome);
-    });
-    if (due !== '') this.#hooks.retryDue(Number(due));
+    const args = this.#header(deliveries, fresh);
+    args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large, gapsOf(deliveries));
+    return args;
   }
 
-  async #bury(batch: Dead[], again: boolean): Promise<void> {
+  async #bury(batch: Dead[]): Promise<void> {
+    const [evicted, ...lost] = (await this.#commit('dead-letter', batch, () => this.#burial(batch))) as [
+      number,
+      ...number[],
+    ];
+    this.#report(
+      batch,
+      lost,
+      deliveryOf,
+      ({ delivery, outcome, ran }) => {
+        this.#hooks.dead(delivery, outcome, ran);
+      },
+      ({ ran }) => ran,
+    );
+    if (evicted > 0) this.#hooks.evicted(evicted);
+  }
+
+  #burial(batch: Dead[]): ScriptArgument[] {
     // Where no handler ran, there is no start to announce.
     for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
     const fresh = unannouncedFirst(batch, deliveryOf);
-    const args = this.#header(batch.map(deliveryOf), fresh);
+    const deliveries = batch.map(deliveryOf);
+    const args = this.#header(deliveries, fresh);
     const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
     args.push(eventsCap, dlqMaxStreamLen, resultTtlMs);
     for (const { delivery, outcome, ran } of batch) {
@@ -233,20 +275,22 @@ export class Settler {
       args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
       args.push(outcome.reason, outcome.detail, uniqueMs ?? '', outcome.stack ?? '');
     }
-    const [evicted, ...lost] = (await this.#link.run('dead-letter', this.#keys, args)) as [
-      number,
-      ...number[],
-    ];
-    this.#report(batch, lost, again, deliveryOf, ({ delivery, outcome, ran }) => {
-      this.#hooks.dead(delivery, outcome, ran);
-    });
-    if (evicted > 0) this.#hooks.evicted(evicted);
+    args.push(gapsOf(deliveries));
+    return args;
   }
 
-  async #endCancelled(batch: Cancelled[], again: boolean): Promise<void> {
+  async #endCancelled(batch: Cancelled[]): Promise<void> {
+    const lost = (await this.#commit('end-cancelled', batch, () => this.#ending(batch))) as number[];
+    this.#report(batch, lost, deliveryOf, ({ delivery }) => {
+      this.#hooks.cancelled(delivery);
+    });
+  }
+
+  #ending(batch: Cancelled[]): ScriptArgument[] {
     for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
     const fresh = unannouncedFirst(batch, deliveryOf);
-    const args = this.#header(batch.map(deliveryOf), fresh);
+    const deliveries = batch.map(deliveryOf);
+    const args = this.#header(deliveries, fresh);
     const { eventsCap, resultTtlMs } = this.#settings;
     args.push(eventsCap, resultTtlMs);
     for (const { delivery, ran } of batch) {
@@ -254,10 +298,22 @@ export class Settler {
       args.push(entryId, jobId, name, ran ? attempt : attempt - 1, durationUs);
       args.push(uniqueMs === undefined ? '' : '1');
     }
-    const lost = (await this.#link.run('end-cancelled', this.#keys, args)) as number[];
-    this.#report(batch, lost, again, deliveryOf, ({ delivery }) => {
-      this.#hooks.cancelled(delivery);
-    });
+    args.push(gapsOf(deliveries));
+    return args;
+  }
+
+  /** Commits a batch; a lane that does so again, because the reply was lost, makes the same call. */
+  #commit(
+    script: ScriptName,
+    batch: readonly unknown[],
+    argsOf: () => readonly ScriptArgument[],
+  ): Promise<unknown> {
+    let call = this.#calls.get(batch);
+    if (!call) {
+      call = { args: argsOf(), number: this.#link.nextCall() };
+      this.#calls.set(batch, call);
+    }
+    return this.#link.run(script, this.#keys, call.args, { call: call.number });
   }
 
   /** What all of these scripts begin with. */
@@ -268,33 +324,27 @@ export class Settler {
   }
 
   /**
-   * @param again the batch was sent before and its reply was lost: what is not ours any more was most likely settled
-   * then, so it is no alarm
+   * Tells what became of each job of a batch.
+   * @param lost  indices (from 1) of those whose lease was not ours any more; negative: of those that were cancelled
+   * @param ranOf whether the handler of one that was cancelled instead has run
    */
   #report<T>(
     batch: readonly T[],
     lost: readonly number[],
-    again: boolean,
     of: (item: T) => Delivery,
-    settled: (item: T, index: number) => void,
+    settled: (item: T) => void,
+    ranOf: (item: T) => boolean = () => true,
   ): void {
-    const tell = (item: T, index: number, isOurs: boolean): void => {
+    const indices = lost.length > 0 ? new Set(lost) : undefined;
+    batch.forEach((item, index) => {
       try {
-        if (isOurs) settled(item, index);
-        else this.#hooks.lost(of(item));
+        if (indices?.has(-index - 1)) this.#hooks.cancelledInstead(of(item), ranOf(item));
+        else if (indices?.has(index + 1)) this.#hooks.lost(of(item));
+        else settled(item);
       } catch (error) {
         // It is committed. What fails in telling of it must not have the batch sent again.
         this.#hooks.error(error);
       }
-    };
-    if (lost.length === 0) {
-      let index = 0;
-      for (const item of batch) tell(item, ++index, true);
-      return;
-    }
-    const indices = new Set(lost);
-    batch.forEach((item, index) => {
-      tell(item, index + 1, !indices.has(index + 1) || again);
     });
   }
 }

@@ -1,0 +1,114 @@
+-- Where a job is that was added with an id of the caller's. The marker `dlid:<id>` says it: `<ms>:<entry id>`, or `<ms>:`
+-- while the job is delayed (then `didx:<id>` has its member). Other writers may have moved the job or ended it without a
+-- word to the marker, and a key may have been deleted or evicted. So a marker is only believed where the job is there.
+-- @include lib/envelope
+-- @include lib/ids
+
+local function id_of_fields(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'd' then
+      return job_id_of(fields[i + 1])
+    end
+  end
+end
+
+local function is_entry_of(stream, entry, id)
+  local found = string.match(entry, '^%d+%-%d+$') and redis.call('XRANGE', stream, entry, entry)[1]
+  return found and id_of_fields(found[2]) == id
+end
+
+-- Of an entry that is in the stream: 'waiting'; 'in-flight', with its group and consumer; or 'ended', where every group has
+-- had it and none has it pending: a worker of another kind acknowledges first and deletes later, or not at all.
+local function state_of(stream, entry)
+  local groups = groups_of(stream)
+  local state = #groups == 0 and 'waiting' or 'ended'
+  for _, group in ipairs(groups) do
+    local pending = redis.call('XPENDING', stream, group.name, entry, entry, 1)[1]
+    if pending then
+      return 'in-flight', group.name, pending[2]
+    elseif is_before(group.delivered, entry) then
+      state = 'waiting'
+    end
+  end
+  return state
+end
+
+-- Looks for a job that is not where its marker says, at both ends of the stream and of the delayed set: few places, so that
+-- the cost is bounded, and those where a job is that was moved lately, or runs soon. Where it is found, the marker is put
+-- right. True where it was.
+local FEW = 250
+local function find_moved(stream, delayed, prefix, id, keep)
+  for _, entries in ipairs({
+    redis.call('XREVRANGE', stream, '+', '-', 'COUNT', FEW),
+    redis.call('XRANGE', stream, '-', '+', 'COUNT', FEW),
+  }) do
+    for _, entry in ipairs(entries) do
+      if id_of_fields(entry[2]) == id and state_of(stream, entry[1]) ~= 'ended' then
+        redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. entry[1])
+        return true
+      end
+    end
+  end
+  if redis.call('TYPE', delayed).ok ~= 'zset' then
+    return false
+  end
+  for _, members in ipairs({
+    redis.call('ZRANGE', delayed, 0, FEW - 1),
+    redis.call('ZRANGE', delayed, -FEW, -1),
+  }) do
+    for _, member in ipairs(members) do
+      local name = #member >= 4 and struct.unpack('<I4', member)
+      if name and job_id_of(string.sub(member, 5 + name)) == id then
+        redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
+        redis.call('SET', prefix .. 'didx:' .. id, member)
+        redis.call('SADD', prefix .. 'delayed:unique', id)
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- 'live'; 'ended', where the job has ended and its id stays taken for a while; else nil, and the id is free. Bears keys of
+-- the wrong type: scripts ask in the middle of their work.
+local function life_of(stream, delayed, prefix, id)
+  local key, index = prefix .. 'dlid:' .. id, prefix .. 'didx:' .. id
+  local marker = redis.pcall('GET', key)
+  if not marker then
+    return nil
+  elseif redis.call('PTTL', key) >= 0 then
+    return 'ended'
+  end
+  local keep, entry = string.match(type(marker) == 'string' and marker or '', '^(%d+):(.*)$')
+  if not keep then
+    -- Another writer's: it says that there is a job, and nobody knows where.
+    return 'live'
+  end
+  if is_entry_of(stream, entry, id) then
+    return state_of(stream, entry) ~= 'ended' and 'live' or nil
+  end
+  if redis.call('TYPE', delayed).ok == 'zset' then
+    local member = redis.pcall('GET', index)
+    if type(member) == 'string' and redis.call('ZSCORE', delayed, member) then
+      return 'live'
+    end
+  end
+  if find_moved(stream, delayed, prefix, id, keep) then
+    return 'live'
+  end
+  redis.call('DEL', index)
+  redis.call('SREM', prefix .. 'delayed:unique', id)
+  return nil
+end
+
+-- Takes away what an earlier life of these ids has left. `keys` collects, and `forget` deletes.
+local function forget(keys)
+  for from = 1, #keys, 4000 do
+    redis.call('DEL', unpack(keys, from, math.min(from + 3999, #keys)))
+  end
+end
+
+local function add_remains(keys, prefix, id)
+  keys[#keys + 1] = prefix .. 'result:' .. id
+  keys[#keys + 1] = prefix .. 'failed:' .. id
+end
