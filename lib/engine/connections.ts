@@ -14,6 +14,7 @@ import { SharedConnection } from './connection/shared.js';
 import type { ConnectionObserver } from './connection/shared.js';
 import { ConnectionError } from './errors.js';
 import type { Connection } from './options.js';
+import { outsideOfContext } from './own-context.js';
 
 export { connect } from './connection/connect.js';
 export { toConnectionError };
@@ -65,7 +66,8 @@ export class CommandLink {
   constructor(connection: Connection, options: LinkOptions = {}, observer?: ConnectionObserver) {
     checkConnection('CommandLink', connection);
     this.#connection = connection;
-    this.#shared = SharedConnection.acquire(connection);
+    // A connection outlives whoever is the first to need it, a request say.
+    this.#shared = outsideOfContext(() => SharedConnection.acquire(connection));
     this.#observer = observer;
     if (observer) this.#shared.observe(observer);
     this.client = this.#shared.client;
@@ -117,7 +119,7 @@ export class CommandLink {
    * @throws ConfigError (CMQ-004) when the server is too old, or has no such database.
    */
   ready(): Promise<void> {
-    return this.#shared.ready(this.#connectTimeoutMs, this.#commandTimeoutMs);
+    return outsideOfContext(() => this.#shared.ready(this.#connectTimeoutMs, this.#commandTimeoutMs));
   }
 
   /** The number of a call that is to be made several times, if need be, and carried out once: see {@link run}. */
@@ -206,7 +208,7 @@ export class CommandLink {
 
   /** A connection of its own for blocking reads, to the same server with the same options; not yet connecting. */
   openBlocking(): Client {
-    return createClient(this.#connection, 'blocking');
+    return outsideOfContext(() => createClient(this.#connection, 'blocking'));
   }
 
   /** Gives the hold up; the last one closes the connection, unless it is the user's own. Idempotent. */

@@ -6,7 +6,6 @@ import { emitTo, reportTo } from './emit.js';
 import { emptyFields, readBatch } from './event-batch.js';
 import type { EventFields } from './event-batch.js';
 import type { QueueEventsOptions } from './options.js';
-import { outsideOfContext } from './own-context.js';
 import { queueEventsSchema } from './schemas.js';
 import { StreamFeed } from './stream-feed.js';
 import { checkOptions, checkQueueName } from './validate.js';
@@ -123,8 +122,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
 
   /** Reads until `close()`. Called again, it returns the same promise. */
   run(): Promise<void> {
-    // It outlives whoever calls this, a request say.
-    return outsideOfContext(() => this.#feed.run());
+    return this.#feed.run();
   }
 
   /** Stops reading and closes the connection. Idempotent. */

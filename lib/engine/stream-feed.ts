@@ -7,6 +7,7 @@ import type { StreamEntry } from '../redis/replies.js';
 import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js';
 import type { CommandLink } from './connections.js';
 import { ConnectionError } from './errors.js';
+import { outsideOfContext } from './own-context.js';
 
 export interface StreamFeedSettings {
   link: CommandLink;
@@ -59,7 +60,8 @@ export class StreamFeed {
 
   /** Reads until `close()`. Called again, it returns the same promise. */
   run(): Promise<void> {
-    this.#running ??= this.#closing ? this.#closing : this.#run();
+    // It outlives whoever calls this, a request say.
+    this.#running ??= this.#closing ?? outsideOfContext(() => this.#run());
     return this.#running;
   }
 

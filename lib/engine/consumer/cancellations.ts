@@ -50,7 +50,7 @@ export class Cancellations {
     delivery.cancelled = new JobCancelledError(
       `Job ${delivery.jobId || delivery.entryId} of queue "${this.#keys.queue}" was cancelled.`,
     );
-    delivery.controller?.abort(delivery.cancelled);
+    delivery.abort(delivery.cancelled);
   }
 
   /** A job that was cancelled has ended all the same. */

@@ -319,7 +319,7 @@ export class ConsumerCore extends Service {
     const outliving = [...this.#held].filter((delivery) => delivery.running);
     for (const delivery of outliving) {
       delivery.lost = true;
-      delivery.controller?.abort(new ShutdownError('The worker is closing and the grace time is over.'));
+      delivery.abort(new ShutdownError('The worker is closing and the grace time is over.'));
     }
     await settlesWithin(
       this.#giveBack.release([...this.#dispatcher.takeUnstarted(), ...outliving]),
@@ -336,12 +336,11 @@ export class ConsumerCore extends Service {
 
   /** The signal of a delivery's handler; made on demand, because most handlers never ask. */
   signalOf(delivery: Delivery): AbortSignal {
-    if (!delivery.controller) {
-      delivery.controller = new AbortController();
-      if (delivery.lost) delivery.controller.abort(this.#leaseLost(delivery));
-      else if (delivery.cancelled) delivery.controller.abort(delivery.cancelled);
-    }
-    return delivery.controller.signal;
+    if (delivery.stop) return delivery.stop.signal;
+    const signal = delivery.makeSignal();
+    if (delivery.lost) delivery.abort(this.#leaseLost(delivery));
+    else if (delivery.cancelled) delivery.abort(delivery.cancelled);
+    return signal;
   }
 
   #deliver(deliveries: readonly Delivery[]): void {
@@ -440,7 +439,7 @@ export class ConsumerCore extends Service {
       lost += 1;
       delivery.lost = true;
       const error = this.#leaseLost(delivery);
-      delivery.controller?.abort(error);
+      delivery.abort(error);
       this.#report(error);
       if (delivery.again) again.push(delivery.again);
     }

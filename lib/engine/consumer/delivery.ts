@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { bulkLength, bulkStart } from '../../redis/entry-tap.js';
 import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
@@ -42,7 +43,8 @@ export class Delivery {
   lost = false;
   /** It was cancelled: it does not start any more, and a handler that fails is not tried again. */
   cancelled: JobCancelledError | undefined = undefined;
-  controller: AbortController | undefined = undefined;
+  /** Made when the handler asks for its signal, as most never do. */
+  stop: { readonly signal: AbortSignal; readonly abort: (reason: Error) => void } | undefined = undefined;
   /** MessagePack of the return value, where it is stored. */
   result: Buffer | undefined = undefined;
   /** The same as JSON for the event, or ''. */
@@ -84,6 +86,21 @@ export class Delivery {
   /** Made on demand: what is written for most jobs are the bytes. */
   get entryId(): string {
     return this.idSource.toString('latin1', this.idFrom, this.idTo);
+  }
+
+  /** Makes the signal. Its listeners are called in the async context of whoever asks for it, the handler mostly. */
+  makeSignal(): AbortSignal {
+    const controller = new AbortController();
+    const abort = AsyncResource.bind((reason: Error) => {
+      controller.abort(reason);
+    });
+    this.stop = { signal: controller.signal, abort };
+    return controller.signal;
+  }
+
+  /** Tells the handler that its work should end, or no longer counts. */
+  abort(reason: Error): void {
+    this.stop?.abort(reason);
   }
 
   /** The bytes of `d`; undefined where the entry has none. */
