@@ -199,13 +199,19 @@ export type BackoffStrategy = (attempt: number, error: unknown) => number | Prom
 export interface ConsumerConfig {
   /** Consumer group. Default `default`. */
   group?: string;
-  /** Name of the consumer in its group; must be unique to the process. Default `c-<uuid>`. */
+  /**
+   * A label, such as the name of the deployment; any number of processes may have the same. The consumer in the group is
+   * named `<label>-<uuid>;lease=<claimMinIdleMs>`, so it is always unique: `worker.id` tells it. Default `c`.
+   */
   consumerId?: string;
   /** Most entries fetched at once. Default 64. Up to `concurrency` if that is larger. */
   batch?: number;
   /** How long a read waits for work, in ms. Default 5,000. */
   blockMs?: number;
-  /** The lease: how long a job may go without a heartbeat before another worker takes it over. Default 30,000 ms. */
+  /**
+   * The lease: how long a job of this worker may go without a heartbeat before another worker takes it over. Default
+   * 30,000 ms. Workers of one queue may have different leases: each job has that of the worker that runs it.
+   */
   claimMinIdleMs?: number;
   /** Handlers running at once. Default 100. */
   concurrency?: number;
@@ -281,7 +287,7 @@ export interface WorkerOptions extends ConsumerConfig {
   drainDelay?: number;
   /** Another name for `maxAttempts`. Default 3. */
   maxStalledCount?: number;
-  /** Other name for `consumerId`. */
+  /** Other name for `consumerId`: a label, which many processes may share. */
   name?: string;
   /** Another name for `scheduler.tickIntervalMs`. Default 1,000. */
   schedulerTickMs?: number;

@@ -64,7 +64,6 @@ async function runAlone(
     woken: (_stream, [id, fields]) => {
       loop.wake({ entryId: id.toString(), due: dueOf(fields) });
     },
-    interrupted: () => undefined,
     onError: report,
   });
   try {

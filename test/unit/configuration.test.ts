@@ -73,7 +73,7 @@ describe('configuration of the reference', () => {
     expect(toSettings(config)).toMatchObject({
       blockMs: 7,
       maxAttempts: 8,
-      consumerId: 'me',
+      consumerId: expect.stringMatching(/^me-[0-9a-f-]{36};lease=30000$/) as string,
       scheduler: { tickIntervalMs: 9 },
       resultTtlMs: 2_000,
     });

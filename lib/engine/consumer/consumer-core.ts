@@ -163,6 +163,7 @@ export class ConsumerCore extends Service {
       },
       countStart: (delivery) => this.#countStart(delivery),
       giveBack: (deliveries) => this.#giveBack.offer(deliveries),
+      handOver: (deliveries) => this.#handOver(deliveries),
       giveUp: (delivery) => {
         this.#giveBack.release([delivery]).catch(onError);
       },
@@ -190,7 +191,10 @@ export class ConsumerCore extends Service {
       blockMs: settings.blockMs,
       clock: settings.clock,
       held: () => this.#held.ids(),
-      room: () => this.#dispatcher.roomForReclaim(),
+      reserve: (most, whenFree) => this.#dispatcher.reserve(most, whenFree),
+      unreserve: (room) => {
+        this.#dispatcher.unreserve(room);
+      },
       lost: (entryIds) => {
         // The call that ends a job tells of it itself: its reply may be on its way, or be asked for again.
         const found = entryIds.map((entryId) => this.#held.find(entryId));
@@ -267,9 +271,6 @@ export class ConsumerCore extends Service {
         else wakes.get(stream)?.wake({ entryId: id.toString(), due: dueOf(fields) });
       },
       nudge: this.#cancellations.nudge,
-      interrupted: () => {
-        this.#leases.interrupted();
-      },
       onError,
     });
   }
@@ -386,6 +387,23 @@ export class ConsumerCore extends Service {
     this.#settings.metrics.readerBatch?.({ size: 1, reclaimed: 1 });
     this.#held.add(delivery);
     this.#dispatcher.take([delivery]);
+  }
+
+  async #handOver(deliveries: readonly Delivery[]): Promise<boolean> {
+    const ours = deliveries.filter(({ isHeld }) => isHeld);
+    // The heartbeat does not find them pending here any more, which is no alarm.
+    for (const delivery of ours) delivery.lost = true;
+    let isTaken = false;
+    try {
+      isTaken = await this.#leases.handOver(ours);
+    } finally {
+      for (const delivery of ours) {
+        if (isTaken) this.#held.remove(delivery);
+        // Where nobody knows, the start is counted in Redis, and finds out.
+        else delivery.lost = false;
+      }
+    }
+    return isTaken;
   }
 
   async #countStart(delivery: Delivery): Promise<boolean> {

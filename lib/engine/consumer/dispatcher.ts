@@ -15,9 +15,18 @@ export interface DispatcherSettings {
   countStart: (delivery: Delivery) => Promise<boolean>;
   /** Gives unstarted jobs back, if another worker is there to take them; false where none is. */
   giveBack: (deliveries: readonly Delivery[]) => Promise<boolean>;
+  /** The same for jobs that were taken over; they keep the starts they have had. */
+  handOver: (deliveries: readonly Delivery[]) => Promise<boolean>;
   /** A start that came too late: the worker closes. */
   giveUp: (delivery: Delivery) => void;
   onError: (error: unknown) => void;
+}
+
+/** What can start now of the jobs that other workers have left. */
+export interface Room {
+  jobs: number;
+  /** How many of them may have lost more than one worker. */
+  suspects: number;
 }
 
 /** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
@@ -28,6 +37,8 @@ const AHEAD_FACTOR = 8;
 const READ_FACTOR = 4;
 /** A job that has waited for a handler for so long was fetched on a wrong guess. */
 const STUCK_MS = 250;
+/** How often what waits is offered where no other worker is there to take it, at least. */
+const STUCK_AGAIN_MS = 1_000;
 /** After a start could not be counted, until the next try. */
 const AGAIN_MS = 250;
 
@@ -42,12 +53,16 @@ export class Dispatcher {
   #suspects: Delivery[] = [];
   #suspectRuns = false;
   #running = 0;
+  /** Handlers that are free and wait for what is being taken over. */
+  #reserved = 0;
+  #whenFree: (() => void) | undefined;
   #averageMs: number | undefined;
   #pumping = false;
   #taking = false;
   #offering = false;
   #stopped = false;
   #stuckTimer: NodeJS.Timeout | undefined;
+  #stuckMs = STUCK_MS;
   #wantsCapacity: ((count: number) => void) | undefined;
   #wantsIdle: (() => void)[] = [];
 
@@ -71,13 +86,25 @@ export class Dispatcher {
   }
 
   /**
-   * How many entries may be taken over now: however busy this worker is, or a backlog would keep the jobs of a worker
-   * that died from running for as long as it lasts.
+   * Keeps handlers that are free, up to `most`, for entries to be taken over, until {@link unreserve}. No more is taken
+   * over than can start: what waits here might start elsewhere. Where no handler is free, `whenFree` is called as soon
+   * as one is, before a job that waits here takes it: a backlog would keep the jobs of a worker that died from running
+   * for as long as it lasts.
    */
-  roomForReclaim(): number {
-    if (this.#stopped) return 0;
-    const late = this.#suspects.length + this.#waiting.filter(({ crashes }) => crashes > 0).length;
-    return Math.max(0, this.#settings.concurrency - late);
+  reserve(most: number, whenFree: () => void): Room {
+    if (this.#stopped) return { jobs: 0, suspects: 0 };
+    const waiting = this.#waiting.filter(({ crashes, lost }) => crashes > 0 && !lost).length;
+    const suspects = this.#suspectRuns || this.#suspects.length > 0 ? 0 : 1;
+    const free = this.#settings.concurrency - this.#running - this.#reserved - waiting;
+    const jobs = Math.max(0, Math.min(most, free));
+    if (jobs === 0) this.#whenFree = whenFree;
+    this.#reserved += jobs;
+    return { jobs, suspects };
+  }
+
+  unreserve({ jobs }: Room): void {
+    this.#reserved -= jobs;
+    this.#pump();
   }
 
   /** Takes jobs in, and starts what can start. What a worker that died has left is late already: it goes first. */
@@ -151,7 +178,7 @@ export class Dispatcher {
   #room(): number {
     const { concurrency, batch, unsettled, mostUnsettled } = this.#settings;
     if (unsettled() > mostUnsettled) return 0;
-    const busy = this.#running + this.#waiting.length + this.#suspects.length;
+    const busy = this.#running + this.#reserved + this.#waiting.length + this.#suspects.length;
     const most = Math.max(batch, concurrency);
     const soon =
       this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
@@ -166,7 +193,7 @@ export class Dispatcher {
     this.#pumping = true;
     const waiting = this.#waiting;
     let next = 0;
-    while (this.#running < this.#settings.concurrency) {
+    while (this.#running + this.#reserved < this.#settings.concurrency) {
       const suspect = this.#suspectRuns ? undefined : this.#suspects.shift();
       if (suspect) {
         this.#startAgain(suspect, true);
@@ -178,7 +205,7 @@ export class Dispatcher {
     }
     waiting.splice(0, next);
     this.#pumping = false;
-    if (waiting.length > 0) this.#watch();
+    if (waiting.length + this.#suspects.length > 0) this.#watch();
     this.offerCapacity();
   }
 
@@ -222,6 +249,9 @@ export class Dispatcher {
   #freeSlot(suspect: boolean): void {
     this.#running -= 1;
     if (suspect) this.#suspectRuns = false;
+    const whenFree = this.#whenFree;
+    this.#whenFree = undefined;
+    whenFree?.();
     this.#pump();
     if (this.#running > 0) return;
     const waiting = this.#wantsIdle;
@@ -232,13 +262,17 @@ export class Dispatcher {
   /** Looks after a while whether what waits now still does. */
   #watch(): void {
     if (this.#stuckTimer || this.#stopped) return;
-    const first = this.#waiting[0];
+    const [first] = this.#waiting;
+    const [firstSuspect] = this.#suspects;
     this.#stuckTimer = setTimeout(() => {
       this.#stuckTimer = undefined;
-      if (this.#waiting.length === 0) return;
-      if (this.#waiting[0] === first) this.#giveBack();
-      this.#watch();
-    }, STUCK_MS);
+      if (first && this.#waiting[0] === first) {
+        this.#giveBack();
+        this.#handOver(this.#waiting);
+      }
+      if (firstSuspect && this.#suspects[0] === firstSuspect) this.#handOver(this.#suspects);
+      if (this.#waiting.length + this.#suspects.length > 0) this.#watch();
+    }, this.#stuckMs);
   }
 
   /**
@@ -250,14 +284,32 @@ export class Dispatcher {
     const fresh = this.#waiting.filter(({ crashes, lost }) => crashes === 0 && !lost);
     if (fresh.length === 0) return;
     this.#waiting = this.#waiting.filter(({ crashes, lost }) => crashes > 0 && !lost);
-    this.#settings.giveBack(fresh).then(
-      (given) => {
-        if (given) this.offerCapacity();
-        else this.take(fresh);
+    this.#offer(fresh, this.#settings.giveBack);
+  }
+
+  /** The same for jobs that were taken over, and cannot start here for now: they must start wherever they can. */
+  #handOver(from: readonly Delivery[]): void {
+    const left = from.filter(({ crashes, lost }) => crashes > 0 && !lost);
+    if (left.length === 0) return;
+    const isOther = (delivery: Delivery): boolean => !left.includes(delivery);
+    this.#waiting = this.#waiting.filter(isOther);
+    this.#suspects = this.#suspects.filter(isOther);
+    this.#offer(left, this.#settings.handOver);
+  }
+
+  #offer(
+    deliveries: readonly Delivery[],
+    offer: (deliveries: readonly Delivery[]) => Promise<boolean>,
+  ): void {
+    offer(deliveries).then(
+      (taken) => {
+        this.#stuckMs = taken ? STUCK_MS : Math.min(2 * this.#stuckMs, STUCK_AGAIN_MS);
+        if (taken) this.offerCapacity();
+        else this.take(deliveries);
       },
       (error: unknown) => {
         this.#settings.onError(error);
-        this.take(fresh);
+        this.take(deliveries);
       },
     );
   }

@@ -1,8 +1,13 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
+import type { ScriptArgument } from '../../redis/scripts.js';
 import type { Clock } from '../clock.js';
 import type { CommandLink } from '../connections.js';
 import { Service } from '../service.js';
+import { boundsOf } from './delivery.js';
+import type { Delivery } from './delivery.js';
+import type { Room } from './dispatcher.js';
+import { ServerTime } from './server-time.js';
 
 export interface LeasesSettings {
   group: string;
@@ -13,8 +18,9 @@ export interface LeasesSettings {
   clock: Clock;
   /** Entry ids held by this worker. */
   held: () => readonly string[];
-  /** How many more jobs this worker can take. */
-  room: () => number;
+  /** Keeps handlers that are free for jobs to be taken over; where none is, calls `whenFree` once one is. */
+  reserve: (most: number, whenFree: () => void) => Room;
+  unreserve: (room: Room) => void;
   /** Held, but not ours any more. */
   lost: (entryIds: readonly string[]) => void;
   /**
@@ -28,29 +34,41 @@ export interface LeasesSettings {
 
 /** How many entries a scan takes over at once, at most. */
 const RECLAIM_BATCH = 100;
+/** And after so many bytes of them, no further one. */
+const RECLAIM_BYTES = 4_194_304;
 /** How many entries that never arrived are taken back at once, at most. */
 const STRANDED_BATCH = 100;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
 const FORGET_AFTER_LEASES = 20;
+/** By how much Redis's clock may differ from what is expected before it counts as set, in ms, and in shares of a lease. */
+const STEP_MS = 1_000;
+const STEP_LEASES = 1 / 3;
 
 type Found = [id: Buffer, starts: number, fields: Buffer[], cancelled: number];
+type Reclaimed = [now: Buffer, entries: Found[], vanished: Buffer[]];
 
 /**
  * Three times a lease: renews what is held (the heartbeat), takes back what was delivered here and never arrived, and
- * takes over what workers that died have left. The claim cursor is kept from scan to scan and followed round.
+ * takes over what workers that died have left: as much as there are handlers free for, and the rest when one becomes
+ * free, whoever's that is.
+ *
+ * A lease that has run out by Redis's clock proves that its holder is dead only if the holder could have renewed it. So
+ * after an outage, and after a step of Redis's clock, nothing is taken over until it could have.
  */
 export class Leases extends Service {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: LeasesSettings;
   readonly #beatMs: number;
+  readonly #serverTime: ServerTime;
   #timer: NodeJS.Timeout | undefined;
   #beating: Promise<void> | undefined;
-  #cursor = '0-0';
-  /** Until this monotonic time, a look at what is pending here may find what was delivered and never arrived. */
-  #lookUntil = -Infinity;
+  #reclaiming: Promise<void> | undefined;
   #lastContact = 0;
-  #quietUntil = 0;
+  /** Monotonic ms since when all workers could renew what they hold, as far as is known here. */
+  #steadySince = 0;
+  /** There has been an outage, or a step. */
+  #wasDisturbed = false;
   #beats = 0;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: LeasesSettings) {
@@ -59,25 +77,31 @@ export class Leases extends Service {
     this.#keys = keys;
     this.#settings = settings;
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
+    this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
   }
 
   /**
-   * A reply may have been lost: look for what it carried. Not at the next beat only: Redis may take the connection for
-   * alive, and deliver to it until the block time is over; and what is young is left alone at first.
+   * Lets go of jobs that were taken over and cannot start here, if there is another worker to take them over; false: there
+   * is none, and they stay.
    */
-  interrupted(): void {
-    this.#lookFor(this.#settings.blockMs + 2 * this.#beatMs);
+  async handOver(deliveries: readonly Delivery[]): Promise<boolean> {
+    const { group, consumerId, blockMs } = this.#settings;
+    if (deliveries.length === 0) return true;
+    // An idle worker reads once a block time.
+    const args: ScriptArgument[] = [group, consumerId, ...boundsOf(deliveries), 2 * blockMs];
+    for (const { entryId } of deliveries) args.push(entryId);
+    return (await this.#link.run('hand-over', this.#keys, args)) === 1;
   }
 
   protected onStart(): Promise<void> {
-    this.#lastContact = this.#settings.clock.monotonic();
+    this.#lastContact = this.#steadySince = this.#settings.clock.monotonic();
     this.#plan();
     return Promise.resolve();
   }
 
   protected async onStop(): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#beating;
+    await Promise.all([this.#beating, this.#reclaiming]);
   }
 
   #plan(): void {
@@ -92,23 +116,23 @@ export class Leases extends Service {
 
   async #beat(): Promise<void> {
     try {
-      const held = this.#settings.held();
-      if (held.length > 0 || this.#settings.clock.monotonic() < this.#lookUntil) await this.#renew(held);
+      // Leases of before this worker started may begin in what is now the future.
+      if (this.#beats === 0) await this.#restartLeases('');
+      await this.#renew();
       await this.#reclaim();
       this.#beats += 1;
-      if (this.#beats % 30 === 0) await this.#forget();
+      if (this.#beats % 30 === 0 && this.#steadyMs() >= this.#settings.leaseMs) await this.#forget();
     } catch (error) {
-      this.#lookFor(2 * this.#beatMs);
       if (!this.isStopping) this.#settings.onError(error);
     }
   }
 
-  async #renew(held: readonly string[]): Promise<void> {
+  async #renew(): Promise<void> {
     const { group, consumerId } = this.#settings;
     // Younger than half a beat may still be on its way here.
     const strandedMs = Math.ceil(this.#beatMs / 2);
-    for (let entryIds = held; ; entryIds = this.#settings.held()) {
-      const args = [group, consumerId, strandedMs, STRANDED_BATCH, ...entryIds];
+    for (;;) {
+      const args = [group, consumerId, strandedMs, STRANDED_BATCH, ...this.#settings.held()];
       const reply = await this.#link.run('renew', this.#keys, args, { buffers: true });
       this.#contact();
       const [lost, stranded] = reply as [Buffer[], Found[]];
@@ -120,44 +144,86 @@ export class Leases extends Service {
     }
   }
 
-  #lookFor(ms: number): void {
-    this.#lookUntil = Math.max(this.#lookUntil, this.#settings.clock.monotonic() + ms);
+  #reclaim(): Promise<void> {
+    this.#reclaiming ??= this.#reclaimAll().finally(() => {
+      this.#reclaiming = undefined;
+    });
+    return this.#reclaiming;
   }
 
-  async #reclaim(): Promise<void> {
+  /** A busy worker has no handler free at a beat, but at any moment between two: orphans go before what waits here. */
+  readonly #onFree = (): void => {
+    // One that is just ending has looked for room already.
+    const ending = this.#reclaiming?.then(() => this.#reclaim());
+    (ending ?? this.#reclaim()).catch((error: unknown) => {
+      if (!this.isStopping) this.#settings.onError(error);
+    });
+  };
+
+  async #reclaimAll(): Promise<void> {
+    const { reserve, unreserve } = this.#settings;
+    for (let calls = 0, goesOn = true; goesOn && calls < 100 && !this.isStopping; calls++) {
+      const room = reserve(RECLAIM_BATCH, this.#onFree);
+      if (room.jobs === 0) return;
+      try {
+        goesOn = await this.#reclaimSome(room);
+      } finally {
+        unreserve(room);
+      }
+    }
+  }
+
+  /** One call; whether there may be more to take over. */
+  async #reclaimSome(room: Room): Promise<boolean> {
     const { group, consumerId, leaseMs, clock } = this.#settings;
-    const isQuiet = (): boolean => clock.monotonic() < this.#quietUntil;
-    if (isQuiet() || clock.monotonic() - this.#lastContact > 2 * this.#beatMs) {
-      await this.#link.call('PING', []);
-      this.#contact();
-    }
-    if (isQuiet()) return;
-    let room = this.#settings.room();
-    // Round at most once a beat, and never more than can run here.
-    for (let calls = 0; room > 0 && calls < 100 && !this.isStopping; calls++) {
-      const count = Math.min(room, RECLAIM_BATCH);
-      const args = [group, consumerId, leaseMs, this.#cursor, count, ...this.#settings.held()];
-      const reply = await this.#link.run('reclaim', this.#keys, args, { buffers: true });
-      this.#contact();
-      const [cursor, entries, vanished] = reply as [Buffer, Found[], Buffer[]];
-      this.#cursor = cursor.toString();
-      for (const [id, starts, fields, cancelled] of entries)
-        this.#settings.recovered([id, fields], starts, cancelled === 1);
-      if (vanished.length > 0) this.#settings.vanished(vanished.map(String));
-      room -= entries.length;
-      if (this.#cursor === '0-0') break;
-    }
+    const sentAt = clock.monotonic();
+    const latest = this.#serverTime.latest(sentAt);
+    const args = [group, consumerId, Math.ceil(leaseMs), Math.floor(this.#steadyMs()), latest];
+    args.push(room.jobs, room.suspects, RECLAIM_BYTES);
+    const reply = (await this.#link.run('reclaim', this.#keys, args, { buffers: true })) as Reclaimed;
+    const [time, entries, vanished] = reply;
+    this.#contact();
+    const now = Number(time.toString());
+    const reading = this.#serverTime.read(now, sentAt, clock.monotonic());
+    if (reading === 'forward' || reading === 'back') this.#disturbed();
+    if (reading === 'back') await this.#restartLeases('1');
+    for (const [id, starts, fields, cancelled] of entries)
+      this.#settings.recovered([id, fields], starts, cancelled === 1);
+    if (vanished.length > 0) this.#settings.vanished(vanished.map(String));
+    return entries.length > 0 || now > latest;
+  }
+
+  /** For how long every worker could renew what it holds. */
+  #steadyMs(): number {
+    const elapsed = this.#settings.clock.monotonic() - this.#steadySince;
+    // A worker that has just started knows nothing of before. But after half a lease, the workers that live have all
+    // renewed theirs since.
+    return this.#wasDisturbed ? elapsed : 2 * elapsed;
+  }
+
+  #disturbed(): void {
+    this.#steadySince = this.#settings.clock.monotonic();
+    this.#wasDisturbed = true;
   }
 
   /**
-   * Redis has answered. After an outage leases look expired though their workers live: one lease time for them to renew
-   * before anything is taken over. Two beats of silence here may be three, a whole lease, since another's last renewal.
+   * Redis has answered. After an outage leases look expired though their workers live. Two beats of silence here may be
+   * three, a whole lease, since another's last renewal.
    */
   #contact(): void {
-    const { clock, leaseMs } = this.#settings;
-    const now = clock.monotonic();
-    if (now - this.#lastContact > 2 * this.#beatMs) this.#quietUntil = now + leaseMs;
+    const now = this.#settings.clock.monotonic();
+    if (now - this.#lastContact > 2 * this.#beatMs) this.#disturbed();
     this.#lastContact = now;
+  }
+
+  /** @param known whether it is known here that Redis's clock was set back; else the stream may tell */
+  async #restartLeases(known: '1' | ''): Promise<void> {
+    for (let from = '-'; from !== '' && !this.isStopping;)
+      from = (await this.#link.run('restart-leases', this.#keys, [
+        this.#settings.group,
+        from,
+        known,
+      ])) as string;
   }
 
   async #forget(): Promise<void> {

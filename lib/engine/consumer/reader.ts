@@ -32,8 +32,6 @@ export interface ReaderSettings {
   woken: (stream: string, entry: StreamEntry) => void;
   /** Writes to one of the wake streams, which ends a read of them. Where there is none, they are not read by themselves. */
   nudge?: () => Promise<unknown>;
-  /** A reply may have been lost: entries may be pending for us that never arrived. */
-  interrupted: () => void;
   onError: (error: unknown) => void;
 }
 
@@ -189,7 +187,6 @@ export class Reader extends Service {
       this.#settings.onError(client ? toConnectionError(error, client, false) : error);
       this.#link.doubt();
       this.#dropClient();
-      this.#settings.interrupted();
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(25 * 2 ** Math.min(failures, 6), 1_000)));
   }
@@ -206,9 +203,6 @@ export class Reader extends Service {
           ? undefined
           : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
         if (!this.#settings.nudge) void this.#identify(client);
-      });
-      client.on('close', () => {
-        this.#settings.interrupted();
       });
       try {
         await connect(client, timeoutMs);

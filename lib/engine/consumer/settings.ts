@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { toRetrySettings } from '../backoff.js';
 import type { RetrySettings } from '../backoff.js';
 import { systemClock } from '../clock.js';
@@ -8,12 +7,14 @@ import { eventsSettingsOf } from '../events-settings.js';
 import type { EventsSettings } from '../events-settings.js';
 import { noopSink } from '../metrics.js';
 import type { MetricsSink } from '../metrics.js';
+import { consumerName } from './identity.js';
 import { MAX_PAYLOAD_BYTES } from '../new-job.js';
 import type { BackoffStrategy, ConsumerConfig, SchedulerConfig, WorkerOptions } from '../options.js';
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
 export interface ConsumerSettings extends EventsSettings {
   group: string;
+  /** Unique: see identity.ts. */
   consumerId: string;
   batch: number;
   blockMs: number;
@@ -42,13 +43,14 @@ export interface ConsumerSettings extends EventsSettings {
 }
 
 export function toSettings(config: ConsumerConfig): ConsumerSettings {
+  const leaseMs = config.claimMinIdleMs ?? 30_000;
   const lockTtlMs = (config.delayedLockTtlSecs ?? 5) * 1000;
   return {
     group: config.group ?? 'default',
-    consumerId: config.consumerId ?? `c-${randomUUID()}`,
+    consumerId: consumerName(config.consumerId ?? 'c', leaseMs),
     batch: config.batch ?? 64,
     blockMs: config.blockMs ?? 5_000,
-    leaseMs: config.claimMinIdleMs ?? 30_000,
+    leaseMs,
     concurrency: config.concurrency ?? 100,
     maxAttempts: config.maxAttempts ?? 3,
     ackBatch: config.ackBatch ?? 256,

@@ -365,11 +365,13 @@ describe('a cancelled job does not run again', () => {
     const queue = redis.queue();
     const job = await queue.add('a', 'cancelled', { jobId: 'order-1' });
     await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0');
-    await redis.client.xreadgroup('GROUP', 'default', 'me', 'COUNT', 1, 'STREAMS', KEYS.stream, '>');
-    await queue.cancel(job.id);
     let runs = 0;
-    const worker = redis.worker(() => void (runs += 1), { consumerId: 'me', claimMinIdleMs: 300 });
-    await next(worker, 'ready');
+    const worker = redis.worker(() => void (runs += 1), { autorun: false, claimMinIdleMs: 300 });
+    await redis.client.xreadgroup('GROUP', 'default', worker.id, 'COUNT', 1, 'STREAMS', KEYS.stream, '>');
+    await queue.cancel(job.id);
+    const ready = next(worker, 'ready');
+    void worker.run();
+    await ready;
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     const [ended] = await next(worker, 'failed');
     expect(ended).toMatchObject({ id: 'order-1', failedReason: 'cancelled' });

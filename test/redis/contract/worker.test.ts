@@ -101,7 +101,7 @@ describe('life', () => {
     const done = next(worker, 'completed');
     await redis.queue().add('a', 1, { delay: 1 });
     await done;
-    expect(worker.id).toBe('mine');
+    expect(worker.id).toMatch(/^mine-[0-9a-f-]{36};lease=30000$/);
     expect(JSON.stringify(await redis.client.xinfo('CONSUMERS', KEYS.stream, 'default'))).toContain('mine');
     await worker.close();
     for (const stream of [KEYS.stream, KEYS.promoterWake, KEYS.schedulerWake]) {

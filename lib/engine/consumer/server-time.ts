@@ -1,0 +1,52 @@
+/** What a reading of Redis's clock says. */
+export type Reading =
+  /** The first one: there is nothing to compare it with. */
+  | 'first'
+  /** The clock goes as ours does. */
+  | 'steady'
+  /** It was set forward: whatever is older than it should be is not. */
+  | 'forward'
+  /** It was set back. */
+  | 'back';
+
+/**
+ * Redis's wall clock beside our monotonic one. A wall clock may be set at any time, and the ages of leases jump with it;
+ * only a step of the difference between the two tells that from time that has passed.
+ */
+export class ServerTime {
+  readonly #toleranceMs: number;
+  /** Redis's clock minus ours lies between these, by the last reading. */
+  #least = -Infinity;
+  #most = -Infinity;
+
+  /** @param toleranceMs what is no step yet */
+  constructor(toleranceMs: number) {
+    this.#toleranceMs = toleranceMs;
+  }
+
+  /**
+   * The latest unix ms that Redis's clock should show if a call that is sent at `now` (monotonic ms) is carried out soon.
+   * 0 before the first reading.
+   */
+  latest(now: number): number {
+    return this.#most === -Infinity ? 0 : Math.ceil(now + this.#most + this.#toleranceMs);
+  }
+
+  /** Takes a reading: `unixMs`, at some time between `sentAt` and `receivedAt` (monotonic ms). */
+  read(unixMs: number, sentAt: number, receivedAt: number): Reading {
+    const least = unixMs - receivedAt;
+    const most = unixMs - sentAt;
+    const isFirst = this.#most === -Infinity;
+    const isForward = least > this.#most + this.#toleranceMs;
+    const isBack = most < this.#least - this.#toleranceMs;
+    const isSteady = !isFirst && !isForward && !isBack;
+    // A call that took long says little: what the one before said is better.
+    if (!isSteady || most - least <= this.#toleranceMs) {
+      this.#least = least;
+      this.#most = most;
+    }
+    if (isFirst) return 'first';
+    if (isForward) return 'forward';
+    return isBack ? 'back' : 'steady';
+  }
+}

@@ -1,0 +1,33 @@
+-- After Redis's clock was set back: a lease that began in what is now the future would not run out for as long as the
+-- step was. Begins those leases anew, for the workers that hold them.
+--
+-- KEYS stream
+-- ARGV 1 group
+--      2 from    '-', or what the call before replied
+--      3 known   '1' = the clock was set back; '' = only if the stream tells so: its last entry is from the future
+-- Reply where to go on, '' where all is done. A call examines 1,000 leases.
+--
+-- Races: a live worker renews its leases all the same. One that has begun in this very millisecond loses nothing.
+
+-- @include lib/events
+
+local stream, group = KEYS[1], ARGV[1]
+if redis.call('EXISTS', stream) == 0 then
+  return ''
+end
+if ARGV[3] ~= '1' then
+  local info = redis.call('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' and tonumber(string.match(info[i + 1], '^%d+')) <= now_ms() then
+      return ''
+    end
+  end
+end
+local pending = redis.call('XPENDING', stream, group, ARGV[2], '+', 1000)
+for _, lease in ipairs(pending) do
+  -- Redis shows a time in the future as an idle time of 0.
+  if lease[3] == 0 then
+    redis.call('XCLAIM', stream, group, lease[2], 0, lease[1], 'JUSTID')
+  end
+end
+return #pending == 1000 and '(' .. pending[1000][1] or ''
