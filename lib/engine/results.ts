@@ -1,5 +1,6 @@
 import { settlesWithin } from '../redis/deadline.js';
 import type { QueueKeys } from '../redis/keys.js';
+import { compareStreamIds } from '../redis/replies.js';
 import { CommandLink } from './connections.js';
 import { ENDED_WAITERS_MS, readEnded } from './ended.js';
 import { JobFailedError, JobGoneError } from './errors.js';
@@ -11,6 +12,7 @@ import { Waits } from './waits.js';
 /** Of lua/results.lua. */
 const NONE_LEFT = 1;
 const HAS_ENDED = 2;
+const IS_LIVE = 3;
 
 interface Ended {
   /** MessagePack of the stored result. */
@@ -55,8 +57,6 @@ export class ResultReader {
   #confirming: NodeJS.Timeout | undefined;
   /** The last look found neither them nor any other job. */
   #missing = new Set<string>();
-  /** Monotonic ms at which it was said last that somebody waits. */
-  #saidAt = -Infinity;
   #feed: Promise<StreamFeed> | undefined;
   #isClosed = false;
 
@@ -125,16 +125,20 @@ export class ResultReader {
     );
   };
 
-  /** How each of the jobs has ended, as far as Redis remembers. */
-  async #endsOf(jobIds: readonly string[]): Promise<Ended[]> {
+  /**
+   * How each of the jobs has ended, as far as Redis remembers.
+   * @param waits say in Redis that somebody waits, for those that have not
+   */
+  async #endsOf(jobIds: readonly string[], waits = false): Promise<Ended[]> {
     const ends: Ended[] = [];
     while (ends.length < jobIds.length) {
       const ids = jobIds.slice(ends.length, ends.length + IDS_PER_CALL);
-      const reply = (await this.#link.run('results', this.#keys, ids, { buffers: true })) as (
-        Buffer | number | null
-      )[];
-      for (let i = 0; i < reply.length; i += 3) {
-        const [value, why, state] = reply.slice(i, i + 3) as [Buffer | null, Buffer | null, number];
+      const args = [waits ? ENDED_WAITERS_MS : '', ...ids];
+      const reply = await this.#link.run('results', this.#keys, args, { buffers: true });
+      const [newest, ...found] = reply as [Buffer, ...(Buffer | number | null)[]];
+      for (let i = 0; i < found.length; i += 3) {
+        const [value, why, state] = found.slice(i, i + 3) as [Buffer | null, Buffer | null, number];
+        if (waits) this.#waits.looked(jobIds[ends.length] as string, newest.toString());
         ends.push({ value: value ?? undefined, why: why?.toString(), state });
       }
     }
@@ -163,14 +167,13 @@ export class ResultReader {
   }
 
   readonly #lookForAll = (): void => {
-    this.#sayThatSomebodyWaits();
     // The next look comes soon, and each wait has a deadline of its own.
     this.#look(this.#waits.jobIds).catch(() => undefined);
   };
 
   /** Ends the waits for those that have ended. */
   async #look(jobIds: readonly string[]): Promise<void> {
-    const ends = await this.#endsOf(jobIds);
+    const ends = await this.#endsOf(jobIds, true);
     ends.forEach((ended, index) => {
       this.#found(jobIds[index] as string, ended);
     });
@@ -222,7 +225,6 @@ export class ResultReader {
 
   /** Resolves when nothing is missed from now on. */
   async #listen(): Promise<void> {
-    if (this.#feed) this.#sayThatSomebodyWaits();
     this.#feed ??= this.#openFeed();
     const opening = this.#feed;
     try {
@@ -241,7 +243,8 @@ export class ResultReader {
     if (!this.#link.isReady) await this.#link.ready();
     // On one connection, so one after the other: what is told because somebody waits stands behind the newest entry.
     const reading = this.#link.call('XREVRANGE', [stream, '+', '-', 'COUNT', 1]);
-    this.#sayThatSomebodyWaits();
+    // The first look says so too, but comes later.
+    this.#link.call('SET', [this.#keys.waiters, 1, 'PX', ENDED_WAITERS_MS]).catch(() => undefined);
     const newest = (await reading) as [string, unknown][];
     const feed = new StreamFeed({
       link: new CommandLink(connection, { connectTimeoutMs }),
@@ -250,8 +253,8 @@ export class ResultReader {
       lastId: newest[0]?.[0] ?? '0-0',
       count: ENTRIES_PER_READ,
       connectTimeoutMs,
-      onEntry: ([, fields]) => {
-        this.#onEnded(fields);
+      onEntry: ([id, fields]) => {
+        this.#onEnded(id.toString(), fields);
       },
       // It goes on by itself; meanwhile there are the looks.
       onError: () => undefined,
@@ -261,21 +264,11 @@ export class ResultReader {
     return feed;
   }
 
-  /** Not awaited: what is asked next on this connection is answered after it. */
-  #sayThatSomebodyWaits(): void {
-    const now = performance.now();
-    if (now - this.#saidAt < ENDED_WAITERS_MS / 2) return;
-    this.#saidAt = now;
-    this.#link.call('SET', [this.#keys.waiters, 1, 'PX', ENDED_WAITERS_MS]).catch(() => {
-      this.#saidAt = -Infinity;
-    });
-  }
-
-  #onEnded(fields: readonly Buffer[]): void {
+  #onEnded(entryId: string, fields: readonly Buffer[]): void {
     readEnded(fields, {
       isAwaited: (jobId) => this.#waits.has(jobId),
       completed: (jobId, value) => {
-        if (value !== 'stored') this.#completed(jobId, value);
+        if (value !== 'stored' && this.#isNew(entryId, jobId)) this.#completed(jobId, value);
         else {
           this.#readOf(jobId, (ended) => {
             this.#completed(jobId, ended.value);
@@ -283,20 +276,32 @@ export class ResultReader {
         }
       },
       died: (jobId, why) => {
-        if (why !== undefined) this.#died(jobId, why);
+        if (why !== undefined && this.#isNew(entryId, jobId)) this.#died(jobId, why);
         else {
           this.#readOf(jobId, (ended) => {
-            this.#died(jobId, ended.why ?? 'unknown');
+            this.#died(jobId, ended.why ?? why ?? 'unknown');
           });
         }
       },
     });
   }
 
+  /** False where an entry was there before it was looked for the job: it may tell of an earlier job of the same id. */
+  #isNew(entryId: string, jobId: string): boolean {
+    const lookedAt = this.#waits.lookedAt(jobId);
+    return lookedAt === '' || (lookedAt !== undefined && compareStreamIds(entryId, lookedAt) > 0);
+  }
+
+  /** @param told not called where it was an earlier job of this id that has ended */
   #readOf(jobId: string, told: (ended: Ended) => void): void {
-    this.#read(jobId).then(told, (error: unknown) => {
-      this.#waits.rejected(jobId, error);
-    });
+    this.#read(jobId).then(
+      (ended) => {
+        if (ended.state !== IS_LIVE) told(ended);
+      },
+      (error: unknown) => {
+        this.#waits.rejected(jobId, error);
+      },
+    );
   }
 
   #completed(jobId: string, value: Buffer | undefined): void {

@@ -8,6 +8,13 @@ interface Wait {
   stop: () => void;
 }
 
+/** All who wait for one job. */
+interface Awaited {
+  waits: Wait[];
+  /** What stood last in the stream that tells of ends when it was looked for them; undefined before that. */
+  lookedAt: string | undefined;
+}
+
 export interface WaitsHooks {
   /** Somebody's time is over: the last chance to find that the job has ended. Never rejects. */
   lastLook: (jobId: string) => Promise<void>;
@@ -18,7 +25,7 @@ export interface WaitsHooks {
 /** Who waits for which job, until it has ended or their patience has. */
 export class Waits {
   readonly #queue: string;
-  readonly #byJob = new Map<string, Wait[]>();
+  readonly #byJob = new Map<string, Awaited>();
   readonly #hooks: WaitsHooks;
 
   constructor(queue: string, hooks: WaitsHooks) {
@@ -33,6 +40,16 @@ export class Waits {
 
   has(jobId: string): boolean {
     return this.#byJob.has(jobId);
+  }
+
+  /** @param newest the last entry of the stream that tells of ends */
+  looked(jobId: string, newest: string): void {
+    const awaited = this.#byJob.get(jobId);
+    if (awaited) awaited.lookedAt = newest;
+  }
+
+  lookedAt(jobId: string): string | undefined {
+    return this.#byJob.get(jobId)?.lookedAt;
   }
 
   add(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
@@ -59,9 +76,8 @@ export class Waits {
       };
       const wait: Wait = { resolve, reject, stop };
       signal?.addEventListener('abort', onAbort, { once: true });
-      const waits = this.#byJob.get(jobId);
-      if (waits) waits.push(wait);
-      else this.#byJob.set(jobId, [wait]);
+      const awaited = this.#byJob.get(jobId);
+      this.#byJob.set(jobId, { waits: [...(awaited?.waits ?? []), wait], lookedAt: undefined });
     });
   }
 
@@ -90,10 +106,10 @@ export class Waits {
   }
 
   #settle(jobId: string, settle: (wait: Wait) => void): void {
-    const waits = this.#byJob.get(jobId);
-    if (!waits) return;
+    const awaited = this.#byJob.get(jobId);
+    if (!awaited) return;
     this.#byJob.delete(jobId);
-    for (const wait of waits) {
+    for (const wait of awaited.waits) {
       wait.stop();
       settle(wait);
     }
@@ -101,11 +117,10 @@ export class Waits {
   }
 
   #giveUp(jobId: string, wait: Wait, error: unknown): void {
-    const waits = this.#byJob.get(jobId);
-    if (!waits?.includes(wait)) return;
-    const others = waits.filter((one) => one !== wait);
-    if (others.length > 0) this.#byJob.set(jobId, others);
-    else this.#byJob.delete(jobId);
+    const awaited = this.#byJob.get(jobId);
+    if (!awaited?.waits.includes(wait)) return;
+    awaited.waits = awaited.waits.filter((one) => one !== wait);
+    if (awaited.waits.length === 0) this.#byJob.delete(jobId);
     wait.stop();
     wait.reject(error);
     if (this.#byJob.size === 0) this.#hooks.idle();

@@ -1,8 +1,12 @@
 import {
+  Job,
   Queue,
+  QueueFullError,
+  ShutdownError,
+  decodePayload,
+  encodePayload,
   type BulkJobOptions,
   type CancelOutcome,
-  type Job,
   type JobsOptions,
   type QueueOptions,
   type RepeatOptions,
@@ -13,28 +17,50 @@ import {
   checkJobOptions,
   toNewJob,
   withDefaults,
+  type JobLimits,
 } from '../engine/new-job.js';
 import { toRepeatableSpec } from '../engine/repeat/from-options.js';
-import { resolvedKey } from '../engine/repeat/spec.js';
+import { firstFire } from '../engine/repeat/registry.js';
+import { encodeSpec } from '../engine/repeat/spec.js';
+import { checkJobId } from '../engine/validate.js';
 import { getQueueToken } from '../nest/tokens.js';
 import { noRedis } from './no-redis.js';
-import { testJob } from './test-job.js';
 
 /** One job that was added to a fake queue. */
 export interface AddedJob<Data = unknown, Name extends string = string> {
   /** As given, or a ULID; of a repeatable job, the key of its spec. */
   readonly id: string;
   readonly name: Name;
+  /** As a worker would get it: a copy of what was given, once written and read again. */
   readonly data: Data;
   /** Those of the add over `defaultJobOptions`. */
   readonly opts: JobsOptions;
 }
 
+/** A job that is to be added, and has passed all checks. */
+interface Checked<Data, Name extends string> {
+  readonly job: AddedJob<Data, Name>;
+  /** As it was given, for the job that is returned. */
+  readonly data: Data;
+  readonly opts: JobsOptions;
+  readonly timestamp: number;
+  readonly delay: number;
+  /** Of a schedule: what tells an unchanged one from a changed one. */
+  readonly revision: string | undefined;
+}
+
+interface ToAdd<Data, Name extends string> {
+  readonly name: Name;
+  readonly data: Data;
+  readonly opts?: JobsOptions | undefined;
+}
+
 export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
 
 /**
- * A queue for unit tests, without Redis: it checks what is added as the real one does, and records it. A `jobId` that is
- * taken makes a duplicate, which is not recorded again.
+ * A queue for unit tests, without Redis: it checks what is added as the real one does, and records what a worker would
+ * get. A `jobId` that is taken makes a duplicate, which is not recorded again, and so does an unchanged schedule; one
+ * that has changed takes the place of the old one. Nothing runs, so what was added stays there until it is removed.
  *
  * @example
  * ```ts
@@ -50,10 +76,17 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
 > {
   /** In the order in which they were added, without those that were removed again. */
   readonly added: AddedJob<Data, Name>[] = [];
+  readonly #limits: JobLimits;
+  /** Of the schedules, by key. */
+  readonly #revisions = new Map<string, string>();
   #failure: Error | undefined;
 
   constructor(name: string, opts: FakeQueueOptions = {}) {
     super(name, { ...opts, connection: noRedis(`FakeQueue "${name}"`) });
+    this.#limits = {
+      maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+      maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
+    };
   }
 
   /** The next call that adds rejects with this, and adds nothing. */
@@ -64,30 +97,44 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   /** Forgets what was added. */
   clear(): void {
     this.added.length = 0;
+    this.#revisions.clear();
     this.#failure = undefined;
   }
 
   override async waitUntilReady(): Promise<void> {
+    this.#assertOpen();
     await Promise.resolve();
   }
 
   override async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
-    const [job] = await this.#add([{ name, data, opts }]);
-    return job as Job<Data, Result, Name>;
+    this.#assertUsable();
+    const merged = withDefaults(this.opts.defaultJobOptions, opts) ?? {};
+    const { repeat } = merged;
+    const checked =
+      repeat === undefined
+        ? this.#check({ name, data, opts: merged })
+        : this.#checkRepeat({ name, data }, { ...merged, repeat });
+    this.#assertRoom([checked]);
+    return Promise.resolve(this.#record(checked));
   }
 
   override async addBulk(
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
   ): Promise<Job<Data, Result, Name>[]> {
-    return this.#add(jobs);
+    this.#assertUsable();
+    // All are checked before any is added.
+    const checked = jobs.map(({ name, data, opts }) =>
+      this.#check({ name, data, opts: withDefaults(this.opts.defaultJobOptions, opts) }),
+    );
+    this.#assertRoom(checked);
+    return Promise.resolve(checked.map((job) => this.#record(job)));
   }
 
   /** 1 for a job that was added, which is then no longer in `added`: nothing runs here. */
   override async remove(jobId: string): Promise<number> {
-    const at = this.added.findIndex(({ id, opts }) => id === jobId && opts.repeat === undefined);
-    if (at < 0) return Promise.resolve(0);
-    this.added.splice(at, 1);
-    return Promise.resolve(1);
+    checkJobId(jobId);
+    this.#assertOpen();
+    return Promise.resolve(this.#take(jobId, false) ? 1 : 0);
   }
 
   /** `removed` for a job that was added, which is then no longer in `added`, else `gone`. */
@@ -95,43 +142,100 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return (await this.remove(jobId)) === 1 ? 'removed' : 'gone';
   }
 
-  async #add(
-    jobs: readonly { name: Name; data: Data; opts?: JobsOptions | undefined }[],
-  ): Promise<Job<Data, Result, Name>[]> {
+  /** True for a schedule that was added, which is then no longer in `added`. */
+  override async removeRepeatableByKey(key: string): Promise<boolean> {
+    this.#assertOpen();
+    this.#revisions.delete(key);
+    return Promise.resolve(this.#take(key, true));
+  }
+
+  #assertOpen(): void {
+    if (this.isClosed) throw new ShutdownError(`Queue "${this.name}" is closed.`);
+  }
+
+  #assertUsable(): void {
+    this.#assertOpen();
     const failure = this.#failure;
     this.#failure = undefined;
     if (failure) throw failure;
-    // All are checked before any is added.
-    const checked = jobs.map(({ name, data, opts }) => this.#check(name, data, opts));
-    return Promise.resolve(checked.map((job) => this.#record(job)));
   }
 
-  #check(name: Name, data: Data, given: JobsOptions | undefined): AddedJob<Data, Name> {
-    const opts = withDefaults(this.opts.defaultJobOptions, given) ?? {};
-    const limits = {
-      maxPayloadBytes: this.opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
-      maxDelayMs: (this.opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
+  #check({ name, data, opts }: ToAdd<Data, Name>): Checked<Data, Name> {
+    const { id, payload, createdAtMs, delayMs = 0 } = toNewJob(name, data, opts, this.#limits);
+    return {
+      job: { id, name, data: decodePayload(payload) as Data, opts: structuredClone(opts ?? {}) },
+      data,
+      opts: opts ?? {},
+      timestamp: createdAtMs,
+      delay: delayMs,
+      revision: undefined,
     };
-    if (opts.repeat === undefined) return { id: toNewJob(name, data, opts, limits).id, name, data, opts };
-    checkJobOptions(opts, limits);
-    const repeated: JobsOptions & { repeat: RepeatOptions } = { ...opts, repeat: opts.repeat };
-    return { id: resolvedKey(toRepeatableSpec(name, data, repeated)), name, data, opts };
   }
 
-  #record(job: AddedJob<Data, Name>): Job<Data, Result, Name> {
-    const { id, name, data, opts } = job;
-    const duplicate = this.added.some((other) => other.id === id);
-    const made = testJob<Data, Result, Name>({
+  #checkRepeat(
+    { name, data }: ToAdd<Data, Name>,
+    opts: JobsOptions & { repeat: RepeatOptions },
+  ): Checked<Data, Name> {
+    checkJobOptions(opts, this.#limits);
+    const spec = toRepeatableSpec(name, data, opts);
+    const { key, revision } = encodeSpec(spec, this.#limits.maxPayloadBytes);
+    const now = Date.now();
+    firstFire(key, spec, now);
+    const copy = decodePayload(encodePayload(data)) as Data;
+    return {
+      job: { id: key, name, data: copy, opts: structuredClone(opts) },
+      data,
+      opts,
+      timestamp: now,
+      delay: 0,
+      revision,
+    };
+  }
+
+  /** A bulk is refused whole, as is a single job. Only what does not wait for a later time takes room. */
+  #assertRoom(checked: readonly Checked<Data, Name>[]): void {
+    const { maxStreamLen = 0 } = this.opts;
+    const waiting = this.added.filter(({ opts }) => opts.repeat === undefined && !opts.delay).length;
+    const more = checked.filter(({ revision, delay }) => revision === undefined && delay === 0).length;
+    if (maxStreamLen > 0 && more > 0 && waiting + more > maxStreamLen) {
+      throw new QueueFullError(this.name, waiting, maxStreamLen);
+    }
+  }
+
+  #record({ job, data, opts, timestamp, delay, revision }: Checked<Data, Name>): Job<Data, Result, Name> {
+    const { id, name } = job;
+    const duplicate =
+      revision === undefined ? this.#indexOf(id, false) >= 0 : this.#revisions.get(id) === revision;
+    if (!duplicate) {
+      if (revision !== undefined) {
+        this.#take(id, true);
+        this.#revisions.set(id, revision);
+      }
+      this.added.push(job);
+    }
+    const made = new Job<Data, Result, Name>(this, {
       id,
       name,
       data,
       opts,
       attemptsMade: 0,
-      queueName: this.name,
+      timestamp,
+      delay,
     });
     made.duplicate = duplicate;
-    if (!duplicate) this.added.push(job);
     return made;
+  }
+
+  /** A schedule's key and a job's id may be the same text. */
+  #indexOf(id: string, isSchedule: boolean): number {
+    return this.added.findIndex((job) => job.id === id && (job.opts.repeat !== undefined) === isSchedule);
+  }
+
+  #take(id: string, isSchedule: boolean): boolean {
+    const at = this.#indexOf(id, isSchedule);
+    if (at < 0) return false;
+    this.added.splice(at, 1);
+    return true;
   }
 }
 

@@ -6,7 +6,7 @@ export function noRedis(owner: string): Connection {
   const refuse = (): Promise<never> =>
     Promise.reject(
       new NotSupportedError(
-        `${owner} has no Redis behind it: it records add, addBulk, addUnique and remove. Use TestRedis for the rest.`,
+        `${owner} has no Redis behind it: it records add, addBulk and addUnique, and removes. Use TestRedis for the rest.`,
       ),
     );
   // The version check at first use is not what the caller asked for; what they asked for is refused after it.

@@ -386,6 +386,23 @@ describe('ChasquiQueues', () => {
     await app.close();
     expect(tenant.isClosed).toBe(true);
     expect(() => queues.register({ name: 'late' })).toThrow('The application has ended');
+    expect(() => queues.get('mail')).toThrow('The application has ended');
+  });
+
+  it('gives another queue in place of one that was closed', async () => {
+    const app = await start({ imports: [ChasquiModule.forFeature('mail')] });
+    const queues = app.get(ChasquiQueues, { strict: false });
+    const first = queues.register({ name: 'tenant-7' });
+    const closing = first.close();
+    const second = queues.register({ name: 'tenant-7' });
+    await closing;
+    expect([second === first, second.isClosed]).toEqual([false, false]);
+    await second.add('x', 1);
+    expect(queues.get('tenant-7')).toBe(second);
+    await second.close();
+    await queues.get('tenant-7').add('x', 2);
+    await app.close();
+    expect(second.isClosed).toBe(true);
   });
 });
 

@@ -209,3 +209,20 @@ it('an id that was removed and is used again, waits for its own job', async () =
   expect(await job.waitForResult()).toBe(2);
   expect(worker.isRunning()).toBe(true);
 });
+
+it('what is told of an earlier job of an id, and heard late, is not taken for the end of its next job', async () => {
+  await using queue = open();
+  // The one who listens stays behind: entries of the first job are there when the second is waited for.
+  const [other] = [await queue.add('a', 'other')];
+  const listening = endOf(other.waitForResult());
+  await isWaiting();
+  for (let i = 0; i < 20; i++) {
+    await queue.add('a', i, { jobId: 'again' });
+    await queue.remove('again');
+    const job = await queue.add('a', i, { jobId: 'again' });
+    await expect(job.waitForResult({ timeoutMs: 20 })).rejects.toMatchObject({ code: 'CMQ-102' });
+    await queue.remove('again');
+  }
+  await queue.remove(other.id);
+  expect(await listening).toMatchObject({ reason: 'removed' });
+});

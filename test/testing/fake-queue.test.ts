@@ -10,6 +10,8 @@ import {
   Processor,
   Queue,
   QueueFullError,
+  decodePayload,
+  encodePayload,
   getQueueToken,
 } from '../../lib/index.js';
 import type { Job } from '../../lib/index.js';
@@ -147,6 +149,109 @@ describe('FakeQueue', () => {
     }
     await queue.close();
     expect(queue.isClosed).toBe(true);
+  });
+});
+
+describe('FakeQueue, as the real one does,', () => {
+  it('keeps what was given at the time, and what a worker would get of it', async () => {
+    const queue = new FakeQueue<unknown>('q');
+    const at = new Date(5);
+    const data = { list: [1], none: undefined, at, bytes: Buffer.from('a'), nested: { text: 'before' } };
+    const opts = { backoff: { type: 'fixed', delay: 5 } };
+    const job = await queue.add('x', data, opts);
+    const [spec] = [await queue.add('y', data, { repeat: { every: 1_000 } })];
+    await queue.addBulk([{ name: 'z', data }]);
+    data.list.push(2);
+    data.nested.text = 'after';
+    data.bytes[0] = 0;
+    opts.backoff.delay = 6;
+    const expected = decodePayload(
+      encodePayload({ ...data, list: [1], bytes: Buffer.from('a'), nested: { text: 'before' } }),
+    );
+    expect(queue.added.map((added) => added.data)).toEqual([expected, expected, expected]);
+    expect(queue.added[0]?.opts).toEqual({ backoff: { type: 'fixed', delay: 5 } });
+    // The returned job has the object itself.
+    expect([job.data, spec.data]).toEqual([data, data]);
+    expect(job.data).toBe(data);
+    expect(job.queue).toBe(queue);
+  });
+
+  it('refuses everything once it is closed', async () => {
+    const queue = new FakeQueue('q');
+    await queue.add('x', 1, { jobId: 'a' });
+    await queue.close();
+    for (const call of [
+      () => queue.add('x', 1),
+      () => queue.addBulk([{ name: 'x', data: 1 }]),
+      () => queue.addUnique('x', 1, { jobId: 'b' }),
+      () => queue.add('x', 1, { repeat: { every: 1_000 } }),
+      () => queue.remove('a'),
+      () => queue.cancel('a'),
+      () => queue.removeRepeatableByKey('a'),
+      () => queue.waitUntilReady(),
+      () => queue.getBacklog(),
+      () => queue.ping(),
+    ]) {
+      await expect(call()).rejects.toMatchObject({ code: 'CMQ-005', message: 'Queue "q" is closed.' });
+    }
+    expect(queue.added).toHaveLength(1);
+  });
+
+  it('refuses what has no room, whole', async () => {
+    const queue = new FakeQueue('q', { maxStreamLen: 2 });
+    await queue.add('x', 1);
+    await queue.add('x', 1, { delay: 5 });
+    const two = [1, 2].map((data) => ({ name: 'x', data }));
+    await expect(queue.addBulk(two)).rejects.toMatchObject({ code: 'CMQ-006', length: 1, maxStreamLen: 2 });
+    await queue.add('x', 2);
+    await expect(queue.add('x', 3)).rejects.toMatchObject({ code: 'CMQ-006' });
+    expect(queue.added).toHaveLength(3);
+  });
+
+  it.each([
+    ['a schedule in a bulk', () => [{ name: 'x', data: 1, opts: { repeat: { every: 5 } } as never }]],
+    ['two of one id in a bulk, of which it adds one', undefined],
+  ])('treats %s', async (_, bad) => {
+    const queue = new FakeQueue('q');
+    if (bad) await expect(queue.addBulk(bad())).rejects.toMatchObject({ code: 'CMQ-004' });
+    else {
+      const jobs = await queue.addBulk([1, 2].map((data) => ({ name: 'x', data, opts: { jobId: 'a' } })));
+      expect(jobs.map(({ duplicate }) => duplicate)).toEqual([false, true]);
+      expect(queue.added).toMatchObject([{ data: 1 }]);
+    }
+  });
+
+  it.each([
+    ['a schedule that is over', { every: 1_000, endDate: 1 }, /in the past/],
+    ['a schedule that never fires', { pattern: '0 0 31 2 *' }, /never fire/],
+  ])('refuses %s', async (_, repeat, message) => {
+    await expect(new FakeQueue('q').add('x', 1, { repeat })).rejects.toThrow(message);
+    await expect(
+      new FakeQueue('q', { maxPayloadBytes: 5 }).add('x', 'too large', { repeat: { every: 1_000 } }),
+    ).rejects.toMatchObject({ code: 'CMQ-023' });
+  });
+
+  it('takes an unchanged schedule for a duplicate, and puts a changed one in its place', async () => {
+    const queue = new FakeQueue('q');
+    const add = (every: number): Promise<Job> => queue.add('x', 1, { repeat: { every }, repeatJobKey: 'k' });
+    expect([
+      (await add(1_000)).duplicate,
+      (await add(1_000)).duplicate,
+      (await add(2_000)).duplicate,
+    ]).toEqual([false, true, false]);
+    expect(queue.added).toMatchObject([{ id: 'k', opts: { repeat: { every: 2_000 } } }]);
+    // A job may have the id that is the key of a schedule.
+    expect((await queue.add('x', 1, { jobId: 'k' })).duplicate).toBe(false);
+    expect([await queue.removeRepeatableByKey('k'), await queue.removeRepeatableByKey('k')]).toEqual([
+      true,
+      false,
+    ]);
+    expect((await add(2_000)).duplicate).toBe(false);
+    expect(await queue.remove('k')).toBe(1);
+  });
+
+  it.each([['remove'], ['cancel']] as const)('refuses to %s what is no id', async (method) => {
+    await expect(new FakeQueue('q')[method](' ')).rejects.toMatchObject({ code: 'CMQ-004' });
   });
 });
 

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { afterAll, describe, expect, it } from 'vitest';
-import { TestRedis } from '../../lib/testing/index.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Queue, Worker } from '../../lib/engine/index.js';
+import { drain, TestRedis, waitForJob } from '../../lib/testing/index.js';
 
 const FIXTURE = fileURLToPath(new URL('fixtures/suite.mjs', import.meta.url));
 
@@ -41,6 +42,40 @@ describe('TestRedis', () => {
     await expect(redis.expectNoConnections()).rejects.toThrow(
       /1 connection\(s\) to Redis are open still:.*name=left-behind/s,
     );
+  });
+});
+
+describe('after a flush', () => {
+  const redis = new TestRedis();
+  beforeAll(() => redis.start());
+  afterAll(() => redis.stop());
+
+  it('queues, workers and waits that were there before go on at once', async () => {
+    const connection = redis.connection;
+    await using queue = new Queue<number, number>('sums', { connection });
+    await using worker = new Worker<number, number>('sums', ({ data }) => data + 1, {
+      connection,
+      storeResults: true,
+    });
+    const delays: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      // One waits while nobody has flushed anything since the last; the next is told as quickly.
+      const first = await queue.add('a', i);
+      expect(await first.waitForResult()).toBe(i + 1);
+      await redis.flush();
+      const begun = performance.now();
+      const job = await queue.add('b', i, { delay: 20 });
+      expect(await job.waitForResult()).toBe(i + 1);
+      delays.push(performance.now() - begun);
+      await redis.flush();
+      await queue.add('c', i);
+      await drain(queue);
+      const last = await queue.add('d', i);
+      await waitForJob(queue, last.id, 'completed');
+    }
+    expect(worker.isRunning()).toBe(true);
+    // Looking every two seconds would find it too.
+    expect(Math.min(...delays)).toBeLessThan(1_500);
   });
 });
 

@@ -42,6 +42,15 @@ export async function upsertRepeatable(
 ): Promise<Upserted> {
   const { key, schedule, revision, fields } = encodeSpec(spec, options.maxPayloadBytes);
   const now = options.clock?.now() ?? (await redisNow(link));
+  const first = firstFire(key, spec, now);
+  const args = [key, first, schedule, revision, options.clock ? '' : now, ...fields];
+  const reply = await link.run('upsert-repeat', keys, args);
+  const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2, string, string];
+  return { key, outcome: OUTCOMES[outcome], nextFireMs: Number(nextFireMs), fired: Number(fired) };
+}
+
+/** @throws ConfigError (CMQ-004) for a spec that never fires */
+export function firstFire(key: string, spec: RepeatableSpec, now: number): number {
   const { endBeforeMs } = spec;
   if (endBeforeMs !== undefined && endBeforeMs <= now) {
     throw new ConfigError(
@@ -54,10 +63,7 @@ export async function upsertRepeatable(
       `repeat: "${key}" would never fire: no time matches its pattern between startDate and endDate.`,
     );
   }
-  const args = [key, first, schedule, revision, options.clock ? '' : now, ...fields];
-  const reply = await link.run('upsert-repeat', keys, args);
-  const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2, string, string];
-  return { key, outcome: OUTCOMES[outcome], nextFireMs: Number(nextFireMs), fired: Number(fired) };
+  return first;
 }
 
 async function redisNow(link: CommandLink): Promise<number> {

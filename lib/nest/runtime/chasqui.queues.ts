@@ -20,7 +20,11 @@ export class ChasquiQueues {
     return this.registry.all().map(({ name }) => name);
   }
 
-  /** @throws ConfigError (CMQ-004) where no queue of this name is registered */
+  /**
+   * In place of one that was closed comes another.
+   * @throws ConfigError (CMQ-004) where no queue of this name is registered; ShutdownError (CMQ-005) once the application
+   * has ended
+   */
   get<Data = unknown, Result = unknown, Name extends string = string>(
     name: string,
   ): Queue<Data, Result, Name> {
@@ -35,8 +39,10 @@ export class ChasquiQueues {
 
   /**
    * Registers a queue while the application runs, with the connection and the defaults of `forRoot`. It is closed with
-   * the application. Registered already with the same options, it is the same queue.
-   * @throws DuplicateQueueError (CMQ-301), ConnectionNotRegisteredError (CMQ-302), ConfigError (CMQ-004)
+   * the application. Registered already with the same options, it is the same queue, or, where that was closed meanwhile,
+   * another one of this name.
+   * @throws DuplicateQueueError (CMQ-301), ConnectionNotRegisteredError (CMQ-302), ConfigError (CMQ-004); ShutdownError
+   * (CMQ-005) once the application has ended
    */
   register<Data = unknown, Result = unknown, Name extends string = string>(
     options: Omit<ChasquiQueueOptions, 'isGlobal'>,

@@ -41,12 +41,13 @@ export class QueueRegistry {
   }
 
   /**
-   * The queue itself; nothing connects before it is used, or checked at boot.
-   * @throws ShutdownError (CMQ-005) for a new one once the application has ended
+   * The queue itself; nothing connects before it is used, or checked at boot. In place of one that somebody has closed
+   * comes another.
+   * @throws ShutdownError (CMQ-005) once the application has ended
    */
   open({ name, queueName, queueOptions }: QueueRegistration): Queue {
     let queue = this.#queues.get(name);
-    if (!queue) {
+    if (!queue || queue.isClosed) {
       if (this.#closed) throw new ShutdownError(`The application has ended: queue "${name}" is not opened.`);
       queue = new Queue(queueName, queueOptions);
       this.#queues.set(name, queue);
