@@ -32,6 +32,8 @@ export interface DueLoopSettings {
    */
   idleMs: number;
   clock?: Pick<Clock, 'monotonic'> | undefined;
+  /** Looks instead of this loop while nothing waits at all, and calls `filled` once something does. Returns its end. */
+  whenFilled?: ((filled: () => void) => () => void) | undefined;
   /** Gives the lead up, at the end. */
   resign?: () => Promise<unknown>;
   onError: (error: unknown) => void;
@@ -62,6 +64,7 @@ export class DueLoop extends Service {
   #take = false;
   #again = false;
   #entryIds: string[] = [];
+  #unwatch: (() => void) | undefined;
 
   constructor(settings: DueLoopSettings) {
     super();
@@ -92,6 +95,7 @@ export class DueLoop extends Service {
   protected async onStop(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#looking;
+    this.#unwatch?.();
     // Redis may be away: then the lease runs out by itself.
     await this.#settings.resign?.().catch(() => undefined);
   }
@@ -113,7 +117,9 @@ export class DueLoop extends Service {
   }
 
   async #look(): Promise<void> {
-    const { look, idleMs, onError } = this.#settings;
+    const { look, idleMs, whenFilled, onError } = this.#settings;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
     try {
       let found: Look;
       do {
@@ -131,6 +137,12 @@ export class DueLoop extends Service {
         }
         this.#offset = found.now - this.#clock.monotonic();
       } while ((found.more || this.#again) && !this.isStopping);
+      if (found.leads && found.nextDue === undefined && whenFilled && !this.isStopping) {
+        this.#unwatch = whenFilled(() => {
+          this.#plan(0);
+        });
+        return;
+      }
       const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
       // Whoever leads may have died: the next to lead should not wait longer than its lease.
       const untilFree = found.leads ? Infinity : (found.ledForMs ?? Infinity) + 5;

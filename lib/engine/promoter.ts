@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../redis/keys.js';
 import type { Clock } from './clock.js';
 import type { CommandLink } from './connections.js';
-import { DueLoop } from './due-loop.js';
+import { DueLoop, LOOK_MS } from './due-loop.js';
 import type { Look } from './due-loop.js';
+import { whenFilled } from './empty-watch.js';
 import type { EventsSettings } from './events-settings.js';
 import type { MetricsSink } from './metrics.js';
 
@@ -108,6 +109,8 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
     look,
     idleMs: settings.idleMs,
     clock: settings.clock,
+    // A shorter interval is for producers that wake nobody.
+    whenFilled: settings.idleMs < LOOK_MS ? undefined : (filled) => whenFilled(link, keys.delayed, filled),
     resign: () => link.run('resign', keys, [holder], { lock: keys.promoterLock, wake: keys.promoterWake }),
     onError: settings.onError,
   });

@@ -4,6 +4,7 @@ import type { Clock } from './clock.js';
 import type { CommandLink } from './connections.js';
 import { DueLoop, LOOK_MS } from './due-loop.js';
 import type { Look } from './due-loop.js';
+import { whenFilled } from './empty-watch.js';
 import { ConfigError, messageOf } from './errors.js';
 import type { LockOutcome, MetricsSink } from './metrics.js';
 import { MAX_FIRES, planFires } from './repeat/plan.js';
@@ -37,6 +38,7 @@ export function createScheduler(settings: SchedulerSettings): DueLoop {
     resign: () => link.run('resign', keys, [holder], { lock: keys.schedulerLock, wake: keys.schedulerWake }),
     // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
     idleMs: Math.max(settings.tickIntervalMs, Math.min(LOOK_MS, Math.floor(settings.lockTtlMs * 0.6))),
+    whenFilled: (filled) => whenFilled(link, keys.repeat, filled),
     onError: settings.onError,
   });
 }
