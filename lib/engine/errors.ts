@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   handler: 'CMQ-010',
   unrecoverable: 'CMQ-011',
   cancelled: 'CMQ-012',
+  unaccepted: 'CMQ-013',
   retriesExhausted: 'CMQ-020',
   decodeFailed: 'CMQ-021',
   malformed: 'CMQ-022',
@@ -126,6 +127,11 @@ export class DurabilityError extends ChasquiError {
 /** An entry was pending but is no longer in the stream: somebody deleted or trimmed it. */
 export class LostEntryError extends ChasquiError {
   readonly code = ERROR_CODES.lostEntry;
+}
+
+/** A worker gives a job back again and again, because its `accepts` refuses it, and no other worker takes it. */
+export class UnacceptedJobError extends ChasquiError {
+  readonly code = ERROR_CODES.unaccepted;
 }
 
 /** Throw it (or an error of this `name`, or of a subclass) in a handler: no retry, straight to the dead letters. */

@@ -265,6 +265,12 @@ export interface ConsumerConfig {
   storeResults?: boolean;
   /** How long they are kept, in seconds. Default 3,600. */
   resultTtlSecs?: number;
+  /**
+   * Whether the worker takes jobs of this name. One that it does not take goes back to the queue, with no attempt used and
+   * no event, for another worker: after 500 ms, and after twice as long each time that it comes here again, up to 30
+   * seconds; then the worker emits an `error` (`CMQ-013`). Default: all.
+   */
+  accepts?: (name: string) => boolean;
   /** Backoff by name: `backoff: { type: '<name>' }` of a job asks the function here. */
   backoffStrategies?: Record<string, BackoffStrategy>;
   /** Where the worker reports what it does. Default: nowhere. */

@@ -97,6 +97,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   scheduler: nested('scheduler', schedulerSchema),
   storeResults: boolean,
   resultTtlSecs: number(0.001),
+  accepts: (value) => (typeof value === 'function' ? undefined : 'must be a function (name) => boolean'),
   backoffStrategies: (value) =>
     record(value) ??
     (Object.values(value as object).every((strategy) => typeof strategy === 'function')

@@ -3,7 +3,15 @@ import type { EnhancerKind } from './job-context/global-enhancers.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
 
 /** Everything a worker can be told, but not its connection, which comes from the queue. */
-export type WorkerSettings = Omit<WorkerOptions, 'connection'>;
+export interface WorkerSettings extends Omit<WorkerOptions, 'connection' | 'accepts'> {
+  /**
+   * What becomes of a job whose name no handler of this process takes. `dead-letter`, the default: it is a dead letter at
+   * once. `release`: it goes back to the queue for another worker, as an older version of the code should do while a newer
+   * one that adds such jobs is rolled out. It uses no attempt, and waits longer each time that it comes back, from 500 ms
+   * to 30 seconds; then it is logged, with `CMQ-013`.
+   */
+  unknownJobs?: 'dead-letter' | 'release';
+}
 
 /** Everything a queue can be told, but not its connection. */
 export type QueueSettings = Omit<QueueOptions, 'connection'>;

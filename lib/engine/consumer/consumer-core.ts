@@ -116,6 +116,9 @@ export class ConsumerCore extends Service {
         settings.metrics.retryScheduled?.({ attempt: attempt + 1, backoffMs: outcome.backoffMs, name });
         this.#hooks.failed(delivery.job as Job, outcome.error);
       },
+      released: (delivery) => {
+        this.#settled(delivery);
+      },
       retryDue: (due) => {
         this.#promoter?.wake({ due });
       },
@@ -421,6 +424,10 @@ export class ConsumerCore extends Service {
   }
 
   #onFailed(delivery: Delivery, outcome: Outcome, ran: boolean): void {
+    if (outcome.kind === 'released') {
+      if (!delivery.lost) this.#settler.postpone(delivery, outcome);
+      return;
+    }
     if (ran) this.#afterRun(delivery, 'err');
     if (delivery.job && outcome.kind !== 'cancelled') write(delivery.job, 'failedReason', outcome.detail);
     if (!delivery.lost) {

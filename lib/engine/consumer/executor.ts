@@ -9,6 +9,7 @@ import type { Delivery } from './delivery.js';
 import { open } from './open.js';
 import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import type { Outcome } from './outcome.js';
+import { Refusals } from './refusals.js';
 import { RetryDelay } from './retry-delay.js';
 import { errorIn } from './returned.js';
 import type { ConsumerSettings } from './settings.js';
@@ -31,6 +32,7 @@ export class Executor {
   readonly #owner: JobOwner;
   readonly #hooks: ExecutorHooks;
   readonly #retryDelay: RetryDelay;
+  readonly #refusals: Refusals;
 
   constructor(settings: ConsumerSettings, handler: Handler, owner: JobOwner, hooks: ExecutorHooks) {
     this.#settings = settings;
@@ -38,6 +40,7 @@ export class Executor {
     this.#owner = owner;
     this.#hooks = hooks;
     this.#retryDelay = new RetryDelay(settings, hooks.error);
+    this.#refusals = new Refusals(settings.clock, hooks.error);
   }
 
   /** Reads the entry, and checks its budget. False where it cannot run: then its outcome is reported already. */
@@ -59,7 +62,24 @@ export class Executor {
       this.#hooks.failed(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts), false);
       return false;
     }
+    if (!this.#accepts(delivery)) {
+      const released: Outcome = { kind: 'released', delayMs: this.#refusals.delayOf(delivery) };
+      this.#hooks.failed(delivery, released, false);
+      return false;
+    }
     return true;
+  }
+
+  #accepts({ name }: Delivery): boolean {
+    const { accepts } = this.#settings;
+    if (!accepts) return true;
+    try {
+      return accepts(name);
+    } catch (error) {
+      // Who runs it will see what is wrong.
+      this.#hooks.error(error);
+      return true;
+    }
   }
 
   /** Calls the handler; what comes of it is reported by the hooks. Never throws. */

@@ -19,6 +19,8 @@ export function packEntryIds(batch: readonly Delivery[]): Buffer {
 export interface RetryFrame {
   delivery: Delivery;
   backoffMs: number;
+  /** Attempts that are used from then on. */
+  used: number;
 }
 
 const SPACE = 0x20;
@@ -37,17 +39,17 @@ export function packRetries(retries: readonly RetryFrame[]): { frames: Buffer; l
   const frames = Buffer.allocUnsafe(bound);
   const large: Buffer[] = [];
   let at = 0;
-  for (const { delivery, backoffMs } of retries) {
-    const { jobId, name, attempt, uniqueMs, from, to } = delivery;
+  for (const { delivery, backoffMs, used } of retries) {
+    const { jobId, name, uniqueMs, from, to } = delivery;
     at = writeEntryId(frames, at, delivery);
     at = frames.writeDoubleBE(backoffMs, at);
     at = writeText(frames, at, uniqueMs === undefined ? '' : jobId);
     if (to - from > LARGE_BYTES) {
       const member = Buffer.allocUnsafe(16 + name.length * 3 + to - from);
-      large.push(member.subarray(0, writeDelayedMember(member, 0, name, delivery, attempt)));
+      large.push(member.subarray(0, writeDelayedMember(member, 0, name, delivery, used)));
       at = frames.writeUInt32BE(0, at);
     } else {
-      const end = writeDelayedMember(frames, at + 4, name, delivery, attempt);
+      const end = writeDelayedMember(frames, at + 4, name, delivery, used);
       frames.writeUInt32BE(end - at - 4, at);
       at = end;
     }

@@ -8,7 +8,15 @@ export { detailOf };
 export type Outcome =
   | { kind: 'retry'; error: unknown; detail: string; backoffMs: number }
   | Dead
-  | { kind: 'cancelled'; error: JobCancelledError };
+  | { kind: 'cancelled'; error: JobCancelledError }
+  | Released;
+
+/** The job is not for this worker: it goes back to the queue, and nothing has happened. */
+export interface Released {
+  kind: 'released';
+  /** Until another worker may get it. */
+  delayMs: number;
+}
 
 interface Dead {
   kind: 'dead';
@@ -34,7 +42,13 @@ export interface FailedRun {
 /** What a backoff strategy answers to have no further attempt. */
 export const FAIL_NOW = -1;
 
-export function outcomeOfFailure({ error, attempt, maxAttempts, cancelled, backoffMs }: FailedRun): Outcome {
+export function outcomeOfFailure({
+  error,
+  attempt,
+  maxAttempts,
+  cancelled,
+  backoffMs,
+}: FailedRun): Exclude<Outcome, Released> {
   // Whatever it failed with: it was told to end, and nobody wants another attempt.
   if (cancelled) {
     if (error !== cancelled) write(cancelled, 'cause', error);

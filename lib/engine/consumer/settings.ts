@@ -37,6 +37,7 @@ export interface ConsumerSettings extends EventsSettings {
   scheduler: SchedulerConfig;
   storeResults: boolean;
   resultTtlMs: number;
+  accepts: ((name: string) => boolean) | undefined;
   backoffStrategies: Record<string, BackoffStrategy>;
   metrics: MetricsSink;
   clock: Clock;
@@ -70,6 +71,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     scheduler: config.scheduler ?? {},
     storeResults: config.storeResults ?? false,
     resultTtlMs: (config.resultTtlSecs ?? 3_600) * 1000,
+    accepts: config.accepts,
     backoffStrategies: config.backoffStrategies ?? {},
     metrics: config.metrics ?? noopSink,
     clock: config.clock ?? systemClock,

@@ -10,7 +10,7 @@ import type { Delivery } from './delivery.js';
 import { packEntryIds, packRetries } from './frames.js';
 import { Lane } from './lane.js';
 import type { FailedCommit } from './lane.js';
-import type { Outcome } from './outcome.js';
+import type { Outcome, Released } from './outcome.js';
 import type { ConsumerSettings } from './settings.js';
 
 interface Retried {
@@ -25,6 +25,11 @@ interface Dead {
   ran: boolean;
 }
 
+interface Postponed {
+  delivery: Delivery;
+  outcome: Released;
+}
+
 interface Cancelled {
   delivery: Delivery;
   /** False where no handler ran. */
@@ -36,6 +41,7 @@ export interface SettlerHooks {
   /** @param due unix ms by Redis's clock */
   retried: (delivery: Delivery, outcome: Retried['outcome']) => void;
   retryDue: (due: number) => void;
+  released: (delivery: Delivery) => void;
   dead: (delivery: Delivery, outcome: Dead['outcome'], ran: boolean) => void;
   cancelled: (delivery: Delivery) => void;
   /** It was cancelled before its retry or its dead letter could be written, and is in flight still. */
@@ -72,8 +78,10 @@ export class Settler {
   readonly #hooks: SettlerHooks;
   readonly #completions: Lane<Delivery>;
   readonly #retries: Lane<Retried>;
+  readonly #postponed: Lane<Postponed>;
   readonly #deaths: Lane<Dead>;
   readonly #cancellations: Lane<Cancelled>;
+  readonly #lanes: readonly Pick<Lane<never>, 'size' | 'active' | 'abandon'>[];
   readonly #calls = new WeakMap<readonly unknown[], Call>();
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings, hooks: SettlerHooks) {
@@ -104,6 +112,13 @@ export class Settler {
       RETRY_CALLS,
       refusedOf,
     );
+    this.#postponed = new Lane<Postponed>(
+      settings.retryInflight,
+      (batch) => this.#postpone(batch),
+      failed,
+      1,
+      refusedOf,
+    );
     this.#deaths = new Lane<Dead>(settings.dlqInflight, (batch) => this.#bury(batch), failed, 1, refusedOf);
     this.#cancellations = new Lane<Cancelled>(
       settings.retryInflight,
@@ -112,6 +127,7 @@ export class Settler {
       1,
       refusedOf,
     );
+    this.#lanes = [this.#completions, this.#retries, this.#postponed, this.#deaths, this.#cancellations];
   }
 
   /** What Redis answers with an error, it mostly answers again: whoever reads of it should know what waits for it. */
@@ -138,7 +154,7 @@ export class Settler {
   }
 
   get size(): number {
-    return this.#completions.size + this.#retries.size + this.#deaths.size + this.#cancellations.size;
+    return this.#lanes.reduce((sum, { size }) => sum + size, 0);
   }
 
   complete(delivery: Delivery): void {
@@ -149,6 +165,12 @@ export class Settler {
   retry(delivery: Delivery, outcome: Retried['outcome']): void {
     delivery.settling = true;
     this.#retries.push({ delivery, outcome });
+  }
+
+  /** Back to the queue after a while, as if it had not been here. */
+  postpone(delivery: Delivery, outcome: Released): void {
+    delivery.settling = true;
+    this.#postponed.push({ delivery, outcome });
   }
 
   bury(delivery: Delivery, outcome: Dead['outcome'], ran: boolean): void {
@@ -162,16 +184,14 @@ export class Settler {
   }
 
   async idle(): Promise<void> {
-    await Promise.all([this.#completions.idle(), this.#retries.idle(), this.#deaths.idle()]);
+    const lanes = [this.#completions, this.#retries, this.#postponed, this.#deaths];
+    await Promise.all(lanes.map((lane) => lane.idle()));
     // Last: a retry may turn out to have been cancelled.
     await this.#cancellations.idle();
   }
 
   abandon(): void {
-    this.#completions.abandon();
-    this.#retries.abandon();
-    this.#deaths.abandon();
-    this.#cancellations.abandon();
+    for (const lane of this.#lanes) lane.abandon();
   }
 
   async #complete(batch: Delivery[]): Promise<void> {
@@ -212,8 +232,7 @@ export class Settler {
 
   /** How many entries should be pending here when a call with this batch comes to Redis: those before it end theirs. */
   #inFlightWith(batch: readonly Delivery[]): number {
-    const lanes = [this.#completions, this.#retries, this.#deaths, this.#cancellations];
-    const underWay = lanes.reduce((sum, { active }) => sum + active, 0);
+    const underWay = this.#lanes.reduce((sum, { active }) => sum + active, 0);
     return Math.max(batch.length, this.#hooks.inFlight() - underWay + batch.length);
   }
 
@@ -233,7 +252,11 @@ export class Settler {
     const fresh = unannouncedFirst(batch, deliveryOf);
     const deliveries = batch.map(deliveryOf);
     const { frames, large } = packRetries(
-      batch.map(({ delivery, outcome }) => ({ delivery, backoffMs: outcome.backoffMs })),
+      batch.map(({ delivery, outcome }) => ({
+        delivery,
+        backoffMs: outcome.backoffMs,
+        used: delivery.attempt,
+      })),
     );
     const columns = eventsCap > 0 ? endsOf(deliveries) : [];
     if (eventsCap > 0) {
@@ -242,6 +265,36 @@ export class Settler {
     }
     const args = this.#header(deliveries, fresh);
     args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large, gapsOf(deliveries));
+    return args;
+  }
+
+  /** The same script: a job that was here and did nothing has no event, and has used no attempt. */
+  async #postpone(batch: Postponed[]): Promise<void> {
+    const reply = await this.#commit('retry', batch, () => this.#postponement(batch));
+    const [due, ...lost] = reply as [string, ...number[]];
+    this.#report(
+      batch,
+      lost,
+      deliveryOf,
+      ({ delivery }) => {
+        this.#hooks.released(delivery);
+      },
+      () => false,
+    );
+    if (due !== '') this.#hooks.retryDue(Number(due));
+  }
+
+  #postponement(batch: Postponed[]): ScriptArgument[] {
+    const deliveries = batch.map(deliveryOf);
+    const { frames, large } = packRetries(
+      batch.map(({ delivery, outcome }) => ({
+        delivery,
+        backoffMs: outcome.delayMs,
+        used: delivery.attempt - 1,
+      })),
+    );
+    const args = this.#header(deliveries, 0);
+    args.push(0, 0, frames, 0, ...large, gapsOf(deliveries));
     return args;
   }
 

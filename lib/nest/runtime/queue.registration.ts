@@ -69,10 +69,13 @@ export class QueueRegistration {
   }
 
   /** Options of the worker: the deployment (`forFeature`) wins over the code (`@Processor`), that over `forRoot`. */
-  workerOptionsWith(processor: WorkerSettings): WorkerOptions {
-    return withDefaults<WorkerOptions>(this.#workerDefaults, processor, this.#workerOptions, {
-      connection: this.#connection,
-    });
+  workerOptionsWith(processor: WorkerSettings): WorkerSettings & Pick<WorkerOptions, 'connection'> {
+    return withDefaults<WorkerSettings & Pick<WorkerOptions, 'connection'>>(
+      this.#workerDefaults,
+      processor,
+      this.#workerOptions,
+      { connection: this.#connection },
+    );
   }
 
   subscriptionOptionsWith(listener: QueueEventsSettings): QueueEventsOptions {

@@ -1,5 +1,12 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { isUnrecoverable, messageOf, type Job, type Worker } from '../../engine/index.js';
+import {
+  ConfigError,
+  isUnrecoverable,
+  messageOf,
+  type Job,
+  type Worker,
+  type WorkerOptions,
+} from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
@@ -75,7 +82,7 @@ export class WorkerPool {
   }
 
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {
-    const options = registration.workerOptionsWith(plan.options);
+    const options = workerOptions(plan.queue, registration.workerOptionsWith(plan.options), router);
     return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
       this.log(plan.queue, worker);
       this.listeners.bind(worker, plan.listeners);
@@ -98,5 +105,23 @@ export class WorkerPool {
     worker.on('error', (error: unknown) => {
       this.#logger.error(`Worker of queue "${queue}": ${messageOf(error)}`);
     });
+  }
+}
+
+/** @throws ConfigError (CMQ-004) */
+function workerOptions(
+  queue: string,
+  { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
+  router: JobRouter,
+): WorkerOptions {
+  switch (unknownJobs as unknown) {
+    case 'dead-letter':
+      return options;
+    case 'release':
+      return { ...options, accepts: (name) => router.takes(name) };
+    default:
+      throw new ConfigError(
+        `The worker of queue "${queue}": option "unknownJobs" must be 'dead-letter' or 'release'.`,
+      );
   }
 }
