@@ -70,6 +70,24 @@ export default defineConfig(
     },
   },
   {
+    files: ['lib/**/*.ts'],
+    ignores: ['lib/redis/timer.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            'CallExpression[callee.name=/^set(Timeout|Interval)$/]:not([arguments.1.type="Literal"]):not([arguments.1.name=/^[A-Z_]+$/])',
+          message: 'Above 2^31 - 1 ms it fires after 1 ms: use Timer or sleep of lib/redis/timer.ts.',
+        },
+        {
+          selector: 'CallExpression[callee.object.name="AbortSignal"][callee.property.name="timeout"]',
+          message: 'Above 2^32 - 1 ms it throws: use a Timer of lib/redis/timer.ts.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       // Mocks and assertions take methods off their objects.

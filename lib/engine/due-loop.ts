@@ -1,3 +1,4 @@
+import { Timer } from '../redis/timer.js';
 import { systemClock } from './clock.js';
 import type { Clock } from './clock.js';
 import { Service } from './service.js';
@@ -55,7 +56,7 @@ const FAILURE_MS = 1_000;
 export class DueLoop extends Service {
   readonly #settings: DueLoopSettings;
   readonly #clock: Pick<Clock, 'monotonic'>;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   /** Monotonic ms at which the next look is planned. */
   #plannedAt = Infinity;
@@ -93,7 +94,7 @@ export class DueLoop extends Service {
   }
 
   protected async onStop(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     await this.#looking;
     this.#unwatch?.();
     // Redis may be away: then the lease runs out by itself.
@@ -105,7 +106,7 @@ export class DueLoop extends Service {
     const at = this.#clock.monotonic() + inMs;
     if (at >= this.#plannedAt) return;
     this.#plannedAt = at;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     const look = (): void => {
       this.#plannedAt = Infinity;
       this.#timer = undefined;
@@ -113,7 +114,7 @@ export class DueLoop extends Service {
         this.#looking = undefined;
       });
     };
-    this.#timer = setTimeout(look, Math.ceil(Math.min(inMs, 2 ** 30)));
+    this.#timer = new Timer(Math.ceil(inMs), look);
   }
 
   async #look(): Promise<void> {

@@ -149,9 +149,9 @@ export interface QueueOptions {
    * DurabilityError (CMQ-008), though the job is there. Default: do not wait. Not on a cluster.
    */
   durability?: DurabilityOptions;
-  /** How long a call may take before it fails with CMQ-001, in ms. Default 10,000. */
+  /** How long a call may take before it fails with CMQ-001, in ms. `Infinity`: no limit. Default 10,000. */
   commandTimeoutMs?: number;
-  /** How long the first connection may take, in ms. Default 10,000. */
+  /** How long the first connection may take, in ms. `Infinity`: no limit. Default 10,000. */
   connectTimeoutMs?: number;
 }
 
@@ -221,7 +221,7 @@ export interface ConsumerConfig {
   ackBatch?: number;
   /** Longest time before a running job is announced as `active`, in ms. Default 5. */
   ackIdleMs?: number;
-  /** How long `close()` waits for running handlers, in seconds. Default 30. */
+  /** How long `close()` waits for running handlers, in seconds. `Infinity`: until they end. Default 30. */
   shutdownDeadlineSecs?: number;
   /** Larger payloads go to the dead letters unseen. Default 1,048,576. */
   maxPayloadBytes?: number;
@@ -326,7 +326,7 @@ export interface QueueEventsOptions {
 }
 
 export interface WaitForResultOptions {
-  /** Default 30,000 ms. */
+  /** In ms. `Infinity`: no limit. Default 30,000. */
   timeoutMs?: number;
   /** Accepted for compatibility; waiting is woken by the event. Default 100. */
   intervalMs?: number;

@@ -22,11 +22,15 @@ import type {
 } from './options.js';
 import {
   MAX_NAME_BYTES,
+  MOST_MS,
   anything,
   boolean,
   checkOptions,
+  limitMs,
+  ms,
   number,
   record,
+  seconds,
   secret,
   text,
   whole,
@@ -54,18 +58,21 @@ const nested =
     return undefined;
   };
 
+const limitSecs: Check = (value) =>
+  value === Infinity ? undefined : number(0)(value)?.replace('a finite number', 'a number');
+
 const retrySchema: Schema<RetryConfig> = {
-  initialBackoffMs: whole(0),
-  maxBackoffMs: whole(0),
+  initialBackoffMs: ms(0),
+  maxBackoffMs: ms(0),
   multiplier: number(0),
-  jitterMs: whole(0),
+  jitterMs: ms(0),
 };
 
 const schedulerSchema: Schema<SchedulerConfig> = {
-  tickIntervalMs: whole(1),
+  tickIntervalMs: ms(1),
   batch: whole(1, 10_000),
   maxStreamLen: whole(0),
-  lockTtlSecs: whole(1),
+  lockTtlSecs: whole(1, Math.floor(MOST_MS / 1000)),
   holderId: text,
 };
 
@@ -73,30 +80,30 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   group: text,
   consumerId: text,
   batch: whole(1, 10_000),
-  blockMs: whole(1),
-  claimMinIdleMs: whole(10),
+  blockMs: limitMs(1),
+  claimMinIdleMs: ms(10),
   concurrency: whole(1, 100_000),
   maxAttempts: whole(1),
   ackBatch: whole(1, 10_000),
-  ackIdleMs: whole(0),
-  shutdownDeadlineSecs: number(0),
+  ackIdleMs: ms(0),
+  shutdownDeadlineSecs: limitSecs,
   maxPayloadBytes: whole(1),
   dlqInflight: whole(1, 10_000),
   dlqMaxStreamLen: whole(0),
   retry: nested('retry', retrySchema),
   retryInflight: whole(1, 10_000),
   delayedEnabled: boolean,
-  delayedPollIntervalMs: whole(1),
+  delayedPollIntervalMs: ms(1),
   delayedPromoteBatch: whole(1, 5_000),
   delayedMaxStreamLen: whole(0),
-  delayedLockTtlSecs: number(0.05),
+  delayedLockTtlSecs: seconds(0.05),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
   eventsBatched: boolean,
   runScheduler: boolean,
   scheduler: nested('scheduler', schedulerSchema),
   storeResults: boolean,
-  resultTtlSecs: number(0.001),
+  resultTtlSecs: seconds(0.001),
   accepts: (value) => (typeof value === 'function' ? undefined : 'must be a function (name) => boolean'),
   backoffStrategies: (value) =>
     record(value) ??
@@ -105,19 +112,19 @@ export const consumerSchema: Schema<ConsumerConfig> = {
       : 'must map names to functions'),
   metrics: record,
   clock,
-  commandTimeoutMs: whole(1),
-  connectTimeoutMs: whole(1),
+  commandTimeoutMs: limitMs(1),
+  connectTimeoutMs: limitMs(1),
 };
 
 export const workerSchema: Schema<WorkerOptions> = {
   ...consumerSchema,
   connection,
   autorun: boolean,
-  drainDelay: whole(1),
+  drainDelay: limitMs(1),
   maxStalledCount: whole(1),
   name: text,
-  schedulerTickMs: whole(1),
-  resultTtlMs: whole(1),
+  schedulerTickMs: ms(1),
+  resultTtlMs: ms(1),
   removeOnComplete: anything,
   removeOnFail: anything,
   prefix: anything,
@@ -129,14 +136,14 @@ const backoffSchema: Schema<BackoffOptions> = {
     (Buffer.byteLength(value as string) > MAX_NAME_BYTES
       ? `must have at most ${String(MAX_NAME_BYTES)} bytes`
       : undefined),
-  delay: whole(0),
-  maxDelay: whole(0),
+  delay: ms(0),
+  maxDelay: ms(0),
   multiplier: number(0),
-  jitterMs: whole(0),
+  jitterMs: ms(0),
 };
 
 const backoff: Check = (value) =>
-  typeof value === 'number' ? whole(0)(value) : nested('backoff', backoffSchema, ['type'])(value);
+  typeof value === 'number' ? ms(0)(value) : nested('backoff', backoffSchema, ['type'])(value);
 
 const date: Check = (value) => {
   const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;
@@ -154,7 +161,7 @@ const missedFires: Check = (value) => {
 
 const repeatSchema: Schema<RepeatOptions> = {
   pattern: text,
-  every: whole(1),
+  every: ms(1),
   limit: whole(1),
   immediately: boolean,
   startDate: date,
@@ -171,7 +178,7 @@ export const jobSchema: Schema<JobsOptions> = {
   jobId: anything,
   attempts: whole(1, 0xffffffff),
   backoff,
-  dedupTtlMs: whole(1),
+  dedupTtlMs: ms(1),
   timestamp: whole(0),
   repeat: nested('repeat', repeatSchema),
   repeatJobKey: text,
@@ -184,20 +191,20 @@ export const jobSchema: Schema<JobsOptions> = {
 
 const durabilitySchema: Schema<DurabilityOptions> = {
   replicas: whole(1),
-  timeoutMs: whole(1),
+  timeoutMs: ms(1),
 };
 
 /** What `Queue` and `Producer` have in common. */
 const producingSchema = {
   maxStreamLen: whole(0),
-  maxDelaySecs: number(0),
+  maxDelaySecs: seconds(0),
   maxPayloadBytes: whole(1),
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
   eventsBatched: boolean,
   durability: nested('durability', durabilitySchema),
-  commandTimeoutMs: whole(1),
-  connectTimeoutMs: whole(1),
+  commandTimeoutMs: limitMs(1),
+  connectTimeoutMs: limitMs(1),
 };
 
 export const queueSchema: Schema<QueueOptions> = {
@@ -224,10 +231,10 @@ export const addSchema: Schema<AddOptions> = {
 export const promoterSchema: Schema<PromoterConfig> = {
   queueName: text,
   group: text,
-  pollIntervalMs: whole(1),
+  pollIntervalMs: ms(1),
   promoteBatch: whole(1, 5_000),
   maxStreamLen: whole(0),
-  lockTtlSecs: number(0.05),
+  lockTtlSecs: seconds(0.05),
   holderId: text,
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
@@ -252,8 +259,8 @@ export const queueEventsSchema: Schema<QueueEventsOptions> = {
     typeof value === 'string' && /^(\$|\d+(-\d+(:\d+)?)?)$/.test(value)
       ? undefined
       : 'must be "$", "0" or an event id',
-  blockingTimeout: whole(1),
-  connectTimeoutMs: whole(1),
+  blockingTimeout: limitMs(1),
+  connectTimeoutMs: limitMs(1),
 };
 
 const ids: Check = (value) =>
@@ -275,7 +282,7 @@ export const dropSchema: Schema<DlqSelection & { all?: boolean }> = { ids, reaso
 export const replaySchema: Schema<DlqSelection & { limit?: number }> = { ids, reason, limit: anything };
 
 export const waitSchema: Schema<WaitForResultOptions> = {
-  timeoutMs: whole(0),
-  intervalMs: whole(1),
+  timeoutMs: limitMs(0),
+  intervalMs: ms(1),
   signal: abortSignal,
 };

@@ -8,6 +8,7 @@ import { Reader } from './consumer/reader.js';
 import { LOOK_MS, dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
 import { warn } from './emit.js';
+import { toMs } from './consumer/settings.js';
 import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
@@ -117,7 +118,7 @@ export class Promoter {
         keys,
         group,
         holderId,
-        lockTtlMs: lockTtlSecs * 1000,
+        lockTtlMs: toMs(lockTtlSecs),
         idleMs: pollIntervalMs ?? LOOK_MS,
         batch: promoteBatch,
         ...eventsSettingsOf(this.#config),
@@ -156,7 +157,7 @@ export class Scheduler {
         keys,
         group,
         holderId,
-        lockTtlMs: lockTtlSecs * 1000,
+        lockTtlMs: toMs(lockTtlSecs),
         tickIntervalMs,
         batch,
         eventsCap: eventsSettingsOf(this.#config).eventsCap,

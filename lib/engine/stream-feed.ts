@@ -4,6 +4,7 @@ import { discard, send } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { streamsOf } from '../redis/replies.js';
 import type { StreamEntry } from '../redis/replies.js';
+import { LONGEST_MS, sleep } from '../redis/timer.js';
 import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js';
 import type { CommandLink } from './connections.js';
 import { ConnectionError } from './errors.js';
@@ -99,7 +100,7 @@ export class StreamFeed {
         onError(error);
         this.#dropClient();
         failures += 1;
-        await pause(Math.min(50 * 2 ** failures, 1000));
+        await sleep(Math.min(50 * 2 ** failures, 1000), { unref: true });
       }
     }
   }
@@ -118,9 +119,10 @@ export class StreamFeed {
   async #read(): Promise<void> {
     const { link, stream, what, blockMs = BLOCK_MS, count = ENTRIES_PER_READ, onEntry } = this.#settings;
     const client = await this.#connected();
+    const block = Math.min(blockMs, LONGEST_MS);
     const reply = await withDeadline(
-      send(client, 'XREAD', ['COUNT', count, 'BLOCK', blockMs, 'STREAMS', stream, this.#lastId], null),
-      blockMs + GRACE_MS,
+      send(client, 'XREAD', ['COUNT', count, 'BLOCK', block, 'STREAMS', stream, this.#lastId], null),
+      block + GRACE_MS,
       () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
     ).catch((error: unknown) => {
       throw toConnectionError(error, client, this.#isClosing());
@@ -152,10 +154,4 @@ export class StreamFeed {
     if (this.#client) discard(this.#client);
     this.#client = undefined;
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

@@ -36,6 +36,25 @@ export const whole =
       ? undefined
       : `must be a whole number of at least ${String(least)}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${String(most)}` : ''}`;
 
+/** A time limit in ms: a whole number, or `Infinity` for none. */
+export const limitMs =
+  (least: number): Check =>
+  (value) =>
+    value === Infinity ? undefined : whole(least)(value)?.replace(/$/, ', or Infinity');
+
+/** Redis adds a time to its clock in ms, and so does JavaScript: the sum is to be exact. */
+export const MOST_MS = 2 ** 52;
+
+/** A time in whole ms that Redis is told. */
+export const ms = (least: number): Check => whole(least, MOST_MS);
+
+/** A time in seconds that Redis is told, in ms. */
+export const seconds =
+  (least: number): Check =>
+  (value) =>
+    number(least)(value) ??
+    ((value as number) <= MOST_MS / 1000 ? undefined : `must be at most ${String(MOST_MS / 1000)}`);
+
 /** A finite number of at least `least`. */
 export const number =
   (least: number): Check =>

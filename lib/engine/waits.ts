@@ -1,3 +1,4 @@
+import { Timer } from '../redis/timer.js';
 import { ShutdownError, WaitForResultTimeoutError } from './errors.js';
 import type { WaitForResultOptions } from './options.js';
 
@@ -54,7 +55,7 @@ export class Waits {
 
   add(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = new Timer(timeoutMs, () => {
         // Where this process was busy until now, its timers run before it reads what has come meanwhile.
         void this.#hooks.lastLook(jobId).then(() => {
           this.#giveUp(
@@ -66,12 +67,12 @@ export class Waits {
             ),
           );
         });
-      }, timeoutMs);
+      });
       const onAbort = (): void => {
         this.#giveUp(jobId, wait, signal?.reason);
       };
       const stop = (): void => {
-        clearTimeout(timer);
+        timer.clear();
         signal?.removeEventListener('abort', onAbort);
       };
       const wait: Wait = { resolve, reject, stop };

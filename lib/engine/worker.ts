@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
+import { sleep } from '../redis/timer.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { ConsumerCore } from './consumer/consumer-core.js';
 import type { Delivery } from './consumer/delivery.js';
@@ -165,7 +166,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         if (!(error instanceof ConnectionError)) return;
       }
       // The connection, which goes on trying, keeps the process alive; this does not.
-      await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS).unref());
+      await sleep(START_AGAIN_MS, { unref: true });
     }
   }
 

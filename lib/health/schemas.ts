@@ -1,5 +1,5 @@
 import { ConfigError } from '../engine/index.js';
-import { boolean, nearestKey, whole, type Check, type Schema } from '../engine/validate.js';
+import { boolean, limitMs, nearestKey, whole, type Check, type Schema } from '../engine/validate.js';
 import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
 
 const names: Check = (value) =>
@@ -11,8 +11,8 @@ export const connectionSchema: Schema<ConnectionCheckOptions> = { timeoutMs: who
 
 export const workersSchema: Schema<WorkersCheckOptions> = {
   queues: names,
-  maxUnansweredMs: whole(1),
-  maxFullMs: whole(1),
+  maxUnansweredMs: limitMs(1),
+  maxFullMs: limitMs(1),
   leaseLostWithinMs: whole(1),
   requireRunning: boolean,
   allowNone: boolean,
@@ -22,9 +22,9 @@ export const backlogSchema: Schema<BacklogCheckOptions> = {
   queues: names,
   timeoutMs: whole(1),
   maxWaiting: whole(0),
-  maxOldestWaitingMs: whole(0),
+  maxOldestWaitingMs: limitMs(0),
   maxDelayed: whole(0),
-  maxOverdueMs: whole(0),
+  maxOverdueMs: limitMs(0),
   maxDeadLetters: whole(0),
 };
 

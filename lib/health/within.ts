@@ -1,17 +1,19 @@
+import { Timer } from '../engine/deadline.js';
+
 /** What `within` throws when nothing has come in time. */
 export class NoAnswerError extends Error {}
 
 /** The answer, or a rejection after `ms`: a probe must be answered also when Redis is not. */
 export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+    timer = new Timer(ms, () => {
       reject(new NoAnswerError(`no answer within ${Math.ceil(ms)} ms`));
-    }, ms);
+    });
   });
   try {
     return await Promise.race([answer, late]);
   } finally {
-    clearTimeout(timer);
+    timer?.clear();
   }
 }

@@ -1,6 +1,6 @@
 import type { BulkJobOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
 import { jobSchema, queueSchema, workerSchema } from '../engine/schemas.js';
-import { text, whole, type Schema } from '../engine/validate.js';
+import { limitMs, text, type Schema } from '../engine/validate.js';
 
 /** What the server decides itself: it starts with the application, and replies are stored and announced. */
 type Decided = 'autorun' | 'storeResults' | 'eventsEnabled' | 'resultTtlMs';
@@ -31,7 +31,7 @@ export interface ChasquiRecordOptions extends BulkJobOptions {
 export type ChasquiStatus = 'connected' | 'interrupted' | 'closed';
 
 /** The longest time that a timer takes. */
-const timeoutMs = whole(1, 0x7fffffff);
+const timeoutMs = limitMs(1);
 
 const { autorun: _a, storeResults: _s, eventsEnabled: _e, resultTtlMs: _r, ...serverWorker } = workerSchema;
 export const serverSchema: Schema<ChasquiServerOptions> = { ...serverWorker, queue: text };

@@ -8,7 +8,7 @@ import {
   type Job,
   type Queue,
 } from '../engine/index.js';
-import { settlesWithin } from '../engine/deadline.js';
+import { settlesWithin, Timer } from '../engine/deadline.js';
 import { unknownAnswer } from './answer.js';
 import { NoReplyError, RequestTimeoutError } from './errors.js';
 import { isReply } from './reply.js';
@@ -99,19 +99,21 @@ export class Request {
    * reads what Redis has answered; so it asks once more, and what was answered before is there.
    */
   async #inTime(adding: Promise<Job>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     let isAdded = false;
     const added = adding.then(() => {
       isAdded = true;
     });
     const late = new Promise<unknown>((resolve) => {
-      timer = setTimeout(resolve, this.#deadline - performance.now());
+      timer = new Timer(this.#deadline - performance.now(), () => {
+        resolve(undefined);
+      });
       this.#abandoned.signal.addEventListener('abort', resolve, { once: true });
     });
     try {
       await Promise.race([added, late]);
     } finally {
-      clearTimeout(timer);
+      timer?.clear();
     }
     if (isAdded || this.#isSettled) return;
     if (this.queue.connectionInfo.status === 'ready') {

@@ -1,3 +1,5 @@
+import { Timer } from './timer.js';
+
 /**
  * `promise`, or a rejection with `error()` when it has not settled after `ms`. ioredis may leave a promise unsettled
  * for as long as Redis is away, so every await of ours has a deadline of its own. `ms` 0 = none. Waiting does not keep
@@ -16,14 +18,14 @@ export function withDeadline<T>(
       isLate = true;
       reject(error());
     };
-    const timer = ms > 0 ? setTimeout(late, ms).unref() : undefined;
+    const timer = ms > 0 ? new Timer(ms, late).unref() : undefined;
     promise.then(
       (value) => {
-        clearTimeout(timer);
+        timer?.clear();
         resolve(value);
       },
       (reason: unknown) => {
-        clearTimeout(timer);
+        timer?.clear();
         // Thousands of calls may have been given up by then, and nobody hears what became of them.
         if (!isLate) reject(translate(reason));
       },
@@ -37,11 +39,11 @@ function toError(reason: unknown): Error {
 
 /** True when `promise` settled (either way) within `ms`. */
 export async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => {
+    timer = new Timer(ms, () => {
       resolve(false);
-    }, ms);
+    });
   });
   const settled = promise.then(
     () => true,
@@ -50,6 +52,6 @@ export async function settlesWithin(promise: Promise<unknown>, ms: number): Prom
   try {
     return await Promise.race([settled, late]);
   } finally {
-    clearTimeout(timer);
+    timer?.clear();
   }
 }

@@ -1,3 +1,4 @@
+import { Timer } from '../engine/deadline.js';
 import { Queue, QueueEvents, type QueueEventsMap } from '../engine/index.js';
 
 /** The events of a queue that a recorder keeps. `retries-exhausted` is left out: it is `dlq` under another name. */
@@ -86,14 +87,16 @@ export class EventRecorder implements AsyncDisposable {
   async changed(ms: number): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (happened: boolean): void => {
-        clearTimeout(timer);
+        timer.clear();
         this.#changed.delete(onChange);
         resolve(happened);
       };
       const onChange = (): void => {
         settle(true);
       };
-      const timer = setTimeout(settle, Math.max(0, ms), false);
+      const timer = new Timer(Math.max(0, ms), () => {
+        settle(false);
+      });
       this.#changed.add(onChange);
     });
   }

@@ -1,3 +1,4 @@
+import { Timer } from '../engine/deadline.js';
 import type { MetricsSink } from '../engine/index.js';
 import { WAIT_MS, type WaitOptions } from './event-recorder.js';
 
@@ -33,11 +34,11 @@ export class RecordingSink implements Required<MetricsSink> {
       const look = (): void => {
         const found = find();
         if (!found) return;
-        clearTimeout(timer);
+        timer.clear();
         this.#changed.delete(look);
         resolve(found);
       };
-      const timer = setTimeout(() => {
+      const timer = new Timer(timeoutMs, () => {
         this.#changed.delete(look);
         const kinds = [...new Set(this.all.map((record) => record.metric))].join(', ');
         reject(
@@ -45,7 +46,7 @@ export class RecordingSink implements Required<MetricsSink> {
             `No "${metric}" was as wanted within ${timeoutMs} ms. Recorded so far: ${kinds || 'nothing'}.`,
           ),
         );
-      }, timeoutMs);
+      });
       this.#changed.add(look);
       look();
     });

@@ -1,5 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis';
-import { boolean, number, text, whole } from '../validate.js';
+import { boolean, limitMs, number, text, whole } from '../validate.js';
 import type { Check } from '../validate.js';
 import { isUnset } from './url.js';
 
@@ -95,7 +95,7 @@ export const REDIS_RULES = {
   sentinelPassword: works(string),
   sentinelRetryStrategy: works(funcOrNull),
   sentinelReconnectStrategy: works(funcOrNull),
-  sentinelCommandTimeout: works(whole(1)),
+  sentinelCommandTimeout: works(limitMs(1)),
   enableTLSForSentinelMode: works(boolean),
   sentinelTLS: works(tls),
   natMap: works(map),
@@ -115,18 +115,18 @@ export const REDIS_RULES = {
   clientInfoTag: works(string),
 
   // Time
-  connectTimeout: works(whole(1)),
-  disconnectTimeout: works(whole(0)),
+  connectTimeout: works(limitMs(1)),
+  disconnectTimeout: works(limitMs(0)),
   keepAlive: works(number(0)),
   noDelay: works(boolean),
   socketTimeout: notWhereItBlocks(
     undefined,
-    whole(1),
+    limitMs(1),
     'a connection that waits for entries is silent for long',
   ),
   commandTimeout: {
     kind: 'overridden',
-    check: whole(1),
+    check: limitMs(1),
     on: 'all',
     value: undefined,
     why: `${TIMEOUT_WHY}; where that is not given, it has this value`,
@@ -148,7 +148,7 @@ export const REDIS_RULES = {
     'every script can be sent twice; calls that were not sent again would hang until their deadline',
   ),
   enableReadyCheck: works(boolean),
-  maxLoadingRetryTime: works(whole(0)),
+  maxLoadingRetryTime: works(limitMs(0)),
   lazyConnect: overridden(true, LAZY_WHY),
 
   // What is said
@@ -179,7 +179,7 @@ export const CLUSTER_RULES = {
   retryDelayOnClusterDown: works(whole(0)),
   retryDelayOnTryAgain: works(whole(0)),
   retryDelayOnMoved: works(whole(0)),
-  slotsRefreshTimeout: works(whole(1)),
+  slotsRefreshTimeout: works(limitMs(1)),
   slotsRefreshInterval: works(whole(0)),
   shardedSubscribers: overridden(false, 'nothing here subscribes to channels'),
   redisOptions: works((value) =>

@@ -2,6 +2,7 @@ import { Cluster, Redis } from 'ioredis';
 import type { ClusterOptions, RedisOptions } from 'ioredis';
 import { isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
+import { boundTimes } from '../../redis/timer.js';
 import type { Connection } from '../options.js';
 import { CLUSTER_RULES, REDIS_RULES } from './client-options.js';
 import type { Rule } from './client-options.js';
@@ -42,7 +43,7 @@ function make(connection: Connection, purpose: Purpose): Client {
       connectTimeout: CONNECT_TIMEOUT_MS,
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       maxRetriesPerRequest: null,
-      ...options,
+      ...boundTimes(options),
       ...reconnecting(options),
       ...overrides(REDIS_RULES, purpose),
     } as Given);
@@ -50,13 +51,13 @@ function make(connection: Connection, purpose: Purpose): Client {
   if (read.kind === 'cluster') {
     const { redisOptions, clusterRetryStrategy, ...options } = read.options;
     return new Cluster(read.nodes, {
-      ...options,
+      ...boundTimes(options),
       ...overrides(CLUSTER_RULES, purpose),
       clusterRetryStrategy: safeDelay(clusterRetryStrategy),
       redisOptions: {
         connectTimeout: CONNECT_TIMEOUT_MS,
         disconnectTimeout: DISCONNECT_TIMEOUT_MS,
-        ...redisOptions,
+        ...boundTimes(redisOptions ?? {}),
         ...overrides(REDIS_RULES, purpose),
       } as never,
     });
@@ -64,10 +65,11 @@ function make(connection: Connection, purpose: Purpose): Client {
   const { client } = read;
   return isCluster(client)
     ? client.duplicate([], {
+        ...boundTimes<object>(client.options),
         ...overrides(CLUSTER_RULES, purpose),
         redisOptions: overrides(REDIS_RULES, purpose) as never,
       })
-    : client.duplicate(overrides(REDIS_RULES, purpose));
+    : client.duplicate({ ...boundTimes<object>(client.options), ...overrides(REDIS_RULES, purpose) });
 }
 
 function overrides(rules: Readonly<Record<string, Rule>>, purpose: Purpose): object {

@@ -1,8 +1,8 @@
 import type { RedisOptions } from 'ioredis';
+import { LONGEST_MS } from '../../redis/timer.js';
 
 type Strategy = ((times: number, reason?: Error) => unknown) | null | undefined;
 
-const LONGEST_MS = 2 ** 31 - 1;
 /** For how long calls that a demoted master refuses are sent again before their callers hear of it. */
 const DEMOTED_MS = 2_000;
 /** Refusals further apart than this have nothing to do with each other. */

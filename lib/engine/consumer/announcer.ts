@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../redis/keys.js';
+import { Timer } from '../../redis/timer.js';
 import type { CommandLink } from '../connections.js';
 import { startsOf } from './columns.js';
 import type { Delivery } from './delivery.js';
@@ -17,7 +18,7 @@ export class Announcer {
   #started: Delivery[] = [];
   /** Outlived the tick in which they started. */
   #outlived: Delivery[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(link: CommandLink, keys: QueueKeys, events: EventsSettings, afterMs: number) {
     this.#link = link;
@@ -32,7 +33,7 @@ export class Announcer {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#started = [];
     this.#outlived = [];
   }
@@ -41,7 +42,7 @@ export class Announcer {
     const started = this.#started;
     this.#started = [];
     for (const delivery of started) if (delivery.running) this.#outlived.push(delivery);
-    if (this.#outlived.length > 0) this.#timer ??= setTimeout(this.#announce, this.#afterMs);
+    if (this.#outlived.length > 0) this.#timer ??= new Timer(this.#afterMs, this.#announce);
   };
 
   readonly #announce = (): void => {

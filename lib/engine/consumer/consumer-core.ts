@@ -26,6 +26,7 @@ import { Leases } from './leases.js';
 import { CANCELLED } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { Reader } from './reader.js';
+import { toMs } from './settings.js';
 import type { ConsumerSettings } from './settings.js';
 import { Settler } from './settler.js';
 
@@ -246,7 +247,7 @@ export class ConsumerCore extends Service {
         keys,
         group: settings.group,
         holderId,
-        lockTtlMs: lockTtlSecs * 1000,
+        lockTtlMs: toMs(lockTtlSecs),
         tickIntervalMs,
         batch,
         eventsCap: settings.eventsCap,

@@ -1,3 +1,4 @@
+import { Timer } from '../../redis/timer.js';
 import type { Delivery } from './delivery.js';
 
 export interface DispatcherSettings {
@@ -61,7 +62,7 @@ export class Dispatcher {
   #taking = false;
   #offering = false;
   #stopped = false;
-  #stuckTimer: NodeJS.Timeout | undefined;
+  #stuckTimer: Timer | undefined;
   #stuckMs = STUCK_MS;
   #wantsCapacity: ((count: number) => void) | undefined;
   #wantsIdle: (() => void)[] = [];
@@ -143,7 +144,7 @@ export class Dispatcher {
   /** Starts nothing more. */
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#stuckTimer);
+    this.#stuckTimer?.clear();
     this.offerCapacity();
   }
 
@@ -264,7 +265,7 @@ export class Dispatcher {
     if (this.#stuckTimer || this.#stopped) return;
     const [first] = this.#waiting;
     const [firstSuspect] = this.#suspects;
-    this.#stuckTimer = setTimeout(() => {
+    this.#stuckTimer = new Timer(this.#stuckMs, () => {
       this.#stuckTimer = undefined;
       if (first && this.#waiting[0] === first) {
         this.#giveBack();
@@ -272,7 +273,7 @@ export class Dispatcher {
       }
       if (firstSuspect && this.#suspects[0] === firstSuspect) this.#handOver(this.#suspects);
       if (this.#waiting.length + this.#suspects.length > 0) this.#watch();
-    }, this.#stuckMs);
+    });
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
+import { sleep } from '../../redis/timer.js';
 import type { CommandLink } from '../connections.js';
 import { withAttempt } from '../envelope.js';
 import { ConnectionError } from '../errors.js';
@@ -88,7 +89,7 @@ export class GiveBack {
         const unknown = error instanceof ConnectionError && error.unknownOutcome;
         if (!unknown || this.#link.isReleased) throw error;
         this.#settings.onError(error);
-        await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+        await sleep(AGAIN_MS);
       }
     }
   }

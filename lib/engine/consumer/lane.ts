@@ -1,3 +1,4 @@
+import { sleep } from '../../redis/timer.js';
 import { ChasquiError, ConnectionError } from '../errors.js';
 
 /** A commit that is tried again. */
@@ -127,7 +128,7 @@ export class Lane<T> {
         this.#failures += 1;
         const againMs = Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000);
         this.#onError(error, { items: batch.length, failures: this.#failures, againMs });
-        await pause(againMs);
+        await sleep(againMs);
       }
     }
   }
@@ -146,10 +147,4 @@ function isUnsendable(error: unknown): boolean {
     error instanceof ConnectionError &&
     (error.cause instanceof RangeError || error.cause instanceof TypeError)
   );
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
+import { Timer } from '../../redis/timer.js';
 import type { Clock } from '../clock.js';
 import type { CommandLink } from '../connections.js';
 import { Service } from '../service.js';
@@ -61,7 +62,7 @@ export class Leases extends Service {
   readonly #settings: LeasesSettings;
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #beating: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
   #lastContact = 0;
@@ -100,18 +101,18 @@ export class Leases extends Service {
   }
 
   protected async onStop(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     await Promise.all([this.#beating, this.#reclaiming]);
   }
 
   #plan(): void {
     if (this.isStopping) return;
-    this.#timer = setTimeout(() => {
+    this.#timer = new Timer(this.#beatMs, () => {
       this.#beating = this.#beat().finally(() => {
         this.#beating = undefined;
         this.#plan();
       });
-    }, this.#beatMs);
+    });
   }
 
   async #beat(): Promise<void> {

@@ -6,6 +6,7 @@ import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
+import { sleep } from '../../redis/timer.js';
 import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
 import type { Clock } from '../clock.js';
@@ -188,7 +189,7 @@ export class Reader extends Service {
       this.#link.doubt();
       this.#dropClient();
     }
-    await new Promise((resolve) => setTimeout(resolve, Math.min(25 * 2 ** Math.min(failures, 6), 1_000)));
+    await sleep(Math.min(25 * 2 ** Math.min(failures, 6), 1_000));
   }
 
   async #connected(timeoutMs: number): Promise<Client> {

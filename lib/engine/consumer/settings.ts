@@ -1,3 +1,4 @@
+import { LONGEST_MS } from '../../redis/timer.js';
 import { toRetrySettings } from '../backoff.js';
 import type { RetrySettings } from '../backoff.js';
 import { systemClock } from '../clock.js';
@@ -43,14 +44,19 @@ export interface ConsumerSettings extends EventsSettings {
   clock: Clock;
 }
 
+/** Whole ms, as Redis takes them; 1.001 * 1000 is none. */
+export function toMs(secs: number): number {
+  return Math.max(1, Math.round(secs * 1000));
+}
+
 export function toSettings(config: ConsumerConfig): ConsumerSettings {
   const leaseMs = config.claimMinIdleMs ?? 30_000;
-  const lockTtlMs = (config.delayedLockTtlSecs ?? 5) * 1000;
+  const lockTtlMs = toMs(config.delayedLockTtlSecs ?? 5);
   return {
     group: config.group ?? 'default',
     consumerId: consumerName(config.consumerId ?? 'c', leaseMs),
     batch: config.batch ?? 64,
-    blockMs: config.blockMs ?? 5_000,
+    blockMs: Math.min(config.blockMs ?? 5_000, LONGEST_MS),
     leaseMs,
     concurrency: config.concurrency ?? 100,
     maxAttempts: config.maxAttempts ?? 3,
@@ -70,7 +76,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     runScheduler: config.runScheduler ?? true,
     scheduler: config.scheduler ?? {},
     storeResults: config.storeResults ?? false,
-    resultTtlMs: (config.resultTtlSecs ?? 3_600) * 1000,
+    resultTtlMs: toMs(config.resultTtlSecs ?? 3_600),
     accepts: config.accepts,
     backoffStrategies: config.backoffStrategies ?? {},
     metrics: config.metrics ?? noopSink,

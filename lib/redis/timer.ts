@@ -1,0 +1,63 @@
+/** What setTimeout takes; above this it fires after 1 ms. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
+/** Calls back once, after any time: hours, years, or never (`Infinity`). */
+export class Timer {
+  #timer: NodeJS.Timeout | undefined;
+  #holds = true;
+
+  constructor(ms: number, callback: () => void) {
+    this.#start(ms, callback);
+  }
+
+  /** Does not keep the process alive. */
+  unref(): this {
+    this.#holds = false;
+    this.#timer?.unref();
+    return this;
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #start(ms: number, callback: () => void): void {
+    if (ms === Infinity) return;
+    this.#timer =
+      ms > LONGEST_MS
+        ? setTimeout(() => {
+            this.#start(ms - LONGEST_MS, callback);
+          }, LONGEST_MS)
+        : setTimeout(callback, ms);
+    if (!this.#holds) this.#timer.unref();
+  }
+}
+
+/** Resolves after so many ms, and keeps the process alive until then only where that is asked for. */
+export function sleep(ms: number, options: { unref?: boolean } = {}): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = new Timer(ms, resolve);
+    if (options.unref) timer.unref();
+  });
+}
+
+const TIME = /(Timeout|Interval|Time)$|^keepAlive$|^retryDelay/;
+const STRATEGY = /^(clusterNodeRetry|sentinelRetry|sentinelReconnect)Strategy$/;
+
+/** Options of ioredis without times that are too long for setTimeout, to which it passes them. */
+export function boundTimes<T extends object>(options: T): T {
+  const bound = (value: unknown): unknown =>
+    typeof value === 'number' && value > LONGEST_MS ? LONGEST_MS : value;
+  const bounded = { ...options } as Record<string, unknown>;
+  for (const [key, value] of Object.entries(bounded)) {
+    if (TIME.test(key)) bounded[key] = bound(value);
+    if (key === 'redisOptions' && typeof value === 'object' && value !== null)
+      bounded[key] = boundTimes(value);
+    if (STRATEGY.test(key) && typeof value === 'function') {
+      const strategy = value as (...args: unknown[]) => unknown;
+      bounded[key] = (...args: unknown[]) => bound(strategy(...args));
+    }
+  }
+  return bounded as T;
+}
