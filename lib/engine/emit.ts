@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { inOwnContext } from './own-context.js';
-import { read, toError } from './thrown.js';
+import { printable } from './printable.js';
+import { read, stackOf, toError } from './thrown.js';
 
 /**
  * Calls the listeners of an event. What one of them throws, or rejects with, is reported, and harms neither its caller
@@ -39,5 +40,14 @@ export function reportTo(emitter: EventEmitter, error: unknown): void {
 
 /** A process warning. Never throws. */
 export function warn(error: unknown): void {
-  process.emitWarning(toError(error));
+  const warning = toError(error);
+  const message = printable(warning.message);
+  if (message === warning.message) {
+    process.emitWarning(warning);
+    return;
+  }
+  // Node prints it as it is.
+  const shown = Object.assign(new Error(message, { cause: warning }), { name: printable(warning.name) });
+  shown.stack = stackOf(warning) ?? message;
+  process.emitWarning(shown);
 }

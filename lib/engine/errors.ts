@@ -1,3 +1,5 @@
+import { printable } from './printable.js';
+
 export { isError, isUnrecoverable, messageOf } from './thrown.js';
 
 /**
@@ -40,10 +42,16 @@ export interface CodedError extends Error {
 export abstract class ChasquiError extends Error implements CodedError {
   abstract readonly code: string;
 
+  /** What jobs bring along (ids, names, data) is escaped in the message, so that it cannot forge a line of a log. */
   constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(saysUser(new.target) ? message : printable(message), options);
     this.name = new.target.name;
   }
+}
+
+/** An UnrecoverableError is the user's: its message is theirs to format. */
+function saysUser(target: abstract new (...args: never[]) => ChasquiError): boolean {
+  return target === UnrecoverableError || target.prototype instanceof UnrecoverableError;
 }
 
 /**
@@ -79,12 +87,20 @@ export class ConfigError extends ChasquiError {
 export class ConfigRangeError extends RangeError implements CodedError {
   readonly code = ERROR_CODES.config;
   override readonly name = 'RangeError';
+
+  constructor(message: string) {
+    super(printable(message));
+  }
 }
 
 /** A value of the wrong kind, such as a blank job id: a `TypeError` with the code of {@link ConfigError}. */
 export class ConfigTypeError extends TypeError implements CodedError {
   readonly code = ERROR_CODES.config;
   override readonly name = 'TypeError';
+
+  constructor(message: string) {
+    super(printable(message));
+  }
 }
 
 /** The queue, worker or connection is closed or closing. */

@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { messageOf } from '../engine/index.js';
+import { isError, toError as wrapped } from '../engine/thrown.js';
 
 /** What Nest says for every error that is no `RpcException`, where no filter of the application says otherwise. */
 const UNKNOWN = { status: 'error', message: 'Internal server error' } as const;
@@ -10,8 +11,7 @@ const thrown = new WeakSet<Error>();
 
 /** What a handler threw, marked as such. */
 export function letThrough(exception: unknown): Error {
-  const error =
-    exception instanceof Error ? exception : new Error(messageOf(exception), { cause: exception });
+  const error = isError(exception) ? exception : wrapped(exception);
   thrown.add(error);
   return error;
 }
@@ -24,6 +24,15 @@ export function letThrough(exception: unknown): Error {
  * again.
  */
 export function answerOf(error: unknown): { readonly error: unknown } | undefined {
+  try {
+    return answerIn(error);
+  } catch {
+    // A value that throws when it is looked at: a failure like any other.
+    return undefined;
+  }
+}
+
+function answerIn(error: unknown): { readonly error: unknown } | undefined {
   if (error instanceof RpcException) return { error: bodyOf(error) };
   if (error instanceof HttpException && error.getStatus() < 500) return { error: bodyOf(error) };
   if (error === undefined || isUnknown(error) || (error instanceof Error && thrown.has(error)))
@@ -38,7 +47,12 @@ export function unknownAnswer(jobId: string): object {
 
 /** Something to throw into the engine, which keeps its message. */
 export function toError(error: unknown): Error {
-  return error instanceof Error ? error : new RpcException(error as string | object);
+  if (isError(error)) return error;
+  try {
+    return new RpcException(error as string | object);
+  } catch {
+    return wrapped(error);
+  }
 }
 
 /** What the caller's `RpcException` is made of. Of an Error no more than was meant for others: it may hold anything. */

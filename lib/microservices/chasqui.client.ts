@@ -12,6 +12,7 @@ import {
   type Job,
 } from '../engine/index.js';
 import { participants, type Participant } from '../engine/participants.js';
+import { printable } from '../engine/printable.js';
 import { checkOptions } from '../engine/validate.js';
 import { settlesWithin } from '../engine/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
@@ -124,7 +125,7 @@ export class ChasquiClient extends ClientProxy {
       },
       error: (error: unknown) => {
         if (!emitted.observed)
-          this.#logger.error(`Event not sent to queue "${this.#queue.name}": ${messageOf(error)}`);
+          this.#logger.error(printable(`Event not sent to queue "${this.#queue.name}": ${messageOf(error)}`));
         emitted.error(error);
       },
     });

@@ -8,7 +8,6 @@ import {
 import {
   ConnectionError,
   isUnrecoverable,
-  JobCancelledError,
   messageOf,
   Queue,
   Worker,
@@ -16,7 +15,9 @@ import {
   type WorkerEventsMap,
 } from '../engine/index.js';
 import { participants, type Participant } from '../engine/participants.js';
+import { printable } from '../engine/printable.js';
 import { checkOptions, nearestKey } from '../engine/validate.js';
+import { logFailure } from '../nest/runtime/log-failure.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 import { DuplicatePatternError, NoPatternError, UnhandledPatternError } from './errors.js';
@@ -173,7 +174,7 @@ export class ChasquiServer
     const nearest = nearestKey(job.name, [...this.#handlers.keys()]);
     const error = new UnhandledPatternError(this.#queue, job.name, nearest);
     if (!message.reply) throw error;
-    this.logger.warn(`Request ${job.id}: ${error.message}`);
+    this.logger.warn(printable(`Request ${job.id}: ${error.message}`));
     return toReply([], { status: 'error', message: error.message, code: error.code });
   }
 
@@ -197,25 +198,13 @@ export class ChasquiServer
     };
     worker.on('ready', connected);
     worker.on('error', (error) => {
-      this.logger.error(`Queue "${this.#queue}": ${messageOf(error)}`);
+      this.logger.error(printable(`Queue "${this.#queue}": ${messageOf(error)}`));
       if (!(error instanceof ConnectionError) || worker.isClosed) return;
       this._status$.next('interrupted');
       worker.off('active', connected).once('active', connected);
     });
     worker.on('failed', (job, error) => {
-      const what = `Message ${job.id} "${job.name}" of queue "${this.#queue}"`;
-      const attempt = `attempt ${String(job.attemptsMade)}`;
-      if (error instanceof JobCancelledError) {
-        // Somebody's wish, and no failure.
-        this.logger.debug(`${what} was cancelled at ${attempt}.`);
-        return;
-      }
-      if (isUnrecoverable(error)) {
-        this.logger.error(`${what} failed for good at ${attempt}: ${messageOf(error)}`);
-      } else {
-        this.logger.warn(`${what} failed at ${attempt}: ${messageOf(error)}`);
-      }
-      if (error.stack !== undefined) this.logger.debug(error.stack);
+      logFailure(this.logger, 'Message', this.#queue, job, error);
     });
   }
 }

@@ -1,4 +1,5 @@
 import { ChasquiError, UnrecoverableError } from '../engine/index.js';
+import { printable } from '../engine/printable.js';
 import { WiringError } from '../nest/errors.js';
 
 /** Codes of the microservice transport: CMQ-340 to 342 stop the boot, the others fail a message. */
@@ -63,7 +64,7 @@ export class UnhandledPatternError extends UnrecoverableError {
     nearest: string | undefined,
   ) {
     const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
-    super(`No handler for the pattern "${pattern}" of the queue "${queue}".${hint}`);
+    super(printable(`No handler for the pattern "${pattern}" of the queue "${queue}".${hint}`));
   }
 }
 

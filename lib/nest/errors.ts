@@ -1,4 +1,5 @@
 import { ChasquiError, messageOf, UnrecoverableError } from '../engine/index.js';
+import { printable } from '../engine/printable.js';
 import { describePlace, listOf, type Place } from './place.js';
 
 /** Codes of the Nest side: CMQ-300 to 319 stop the boot, from CMQ-320 on they fail a job. */
@@ -194,8 +195,10 @@ export class UnhandledJobError extends UnrecoverableError {
   constructor(queue: string, name: string, handled: readonly string[], nearest: string | undefined) {
     const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
     super(
-      `No handler for the job name "${name}" of the queue "${queue}".${hint} ` +
-        `Handled are ${listOf(handled)}. Add @OnJob('${name}') or a catch-all @OnJob(), then replay the dead letters.`,
+      printable(
+        `No handler for the job name "${name}" of the queue "${queue}".${hint} ` +
+          `Handled are ${listOf(handled)}. Add @OnJob('${name}') or a catch-all @OnJob(), then replay the dead letters.`,
+      ),
     );
   }
 }
@@ -206,8 +209,10 @@ export class AmbiguousJobError extends UnrecoverableError {
 
   constructor(queue: string, name: string, places: readonly Place[]) {
     super(
-      `The job name "${name}" of the queue "${queue}" is matched by several handlers: ${listOf(places.map(describePlace))}. ` +
-        `Narrow the patterns or add @OnJob('${name}') to the one that is meant, then replay the dead letters.`,
+      printable(
+        `The job name "${name}" of the queue "${queue}" is matched by several handlers: ${listOf(places.map(describePlace))}. ` +
+          `Narrow the patterns or add @OnJob('${name}') to the one that is meant, then replay the dead letters.`,
+      ),
     );
   }
 }
@@ -221,7 +226,10 @@ export class PayloadRejectedError extends UnrecoverableError {
     readonly violations: readonly string[],
     options: { cause: unknown },
   ) {
-    super(`Payload rejected by a pipe of ${describePlace(place)}: ${violations.join('; ')}`, options);
+    super(
+      printable(`Payload rejected by a pipe of ${describePlace(place)}: ${violations.join('; ')}`),
+      options,
+    );
   }
 }
 
@@ -230,6 +238,9 @@ export class JobRefusedError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.jobRefused;
 
   constructor(place: Place, options: { cause: unknown }) {
-    super(`Job refused by a guard of ${describePlace(place)}: ${messageOf(options.cause)}`, options);
+    super(
+      printable(`Job refused by a guard of ${describePlace(place)}: ${messageOf(options.cause)}`),
+      options,
+    );
   }
 }

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { ConfigError, ConfigTypeError, JobFailedError, UnrecoverableError } from '../../lib/engine/index.js';
+import { ConfigRangeError } from '../../lib/engine/errors.js';
+import { UnhandledJobError } from '../../lib/nest/errors.js';
 import { printable } from '../../lib/engine/printable.js';
 
 test.each<[string, string]>([
@@ -19,4 +22,20 @@ test.each<[string, string]>([
 test('no character that a terminal acts on is left', () => {
   const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('');
   expect(printable(all)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
+});
+
+test.each([
+  new ConfigError('a\n\u001b[31m'),
+  new ConfigTypeError('a\n\u001b[31m'),
+  new ConfigRangeError('a\n\u001b[31m'),
+  new JobFailedError('a\n\u001b[31m'),
+  new UnhandledJobError('mail', 'a\n\u001b[31m', [], undefined),
+])('messages of our errors are escaped: %#', ({ message }) => {
+  expect(message).toContain('a\\n\\x1b[31m');
+  expect(message).not.toMatch(/\p{Cc}/u);
+});
+
+test('the message of an UnrecoverableError is whose it is', () => {
+  class Mine extends UnrecoverableError {}
+  expect([new UnrecoverableError('a\nb').message, new Mine('a\nb').message]).toEqual(['a\nb', 'a\nb']);
 });

@@ -36,6 +36,15 @@ export class Verdicts {
 
   /** The error as the engine should see it. */
   translate(error: unknown, place: Place): unknown {
+    try {
+      return this.translated(error, place);
+    } catch {
+      // A value that throws when it is looked at: the engine knows how to deal with those.
+      return error;
+    }
+  }
+
+  private translated(error: unknown, place: Place): unknown {
     if (!(error instanceof HttpException) || !isFinal(error)) return error;
     switch (this.#judges.get(error)) {
       case 'guard':

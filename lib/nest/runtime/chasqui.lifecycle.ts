@@ -7,6 +7,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { messageOf } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';
@@ -164,7 +165,8 @@ export class ChasquiLifecycle
   /** One that cannot be stopped in order must not keep the others from being stopped. */
   private async all(steps: readonly Promise<void>[]): Promise<void> {
     for (const result of await Promise.allSettled(steps)) {
-      if (result.status === 'rejected') this.#logger.error(`While stopping: ${messageOf(result.reason)}`);
+      if (result.status === 'rejected')
+        this.#logger.error(printable(`While stopping: ${messageOf(result.reason)}`));
     }
   }
 }

@@ -1,7 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import { Injectable, Logger, type InjectionToken } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
-import { Job, messageOf } from '../../engine/index.js';
+import { Job } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
+import { detailOf, read, stackOf } from '../../engine/thrown.js';
 import type { ListenerDeclaration } from '../explorer/declarations.js';
 import { placeOf, type HostInstance } from '../explorer/host.js';
 import { JobContextFactory } from '../job-context/job-context.factory.js';
@@ -64,14 +66,15 @@ export class ListenerBinder {
 
   private guard(what: string, run: () => unknown): void {
     const report = (error: unknown): void => {
-      this.#logger.error(
-        `${what} failed: ${messageOf(error)}`,
-        error instanceof Error ? error.stack : undefined,
-      );
+      this.#logger.error(printable(`${what} failed: ${detailOf(error)}`), stackOf(error));
     };
     try {
       const result = run();
-      if (isThenable(result)) result.then(undefined, report);
+      // A thenable of another make may throw: a promise that adopts it tells so.
+      if (isThenable(result))
+        new Promise((resolve) => {
+          resolve(result);
+        }).catch(report);
     } catch (error) {
       report(error);
     }
@@ -82,6 +85,6 @@ function jobIn([first]: unknown[]): Job | undefined {
   return first instanceof Job ? first : undefined;
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+function isThenable(value: unknown): boolean {
+  return typeof read(value, 'then') === 'function';
 }

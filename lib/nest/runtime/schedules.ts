@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ConfigError, messageOf } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
 import { DECLARED, invalid, type SchedulePlan } from '../explorer/schedules.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import type { QueueRegistration } from './queue.registration.js';
@@ -27,7 +28,9 @@ export class Schedules {
     const { place, jobName, key, data, options } = schedule;
     const { endDate } = options.repeat;
     if (endDate !== undefined && new Date(endDate).getTime() <= Date.now()) {
-      this.#logger.log(`Schedule "${key}" of queue "${registration.name}" has ended: it is not registered.`);
+      this.#logger.log(
+        printable(`Schedule "${key}" of queue "${registration.name}" has ended: it is not registered.`),
+      );
       return;
     }
     try {
@@ -46,7 +49,7 @@ export class Schedules {
     const declared = new Set(schedules.map(({ key }) => key));
     for (const { key } of await queue.getRepeatableJobs(Number.MAX_SAFE_INTEGER)) {
       if (!key.startsWith(DECLARED) || declared.has(key)) continue;
-      const what = `Schedule "${key}" of queue "${registration.name}" is not in the code any more`;
+      const what = printable(`Schedule "${key}" of queue "${registration.name}" is not in the code any more`);
       if (registration.staleSchedules === 'remove') {
         await queue.removeRepeatableByKey(key);
         this.#logger.log(`${what}: it is removed.`);

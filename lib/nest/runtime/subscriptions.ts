@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { messageOf, QueueEvents } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
 import { QUEUE_EVENTS } from '../constants.js';
 import type { SubscriptionPlan } from '../explorer/wiring.js';
 import { ListenerBinder } from './listener.binder.js';
@@ -61,7 +62,7 @@ export class Subscriptions {
     const events = new QueueEvents(registration.queueName, registration.subscriptionOptionsWith(options));
     this.#open.set(queue, { plan, events });
     events.on('error', (error) => {
-      this.#logger.error(`Events of queue "${queue}": ${messageOf(error)}`);
+      this.#logger.error(printable(`Events of queue "${queue}": ${messageOf(error)}`));
     });
     this.listeners.bind(events, listeners);
     const { eventEmitter } = registration;

@@ -1,12 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import {
-  ConfigError,
-  isUnrecoverable,
-  messageOf,
-  type Job,
-  type Worker,
-  type WorkerOptions,
-} from '../../engine/index.js';
+import { ConfigError, messageOf, type Job, type Worker, type WorkerOptions } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
@@ -14,6 +8,7 @@ import { JobContextFactory, type JobHandler } from '../job-context/job-context.f
 import { JobRouter } from '../job-context/job-router.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
+import { logFailure } from './log-failure.js';
 import { QueueRegistry } from './queue.registry.js';
 import { WorkerHost } from './worker.host.js';
 
@@ -95,15 +90,10 @@ export class WorkerPool {
 
   private log(queue: string, worker: Worker): void {
     worker.on('failed', (job: Job, error: unknown) => {
-      const what = `Job ${job.id} "${job.name}" of queue "${queue}"`;
-      const attempt = `attempt ${String(job.attemptsMade)}`;
-      const message = messageOf(error);
-      if (isUnrecoverable(error)) this.#logger.error(`${what} failed for good at ${attempt}: ${message}`);
-      else this.#logger.warn(`${what} failed at ${attempt}: ${message}`);
-      if (error instanceof Error && error.stack !== undefined) this.#logger.debug(error.stack);
+      logFailure(this.#logger, 'Job', queue, job, error);
     });
     worker.on('error', (error: unknown) => {
-      this.#logger.error(`Worker of queue "${queue}": ${messageOf(error)}`);
+      this.#logger.error(printable(`Worker of queue "${queue}": ${messageOf(error)}`));
     });
   }
 }

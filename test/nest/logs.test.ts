@@ -1,0 +1,124 @@
+import { Injectable, Logger, type LoggerService } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { afterEach, expect, it } from 'vitest';
+import {
+  ChasquiModule,
+  OnJob,
+  OnWorkerEvent,
+  Processor,
+  UnrecoverableError,
+  type Job,
+} from '../../lib/index.js';
+import { useRedis } from '../support/redis.js';
+import { queueOf, workerOf } from './support/apps.js';
+
+const redis = useRedis();
+let close = (): Promise<void> => Promise.resolve();
+
+afterEach(() => close());
+
+const FORGED = '\r\n[Nest] 1  - ERROR [Auth] forged \u001b[31mred\u001b[0m\u2028\u202e';
+
+@Processor('mail')
+@Injectable()
+class MailProcessor {
+  @OnJob()
+  run(job: Job) {
+    if (job.name.startsWith('gone'))
+      throw new UnrecoverableError(`no mailbox${FORGED}`, { cause: new Error('why') });
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- what it is about
+    if (job.name.startsWith('null')) throw null;
+    throw new Error(`away${FORGED}`);
+  }
+
+  @OnWorkerEvent('failed')
+  listen() {
+    throw new Error(`listener${FORGED}`);
+  }
+}
+
+interface Line {
+  readonly level: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+}
+
+async function start(): Promise<{ lines: Line[]; app: Awaited<ReturnType<typeof compile>> }> {
+  const lines: Line[] = [];
+  const at =
+    (level: string) =>
+    (message: unknown, ...rest: unknown[]): void => {
+      const stack = rest.length > 1 && typeof rest[0] === 'string' ? rest[0] : undefined;
+      lines.push({ level, message: String(message), stack });
+    };
+  const logger: LoggerService = {
+    log: at('log'),
+    warn: at('warn'),
+    error: at('error'),
+    debug: at('debug'),
+    verbose: at('verbose'),
+  };
+  const app = await compile(logger);
+  close = () => app.close();
+  return { lines, app };
+}
+
+async function compile(logger: LoggerService) {
+  const retry = { initialBackoffMs: 1, jitterMs: 0 };
+  const builder = Test.createTestingModule({
+    imports: [
+      ChasquiModule.forRoot({ connection: redis.connection, workerOptions: { retry } }),
+      ChasquiModule.forFeature({ name: 'mail' }),
+    ],
+    providers: [MailProcessor],
+  }).setLogger(logger);
+  const compiled = await builder.compile();
+  Logger.overrideLogger(logger);
+  return compiled.init();
+}
+
+async function ended(app: Awaited<ReturnType<typeof compile>>, name: string, jobId: string): Promise<void> {
+  const dead = new Promise<void>((resolve) => {
+    workerOf(app, 'mail').on('failed', (job) => {
+      if (job.deadLetterReason !== undefined) resolve();
+    });
+  });
+  await queueOf(app, 'mail').add(name, {}, { jobId, attempts: 2 });
+  await dead;
+}
+
+it('a retry is a warning; a dead letter is an error with id, name, queue, attempts and stack', async () => {
+  const { lines, app } = await start();
+  await ended(app, 'send', 'job-1');
+  const ours = lines.filter(({ message }) => message.startsWith('Job job-1'));
+  expect(ours.map(({ level }) => level)).toEqual(['warn', 'error']);
+  expect(ours[0]!.message).toMatch(/^Job job-1 "send" of queue "mail" failed at attempt 1: away/);
+  expect(ours[1]!.message).toMatch(
+    /^Job job-1 "send" of queue "mail" is a dead letter \(retries_exhausted\): it failed for good at attempt 2: away/,
+  );
+  expect(ours[1]!.stack).toMatch(/^Error: away.*\n {4}at .*MailProcessor/);
+});
+
+it('an unrecoverable failure is one at once, and a value that is no error has its text', async () => {
+  const { lines, app } = await start();
+  await ended(app, 'gone', 'job-2');
+  await ended(app, 'null', 'job-3');
+  const errors = lines.filter(({ level, message }) => level === 'error' && message.startsWith('Job '));
+  expect(errors.map(({ message }) => message.split(/\\r|$/)[0])).toEqual([
+    'Job job-2 "gone" of queue "mail" is a dead letter (unrecoverable): it failed for good at attempt 1: no mailbox',
+    'Job job-3 "null" of queue "mail" is a dead letter (retries_exhausted): it failed for good at attempt 2: null',
+  ]);
+  expect(errors[0]!.message).toContain('; caused by: why');
+});
+
+it('nothing that a job brings along can start a line, move the cursor, or turn the text', async () => {
+  const { lines, app } = await start();
+  await ended(app, `send${FORGED}`, `job${FORGED}`);
+  await ended(app, `gone${FORGED}`, `other${FORGED}`);
+  expect(lines.filter(({ message }) => message.includes('forged')).length).toBeGreaterThan(4);
+  for (const { message, stack } of lines) {
+    expect(message.replaceAll(/\n {4}at |\nCaused by: /g, '')).not.toMatch(/[\p{Cc}\u2028\u202e]/u);
+    for (const line of stack?.split('\n').slice(1) ?? []) expect(line).toMatch(/^( {4}at |Caused by: )/);
+    expect(stack?.replaceAll('\n', '') ?? '').not.toMatch(/[\p{Cc}\u2028\u202e]/u);
+  }
+});
