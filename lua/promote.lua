@@ -40,7 +40,18 @@ end)
 if led then
   return { 0, 0, '', 0, led, decimal(now) }
 end
-local due = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, batch)
+-- In pages, because each member may be a megabyte; those of large members are smaller.
+local due, page, bytes = {}, 16, 0
+repeat
+  local members = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', #due, math.min(page, batch - #due))
+  local before = bytes
+  for i = 1, #members do
+    due[#due + 1] = members[i]
+    bytes = bytes + #members[i]
+  end
+  local is_last = #members < page
+  page = math.max(1, math.min(32, math.floor(1048576 * page / (bytes - before + 1))))
+until is_last or #due >= batch or bytes >= 4194304
 may_drain(prefix)
 
 local names, bodies, ids = {}, {}, {}

@@ -56,7 +56,8 @@ export class CommandLink {
   readonly #connection: Connection;
   readonly #observer: ConnectionObserver | undefined;
   readonly #connectTimeoutMs: number;
-  readonly #commandTimeoutMs: number;
+  /** 0 = none. */
+  readonly commandTimeoutMs: number;
   /** Of the caller, where it numbers its calls. */
   readonly #id = randomUUID();
   #calls = 0;
@@ -72,7 +73,7 @@ export class CommandLink {
     if (observer) this.#shared.observe(observer);
     this.client = this.#shared.client;
     this.#connectTimeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
-    this.#commandTimeoutMs = options.commandTimeoutMs ?? timeoutOf(connection) ?? COMMAND_TIMEOUT_MS;
+    this.commandTimeoutMs = options.commandTimeoutMs ?? timeoutOf(connection) ?? COMMAND_TIMEOUT_MS;
   }
 
   /** Where the connection leads, for messages. */
@@ -119,7 +120,7 @@ export class CommandLink {
    * @throws ConfigError (CMQ-004) when the server is too old, or has no such database.
    */
   ready(): Promise<void> {
-    return outsideOfContext(() => this.#shared.ready(this.#connectTimeoutMs, this.#commandTimeoutMs));
+    return outsideOfContext(() => this.#shared.ready(this.#connectTimeoutMs, this.commandTimeoutMs));
   }
 
   /** The number of a call that is to be made several times, if need be, and carried out once: see {@link run}. */
@@ -145,7 +146,8 @@ export class CommandLink {
     // A cluster's node answers a call that it cannot take by sending the client elsewhere, with the same call.
     const once = options.once === true && !isCluster(this.client);
     const call = scriptCall(args, { ...options, once });
-    return this.#bounded(name, () => runScript(this.client, name, keys, call, options), call);
+    const { onSettled } = options;
+    return this.#bounded(name, () => runScript(this.client, name, keys, call, options), call, onSettled);
   }
 
   /** Any command; replies with bulk strings as UTF-8. */
@@ -181,19 +183,29 @@ export class CommandLink {
     });
   }
 
-  /** @param call is not sent any more once the deadline is over */
-  #bounded(what: string, sendIt: () => Promise<unknown>, call?: ScriptCall): Promise<unknown> {
+  /**
+   * @param call      is not sent any more once its caller has given up
+   * @param onSettled where it is given, the caller counts with the call for as long as it may be sent
+   */
+  #bounded(
+    what: string,
+    sendIt: () => Promise<unknown>,
+    call?: ScriptCall,
+    onSettled?: () => void,
+  ): Promise<unknown> {
     // A connection that its retryStrategy has given up comes back when it is used.
     const isGone = this.client.status === 'end' && this.#shared.own && !this.#released;
+    const reply = isGone ? this.ready().then(sendIt) : sendIt();
+    if (onSettled) reply.then(onSettled, onSettled);
     return withDeadline(
-      isGone ? this.ready().then(sendIt) : sendIt(),
-      this.#commandTimeoutMs,
+      reply,
+      this.commandTimeoutMs,
       () => {
-        call?.drop();
+        if (!onSettled) call?.drop();
         this.#shared.recycle(RECYCLE_PAUSE_MS);
         const lastError = lastErrorOf(this.client);
         return new ConnectionError(
-          `Redis at ${this.address} did not answer ${what} within ${String(this.#commandTimeoutMs)} ms; it may or may not have been carried out.` +
+          `Redis at ${this.address} did not answer ${what} within ${String(this.commandTimeoutMs)} ms; it may or may not have been carried out.` +
             (lastError ? ` Last error: ${describe(lastError, this.client)}` : ''),
           { unknownOutcome: true, cause: withoutSecrets(lastError, this.client) },
         );

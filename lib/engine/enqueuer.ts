@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Timer } from '../redis/timer.js';
 import type { QueueKeys } from '../redis/keys.js';
 import type { ExtraKeys, ScriptArgument } from '../redis/scripts.js';
 import type { CommandLink } from './connections.js';
@@ -51,8 +52,8 @@ const MAX_PART_BYTES = 256 * 1024;
 /** So many in one tick leave before it ends: the server adds them while the rest is still being encoded. */
 const EARLY_JOBS = 128;
 /**
- * A quarter of what lua/lib/once.lua remembers. A call that gets no answer in time is not under way any more, because it
- * is not sent any more: see `ScriptCall`.
+ * A quarter of what lua/lib/once.lua remembers. A call whose deadline is over is among them for as long as it may reach
+ * the server.
  */
 const MAX_CALLS_IN_FLIGHT = 256;
 
@@ -78,8 +79,13 @@ export class Enqueuer {
   #sequence = 0;
   /** When the server's memory of our calls is to be prolonged; it lasts ten minutes. */
   #touchAt = 0;
+  /** Calls that may reach the server yet; and those that somebody waits for. */
   #inFlight = 0;
+  #unanswered = 0;
   #bytesInFlight = 0;
+  /** Monotonic ms. */
+  #answeredAt = 0;
+  #watching: Timer | undefined;
   #pending: Group[] = [];
   #pendingJobs = 0;
   #scheduled = false;
@@ -124,7 +130,7 @@ export class Enqueuer {
   }
 
   get #isIdle(): boolean {
-    return this.#inFlight === 0 && this.#pending.length === 0 && this.#large === 0;
+    return this.#unanswered === 0 && this.#pending.length === 0 && this.#large === 0;
   }
 
   #tellIdle(): void {
@@ -204,6 +210,7 @@ export class Enqueuer {
     ) {
       void this.#call(this.#take());
     }
+    this.#watch();
   }
 
   /** The next groups that fit into one call; all with the same bound. */
@@ -232,33 +239,49 @@ export class Enqueuer {
     let bytes = 0;
     for (const group of groups) bytes += group.bytes;
     this.#inFlight += 1;
+    this.#unanswered += 1;
     this.#bytesInFlight += bytes;
-    const sentAt = performance.now();
     try {
-      const reply = await this.#send(groups);
+      const reply = await this.#send(groups, () => {
+        this.#inFlight -= 1;
+        this.#bytesInFlight -= bytes;
+        this.#answeredAt = performance.now();
+        this.#drain();
+      });
       const unconfirmed = this.#settings.durability ? await this.#unconfirmed() : undefined;
       settle(groups, reply, this.#keys.queue, unconfirmed);
     } catch (error) {
       for (const group of groups) group.reject(error);
-      if (error instanceof ConnectionError && error.unknownOutcome) this.#refuseQueued(sentAt, error);
     }
-    this.#inFlight -= 1;
-    this.#bytesInFlight -= bytes;
-    this.#drain();
+    this.#unanswered -= 1;
     this.#tellIdle();
   }
 
-  /** What has waited for its turn since before a call that got no answer has waited as long as that call. */
-  #refuseQueued(sentAt: number, cause: ConnectionError): void {
+  /** What waits for its turn has a deadline too, where no call is answered meanwhile. */
+  #watch(): void {
+    const { commandTimeoutMs } = this.#link;
+    if (this.#watching || this.#pending.length === 0 || !(commandTimeoutMs > 0)) return;
+    const oldest = Math.max(this.#pending[0]?.queuedAt ?? 0, this.#answeredAt);
+    const inMs = oldest + commandTimeoutMs - performance.now();
+    this.#watching = new Timer(Math.max(1, Math.ceil(inMs)), () => {
+      this.#watching = undefined;
+      this.#refuseQueued(performance.now() - commandTimeoutMs);
+      this.#watch();
+      this.#tellIdle();
+    });
+  }
+
+  /** @param before monotonic ms */
+  #refuseQueued(before: number): void {
+    if (this.#answeredAt > before) return;
     let count = 0;
     for (const group of this.#pending) {
-      if (group.queuedAt > sentAt) break;
+      if (group.queuedAt > before) break;
       count += 1;
       this.#pendingJobs -= group.jobs.length;
       group.reject(
         new ConnectionError(
-          `Nothing was added: calls that were sent before got no answer. ${cause.message}`,
-          { cause },
+          `Nothing was added: Redis at ${this.#link.address} has not answered the adds before for ${String(this.#link.commandTimeoutMs)} ms.`,
         ),
       );
     }
@@ -280,7 +303,7 @@ export class Enqueuer {
     }
   }
 
-  #send(groups: readonly Group[]): Promise<AddReply> {
+  #send(groups: readonly Group[], onSettled: () => void): Promise<AddReply> {
     const { sizes, parts, names, anyDelayed } = pack(groups);
     const sequence = this.#sequence++;
     const touch = performance.now() >= this.#touchAt;
@@ -293,7 +316,7 @@ export class Enqueuer {
       'add',
       this.#keys,
       [sequence, capacity, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names],
-      this.#extraKeys,
+      { ...this.#extraKeys, onSettled },
     ) as Promise<AddReply>;
   }
 }

@@ -95,7 +95,10 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
     if (isLeader !== led) metrics.promoterLockOutcome?.(isLeader ? 'acquired' : 'held');
     led = isLeader;
     if (isLeader) metrics.promoterTick?.({ promoted, depth, oldestPendingLagMs: lag });
-    full = promoted >= settings.batch;
+    // A call promotes fewer than a batch where they are large.
+    full =
+      isLeader &&
+      (promoted >= settings.batch || (promoted > 0 && next !== '' && Number(next) <= Number(now)));
     return {
       leads: isLeader,
       more: full || underWay.length > 0,

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Client } from '../redis/client.js';
-import { discard, send } from '../redis/client.js';
+import { discard, isCluster, send } from '../redis/client.js';
 import { settlesWithin, withDeadline } from '../redis/deadline.js';
 import { streamsOf } from '../redis/replies.js';
 import type { StreamEntry } from '../redis/replies.js';
@@ -9,6 +9,7 @@ import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js
 import type { CommandLink } from './connections.js';
 import { ConnectionError } from './errors.js';
 import { outsideOfContext } from './own-context.js';
+import { ReadSize } from './read-size.js';
 
 export interface StreamFeedSettings {
   link: CommandLink;
@@ -36,6 +37,7 @@ const GRACE_MS = 2_000;
 /** Follows a stream that is written for any number of readers, on a connection of its own, from one entry to the next. */
 export class StreamFeed {
   readonly #settings: StreamFeedSettings;
+  readonly #size = new ReadSize();
   #client: Client | undefined;
   #lastId: string;
   #running: Promise<void> | undefined;
@@ -97,7 +99,7 @@ export class StreamFeed {
         failures = 0;
       } catch (error) {
         if (this.#isClosing()) return;
-        onError(error);
+        if (this.#size.cuts !== 1) onError(error);
         this.#dropClient();
         failures += 1;
         await sleep(Math.min(50 * 2 ** failures, 1000), { unref: true });
@@ -121,14 +123,24 @@ export class StreamFeed {
     const client = await this.#connected();
     const block = Math.min(blockMs, LONGEST_MS);
     const reply = await withDeadline(
-      send(client, 'XREAD', ['COUNT', count, 'BLOCK', block, 'STREAMS', stream, this.#lastId], null),
+      this.#untilClosed(
+        client,
+        send(
+          client,
+          'XREAD',
+          ['COUNT', this.#size.next(count), 'BLOCK', block, 'STREAMS', stream, this.#lastId],
+          null,
+        ),
+      ),
       block + GRACE_MS,
       () => new ConnectionError(`Redis at ${link.address} did not answer a blocking read of ${what}.`),
     ).catch((error: unknown) => {
       throw toConnectionError(error, client, this.#isClosing());
     });
     let turnEnds = performance.now() + TURN_MS;
+    this.#size.brought(0, 0);
     for (const [, entries] of streamsOf(reply)) {
+      this.#size.brought(entries.length, bytesOf(entries));
       for (const entry of entries) {
         if (performance.now() >= turnEnds) {
           await setImmediate();
@@ -139,6 +151,21 @@ export class StreamFeed {
         onEntry(entry);
       }
     }
+  }
+
+  /** Rejects as soon as the connection is closed: a reply that is too large for the server would be asked for for ever. */
+  #untilClosed(client: Client, reply: Promise<unknown>): Promise<unknown> {
+    const { link, what } = this.#settings;
+    return new Promise((resolve, reject) => {
+      const onClose = (): void => {
+        this.#size.cut();
+        reject(new ConnectionError(this.#size.cutMessage(link.address, what)));
+      };
+      if (!isCluster(client)) client.once('close', onClose);
+      reply.then(resolve, reject).finally(() => {
+        client.off('close', onClose);
+      });
+    });
   }
 
   async #connected(): Promise<Client> {
@@ -154,4 +181,10 @@ export class StreamFeed {
     if (this.#client) discard(this.#client);
     this.#client = undefined;
   }
+}
+
+function bytesOf(entries: readonly StreamEntry[]): number {
+  let bytes = 0;
+  for (const [, fields] of entries) for (const field of fields) bytes += field.length;
+  return bytes;
 }

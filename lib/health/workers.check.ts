@@ -5,6 +5,10 @@ import type { WorkersCheckOptions } from './options.js';
 /** What a read may take beyond its block time before its worker counts as stalled. */
 const STALLED_AFTER_MS = 10_000;
 
+/** So many reads in a row that ended because Redis closed their connection are a fault. */
+const MAX_CUT_READS = 3;
+const CUT_READ = 'closed the connection during';
+
 /** A worker that is to be checked. */
 export interface Checked {
   /** The key of its details. */
@@ -41,6 +45,9 @@ export function faultsOf(
       `The worker of queue "${queue}" has had no answer from Redis for ${seconds(unansweredMs)} and fetches no jobs` +
         `${lastError === undefined ? '' : ` (${lastError})`}: check Redis and the network; it goes on by itself once Redis answers.`,
     );
+  }
+  if (health.failures >= MAX_CUT_READS && lastError?.includes(CUT_READ)) {
+    faults.push(`The worker of queue "${queue}" fetches no jobs: ${lastError}`);
   }
   if (maxFullMs !== undefined && fullMs > maxFullMs) {
     faults.push(

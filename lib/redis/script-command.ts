@@ -30,8 +30,7 @@ export interface CallOptions {
 
 /**
  * A call of a script, as its caller sees it. ioredis keeps a command until it is answered, and writes it to one
- * connection after the other. A call that its caller has given up must not be among them: it could be carried out
- * minutes later, and twice, because the server remembers only the last calls.
+ * connection after the other, long after its caller has given up. That must end before the server has forgotten the call.
  */
 export class ScriptCall {
   #args: readonly ScriptArgument[] | undefined;
@@ -57,7 +56,8 @@ export class ScriptCall {
 
   /** The arguments, for writing them now; undefined where the call must not be sent. */
   take(): readonly ScriptArgument[] | undefined {
-    if (this.#written && (this.#once || performance.now() >= this.#sendableUntil)) this.drop();
+    const isOver = this.#once || performance.now() >= this.#sendableUntil;
+    if (this.#written && isOver) this.drop();
     this.#written = true;
     return this.#args;
   }

@@ -32,6 +32,8 @@ export interface RunOptions extends ExtraKeys {
   buffers?: boolean;
   /** Not sent again where the connection breaks before the reply is here: the reply may be what breaks it. */
   once?: boolean;
+  /** Called when the connection is done with the call, which may be long after its caller's deadline. */
+  onSettled?: () => void;
 }
 
 /** Less than the ten minutes for which lua/lib/once.lua remembers, less the minute between two touches. */

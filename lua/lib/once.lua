@@ -1,8 +1,8 @@
 -- "Has this call been carried out already?" A command whose reply was lost is sent again by the client, and an add is
 -- not idempotent by itself. Each producer numbers its calls, and the server keeps the numbers of the last 1,024 that it
 -- carried out, four bytes each, at the places that their numbers give them. A producer never has more than a quarter of
--- them in flight: a call that its producer has given up is not sent again (see `ScriptCall`), and one that arrives late
--- all the same finds the number of a later call at its place.
+-- them in flight, and counts those as such that nobody waits for any more. A call that arrives late all the same finds
+-- the number of a later call at its place.
 --
 -- `touch` is true about once a minute, and at first: then the key, which expires, gets its ten minutes anew. A call is
 -- sent for eight minutes at most, so the key outlives every call that it knows.

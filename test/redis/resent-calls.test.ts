@@ -10,7 +10,7 @@ import { useRedis } from '../support/redis.js';
 
 /*
  * ioredis sends what was not answered again on its next connection, and the server remembers the last 1,024 calls of a
- * producer. So a call that its producer has given up must not be sent any more.
+ * producer. So no more calls than that may be under way, those included whose callers have given up.
  */
 
 const redis = useRedis();
@@ -32,7 +32,7 @@ async function addEach(queue: Queue, count: number): Promise<ConnectionError[]> 
   return errors;
 }
 
-test('calls that got no answer in time are not sent again, however many they are', async () => {
+test('calls that got no answer in time are carried out once, however many follow them', async () => {
   await using proxy = await TcpProxy.start(redis.server);
   // A client of the user's: it is not connected anew at the first call without an answer.
   const client = new Redis(proxy.url, { maxRetriesPerRequest: null, enableReadyCheck: false });
@@ -46,11 +46,13 @@ test('calls that got no answer in time are not sent again, however many they are
     await queue.waitUntilReady();
     expect(await addEach(queue, 1)).toEqual([]);
     proxy.blackholeReplies(true);
-    let sent = 1;
-    while (sent <= 1_300) {
+    const sent = 1 + (await addEach(queue, 256)).filter(({ unknownOutcome }) => unknownOutcome).length;
+    expect(sent).toBe(257);
+    // More than the server remembers.
+    for (let times = 1; times <= 4; times += 1) {
       const errors = await addEach(queue, 256);
-      expect(errors.filter(({ unknownOutcome }) => unknownOutcome)).toHaveLength(256);
-      sent += 256;
+      expect(errors).toHaveLength(256);
+      for (const { message } of errors) expect(message).toContain('Nothing was added');
     }
     await expect.poll(() => redis.client.xlen(keys.stream)).toBe(sent);
     proxy.blackholeReplies(false);
@@ -72,7 +74,7 @@ test('what waits behind calls that get no answer is refused with them, and is no
   const data = Buffer.alloc(4_000_000);
   const begun = performance.now();
   const errors = await addAtOnce(queue, 14, data);
-  expect(performance.now() - begun).toBeLessThan(1_900);
+  expect(performance.now() - begun).toBeLessThan(5_000);
   const queued = errors.filter(({ unknownOutcome }) => !unknownOutcome);
   expect(queued.length).toBeGreaterThan(0);
   for (const { message } of queued) expect(message).toContain('Nothing was added');

@@ -169,3 +169,21 @@ describe('a lane', () => {
     expect(lane.size).toBe(0);
   });
 });
+
+test('a call takes as many items as its bytes allow, and at least one', async () => {
+  const batches: number[][] = [];
+  const lane = new Lane<number>(
+    10,
+    (batch) => {
+      batches.push(batch);
+      return Promise.resolve();
+    },
+    () => undefined,
+    1,
+    undefined,
+    (megabytes) => megabytes * 1024 * 1024,
+  );
+  for (const item of [1, 2, 9, 1, 1, 1, 1, 1]) lane.push(item);
+  await lane.idle();
+  expect(batches).toEqual([[1, 2], [9], [1, 1, 1, 1], [1]]);
+});

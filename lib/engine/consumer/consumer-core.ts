@@ -293,6 +293,8 @@ export class ConsumerCore extends Service {
       concurrency,
       blockMs,
       ...this.#reader.health,
+      // What was delivered and never arrived is no less missing because later reads succeed.
+      ...this.#leases.trouble,
       leasesLost: this.#leasesLost,
       lastLeaseLostAgeMs: this.#leaseLostAt === undefined ? undefined : clock.monotonic() - this.#leaseLostAt,
     };

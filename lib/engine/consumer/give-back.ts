@@ -4,6 +4,7 @@ import { sleep } from '../../redis/timer.js';
 import type { CommandLink } from '../connections.js';
 import { withAttempt } from '../envelope.js';
 import { ConnectionError } from '../errors.js';
+import { MAX_CALL_BYTES } from '../read-size.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
 import type { Held } from './held.js';
@@ -37,8 +38,7 @@ export class GiveBack {
     // them. Whatever becomes of their leases now concerns nobody.
     for (const delivery of ours) delivery.lost = true;
     try {
-      for (let from = 0; from < ours.length; from += 500)
-        await this.#return(ours.slice(from, from + 500), '');
+      for (const slice of slicesOf(ours)) await this.#return(slice, '');
     } finally {
       this.#letGo(ours);
     }
@@ -48,6 +48,11 @@ export class GiveBack {
   async offer(deliveries: readonly Delivery[]): Promise<boolean> {
     const ours = deliveries.filter(({ isHeld }) => isHeld);
     if (ours.length === 0) return true;
+    for (const slice of slicesOf(ours)) if (!(await this.#offer(slice))) return false;
+    return true;
+  }
+
+  async #offer(ours: readonly Delivery[]): Promise<boolean> {
     // Whether their leases have ended is for the reply to say, not for the heartbeat.
     for (const delivery of ours) delivery.settling = true;
     let given = -1;
@@ -97,6 +102,24 @@ export class GiveBack {
 
 /** Until a call that may have been carried out is made again. */
 const AGAIN_MS = 250;
+/** Most jobs of one call. */
+const MAX_JOBS = 500;
+
+function* slicesOf(deliveries: readonly Delivery[]): Generator<readonly Delivery[]> {
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < deliveries.length; i++) {
+    const delivery = deliveries[i] as Delivery;
+    const size = delivery.to - delivery.from;
+    if (i > from && (i - from === MAX_JOBS || bytes + size > MAX_CALL_BYTES)) {
+      yield deliveries.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < deliveries.length) yield deliveries.slice(from);
+}
 
 function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
   if (crashes === 0 || !bytes) return '';

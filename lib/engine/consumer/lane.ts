@@ -1,5 +1,6 @@
 import { sleep } from '../../redis/timer.js';
 import { ChasquiError, ConnectionError } from '../errors.js';
+import { MAX_CALL_BYTES } from '../read-size.js';
 
 /** A commit that is tried again. */
 export interface FailedCommit {
@@ -21,6 +22,7 @@ export class Lane<T> {
   readonly #refuse: ((item: T, error: unknown) => void) | undefined;
   #queue: T[] = [];
   readonly #calls: number;
+  readonly #weigh: ((item: T) => number) | undefined;
   /** Items, and calls, under way. */
   #active = 0;
   #underWay = 0;
@@ -36,6 +38,7 @@ export class Lane<T> {
    *               of `most`
    * @param refuse takes an item that can never be committed, because it fails before it is sent; without
    *               it, it is tried again forever
+   * @param weigh  bytes of an item, where it may be large
    */
   constructor(
     most: number,
@@ -43,12 +46,14 @@ export class Lane<T> {
     onError: (error: unknown, failed: FailedCommit) => void,
     calls = 1,
     refuse?: (item: T, error: unknown) => void,
+    weigh?: (item: T) => number,
   ) {
     this.#most = most;
     this.#calls = calls;
     this.#commit = commit;
     this.#onError = onError;
     this.#refuse = refuse;
+    this.#weigh = weigh;
   }
 
   /** Items that are not committed yet. */
@@ -87,13 +92,26 @@ export class Lane<T> {
   readonly #flush = (): void => {
     this.#scheduled = false;
     while (this.#isReady()) {
-      const batch = this.#queue.length <= this.#most ? this.#queue : this.#queue.slice(0, this.#most);
-      this.#queue = batch === this.#queue ? [] : this.#queue.slice(this.#most);
+      const count = this.#next();
+      const batch = this.#queue.length <= count ? this.#queue : this.#queue.slice(0, count);
+      this.#queue = batch === this.#queue ? [] : this.#queue.slice(count);
       this.#active += batch.length;
       this.#underWay += 1;
       void this.#run(batch);
     }
   };
+
+  /** How many items the next call takes. */
+  #next(): number {
+    const most = Math.min(this.#most, this.#queue.length);
+    if (!this.#weigh) return most;
+    let bytes = 0;
+    for (let i = 0; i < most; i++) {
+      bytes += this.#weigh(this.#queue[i] as T);
+      if (bytes > MAX_CALL_BYTES) return Math.max(1, i);
+    }
+    return most;
+  }
 
   #isReady(): boolean {
     if (this.#underWay === 0) return this.#queue.length > 0;

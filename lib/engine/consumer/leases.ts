@@ -4,6 +4,8 @@ import type { ScriptArgument } from '../../redis/scripts.js';
 import { Timer } from '../../redis/timer.js';
 import type { Clock } from '../clock.js';
 import type { CommandLink } from '../connections.js';
+import { ConnectionError } from '../errors.js';
+import { MAX_CALL_BYTES, cutMessage } from '../read-size.js';
 import { Service } from '../service.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
@@ -45,6 +47,9 @@ const FORGET_AFTER_LEASES = 20;
 const STEP_MS = 1_000;
 const STEP_LEASES = 1 / 3;
 
+/** The connection was closed instead of an answer, for the first time. */
+class CutError extends ConnectionError {}
+
 type Found = [id: Buffer, starts: number, fields: Buffer[], cancelled: number];
 type Reclaimed = [now: Buffer, entries: Found[], vanished: Buffer[]];
 
@@ -71,6 +76,11 @@ export class Leases extends Service {
   /** There has been an outage, or a step. */
   #wasDisturbed = false;
   #beats = 0;
+  /** What one look may bring of what never arrived. */
+  #strandedBytes = MAX_CALL_BYTES;
+  /** Looks in a row that ended with their connection. */
+  #cuts = 0;
+  #cutError = '';
 
   constructor(link: CommandLink, keys: QueueKeys, settings: LeasesSettings) {
     super();
@@ -124,7 +134,7 @@ export class Leases extends Service {
       this.#beats += 1;
       if (this.#beats % 30 === 0 && this.#steadyMs() >= this.#settings.leaseMs) await this.#forget();
     } catch (error) {
-      if (!this.isStopping) this.#settings.onError(error);
+      if (!this.isStopping && !(error instanceof CutError)) this.#settings.onError(error);
     }
   }
 
@@ -133,15 +143,22 @@ export class Leases extends Service {
     // Younger than half a beat may still be on its way here.
     const strandedMs = Math.ceil(this.#beatMs / 2);
     for (;;) {
-      const args = [group, consumerId, strandedMs, STRANDED_BATCH, ...this.#settings.held()];
-      const reply = await this.#link.run('renew', this.#keys, args, { buffers: true });
+      const args = [
+        group,
+        consumerId,
+        strandedMs,
+        STRANDED_BATCH,
+        this.#strandedBytes,
+        ...this.#settings.held(),
+      ];
+      const reply = await this.#renewal(args);
       this.#contact();
-      const [lost, stranded] = reply as [Buffer[], Found[]];
+      const [lost, stranded, more] = reply;
       if (lost.length > 0) this.#settings.lost(lost.map(String));
       for (const [id, starts, fields, cancelled] of stranded)
         this.#settings.recovered([id, fields], starts - 1, cancelled === 1);
       // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
-      if (stranded.length < STRANDED_BATCH || this.isStopping) return;
+      if (more === 0 || stranded.length === 0 || this.isStopping) return;
     }
   }
 
@@ -150,6 +167,31 @@ export class Leases extends Service {
       this.#reclaiming = undefined;
     });
     return this.#reclaiming;
+  }
+
+  /** A reply that the server finds too large closes the connection: then less is asked for, down to nothing. */
+  async #renewal(args: readonly ScriptArgument[]): Promise<[Buffer[], Found[], more: number]> {
+    try {
+      const reply = await this.#link.run('renew', this.#keys, args, { buffers: true, once: true });
+      const [lost, stranded, more] = reply as [Buffer[], Found[], more: number];
+      this.#strandedBytes = Math.min(MAX_CALL_BYTES, Math.max(1, this.#strandedBytes * 2));
+      if (more === 0 || stranded.length > 0) this.#cuts = 0;
+      return [lost, stranded, more];
+    } catch (error) {
+      this.#strandedBytes = Math.floor(this.#strandedBytes / 8);
+      if (!(error instanceof ConnectionError) || !error.unknownOutcome) throw error;
+      this.#cuts += 1;
+      // Once, it is no news: the look comes again with the next beat.
+      if (this.#cuts === 1) throw new CutError(error.message, { cause: error, unknownOutcome: true });
+      const what = 'jobs that were delivered and never arrived';
+      this.#cutError = cutMessage(this.#link.address, this.#cuts, what);
+      throw new ConnectionError(this.#cutError, { cause: error, unknownOutcome: true });
+    }
+  }
+
+  /** Where Redis closes the connection instead of answering: how often in a row, and what the user should know. */
+  get trouble(): { failures: number; lastError: string } | undefined {
+    return this.#cuts > 1 ? { failures: this.#cuts, lastError: this.#cutError } : undefined;
   }
 
   /** A busy worker has no handler free at a beat, but at any moment between two: orphans go before what waits here. */

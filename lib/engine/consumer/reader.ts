@@ -11,6 +11,7 @@ import { connect, toConnectionError } from '../connections.js';
 import type { CommandLink } from '../connections.js';
 import type { Clock } from '../clock.js';
 import { ConnectionError, ShutdownError, messageOf } from '../errors.js';
+import { ReadSize } from '../read-size.js';
 import { Service } from '../service.js';
 import { readDelivery, toDelivery } from './delivery.js';
 import type { Delivery } from './delivery.js';
@@ -56,6 +57,9 @@ export class Reader extends Service {
   #tap: EntryTap<Delivery> | undefined;
   #loop: Promise<void> | undefined;
   readonly #times: ReadingTimes;
+  readonly #size = new ReadSize();
+  /** Ends the read that is under way: its connection is closed. */
+  #cutRead: (() => void) | undefined;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ReaderSettings) {
     super();
@@ -108,7 +112,7 @@ export class Reader extends Service {
         const count = await this.#capacity();
         if (count === 0) break;
         this.#times.asks();
-        await this.#read(count);
+        await this.#read(this.#size.next(count));
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
@@ -142,7 +146,7 @@ export class Reader extends Service {
     const command = new Command('xreadgroup', args, { replyEncoding: null });
     this.#tap?.arm();
     const reply = await withDeadline(
-      client.sendCommand(command) as Promise<unknown>,
+      this.#send(client, command),
       blockMs + GRACE_MS,
       () =>
         new ConnectionError(
@@ -151,6 +155,7 @@ export class Reader extends Service {
     );
     const tapped = this.#tap?.take();
     if (tapped) {
+      this.#size.brought(tapped.work.length, bytesOf(tapped.work));
       if (tapped.work.length > 0) {
         this.#times.brought(true);
         this.#settings.deliver(tapped.work);
@@ -158,14 +163,33 @@ export class Reader extends Service {
       for (const [key, entries] of tapped.others) this.#woken(key, entries);
       return;
     }
+    this.#size.brought(0, 0);
     for (const [key, entries] of streamsOf(reply)) {
       const stream = key.toString();
       if (stream !== this.#keys.stream) this.#woken(stream, entries);
       else if (entries.length > 0) {
+        const work = entries.map((entry) => toDelivery(entry, 0));
+        this.#size.brought(work.length, bytesOf(work));
         this.#times.brought(false);
-        this.#settings.deliver(entries.map((entry) => toDelivery(entry, 0)));
+        this.#settings.deliver(work);
       }
     }
+  }
+
+  /**
+   * Rejects as soon as the connection is closed: ioredis would send the read again, and with a server that closes the
+   * connection because the reply is too large, this would go on until the whole stream is pending here.
+   */
+  #send(client: Client, command: Command): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#cutRead = () => {
+        this.#size.cut();
+        reject(new CutError(this.#size.cutMessage(this.#link.address, 'jobs')));
+      };
+      (client.sendCommand(command) as Promise<unknown>).then(resolve, reject);
+    }).finally(() => {
+      this.#cutRead = undefined;
+    });
   }
 
   #woken(stream: string, entries: readonly StreamEntry[]): void {
@@ -184,6 +208,10 @@ export class Reader extends Service {
       } catch (again) {
         this.#settings.onError(again);
       }
+    } else if (error instanceof CutError && this.#size.cuts === 1) {
+      // Once, it is no news: an idle connection was closed, or one was told to go.
+      this.#dropClient();
+      return;
     } else {
       this.#settings.onError(client ? toConnectionError(error, client, false) : error);
       this.#link.doubt();
@@ -204,6 +232,9 @@ export class Reader extends Service {
           ? undefined
           : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
         if (!this.#settings.nudge) void this.#identify(client);
+      });
+      client.on('close', () => {
+        if (client === this.#client && !isCluster(client)) this.#cutRead?.();
       });
       try {
         await connect(client, timeoutMs);
@@ -245,6 +276,14 @@ export class Reader extends Service {
       if (!isOutOfMemory(error)) throw error;
     }
   }
+}
+
+class CutError extends ConnectionError {}
+
+function bytesOf(work: readonly Delivery[]): number {
+  let bytes = 0;
+  for (const { from, to } of work) bytes += to - from;
+  return bytes;
 }
 
 function isOutOfMemory(error: unknown): boolean {
