@@ -8,7 +8,7 @@
 -- @include lib/events
 -- @include lib/batch
 
-local jobs = tonumber(ARGV[3])
+local cap, jobs = tonumber(ARGV[1]), tonumber(ARGV[3])
 local columns = { unpack(ARGV, 4) }
-announce_jobs(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), decimal(now_ms()), 'active', jobs, jobs, columns, {})
+announce_jobs(KEYS[1], KEYS[2], cap, tonumber(ARGV[2]), decimal(now_ms()), 'active', jobs, jobs, columns, {})
 return 1

@@ -7,6 +7,7 @@ export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export type { CancelOutcome } from './cancel.js';
 export type { ConnectionInfo } from './connections.js';
+export type { DlqEvicted } from './consumer/consumer-core.js';
 export type { ReadingHealth, WorkerHealth } from './consumer/health.js';
 export { Consumer } from './consumer.js';
 export type { ConsumerJob } from './consumer.js';

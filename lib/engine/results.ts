@@ -259,6 +259,7 @@ export class ResultReader {
       // It goes on by itself; meanwhile there are the looks.
       onError: () => undefined,
     });
+    // What ends it, each wait hears from its own look or its deadline.
     feed.run().catch(() => undefined);
     if (this.#isClosed) await feed.close();
     return feed;

@@ -53,6 +53,7 @@ export class StreamFeed {
       this.#markReady = resolve;
       this.#markFailed = reject;
     });
+    // Whoever waits for it hears of it; a feed for which nobody waits tells `run()`.
     this.#ready.catch(() => undefined);
   }
 

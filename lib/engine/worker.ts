@@ -4,6 +4,7 @@ import type { QueueKeys } from '../redis/keys.js';
 import { sleep } from '../redis/timer.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { ConsumerCore } from './consumer/consumer-core.js';
+import type { DlqEvicted } from './consumer/consumer-core.js';
 import type { Delivery } from './consumer/delivery.js';
 import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
@@ -39,6 +40,8 @@ export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends 
    */
   failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
+  /** `dlqMaxStreamLen` has dropped old dead letters for new ones: they are lost. */
+  dlqEvicted: [evicted: DlqEvicted];
   /** Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. */
   error: [error: Error];
   closing: [message: string];
@@ -111,6 +114,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         },
         failed: (job, error) => {
           this.#emit('failed', job, toError(error), '');
+        },
+        dlqEvicted: (evicted) => {
+          this.#emit('dlqEvicted', evicted);
         },
         error: (error) => {
           this.#report(error);

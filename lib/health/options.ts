@@ -22,6 +22,8 @@ export interface WorkersCheckOptions {
   maxFullMs?: number;
   /** Down for so long after a worker has lost a lease, in ms. Default: never, as the loss is over when it is seen. */
   leaseLostWithinMs?: number;
+  /** Down for so long after a worker has dropped old dead letters for new ones (`dlqMaxStreamLen`), in ms. Default: never. */
+  dlqEvictedWithinMs?: number;
   /** Down when a worker does not run, whoever stopped it. Default false. */
   requireRunning?: boolean;
   /** Up in a process that has no worker, where one is not meant to (`workers: false`). Default false: down. */

@@ -14,6 +14,7 @@ export const workersSchema: Schema<WorkersCheckOptions> = {
   maxUnansweredMs: limitMs(1),
   maxFullMs: limitMs(1),
   leaseLostWithinMs: whole(1),
+  dlqEvictedWithinMs: whole(1),
   requireRunning: boolean,
   allowNone: boolean,
 };

@@ -38,7 +38,7 @@ export function faultsOf(
 ): string[] {
   if (health.state !== 'running') return idle(queue, health.state, start, options);
   const { unansweredMs, fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
-  const { maxUnansweredMs = health.blockMs + STALLED_AFTER_MS, maxFullMs, leaseLostWithinMs } = options;
+  const { maxUnansweredMs = health.blockMs + STALLED_AFTER_MS, maxFullMs, leaseLostWithinMs, dlqEvictedWithinMs } = options;
   const faults: string[] = [];
   if (unansweredMs > maxUnansweredMs) {
     faults.push(
@@ -65,6 +65,17 @@ export function faultsOf(
         'so a job ran twice: keep CPU-bound work off the event loop, or raise claimMinIdleMs.',
     );
   }
+  const { lastDlqEvictedAgeMs } = health;
+  if (
+    dlqEvictedWithinMs !== undefined &&
+    lastDlqEvictedAgeMs !== undefined &&
+    lastDlqEvictedAgeMs <= dlqEvictedWithinMs
+  ) {
+    faults.push(
+      `The worker of queue "${queue}" dropped old dead letters ${seconds(lastDlqEvictedAgeMs)} ago (${health.dlqEvicted} since it started): ` +
+        'replay or drop what is there, or raise dlqMaxStreamLen.',
+    );
+  }
   return faults;
 }
 
@@ -87,6 +98,7 @@ function toDetails(worker: Worker, health: WorkerHealth): object {
     unansweredMs: Math.round(health.unansweredMs),
     fullMs: Math.round(health.fullMs),
     lastLeaseLostAgeMs: rounded(health.lastLeaseLostAgeMs),
+    lastDlqEvictedAgeMs: rounded(health.lastDlqEvictedAgeMs),
   };
 }
 

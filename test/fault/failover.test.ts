@@ -6,6 +6,9 @@ import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
 import { Rig } from '../support/fault/rig.js';
 
+/** By how much a healthy replica on the same host may be behind, in ms: what is older than that it has. */
+const BEHIND_MS = 500;
+
 const worker = { claimMinIdleMs: 2_000, blockMs: 1_000, concurrency: 10, commandTimeoutMs: 3_000 };
 
 // The old master is demoted while clients are connected to it: they get READONLY and UNBLOCKED.
@@ -22,19 +25,45 @@ it('a failover under load: work goes on by itself, and nothing is done twice tha
   await rig.until('COMPLETED', 100, 10_000);
 
   const old = await sentinel.master();
+  const begun = Date.now();
   await withAdmin(sentinel.sentinels[0]!, (admin) => admin.call('SENTINEL', 'FAILOVER', sentinel.name));
   await waitUntil('The failover', 20_000, async () =>
     (await sentinel.master()) === old ? 'the old master is still named' : undefined,
   );
+  const ended = Date.now();
   const before = rig.ids('COMPLETED').size;
   await rig.until('COMPLETED', before + 100, 10_000);
 
   await load.stop();
   await rig.drained(client, 15_000);
   const findings = await rig.check(client);
-  // Replication is asynchronous: what the new master had not received is gone, adds and completions alike.
-  const behind = { lost: findings.lost.length, extraRuns: findings.extraRuns };
-  expect(findings.lost.length).toBeLessThan(findings.acked / 2);
-  expect(violations(findings, behind)).toEqual([]);
+  // Replication is asynchronous: what the new master had not received is gone. That is what was written just before the old
+  // one took no more writes: adds; and deliveries and completions, whose jobs run again.
+  const last = lastBeforeTheGap(
+    rig
+      .of('ACK')
+      .map(({ at }) => at)
+      .filter((at) => at >= begun && at <= ended),
+  );
+  const near = (kind: 'ACK' | 'FINISH'): Set<string> =>
+    new Set(rig.of(kind).flatMap(({ at, id }) => (at >= last - BEHIND_MS && at <= last ? [id] : [])));
+  const addedThen = near('ACK');
+  expect(findings.lost.filter((id) => !addedThen.has(id))).toEqual([]);
+  const extraRuns = near('FINISH').size + 2 * worker.concurrency;
+  expect(violations(findings, { lost: addedThen.size, extraRuns })).toEqual([]);
+  console.log(
+    `failover: ${findings.lost.length} of ${findings.acked} acknowledged adds lost (${addedThen.size} were near it), ` +
+      `${findings.extraRuns} extra runs (${extraRuns} allowed)`,
+  );
   client.disconnect();
 }, 90_000);
+
+/** While there is no master, nothing is acknowledged: the longest pause tells when. */
+function lastBeforeTheGap(times: readonly number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let at = 0;
+  for (let i = 1; i + 1 < sorted.length; i++) {
+    if (sorted[i + 1]! - sorted[i]! > sorted[at + 1]! - sorted[at]!) at = i;
+  }
+  return sorted[at] ?? 0;
+}

@@ -16,6 +16,8 @@ const WELL: WorkerHealth = {
   fastReads: true,
   leasesLost: 0,
   lastLeaseLostAgeMs: undefined,
+  dlqEvicted: 0,
+  lastDlqEvictedAgeMs: undefined,
 };
 
 describe('what is wrong with a worker', () => {
@@ -44,6 +46,13 @@ describe('what is wrong with a worker', () => {
       { leasesLost: 2, lastLeaseLostAgeMs: 70_000 },
       { leaseLostWithinMs: 60_000 },
       [],
+    ],
+    ['dead letters dropped, which is no fault', { dlqEvicted: 7, lastDlqEvictedAgeMs: 10 }, {}, []],
+    [
+      'dead letters dropped, of late',
+      { dlqEvicted: 7, lastDlqEvictedAgeMs: 10 },
+      { dlqEvictedWithinMs: 60_000 },
+      ['dropped old dead letters 0.0 s ago (7 since it started)'],
     ],
     ['closing', { state: 'closing', unansweredMs: 99_000 }, {}, []],
     ['closed, where it must run', { state: 'closed' }, { requireRunning: true }, ['does not run (closed)']],

@@ -74,6 +74,28 @@ it('@OnWorkerEvent methods hear the worker, in any class of the queue', async ()
   ]);
 });
 
+it('dead letters that are dropped for new ones are logged as an error, and heard', async () => {
+  const dropped: number[] = [];
+  @Processor('mail', { dlqMaxStreamLen: 1 })
+  class Strict {
+    @OnJob('send')
+    send() {
+      throw new UnrecoverableError('bad');
+    }
+    @OnWorkerEvent('dlqEvicted')
+    evicted({ count }: { count: number }) {
+      dropped.push(count);
+    }
+  }
+  const app = await start({ imports: [mail()], providers: [Strict] });
+  const jobs = Array.from({ length: 250 }, () => ({ name: 'send', data: {} }));
+  await queueOf(app, 'mail').addBulk(jobs);
+  await expect.poll(() => dropped.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  expect(logs.join('\n')).toMatch(
+    /\d+ old dead letter\(s\) of queue "mail" are lost: more than 1 \(dlqMaxStreamLen\)/,
+  );
+});
+
 it('@OnQueueEvent methods hear the queue', async () => {
   const seen: unknown[][] = [];
   const ended = new EventEmitter();

@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { Timer } from '../../redis/timer.js';
 import type { CommandLink } from '../connections.js';
+import { ShutdownError } from '../errors.js';
 import { startsOf } from './columns.js';
 import type { Delivery } from './delivery.js';
 import type { EventsSettings } from '../events-settings.js';
@@ -14,17 +15,25 @@ export class Announcer {
   readonly #keys: QueueKeys;
   readonly #events: EventsSettings;
   readonly #afterMs: number;
+  readonly #onError: (error: unknown) => void;
   /** Started in this tick; most of them end in it. */
   #started: Delivery[] = [];
   /** Outlived the tick in which they started. */
   #outlived: Delivery[] = [];
   #timer: Timer | undefined;
 
-  constructor(link: CommandLink, keys: QueueKeys, events: EventsSettings, afterMs: number) {
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    events: EventsSettings,
+    afterMs: number,
+    onError: (error: unknown) => void,
+  ) {
     this.#link = link;
     this.#keys = keys;
     this.#events = events;
     this.#afterMs = afterMs;
+    this.#onError = onError;
   }
 
   started(delivery: Delivery): void {
@@ -53,7 +62,9 @@ export class Announcer {
     for (const delivery of running) delivery.announced = true;
     const { eventsCap, eventsBatchFrom } = this.#events;
     const args = [eventsCap, eventsBatchFrom, running.length, ...startsOf(running)];
-    // An event is a report: where Redis is away, the failure shows elsewhere.
-    this.#link.run('announce', this.#keys, args).catch(() => undefined);
+    this.#link.run('announce', this.#keys, args).catch((error: unknown) => {
+      // The events are lost, as the worker is closing.
+      if (!(error instanceof ShutdownError)) this.#onError(error);
+    });
   };
 }

@@ -30,12 +30,22 @@ import { toMs } from './settings.js';
 import type { ConsumerSettings } from './settings.js';
 import { Settler } from './settler.js';
 
+/** Old dead letters that had to make room for new ones: see `dlqMaxStreamLen`. */
+export interface DlqEvicted {
+  /** How many; they are lost. */
+  count: number;
+  /** About how many are kept. */
+  cap: number;
+}
+
 /** What the core tells whoever embeds it. */
 export interface ConsumerHooks {
   active: (job: Job) => void;
   completed: (job: Job) => void;
   /** After the retry, the dead letter, or the end of a cancelled job is committed. */
   failed: (job: Job, error: unknown) => void;
+  /** The cap has dropped old dead letters to make room for new ones. */
+  dlqEvicted: (evicted: DlqEvicted) => void;
   error: (error: Error) => void;
 }
 
@@ -73,6 +83,8 @@ export class ConsumerCore extends Service {
   #lastRead = '0-0';
   #leasesLost = 0;
   #leaseLostAt: number | undefined;
+  #dlqEvicted = 0;
+  #dlqEvictedAt: number | undefined;
 
   constructor(
     link: CommandLink,
@@ -92,7 +104,7 @@ export class ConsumerCore extends Service {
       this.#report(error);
     };
     settings.metrics = safeSink(settings.metrics, onError);
-    this.#announcer = new Announcer(link, keys, settings, settings.ackIdleMs);
+    this.#announcer = new Announcer(link, keys, settings, settings.ackIdleMs, onError);
     this.#executor = new Executor(settings, handler, owner, {
       started: (delivery) => {
         this.#announcer.started(delivery);
@@ -151,7 +163,10 @@ export class ConsumerCore extends Service {
         this.#report(error);
       },
       evicted: (count) => {
+        this.#dlqEvicted += count;
+        this.#dlqEvictedAt = settings.clock.monotonic();
         settings.metrics.dlqEvicted?.({ count });
+        this.#hooks.dlqEvicted({ count, cap: settings.dlqMaxStreamLen });
       },
       inFlight: () => this.#held.size,
       error: onError,
@@ -297,6 +312,9 @@ export class ConsumerCore extends Service {
       ...this.#leases.trouble,
       leasesLost: this.#leasesLost,
       lastLeaseLostAgeMs: this.#leaseLostAt === undefined ? undefined : clock.monotonic() - this.#leaseLostAt,
+      dlqEvicted: this.#dlqEvicted,
+      lastDlqEvictedAgeMs:
+        this.#dlqEvictedAt === undefined ? undefined : clock.monotonic() - this.#dlqEvictedAt,
     };
   }
 

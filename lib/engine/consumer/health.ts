@@ -34,6 +34,10 @@ export interface WorkerHealth extends ReadingHealth {
   leasesLost: number;
   /** Since the last of them was lost, in ms; undefined where none was. */
   lastLeaseLostAgeMs: number | undefined;
+  /** Old dead letters that `dlqMaxStreamLen` has dropped for new ones of this worker since it started: they are lost. */
+  dlqEvicted: number;
+  /** Since it last dropped some, in ms; undefined where it did not. */
+  lastDlqEvictedAgeMs: number | undefined;
 }
 
 /** Keeps the times that {@link ReadingHealth} is told from. */

@@ -92,6 +92,11 @@ export class WorkerPool {
     worker.on('failed', (job: Job, error: unknown) => {
       logFailure(this.#logger, 'Job', queue, job, error);
     });
+    worker.on('dlqEvicted', ({ count, cap }) => {
+      this.#logger.error(
+        `${String(count)} old dead letter(s) of queue "${queue}" are lost: more than ${String(cap)} (dlqMaxStreamLen) were kept. Replay or drop what is there, or raise dlqMaxStreamLen.`,
+      );
+    });
     worker.on('error', (error: unknown) => {
       this.#logger.error(printable(`Worker of queue "${queue}": ${messageOf(error)}`));
     });

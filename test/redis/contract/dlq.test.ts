@@ -459,7 +459,7 @@ describe('a selection', () => {
 });
 
 describe('dlqMaxStreamLen', () => {
-  test('keeps about so many, counts what it drops, and tells the sink', async () => {
+  test('keeps about so many, counts what it drops, and tells the sink, listeners and the health', async () => {
     let evicted = 0;
     const worker = redis.worker(
       () => {
@@ -467,12 +467,22 @@ describe('dlqMaxStreamLen', () => {
       },
       { dlqMaxStreamLen: 10, metrics: { dlqEvicted: ({ count }) => void (evicted += count) } },
     );
+    let told = 0;
+    worker.on('dlqEvicted', ({ count, cap }) => {
+      expect(cap).toBe(10);
+      told += count;
+    });
     const failed = take(worker, 'failed', 500);
     await redis.queue().addBulk(Array.from({ length: 500 }, (_, data) => ({ name: 'a', data })));
     await failed;
     const left = await redis.client.xlen(KEYS.dlq);
     expect(left).toBeLessThan(250);
     expect(evicted).toBe(500 - left);
+    expect(told).toBe(evicted);
+    expect(worker.health()).toMatchObject({
+      dlqEvicted: evicted,
+      lastDlqEvictedAgeMs: expect.any(Number) as number,
+    });
   });
 
   test('of 0 keeps all', async () => {

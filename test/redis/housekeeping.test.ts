@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { Queue, Worker } from '../../lib/engine/index.js';
+import { queueKeys } from '../../lib/redis/keys.js';
+import { runScript } from '../../lib/redis/scripts.js';
+import type { ScriptArgument } from '../../lib/redis/scripts.js';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
+import { TcpProxy } from '../support/proxy.js';
+import { useRedis } from '../support/redis.js';
+
+const redis = useRedis();
+const keys = queueKeys('housekeeping');
+
+/** What a worker announces of jobs that outlive a tick. */
+function announce(jobs: number, cap: number): Promise<unknown> {
+  const ids = JSON.stringify(Array.from({ length: jobs }, (_, i) => `job-${i}`));
+  const args: ScriptArgument[] = [cap, 16, jobs, 'ids', ids, 'attempt', 1];
+  return runScript(redis.client, 'announce', keys, args);
+}
+
+describe('events of running jobs', () => {
+  it('are trimmed like all others, once their batches have parts', async () => {
+    for (let call = 0; call < 300; call += 1) expect(await announce(20, 100)).toBe(1);
+    // About a hundred jobs, in batches of twenty; whole nodes of the stream are dropped.
+    expect(await redis.client.xlen(keys.events)).toBeLessThan(210);
+  });
+
+  it('that cannot be written are reported', async () => {
+    await using proxy = await TcpProxy.start(redis.connection);
+    let running = false;
+    const worker = new Worker(
+      keys.queue,
+      async () => {
+        running = true;
+        await new Promise((resolve) => setTimeout(resolve, 600));
+      },
+      {
+        connection: { host: proxy.host, port: proxy.port },
+        ackIdleMs: 200,
+        commandTimeoutMs: 200,
+        shutdownDeadlineSecs: 1,
+      },
+    );
+    const errors: string[] = [];
+    worker.on('error', ({ message }) => errors.push(message));
+    await worker.waitUntilReady();
+    await using queue = new Queue(keys.queue, { connection: redis.connection });
+    await queue.add('a', 1);
+    await waitUntil('The job', 5_000, async () => (running ? undefined : 'does not run'));
+    proxy.blackholeReplies(true);
+    await waitUntil('The report', 5_000, async () =>
+      errors.some((message) => message.includes('did not answer announce')) ? undefined : errors.join(),
+    );
+    proxy.blackholeReplies(false);
+    await worker.close();
+  });
+});
+
+describe('consumers of workers that are gone', () => {
+  const consumers = async (stream: string): Promise<string[]> =>
+    ((await redis.client.xinfo('CONSUMERS', stream, 'default')) as unknown[][]).map((info) =>
+      String(info[1]),
+    );
+
+  it('are removed, also where they had a wake entry pending: another is woken instead', async () => {
+    for (const stream of [keys.stream, keys.promoterWake, keys.schedulerWake]) {
+      await redis.client.xgroup('CREATE', stream, 'default', '0', 'MKSTREAM');
+      await redis.client.xadd(stream, '*', 'due', '1', 'd', 'x');
+      await redis.client.call('XREADGROUP', 'GROUP', 'default', 'dead', 'STREAMS', stream, '>');
+      await redis.client.xgroup('CREATECONSUMER', stream, 'default', 'idle');
+    }
+    const retire = (consumer: string, idleMs: number): Promise<unknown> =>
+      runScript(redis.client, 'retire', keys, ['default', consumer, idleMs]);
+
+    // Not before their time.
+    await retire('', 60_000);
+    expect(await consumers(keys.promoterWake)).toEqual(['dead', 'idle']);
+    await retire('dead', 60_000);
+    expect(await consumers(keys.promoterWake)).toEqual(['idle']);
+    expect(await consumers(keys.schedulerWake)).toEqual(['idle']);
+    // What is pending for it in the work stream is a job.
+    expect(await consumers(keys.stream)).toEqual(['dead', 'idle']);
+    const woken = await redis.client.call(
+      'XREADGROUP',
+      'GROUP',
+      'default',
+      'x',
+      'STREAMS',
+      keys.promoterWake,
+      '>',
+    );
+    expect(JSON.stringify(woken)).toContain('["due","0"]');
+
+    await retire('', 0);
+    for (const stream of [keys.promoterWake, keys.schedulerWake]) expect(await consumers(stream)).toEqual([]);
+    expect(await consumers(keys.stream)).toEqual(['dead']);
+  });
+});
