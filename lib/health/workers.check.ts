@@ -38,7 +38,12 @@ export function faultsOf(
 ): string[] {
   if (health.state !== 'running') return idle(queue, health.state, start, options);
   const { unansweredMs, fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
-  const { maxUnansweredMs = health.blockMs + STALLED_AFTER_MS, maxFullMs, leaseLostWithinMs, dlqEvictedWithinMs } = options;
+  const {
+    maxUnansweredMs = health.blockMs + STALLED_AFTER_MS,
+    maxFullMs,
+    leaseLostWithinMs,
+    dlqEvictedWithinMs,
+  } = options;
   const faults: string[] = [];
   if (unansweredMs > maxUnansweredMs) {
     faults.push(
