@@ -15,6 +15,7 @@
 
 -- @include lib/live
 -- @include lib/answer
+-- @include lib/repeat-gone
 -- @include lib/events
 -- @include lib/job
 
@@ -82,6 +83,7 @@ while at < #ARGV do
     if next_slot == '' or fired + added >= limit then
       redis.call('ZREM', set, key)
       redis.call('DEL', hash)
+      remember_gone(prefix, key)
     else
       redis.call('ZADD', set, next_slot, key)
       if added > 0 then

@@ -6,15 +6,18 @@
 --      3 schedule      digest of the fields that say when
 --      4 revision      digest of all fields
 --      5 now           unix ms; '' in tests with a clock of their own
+--      6 lost          '' or, for a spec that was lost with Redis's data, how often it had fired: it is registered only
+--                      if it is not there, and has not been removed
 --      then field and value in turns; then call (see answer.lua)
 -- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or says
 --      something new about when: it starts from `first`, and its count from 0; 2 = it says something new about what:
---      its next slot and its count stay.
+--      its next slot and its count stay; 3 = it was not lost but removed, or is over, and nothing was written.
 --
 -- Races: any number of processes may register the same spec at once; the first writes, the others find it unchanged.
 -- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-repeat.lua. Sent twice, the
 -- second time says what the first said.
 -- @include lib/answer
+-- @include lib/repeat-gone
 local set, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, first = ARGV[1], ARGV[2]
 local call = ARGV[#ARGV]
@@ -29,23 +32,26 @@ local next_slot = redis.call('ZSCORE', set, key)
 local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed')
 local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
 local fired = was[3] or '0'
-if next_slot and was[2] == ARGV[4] then
+if next_slot and (was[2] == ARGV[4] or ARGV[6] ~= '') then
   return { 0, next_slot, fired }
+end
+if ARGV[6] ~= '' and redis.call('EXISTS', gone_key(prefix, key)) == 1 then
+  return { 3, '0', '0' }
 end
 
 local keeps = next_slot and was[1] == ARGV[3]
 if not keeps then
-  fired = '0'
+  fired = ARGV[6] == '' and '0' or ARGV[6]
 end
 local fields = { 'schedule', ARGV[3], 'revision', ARGV[4], 'fired', fired }
 if keeps and was[4] then
   fields[#fields + 1] = 'owed'
   fields[#fields + 1] = was[4]
 end
-for i = 6, #ARGV - 1 do
+for i = 7, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]
 end
-redis.call('DEL', hash)
+redis.call('DEL', hash, gone_key(prefix, key))
 redis.call('HSET', hash, unpack(fields))
 if keeps then
   return answer(calls, call, { 2, next_slot, fired })

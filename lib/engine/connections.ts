@@ -13,6 +13,7 @@ import { checkConnection } from './connection/read-connection.js';
 import { SharedConnection } from './connection/shared.js';
 import type { ConnectionObserver } from './connection/shared.js';
 import { ConnectionError } from './errors.js';
+import type { DataLostError } from './errors.js';
 import type { Connection } from './options.js';
 import { outsideOfContext } from './own-context.js';
 
@@ -121,6 +122,11 @@ export class CommandLink {
    */
   ready(): Promise<void> {
     return outsideOfContext(() => this.#shared.ready(this.#connectTimeoutMs, this.commandTimeoutMs));
+  }
+
+  /** The server has lost something: told to whoever listens on the connection. */
+  warn(error: DataLostError): void {
+    this.#shared.warn(error);
   }
 
   /** The number of a call that is to be made several times, if need be, and carried out once: see {@link run}. */

@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   resultTimeout: 'CMQ-102',
   jobFailed: 'CMQ-103',
   jobGone: 'CMQ-104',
+  dataLost: 'CMQ-105',
 } as const;
 
 /** What every error thrown by this package has. */
@@ -148,6 +149,11 @@ export class LostEntryError extends ChasquiError {
 /** A worker gives a job back again and again, because its `accepts` refuses it, and no other worker takes it. */
 export class UnacceptedJobError extends ChasquiError {
   readonly code = ERROR_CODES.unaccepted;
+}
+
+/** Redis has lost data: schedules that this application declared were gone, and nobody had removed them. */
+export class DataLostError extends ChasquiError {
+  readonly code = ERROR_CODES.dataLost;
 }
 
 /** Throw it (or an error of this `name`, or of a subclass) in a handler: no retry, straight to the dead letters. */

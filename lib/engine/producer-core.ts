@@ -9,6 +9,7 @@ import { ConfigError, ShutdownError } from './errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from './new-job.js';
 import type { JobLimits } from './new-job.js';
 import type { QueueOptions } from './options.js';
+import { DeclaredRepeats } from './repeat/declared.js';
 import { ResultReader } from './results.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
@@ -22,6 +23,7 @@ export class ProducerCore {
   readonly eventsCap: number;
   readonly link: CommandLink;
   readonly results: ResultReader;
+  readonly declared: DeclaredRepeats;
   readonly #enqueuer: Enqueuer;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -49,6 +51,7 @@ export class ProducerCore {
       durability: opts.durability,
     });
     this.results = new ResultReader(name, this.keys, this.link, opts);
+    this.declared = new DeclaredRepeats(this.link, this.keys, this.limits.maxPayloadBytes);
   }
 
   get producerId(): string {
@@ -86,6 +89,7 @@ export class ProducerCore {
 
   async #close(): Promise<void> {
     // Each of them has a deadline of its own.
+    await this.declared.close();
     await Promise.allSettled([...this.#running, this.#enqueuer.idle()]);
     await this.results.close();
     this.link.release();

@@ -6,7 +6,7 @@ import { ConfigError } from './errors.js';
 import { toNewJob } from './new-job.js';
 import type { AddOptions, Connection, JobsOptions, ProducerConfig } from './options.js';
 import { ProducerCore } from './producer-core.js';
-import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
+import { listRepeatables } from './repeat/registry.js';
 import type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
 import { addSchema, producerSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
@@ -142,10 +142,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
 
   /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */
   async upsertRepeatable(spec: RepeatableSpec<T>): Promise<string> {
-    const { link, keys, limits } = this.#core;
-    const { key } = await this.#core.use(() =>
-      upsertRepeatable(link, keys, spec, { maxPayloadBytes: limits.maxPayloadBytes }),
-    );
+    const { key } = await this.#core.use(() => this.#core.declared.declare(spec));
     return key;
   }
 
@@ -155,7 +152,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async removeRepeatable(key: string): Promise<boolean> {
-    return this.#core.use(() => removeRepeatable(this.#core.link, this.#core.keys, key));
+    return this.#core.use(() => this.#core.declared.remove(key));
   }
 
   /** MessagePack of the stored return value; undefined if there is none (yet, any more, or at all). */

@@ -21,7 +21,7 @@ import type {
 } from './options.js';
 import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
-import { listRepeatables, removeRepeatable, upsertRepeatable } from './repeat/registry.js';
+import { listRepeatables } from './repeat/registry.js';
 import { dropSchema, queueSchema, replaySchema, waitSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
 
@@ -185,7 +185,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
   async removeRepeatableByKey(key: string): Promise<boolean> {
-    return this.#core.use(() => removeRepeatable(this.#core.link, this.keys, key));
+    return this.#core.use(() => this.#core.declared.remove(key));
   }
 
   /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
@@ -298,10 +298,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   ): Promise<Job<Data, Result, Name>> {
     checkJobOptions(opts, this.#core.limits);
     const spec = toRepeatableSpec(name, data, opts);
-    const { maxPayloadBytes } = this.#core.limits;
-    const { key, outcome } = await this.#core.use(() =>
-      upsertRepeatable(this.#core.link, this.keys, spec, { maxPayloadBytes }),
-    );
+    const { key, outcome } = await this.#core.use(() => this.#core.declared.declare(spec));
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
     return this.#toJob(job, data, opts, outcome === 'unchanged');
   }

@@ -14,6 +14,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['QueueFullError', new errors.QueueFullError('q', 10, 10), 'CMQ-006', ChasquiError],
   ['LeaseLostError', new errors.LeaseLostError('x'), 'CMQ-007', ChasquiError],
   ['DurabilityError', new errors.DurabilityError('x'), 'CMQ-008', ChasquiError],
+  ['DataLostError', new errors.DataLostError('x'), 'CMQ-105', ChasquiError],
   ['LostEntryError', new errors.LostEntryError('x'), 'CMQ-009', ChasquiError],
   ['UnrecoverableError', new errors.UnrecoverableError('x'), 'CMQ-011', ChasquiError],
   ['JobCancelledError', new errors.JobCancelledError('x'), 'CMQ-012', ChasquiError],

@@ -1,6 +1,7 @@
 import { discard, isClient, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { ConfigError, ConnectionError } from '../errors.js';
+import type { DataLostError } from '../errors.js';
 import type { Connection } from '../options.js';
 import { connect } from './connect.js';
 import { createClient, servesCommands } from './create-client.js';
@@ -18,8 +19,8 @@ export interface ConnectionObserver {
   outage?(error: ConnectionError): boolean;
   /** It is back. */
   reconnected?(end: OutageEnd): void;
-  /** Something about the server that may lose jobs. */
-  warning?(warning: ConfigError): boolean;
+  /** Something about the server that may lose jobs, or has lost something. */
+  warning?(warning: ConfigError | DataLostError): boolean;
 }
 
 /** One command connection per options object; an entry lives for as long as somebody uses it. */
@@ -118,6 +119,12 @@ export class SharedConnection {
     if (!warning) return;
     this.#warning = warning;
     this.#tell((observer) => observer.warning?.(warning), warning);
+  }
+
+  /** The server has lost something: heard by all who use the connection; where nobody listens, it is a process warning. */
+  warn(error: DataLostError): void {
+    const heard = [...this.#observers].map((observer) => observer.warning?.(error));
+    if (!heard.includes(true)) process.emitWarning(error);
   }
 
   /** Tells all who use the connection; where none of them has a listener, it is a process warning, once. */

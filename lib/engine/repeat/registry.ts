@@ -4,7 +4,7 @@ import type { CommandLink } from '../connections.js';
 import { ConfigError } from '../errors.js';
 import { firstSlot } from './plan.js';
 import { META_FIELDS, decodeMeta, encodeSpec } from './spec.js';
-import type { RepeatableMeta, RepeatableSpec } from './spec.js';
+import type { EncodedSpec, RepeatableMeta, RepeatableSpec } from './spec.js';
 import { checkLimit } from '../validate.js';
 
 export interface UpsertOptions {
@@ -19,14 +19,15 @@ export interface Upserted {
   /**
    * `unchanged`: it was there, and nothing was written. `started`: it is new, or what has changed says when it fires: it
    * counts from now, and from 0. `updated`: what has changed says what it fires: its next slot and its count stay.
+   * `gone`: it was not lost, but somebody removed it, or it is over; nothing was written.
    */
-  outcome: 'unchanged' | 'started' | 'updated';
+  outcome: 'unchanged' | 'started' | 'updated' | 'gone';
   nextFireMs: number;
   /** Fires so far. */
   fired: number;
 }
 
-const OUTCOMES = ['unchanged', 'started', 'updated'] as const;
+const OUTCOMES = ['unchanged', 'started', 'updated', 'gone'] as const;
 
 /**
  * Registers a repeatable spec; an equal one that is there already stays as it is, so every process may register what it
@@ -40,12 +41,43 @@ export async function upsertRepeatable(
   spec: RepeatableSpec,
   options: UpsertOptions = {},
 ): Promise<Upserted> {
-  const { key, schedule, revision, fields } = encodeSpec(spec, options.maxPayloadBytes);
-  const now = options.clock?.now() ?? (await redisNow(link));
-  const first = firstFire(key, spec, now);
-  const args = [key, first, schedule, revision, options.clock ? '' : now, ...fields];
-  const reply = await link.run('upsert-repeat', keys, args);
-  const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2, string, string];
+  const encoded = encodeSpec(spec, options.maxPayloadBytes);
+  return upsertEncoded(link, keys, spec, encoded, options);
+}
+
+export async function upsertEncoded(
+  link: CommandLink,
+  keys: QueueKeys,
+  spec: RepeatableSpec,
+  encoded: EncodedSpec,
+  { clock }: UpsertOptions,
+): Promise<Upserted> {
+  const now = clock?.now() ?? (await redisNow(link));
+  const first = firstFire(encoded.key, spec, now);
+  return upsert(link, keys, encoded, [first, clock ? '' : now, '']);
+}
+
+/**
+ * Registers a spec again that was lost with Redis's data, from where it was: unless it is there, or somebody has removed
+ * it.
+ */
+export function restoreRepeatable(
+  link: CommandLink,
+  keys: QueueKeys,
+  encoded: EncodedSpec,
+  { nextFireMs, fired }: Pick<Upserted, 'nextFireMs' | 'fired'>,
+): Promise<Upserted> {
+  return upsert(link, keys, encoded, [nextFireMs, '', fired]);
+}
+
+async function upsert(
+  link: CommandLink,
+  keys: QueueKeys,
+  { key, schedule, revision, fields }: EncodedSpec,
+  [first, now, lost]: [first: number, now: number | '', lost: number | ''],
+): Promise<Upserted> {
+  const reply = await link.run('upsert-repeat', keys, [key, first, schedule, revision, now, lost, ...fields]);
+  const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2 | 3, string, string];
   return { key, outcome: OUTCOMES[outcome], nextFireMs: Number(nextFireMs), fired: Number(fired) };
 }
 

@@ -1,0 +1,155 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Queue } from '../../../lib/engine/index.js';
+import { Producer, RepeatPattern } from '../../../lib/engine/index.js';
+import { KEYS, NAME, eventually, next, take, useKit } from './kit.js';
+
+const redis = useKit();
+/** Longer than between two looks at what was declared. */
+const LOOKS_MS = 2_600;
+
+const warnings: (Error & { code?: string })[] = [];
+const onWarning = (warning: Error): void => void warnings.push(warning);
+beforeEach(() => {
+  warnings.length = 0;
+  process.on('warning', onWarning);
+});
+afterEach(() => {
+  process.off('warning', onWarning);
+});
+
+const keysOf = async (queue: Queue): Promise<string[]> =>
+  (await queue.getRepeatableJobs()).map(({ key }) => key).toSorted();
+
+const repeat = (key: string, options: object = {}): object => ({
+  repeat: { every: 3_600_000, ...options },
+  repeatJobKey: key,
+});
+
+describe('what an application declared comes back', () => {
+  test('when Redis is killed and comes back empty, and goes on from its next slot', async () => {
+    const queue = redis.queue();
+    const data = { to: 'all' };
+    await queue.add('digest', data, repeat('digest'));
+    await queue.add('other', 1, repeat('other'));
+    const before = await queue.getRepeatableJobs();
+    // What the caller does with its data later is no part of the schedule.
+    data.to = 'nobody';
+    await redis.server.kill();
+    await redis.server.restart();
+    await eventually(async () => {
+      expect(await keysOf(queue)).toEqual(['digest', 'other']);
+    });
+    expect(await queue.getRepeatableJobs()).toEqual(before);
+    await eventually(() => {
+      expect(warnings.filter(({ code }) => code === 'CMQ-105')).toHaveLength(1);
+    });
+    expect(warnings.find(({ code }) => code === 'CMQ-105')!.message).toMatch(
+      /2 schedule\(s\).*"digest", "other"/,
+    );
+    await queue.add('digest', { to: 'all' }, repeat('digest'));
+    expect((await queue.getRepeatableJobs()).map(({ fired }) => fired)).toEqual([0, 0]);
+  });
+
+  test('when somebody empties Redis while it works, and one that is over does not', async () => {
+    const queue = redis.queue();
+    const worker = redis.worker(() => undefined, { schedulerTickMs: 50 });
+    await queue.add('tick', null, repeat('over', { every: 100, limit: 2 }));
+    await queue.add('tick', null, repeat('goes on'));
+    await take(worker, 'completed', 2);
+    await delay(LOOKS_MS);
+    expect(await keysOf(queue)).toEqual(['goes on']);
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await keysOf(queue)).toEqual(['goes on']);
+    });
+    await delay(LOOKS_MS);
+    expect(await keysOf(queue)).toEqual(['goes on']);
+    redis.errors.length = 0;
+  });
+
+  test('with the count that it had', async () => {
+    const queue = redis.queue();
+    const worker = redis.worker(() => undefined, { schedulerTickMs: 50 });
+    await queue.add('tick', null, repeat('tick', { every: 1_000, limit: 5 }));
+    let runs = 0;
+    worker.on('completed', () => void (runs += 1));
+    await take(worker, 'completed', 2);
+    const last = next(worker, 'completed');
+    await redis.client.flushall();
+    await last;
+    await eventually(async () => {
+      expect(await redis.client.keys('*:repeat:gone:*')).toHaveLength(1);
+    });
+    // One that fired after the last look may be fired again.
+    expect(runs).toBeGreaterThanOrEqual(5);
+    expect(runs).toBeLessThanOrEqual(6);
+    redis.errors.length = 0;
+  });
+
+  test('of a Producer too', async () => {
+    const producer = await Producer.connect({ ...redis.connection }, { queueName: NAME });
+    const key = await producer.upsertRepeatable({
+      jobName: 'a',
+      pattern: RepeatPattern.every(60_000),
+      payload: 1,
+    });
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect((await producer.listRepeatable(10)).map((meta) => meta.key)).toEqual([key]);
+    });
+    await producer.close();
+  });
+});
+
+describe('what somebody removed does not', () => {
+  test('though another queue object, with another connection, declared it', async () => {
+    const [one, two] = [redis.queue(), redis.queue()];
+    await one.add('a', 1, repeat('gone'));
+    await two.add('a', 1, repeat('gone'));
+    await one.add('a', 1, repeat('stays'));
+    expect(await two.removeRepeatableByKey('gone')).toBe(true);
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await keysOf(one)).toEqual(['stays']);
+    });
+    await delay(LOOKS_MS);
+    expect(await keysOf(one)).toEqual(['stays']);
+  });
+
+  test('though it was lost, and came back, before', async () => {
+    const [one, two] = [redis.queue(), redis.queue()];
+    await one.add('a', 1, repeat('gone'));
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await keysOf(two)).toEqual(['gone']);
+    });
+    expect(await two.removeRepeatableByKey('gone')).toBe(true);
+    await redis.client.del(KEYS.repeat);
+    await delay(LOOKS_MS);
+    expect(await keysOf(one)).toEqual([]);
+    // Not even where it was removed between the loss and the return.
+    await one.add('a', 1, repeat('again'));
+    await redis.client.flushall();
+    expect(await two.removeRepeatableByKey('again')).toBe(false);
+    await delay(LOOKS_MS);
+    expect(await keysOf(one)).toEqual([]);
+    // Asked for anew, it is there.
+    await one.add('a', 1, repeat('again'));
+    expect(await keysOf(one)).toEqual(['again']);
+  });
+
+  test('nor one that was removed by another process while this one did not look', async () => {
+    const one = redis.queue();
+    await one.add('a', 1, repeat('gone'));
+    // What the script of the other process does.
+    await redis.client.zrem(KEYS.repeat, 'gone');
+    await redis.client.del(KEYS.repeatSpec('gone'));
+    await redis.client.set(`${KEYS.prefix}repeat:gone:gone`, '1', 'PX', 86_400_000);
+    await delay(LOOKS_MS);
+    await redis.client.flushall();
+    await delay(LOOKS_MS);
+    expect(await keysOf(one)).toEqual([]);
+    expect(warnings.filter(({ code }) => code === 'CMQ-105')).toEqual([]);
+  });
+});
