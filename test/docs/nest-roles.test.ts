@@ -11,7 +11,7 @@ const redis = useRedis();
 const { start, startModule } = useApps(redis);
 const { block } = docsPage('docs/nest-roles.md', redis);
 
-const later = block<{ Features: Type }>('Of modules that are loaded later');
+const later = block<{ Features: Type }>('Lazy-loaded modules');
 
 const workersOf = (app: INestApplicationContext): ChasquiWorkers =>
   app.get(ChasquiWorkers, { strict: false });
@@ -116,7 +116,7 @@ describe('while the application runs', () => {
 });
 
 describe('when you say so', () => {
-  const autorun = block<{ Model: Type; PredictProcessor: Type }>('When you say so');
+  const autorun = block<{ Model: Type; PredictProcessor: Type }>('Start a worker by hand');
 
   it('a worker begins', async () => {
     const { Model, PredictProcessor } = await autorun();

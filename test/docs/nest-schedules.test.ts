@@ -55,7 +55,7 @@ describe('run a handler on a schedule', () => {
 });
 
 describe('one that is not in the code any more', () => {
-  const gone = block<{ AppModule: Type; ReportProcessor: Type }>('One that is not in the code any more');
+  const gone = block<{ AppModule: Type; ReportProcessor: Type }>('Remove a schedule from the code');
   const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
 
   async function declareAll(): Promise<void> {
@@ -92,7 +92,7 @@ describe('a few times only', () => {
   interface Service {
     remindThrice(to: string, everyMs: number): Promise<void>;
   }
-  const reminders = block<{ Reminders: Type<Service> }>('A few times only');
+  const reminders = block<{ Reminders: Type<Service> }>('Limit the number of runs');
 
   @Processor('mail', { schedulerTickMs: 10 })
   class MailProcessor {
