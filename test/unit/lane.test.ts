@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Lane } from '../../lib/engine/consumer/lane.js';
+import { ConnectionError } from '../../lib/engine/errors.js';
 
 const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
@@ -167,6 +168,55 @@ describe('a lane', () => {
     await gate.pass();
     await idle;
     expect(lane.size).toBe(0);
+  });
+
+  test('an item that cannot be sent is given up alone; the others of its batch are committed', async () => {
+    const committed: number[] = [];
+    const errors: unknown[] = [];
+    const refused: [number, unknown][] = [];
+    const poison = new RangeError('too long');
+    const lane = new Lane<number>(
+      10,
+      (batch) => {
+        if (batch.includes(3)) return Promise.reject(poison);
+        committed.push(...batch);
+        return Promise.resolve();
+      },
+      (error) => errors.push(error),
+      1,
+      (item, error) => refused.push([item, error]),
+    );
+    for (let i = 1; i <= 5; i += 1) lane.push(i);
+    await lane.idle();
+    expect(committed).toEqual([1, 2, 4, 5]);
+    expect(refused).toEqual([[3, poison]]);
+    expect(errors).toEqual([]);
+    lane.push(6);
+    await lane.idle();
+    expect(committed).toEqual([1, 2, 4, 5, 6]);
+  });
+
+  test('what Redis or the network refuses is tried again, however often, and told with its consequence', async () => {
+    const refused = vi.fn();
+    const told: unknown[] = [];
+    let failures = 0;
+    const lane = new Lane<number>(
+      10,
+      () => (failures++ < 2 ? Promise.reject(new ConnectionError('WRONGTYPE')) : Promise.resolve()),
+      (_error, failed) => told.push(failed),
+      1,
+      refused,
+    );
+    lane.push(1);
+    lane.push(2);
+    const idle = lane.idle();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await idle;
+    expect(refused).not.toHaveBeenCalled();
+    expect(told).toEqual([
+      { items: 2, failures: 1, againMs: 50 },
+      { items: 2, failures: 2, againMs: 100 },
+    ]);
   });
 });
 
