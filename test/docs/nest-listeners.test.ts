@@ -122,7 +122,7 @@ describe('with @nestjs/event-emitter', () => {
 });
 
 describe('a listener that throws', () => {
-  const throwing = block<{ MailProcessor: Type }>('A listener that throws');
+  const throwing = block<{ MailProcessor: Type }>('Errors in listeners');
 
   it('is logged, and harms neither the job nor the others', async () => {
     const { MailProcessor } = await throwing();
