@@ -70,6 +70,8 @@ export interface RepeatOptions {
   missedFires?: MissedFiresOption;
   /** Let a slot pass while the job of an earlier one waits, runs or is retried. Default false. */
   skipIfRunning?: boolean;
+  /** The application that declares the schedule, for its own use and for lists. At most 256 bytes. Default: none. */
+  owner?: string;
 }
 
 /** A repeatable spec as `Queue.getRepeatableJobs` lists it. */
@@ -91,6 +93,8 @@ export interface RepeatableJobMeta {
   endBeforeMs?: number;
   missedFires?: MissedFiresOption;
   skipIfRunning?: boolean;
+  /** The application that declared it, where it said so. */
+  owner?: string;
 }
 
 /** Options of one job. */

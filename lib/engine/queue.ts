@@ -21,7 +21,7 @@ import type {
 } from './options.js';
 import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
-import { listRepeatables } from './repeat/registry.js';
+import { claimRepeatables, listRepeatables } from './repeat/registry.js';
 import { dropSchema, queueSchema, replaySchema, waitSchema } from './schemas.js';
 import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
 
@@ -181,6 +181,17 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.use(async () =>
       (await listRepeatables(this.#core.link, this.keys, limit)).map(toJobMeta),
     );
+  }
+
+  /**
+   * Whether this deployment may decide which schedules of an owner there are: false where a newer one has asked before.
+   * From then on, older ones are refused.
+   *
+   * @param owner as `owner` of {@link RepeatOptions}
+   * @param generation a whole number that grows with each deployment
+   */
+  async claimRepeatables(owner: string, generation: number): Promise<boolean> {
+    return this.#core.use(() => claimRepeatables(this.#core.link, this.keys, owner, generation));
   }
 
   /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */

@@ -170,6 +170,9 @@ const repeatSchema: Schema<RepeatOptions> = {
   jobId: anything,
   missedFires,
   skipIfRunning: boolean,
+  owner: (value) =>
+    text(value) ??
+    (Buffer.byteLength(value as string) > 256 ? 'must not be longer than 256 bytes' : undefined),
 };
 
 export const jobSchema: Schema<JobsOptions> = {

@@ -25,6 +25,23 @@ export type QueueEventsSettings = Omit<QueueEventsOptions, 'connection' | 'autor
  */
 export type GlobalEnhancerSettings = boolean | Readonly<Partial<Record<EnhancerKind, boolean>>>;
 
+/** Who declares the schedules of an application, and what becomes of those that it does not declare any more. */
+export interface ScheduleSettings {
+  /**
+   * Name of the application. It is kept with each schedule that it declares; those of other owners are left alone. At most
+   * 256 bytes.
+   */
+  owner: string;
+  /**
+   * A whole number that grows with each deployment, also with one that goes back to older code: the number of the
+   * deployment, or its time. Processes of an older deployment that start while a newer one is there declare and remove
+   * nothing, so the two do not undo each other's work.
+   */
+  generation?: number;
+  /** Whether schedules of this owner that the code does not declare any more are removed. Needs `generation`. Default false. */
+  removeUndeclared?: boolean;
+}
+
 /**
  * What `ChasquiModule.forRoot` takes: a connection, and the defaults of the queues that use it. Every field of
  * {@link QueueSettings} is a default for them all; `forFeature` wins over it.
@@ -51,6 +68,8 @@ export interface ChasquiModuleOptions extends QueueSettings {
    * at once: one of an older version that starts in between would remove what is new.
    */
   staleSchedules?: 'keep' | 'remove';
+  /** Who declares the schedules, so that those that are gone from the code can be removed safely. Default: nobody says. */
+  schedules?: ScheduleSettings;
   /**
    * Which global enhancers of the application run on jobs, too. Default `false`: they are written for requests, and a
    * guard that reads headers would refuse every job.

@@ -1,5 +1,5 @@
 import type { INestApplicationContext, Type } from '@nestjs/common';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ChasquiModule, OnJob, Processor } from '../../lib/index.js';
 import { recordEvents } from '../../lib/testing/index.js';
 import { queueOf, runJob, useApps, workerOf } from '../nest/support/apps.js';
@@ -54,8 +54,24 @@ describe('run a handler on a schedule', () => {
   });
 });
 
+describe('disable a schedule', () => {
+  const switched = block<{ ReportProcessor: Type }>('Disable a schedule');
+
+  it.each([
+    ['', '', ['@Repeat:digest']],
+    ['off', 'on', ['@Repeat:poll']],
+  ])('DIGEST=%s POLL=%s', async (digest, poll, expected) => {
+    vi.stubEnv('DIGEST', digest);
+    vi.stubEnv('POLL', poll);
+    const { ReportProcessor } = await switched();
+    const app = await start({ imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] });
+    expect(await keysOf(app, 'reports')).toEqual(expected);
+  });
+});
+
 describe('one that is not in the code any more', () => {
   const gone = block<{ AppModule: Type; ReportProcessor: Type }>('Remove a schedule from the code');
+  const owned = block<{ AppModule: Type }>('Remove a schedule from the code', 2);
   const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
 
   async function declareAll(): Promise<void> {
@@ -79,6 +95,20 @@ describe('one that is not in the code any more', () => {
     expect(logs.filter((line) => line.includes('is not in the code any more'))).toHaveLength(3);
     await queueOf(app, 'reports').removeRepeatableByKey('@Repeat:digest');
     expect(await keysOf(app, 'reports')).toEqual(['@Repeat:fast', '@Repeat:slow', 'by hand']);
+  });
+
+  it('is removed by the application that declared it, once it is deployed anew', async () => {
+    const { ReportProcessor } = await reports();
+    const before = await start(
+      { imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] },
+      { schedules: { owner: 'reporting', generation: 1 } },
+    );
+    expect(await schedulesOf(before, 'reports')).toContainEqual(
+      expect.objectContaining({ key: '@Repeat:digest', owner: 'reporting' }),
+    );
+    vi.stubEnv('DEPLOYMENT', '2');
+    const after = await startModule((await owned()).AppModule);
+    expect(await keysOf(after, 'reports')).toEqual([]);
   });
 
   it('is removed where that is asked for', async () => {

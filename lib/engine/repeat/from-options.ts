@@ -35,6 +35,7 @@ export function toRepeatableSpec(
     endBeforeMs: toMs(repeat.endDate),
     missedFires: repeat.missedFires,
     skipIfRunning: repeat.skipIfRunning,
+    owner: repeat.owner,
     attempts,
     backoff,
   };

@@ -139,6 +139,17 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
+/** Whether no newer deployment of this owner has decided about its specs; from then on, older ones may not. */
+export async function claimRepeatables(
+  link: CommandLink,
+  keys: QueueKeys,
+  owner: string,
+  generation: number,
+): Promise<boolean> {
+  const [claimed] = (await link.run('claim-repeats', keys, [owner, generation])) as [number];
+  return claimed === 1;
+}
+
 /** Removes a spec by its key; true if it was there. Jobs that it has fired already stay. */
 export async function removeRepeatable(link: CommandLink, keys: QueueKeys, key: string): Promise<boolean> {
   const [removed] = (await link.run('remove-repeat', keys, [key])) as [number];

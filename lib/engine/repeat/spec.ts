@@ -25,6 +25,8 @@ export interface RepeatableSpec<T = unknown> {
   missedFires?: MissedFiresOption | undefined;
   /** Let a slot pass while the job of an earlier one is unfinished. Default false. */
   skipIfRunning?: boolean | undefined;
+  /** The application that declares it. */
+  owner?: string | undefined;
   /** Total attempts of each job. Default: the worker's. */
   attempts?: number | undefined;
   /** Default: the worker's. */
@@ -45,6 +47,7 @@ export interface RepeatableMeta {
   endBeforeMs?: number;
   missedFires: MissedFiresOption;
   skipIfRunning: boolean;
+  owner?: string;
 }
 
 /** What the scheduler needs to know of a spec to plan its fires. */
@@ -92,6 +95,7 @@ export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_B
     name: jobName,
     missed: encodeMissed(spec.missedFires ?? { kind: 'skip' }),
     overlap: spec.skipIfRunning ? 'skip' : undefined,
+    owner: spec.owner,
     payload: encodeWithin(jobName, spec.payload, maxPayloadBytes),
     retry: retry && encodeRetry(retry),
   };
@@ -178,7 +182,15 @@ export function decodeSchedule(values: readonly (string | null)[]): Schedule {
 }
 
 /** Fields that {@link decodeMeta} reads, in its order. */
-export const META_FIELDS = [...SCHEDULE_FIELDS, 'name', 'limit', 'start', 'overlap', 'fired'] as const;
+export const META_FIELDS = [
+  ...SCHEDULE_FIELDS,
+  'name',
+  'limit',
+  'start',
+  'overlap',
+  'fired',
+  'owner',
+] as const;
 
 /** @throws ConfigError (CMQ-004), as {@link decodeSchedule} */
 export function decodeMeta(
@@ -187,7 +199,7 @@ export function decodeMeta(
   values: readonly (string | null)[],
 ): RepeatableMeta {
   const { pattern, endBeforeMs, missedFires } = decodeSchedule(values);
-  const [name = null, limit = null, start = null, overlap = null, fired = null] = values.slice(
+  const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null] = values.slice(
     SCHEDULE_FIELDS.length,
   );
   const meta: RepeatableMeta = {
@@ -199,6 +211,7 @@ export function decodeMeta(
     missedFires,
     skipIfRunning: overlap === 'skip',
   };
+  if (owner !== null) meta.owner = owner;
   if (limit !== null) meta.limit = Number(limit);
   if (start !== null) meta.startAfterMs = Number(start);
   if (endBeforeMs !== undefined) meta.endBeforeMs = endBeforeMs;

@@ -4,7 +4,9 @@ import { appendToMethod } from './metadata.js';
 
 /** What `@Repeat` takes. A number of fires is no part of it: each start of an application would begin it again. */
 export interface RepeatSettings
-  extends Omit<RepeatOptions, 'limit' | 'immediately' | 'jobId'>, Pick<JobsOptions, 'attempts' | 'backoff'> {
+  extends
+    Omit<RepeatOptions, 'limit' | 'immediately' | 'jobId' | 'owner'>,
+    Pick<JobsOptions, 'attempts' | 'backoff'> {
   /** Payload of the jobs. Default null. */
   data?: unknown;
   /**
@@ -12,6 +14,13 @@ export interface RepeatSettings
    * give keys. A schedule that changes under the same key replaces the old one.
    */
   key?: string;
+  /**
+   * True: the schedule is not registered, and one that is registered under its key is removed; its jobs still run. A
+   * function is asked when the application starts. Default false.
+   *
+   * @example `@Repeat('0 8 * * *', { disabled: process.env.DIGEST === 'off' })`
+   */
+  disabled?: boolean | (() => boolean);
 }
 
 export type RepeatMetadata = RepeatSettings;

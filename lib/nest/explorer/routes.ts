@@ -50,6 +50,11 @@ export function planRoutes(
   return { names, patterns: [...patterns.values()], rest };
 }
 
+/** Whether a handler, or more than one, takes jobs of this name. */
+export function takes({ names, patterns, rest }: RoutePlan, name: string): boolean {
+  return rest !== undefined || names.has(name) || patterns.some(({ pattern }) => pattern.test(name));
+}
+
 /** `g` and `y` make a pattern remember where it was, and so match one name and not the next. */
 function stateless({ source, flags }: RegExp): RegExp {
   return new RegExp(source, flags.replace(/[gy]/g, ''));

@@ -12,6 +12,7 @@ export interface SchedulePlan {
   readonly jobName: string;
   readonly key: string;
   readonly data: unknown;
+  readonly disabled: boolean | (() => boolean);
   readonly options: JobsOptions & { readonly repeat: RepeatOptions; readonly repeatJobKey: string };
 }
 
@@ -43,7 +44,7 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
   if (jobName === undefined || names.length > 1) {
     throw invalid(place, 'the method needs one @OnJob name, which the jobs of the schedule then have.');
   }
-  const { key = jobName, data = null, attempts, backoff, ...repeat } = settings;
+  const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = settings;
   const options: SchedulePlan['options'] = {
     repeat,
     repeatJobKey: `${DECLARED}${key}`,
@@ -55,7 +56,7 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
   } catch (error) {
     throw invalid(place, messageOf(error), error);
   }
-  return { place, jobName, key: options.repeatJobKey, data, options };
+  return { place, jobName, key: options.repeatJobKey, data, disabled, options };
 }
 
 export function invalid(place: Place, problem: string, cause?: unknown): InvalidDecoratorError {

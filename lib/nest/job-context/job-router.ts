@@ -28,12 +28,6 @@ export class JobRouter {
   /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, where no handler is to be found. */
   readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
 
-  /** Whether a handler, or more than one, takes jobs of this name. */
-  takes(name: string): boolean {
-    const { names, patterns, rest } = this.routes;
-    return rest !== undefined || names.has(name) || patterns.some(({ pattern }) => pattern.test(name));
-  }
-
   private find(name: string): JobHandler {
     const known = this.#found.get(name);
     if (known) return known;

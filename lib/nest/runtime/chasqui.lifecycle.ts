@@ -83,7 +83,7 @@ export class ChasquiLifecycle
   }
 
   private async consume(): Promise<void> {
-    await this.schedules.register(this.#plans);
+    await this.schedules.register(this.#plans, this.queueNames());
     const starting = this.workers.all().filter((worker) => worker.startsByItself);
     await Promise.all(starting.map((worker) => worker.start()));
     this.#consumes = true;
@@ -107,7 +107,10 @@ export class ChasquiLifecycle
     const more = wiring.workers.filter((plan) => this.workers.hasMore(plan));
     this.subscriptions.prepare(wiring.subscriptions);
     await this.subscriptions.start();
-    await this.schedules.register(more);
+    await this.schedules.register(
+      more,
+      more.map(({ queue }) => queue),
+    );
     // Ended meanwhile: no new worker may begin.
     if (!this.consumes()) return [];
     await this.workers.renew(wiring.workers);

@@ -1,6 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import { CONNECT_TIMEOUT_MS } from '../../engine/connections.js';
 import { ERROR_CODES, type Queue } from '../../engine/index.js';
+import { printable } from '../../engine/printable.js';
 
 /** How long a server that is there takes to answer at most. */
 const PATIENCE_MS = 1_000;
@@ -16,7 +17,7 @@ export async function whileWaiting(
 ): Promise<void> {
   const timer = setTimeout(() => {
     // An error, as the logger of Nest's test modules prints nothing else.
-    for (const line of new Set(queues.flatMap(waitsFor))) logger.error(line);
+    for (const line of new Set(queues.flatMap(waitsFor))) logger.error(printable(line));
   }, PATIENCE_MS);
   try {
     await ready;

@@ -2,7 +2,12 @@ import type { InjectionToken } from '@nestjs/common';
 import { checkConnection } from '../../engine/connection/read-connection.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../../engine/index.js';
 import type { EnhancerKind } from '../job-context/global-enhancers.js';
-import type { ChasquiFeatureOptions, QueueEventsSettings, WorkerSettings } from '../module-options.js';
+import type {
+  ChasquiFeatureOptions,
+  QueueEventsSettings,
+  ScheduleSettings,
+  WorkerSettings,
+} from '../module-options.js';
 import { withDefaults } from './defaults.js';
 import { enhancerKinds } from './enhancer-kinds.js';
 import { ownConnection, type RegisteredConnection } from './registered-connection.js';
@@ -26,6 +31,7 @@ export class QueueRegistration {
   readonly eventEmitter: InjectionToken | undefined;
   /** What becomes of schedules that the code does not declare any more. */
   readonly staleSchedules: 'keep' | 'remove';
+  readonly schedules: ScheduleSettings | undefined;
   /** The kinds of global enhancers that run on its jobs. */
   readonly globalEnhancers: readonly EnhancerKind[];
   readonly queueOptions: QueueOptions;
@@ -52,6 +58,7 @@ export class QueueRegistration {
     this.queueName = queueName ?? name;
     this.works = workers ?? root?.worksOn(name) ?? true;
     this.eventEmitter = root?.eventEmitter;
+    this.schedules = root?.schedules;
     this.staleSchedules = staleSchedules ?? root?.staleSchedules ?? 'keep';
     this.globalEnhancers =
       globalEnhancers === undefined

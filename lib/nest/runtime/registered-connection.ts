@@ -5,8 +5,10 @@ import type {
   ChasquiModuleOptions,
   GlobalEnhancerSettings,
   QueueSettings,
+  ScheduleSettings,
   WorkerSettings,
 } from '../module-options.js';
+import { checkScheduleSettings } from './schedule-settings.js';
 
 /** A connection of one application, as `forRoot` registers it. */
 export class RegisteredConnection {
@@ -16,6 +18,7 @@ export class RegisteredConnection {
   readonly eventEmitter: InjectionToken | undefined;
   readonly staleSchedules: 'keep' | 'remove';
   readonly globalEnhancers: GlobalEnhancerSettings;
+  readonly schedules: ScheduleSettings | undefined;
   readonly trackCurrentJob: boolean;
   readonly workerDefaults: WorkerSettings;
   readonly queueDefaults: QueueSettings;
@@ -29,6 +32,7 @@ export class RegisteredConnection {
       workers = true,
       eventEmitter,
       staleSchedules = 'keep',
+      schedules,
       globalEnhancers = false,
       trackCurrentJob = false,
       workerOptions = {},
@@ -40,6 +44,9 @@ export class RegisteredConnection {
     this.eventEmitter = eventEmitter;
     this.staleSchedules = staleSchedules;
     this.globalEnhancers = globalEnhancers;
+    if (schedules !== undefined)
+      checkScheduleSettings(`ChasquiModule.forRoot (connection "${name}")`, schedules);
+    this.schedules = schedules;
     this.trackCurrentJob = trackCurrentJob;
     this.workerDefaults = workerOptions;
     this.queueDefaults = queueDefaults;

@@ -3,6 +3,7 @@ import { ConfigError, messageOf, type Job, type Worker, type WorkerOptions } fro
 import { printable } from '../../engine/printable.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
+import { takes } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import { JobContextFactory, type JobHandler } from '../job-context/job-context.factory.js';
 import { JobRouter } from '../job-context/job-router.js';
@@ -77,7 +78,7 @@ export class WorkerPool {
   }
 
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {
-    const options = workerOptions(plan.queue, registration.workerOptionsWith(plan.options), router);
+    const options = workerOptions(plan, registration.workerOptionsWith(plan.options));
     return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
       this.log(plan.queue, worker);
       this.listeners.bind(worker, plan.listeners);
@@ -105,15 +106,14 @@ export class WorkerPool {
 
 /** @throws ConfigError (CMQ-004) */
 function workerOptions(
-  queue: string,
+  { queue, routes }: WorkerPlan,
   { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
-  router: JobRouter,
 ): WorkerOptions {
   switch (unknownJobs as unknown) {
     case 'dead-letter':
       return options;
     case 'release':
-      return { ...options, accepts: (name) => router.takes(name) };
+      return { ...options, accepts: (name) => takes(routes, name) };
     default:
       throw new ConfigError(
         `The worker of queue "${queue}": option "unknownJobs" must be 'dead-letter' or 'release'.`,

@@ -1,0 +1,14 @@
+-- Asks whether an owner's deployment may decide about the owner's repeatable specs: not where a newer one has asked.
+--
+-- KEYS prefix
+-- ARGV 1 owner  2 generation  a whole number that grows with each deployment
+-- Reply { 1 or 0 }: 1 = no newer deployment of the owner has asked; from now on, older ones get 0.
+--
+-- Races: processes of two deployments may ask in any order; the greatest generation stays.
+local key = KEYS[1] .. 'repeat:owners'
+local newest = tonumber(redis.call('HMGET', key, ARGV[1])[1] or -1)
+local own = tonumber(ARGV[2])
+if own > newest then
+  redis.call('HSET', key, ARGV[1], ARGV[2])
+end
+return { own >= newest and 1 or 0 }
