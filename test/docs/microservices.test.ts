@@ -15,8 +15,8 @@ const redis = useRedis();
 const { block } = docsPage('docs/microservices.md', redis);
 
 const handle = block<{ app: INestMicroservice }>('Handle messages');
-const hybrid = block<{ app: INestApplication }>('Handle messages', 2);
-const twoServers = block<{ app: INestApplication }>('Handle messages', 3);
+const hybrid = block<{ app: INestApplication }>('Hybrid applications');
+const twoServers = block<{ app: INestApplication }>('Two servers in one application');
 const send = block<{ ShopModule: Type }>('Send messages');
 const record = block<{ remind(orders: ChasquiClient, item: string): void }>('Send messages', 2);
 
