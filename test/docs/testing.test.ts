@@ -10,7 +10,7 @@ suite('Without Redis: what does my service add?');
 suite('Without Redis: what does my service add?', 2);
 suite('Without Redis: what does my service add?', 3);
 suite('With Redis: does it work together?');
-suite('Make it fail');
+suite('Test an outage');
 
 it('the page has every helper', () => {
   const text = textOf('docs/testing.md');
