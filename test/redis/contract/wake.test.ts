@@ -6,7 +6,7 @@ import { KEYS, NAME, eventually, fields, next, useKit } from './kit.js';
 
 const redis = useKit();
 
-/** What a due job may be late by, whoever is stopped: see "Late jobs" in docs/reliability.md. */
+/** How late a due job can start, whichever process is stopped: see "Start times" in docs/reliability.md. */
 const BOUND_MS = 2_000;
 /** For a machine with few cores. */
 const SLACK_MS = 500;
