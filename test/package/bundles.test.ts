@@ -32,6 +32,8 @@ it.each([
         outfile,
         bundle: true,
         platform: 'node',
+        // The package as it is built, not what our own tsconfig.json leads to.
+        tsconfigRaw: {},
         ...options,
         ...(options.format === 'esm' ? { banner: { js: REQUIRE } } : {}),
       });

@@ -18,6 +18,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['LostEntryError', new errors.LostEntryError('x'), 'CMQ-009', ChasquiError],
   ['UnrecoverableError', new errors.UnrecoverableError('x'), 'CMQ-011', ChasquiError],
   ['JobCancelledError', new errors.JobCancelledError('x'), 'CMQ-012', ChasquiError],
+  ['UnacceptedJobError', new errors.UnacceptedJobError('x'), 'CMQ-013', ChasquiError],
   ['PayloadTooLargeError', new errors.PayloadTooLargeError('x'), 'CMQ-023', ChasquiError],
   ['NotSupportedError', new errors.NotSupportedError('x'), 'CMQ-100', ChasquiError],
   ['WaitForResultTimeoutError', new errors.WaitForResultTimeoutError('x'), 'CMQ-102', ChasquiError],

@@ -6,6 +6,8 @@ import {
   decodePayload,
   encodePayload,
 } from '../../../lib/engine/index.js';
+import { toDelivery } from '../../../lib/engine/consumer/delivery.js';
+import { Refusals } from '../../../lib/engine/consumer/refusals.js';
 import { encodeEnvelope } from '../../../lib/engine/envelope.js';
 import { KEYS, Latch, NAME, next, rejection, useKit } from './kit.js';
 
@@ -146,6 +148,21 @@ const HOW: Record<string, () => Promise<Happening>> = {
       .toBe(true);
     latch.open();
     return waiting;
+  },
+  [ERROR_CODES.unaccepted]: async () => {
+    // A worker reports it once a job waits for the longest time, which is half a minute after its first refusal.
+    const reported: Error[] = [];
+    const refusals = new Refusals({ monotonic: () => 0 }, (error) => reported.push(error));
+    const fields = [Buffer.from('d'), Buffer.alloc(0), Buffer.from('n'), Buffer.from('digest')];
+    const job = toDelivery([Buffer.from('1-1'), fields], 0);
+    while (reported.length === 0) expect(refusals.delayOf(job)).toBeLessThanOrEqual(30_000);
+    return codeOf(Promise.reject(reported[0] as Error));
+  },
+  [ERROR_CODES.dataLost]: async () => {
+    await redis.queue().add('a', 1, { repeat: { every: 3_600_000 } });
+    const warned = new Promise<Error>((resolve) => process.once('warning', resolve));
+    await redis.client.flushall();
+    return codeOf(Promise.reject(await warned));
   },
   [ERROR_CODES.jobGone]: async () => {
     const queue = redis.queue();

@@ -31,7 +31,7 @@ export function plant([file, pattern, replacement]: Bug): Planted {
   if (planted === source) throw new Error(`${file} has nothing that matches ${String(pattern)}`);
   writeFileSync(path, planted);
   if (file.startsWith('lua/')) {
-    const scripts = ts.transpile(scriptsModule(join(dir, 'lua')), { module: ts.ModuleKind.ESNext });
+    const scripts = ts.transpile(scriptsModule(join(dir, 'lua')), { module: ts.ModuleKind.CommonJS });
     writeFileSync(join(dir, 'dist/redis/scripts.generated.js'), scripts);
   }
   return {
