@@ -8,7 +8,7 @@ const redis = useRedis();
 const { startModule } = useApps(redis);
 const { block } = docsPage('docs/migrate-from-bullmq.md', redis);
 
-const after = block<{ AppModule: Type }>('Come from `@nestjs/bullmq`');
+const after = block<{ AppModule: Type }>('Migrate from `@nestjs/bullmq`');
 
 it('the class of the page works', async () => {
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
