@@ -22,6 +22,8 @@ const SECTIONS = [
         title: '`ChasquiModule.forFeature`',
         inherited: ['ChasquiFeatureOptions', 'ChasquiFeatureExtras'],
       },
+      { name: 'WorkerSettings', title: '`@Processor`, `workerOptions`' },
+      { name: 'ScheduleSettings', title: '`schedules`' },
       { name: 'RepeatSettings', title: '`@Repeat`' },
     ],
   },

@@ -275,7 +275,10 @@ export interface ConsumerConfig {
    * seconds; then the worker emits an `error` (`CMQ-013`). Default: all.
    */
   accepts?: (name: string) => boolean;
-  /** Backoff by name: `backoff: { type: '<name>' }` of a job asks the function here. */
+  /**
+   * Backoff functions by name. A job with `backoff: { type: '<name>' }` asks the function of that name; see
+   * `BackoffStrategy`. Default: none.
+   */
   backoffStrategies?: Record<string, BackoffStrategy>;
   /** Where the worker reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
@@ -297,7 +300,7 @@ export interface WorkerOptions extends ConsumerConfig {
   drainDelay?: number;
   /** Another name for `maxAttempts`. Default 3. */
   maxStalledCount?: number;
-  /** Other name for `consumerId`: a label, which many processes may share. */
+  /** Another name for `consumerId`: a label that any number of processes may share. Default `c`. */
   name?: string;
   /** Another name for `scheduler.tickIntervalMs`. Default 1,000. */
   schedulerTickMs?: number;

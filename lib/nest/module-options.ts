@@ -5,10 +5,10 @@ import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from
 /** Everything a worker can be told, but not its connection, which comes from the queue. */
 export interface WorkerSettings extends Omit<WorkerOptions, 'connection' | 'accepts'> {
   /**
-   * What becomes of a job whose name no handler of this process takes. `dead-letter`, the default: it is a dead letter at
-   * once. `release`: it goes back to the queue for another worker, as an older version of the code should do while a newer
-   * one that adds such jobs is rolled out. It uses no attempt, and waits longer each time that it comes back, from 500 ms
-   * to 30 seconds; then it is logged, with `CMQ-013`.
+   * What happens to a job whose name no handler of this process takes. `dead-letter`: it becomes a dead letter at once.
+   * `release`: it goes back to the queue for another worker, which an older version of the code should do while a newer
+   * version that adds such jobs is rolled out. It uses no attempt and waits from 500 ms up to 30 s, longer each time;
+   * then it is logged, with `CMQ-013`. Default `dead-letter`.
    */
   unknownJobs?: 'dead-letter' | 'release';
 }
@@ -34,8 +34,8 @@ export interface ScheduleSettings {
   owner: string;
   /**
    * A whole number that grows with each deployment, also with one that goes back to older code: the number of the
-   * deployment, or its time. Processes of an older deployment that start while a newer one is there declare and remove
-   * nothing, so the two do not undo each other's work.
+   * deployment, or its time. Processes of an older deployment that start later declare and remove nothing, so the two
+   * do not undo each other's work. Default: none.
    */
   generation?: number;
   /** Whether schedules of this owner that the code does not declare any more are removed. Needs `generation`. Default false. */
@@ -63,9 +63,9 @@ export interface ChasquiModuleOptions extends QueueSettings {
    */
   workerOptions?: WorkerSettings;
   /**
-   * What becomes of a schedule that `@Repeat` declared once and that is not in the code any more: it goes on, with a
-   * warning in the log (`keep`, the default), or it is removed. `remove` is for queues whose replicas are all replaced
-   * at once: one of an older version that starts in between would remove what is new.
+   * What happens to a schedule that `@Repeat` declared once and that is no longer in the code: `keep` = it goes on,
+   * with a warning in the log; `remove` = it is removed. Use `remove` only if all replicas of a queue are replaced at
+   * once: a replica of an older version that starts in between removes what is new. Default `keep`.
    */
   staleSchedules?: 'keep' | 'remove';
   /** Who declares the schedules, so that those that are gone from the code can be removed safely. Default: nobody says. */

@@ -1,0 +1,2 @@
+/** The text of docs/options.md, and the options whose doc comment lacks a text or a default. */
+export function optionsPage(): Promise<{ page: string; undocumented: string[] }>;
