@@ -302,15 +302,19 @@ export class Dispatcher {
     deliveries: readonly Delivery[],
     offer: (deliveries: readonly Delivery[]) => Promise<boolean>,
   ): void {
+    // What was taken in part is not ours any more, or is being ended as cancelled.
+    const takeBack = (): void => {
+      this.take(deliveries.filter(({ isHeld, settling }) => isHeld && !settling));
+    };
     offer(deliveries).then(
       (taken) => {
         this.#stuckMs = taken ? STUCK_MS : Math.min(2 * this.#stuckMs, STUCK_AGAIN_MS);
         if (taken) this.offerCapacity();
-        else this.take(deliveries);
+        else takeBack();
       },
       (error: unknown) => {
         this.#settings.onError(error);
-        this.take(deliveries);
+        takeBack();
       },
     );
   }
