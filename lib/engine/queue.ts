@@ -96,8 +96,9 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   }
 
   /**
-   * Adds many jobs in one round trip, whatever options each carries: all of them, or, where the queue would overflow or
-   * one of them is wrong, none.
+   * Adds many jobs in one call, each with its own options. If one of them is invalid, or the queue has no room for all of
+   * them, none is added. More than 2,000 jobs, or 4 MB, take several calls: if the connection is lost between them, a part
+   * is added, and the error says how many.
    */
   async addBulk(
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
