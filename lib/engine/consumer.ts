@@ -1,8 +1,8 @@
 import { checkConnection } from './connection/read-connection.js';
 import type { Job } from './job.js';
 import type { Connection, StandaloneConsumerConfig, WorkerOptions } from './options.js';
-import { consumerSchema } from './schemas.js';
-import { checkOptions, checkProcessor, checkQueueName } from './validate.js';
+import { standaloneConsumerSchema } from './schemas.js';
+import { checkOptions, checkProcessor, checkQueueName, checkRun } from './validate.js';
 import { Worker } from './worker.js';
 
 /** What a consumer's handler receives: the job, with its data under the engine's own word too. */
@@ -15,9 +15,8 @@ export class Consumer<T = unknown> {
 
   /** @throws ConfigError (CMQ-004) */
   constructor(connection: Connection, config: StandaloneConsumerConfig = {}) {
-    const { queueName = 'default', ...options } = config;
+    const { queueName = 'default', ...options } = checkOptions('Consumer', standaloneConsumerSchema, config);
     checkQueueName(queueName);
-    checkOptions(`Consumer "${queueName}"`, consumerSchema, options);
     checkConnection(`Consumer "${queueName}"`, connection);
     this.#queueName = queueName;
     this.#options = { ...options, connection, autorun: false };
@@ -35,6 +34,7 @@ export class Consumer<T = unknown> {
     onError?: (error: Error) => void,
   ): Promise<void> {
     checkProcessor(`Consumer "${this.#queueName}": the handler`, handler);
+    checkRun(`Consumer "${this.#queueName}".run`, signal, onError);
     if (signal?.aborted) return;
     const worker = new Worker<T>(
       this.#queueName,

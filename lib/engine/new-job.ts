@@ -3,13 +3,13 @@ import { incrementBase32, TIME_LEN, ulid } from 'ulid';
 import { RETRY_DEFAULTS, toWireBackoff } from './backoff.js';
 import type { WireRetry } from './envelope.js';
 import type { NewJob } from './enqueuer.js';
-import { ConfigError, NotSupportedError, PayloadTooLargeError } from './errors.js';
+import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from './errors.js';
 import { EXTRAS } from './extras.js';
 import type { WithExtras } from './extras.js';
 import type { JobsOptions } from './options.js';
 import { encodePayload } from './payload.js';
 import { jobSchema } from './schemas.js';
-import { checkDelay, checkJobId, checkJobName, checkOptions } from './validate.js';
+import { checkDelay, checkJobId, checkJobName, checkList, checkOptions, record } from './validate.js';
 
 export const DEDUP_TTL_MS = 3_600_000;
 export const MAX_PAYLOAD_BYTES = 1_048_576;
@@ -93,16 +93,24 @@ export function toNewJob(
 /** Options of one job over those of its queue. An option given as undefined is one that is not given. */
 export function withDefaults(
   defaults: JobsOptions | undefined,
-  opts: JobsOptions | undefined,
+  given: JobsOptions | undefined,
 ): JobsOptions | undefined {
+  const opts = given === undefined ? undefined : checkOptions('job options', jobSchema, given);
   if (!defaults) return opts;
   const merged = { ...defaults, ...opts };
-  for (const key of Object.keys(defaults) as (keyof JobsOptions)[]) {
-    if (opts?.[key] === undefined) Object.assign(merged, { [key]: defaults[key] });
-  }
   // As a default it is for the jobs that have an id of their own; given for one that has none, it is a mistake.
   if (merged.jobId === undefined && opts?.dedupTtlMs === undefined) delete merged.dedupTtlMs;
   return merged;
+}
+
+/** @throws ConfigTypeError (CMQ-004) for what is no list of jobs */
+export function checkJobs(jobs: unknown): void {
+  checkList('addBulk: the jobs', jobs);
+  for (const job of jobs) {
+    if (record(job) !== undefined) {
+      throw new ConfigTypeError('addBulk: each job must be an object { name, data, opts }.');
+    }
+  }
 }
 
 /** @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
@@ -112,8 +120,8 @@ export function encodeWithin(name: string, data: unknown, maxPayloadBytes: numbe
   return payload;
 }
 
+/** What options that were checked one by one say together, and on this queue. */
 export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
-  checkOptions('job options', jobSchema, options);
   if (options.delay !== undefined) checkDelay(options.delay, limits.maxDelayMs);
   if (options.jobId !== undefined) checkJobId(options.jobId);
   if (options.dedupTtlMs !== undefined && options.jobId === undefined) {

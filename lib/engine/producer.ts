@@ -1,4 +1,5 @@
 import { cancelDelayed } from './cancel.js';
+import { checkConnection } from './connection/read-connection.js';
 import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
 import type { NewJob } from './enqueuer.js';
@@ -8,8 +9,18 @@ import type { AddOptions, Connection, JobsOptions, ProducerConfig } from './opti
 import { ProducerCore } from './producer-core.js';
 import { listRepeatables } from './repeat/registry.js';
 import type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
-import { addSchema, producerSchema } from './schemas.js';
-import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
+import { addSchema, producerSchema, specSchema } from './schemas.js';
+import {
+  checkDelay,
+  checkJobId,
+  checkJobName,
+  checkLimit,
+  checkList,
+  checkTime,
+  checkOptions,
+  checkQueueName,
+  checkText,
+} from './validate.js';
 
 /** A point in time: a Date, or unix ms. */
 export type RunAt = Date | number;
@@ -36,9 +47,13 @@ export class Producer<T = unknown> implements AsyncDisposable {
     connection: Connection,
     config: ProducerConfig = {},
   ): Promise<Producer<T>> {
-    const { queueName = 'default', poolSize: _poolSize, ...options } = config;
+    const {
+      queueName = 'default',
+      poolSize: _poolSize,
+      ...options
+    } = checkOptions('Producer', producerSchema, config);
     checkQueueName(queueName);
-    checkOptions(`Producer "${queueName}"`, producerSchema, { ...config, connection }, ['connection']);
+    checkConnection(`Producer "${queueName}"`, connection);
     const core = new ProducerCore(queueName, { ...options, connection });
     try {
       await core.use(() => Promise.resolve());
@@ -67,7 +82,9 @@ export class Producer<T = unknown> implements AsyncDisposable {
 
   /** The same options for all; an `id` cannot be the same for several. */
   async addBulkWithOptions(payloads: readonly T[], options: AddOptions): Promise<string[]> {
-    if (options.id !== undefined && payloads.length > 1) {
+    checkList('addBulk: the payloads', payloads);
+    const { id } = checkOptions('add options', addSchema, options);
+    if (id !== undefined && payloads.length > 1) {
       throw new ConfigError(
         `addBulkWithOptions: one "id" cannot serve ${String(payloads.length)} payloads. Use addWithId, or addInBulkWithIds.`,
       );
@@ -76,6 +93,8 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async addBulkNamed(items: readonly NamedPayload<T>[]): Promise<string[]> {
+    checkPairs('addBulkNamed', '[name, payload]', items);
+    for (const [name] of items) checkJobName(name);
     return this.#all(items.map(([name, payload]) => this.#job(payload, { name })));
   }
 
@@ -89,6 +108,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async addInBulk(delayMs: number, payloads: readonly T[]): Promise<string[]> {
+    checkList('addInBulk: the payloads', payloads);
     return this.#all(payloads.map((payload) => this.#job(payload, {}, delayMs)));
   }
 
@@ -97,7 +117,8 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async addAtWithOptions(runAt: RunAt, payload: T, options: AddOptions): Promise<string> {
-    const runAtMs = Number(runAt);
+    const runAtMs = runAt instanceof Date ? runAt.getTime() : runAt;
+    checkTime('addAt: the time', runAtMs);
     checkDelay(Math.max(0, runAtMs - Date.now()), this.#core.limits.maxDelayMs);
     return this.#one([{ ...this.#job(payload, options), runAtMs }]);
   }
@@ -114,17 +135,19 @@ export class Producer<T = unknown> implements AsyncDisposable {
     delayMs: number,
     items: readonly (readonly [id: string, payload: T])[],
   ): Promise<string[]> {
+    checkPairs('addInBulkWithIds', '[id, payload]', items);
     return this.#all(items.map(([id, payload]) => this.#job(payload, { id }, delayMs)));
   }
 
   /** True if the job was still delayed (or waiting for a retry) and never runs now. */
   async cancelDelayed(id: string): Promise<boolean> {
+    checkJobId(id);
     const [cancelled = false] = await this.cancelDelayedBulk([id]);
     return cancelled;
   }
 
   async cancelDelayedBulk(ids: readonly string[]): Promise<boolean[]> {
-    for (const id of ids) checkJobId(id);
+    checkIds('cancelDelayedBulk', ids);
     return this.#core.use(() => cancelDelayed(this.#core.link, this.#core.keys, ids));
   }
 
@@ -142,26 +165,34 @@ export class Producer<T = unknown> implements AsyncDisposable {
 
   /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */
   async upsertRepeatable(spec: RepeatableSpec<T>): Promise<string> {
-    const { key } = await this.#core.use(() => this.#core.declared.declare(spec));
+    const checked = checkOptions<RepeatableSpec>('upsertRepeatable', specSchema, spec, [
+      'jobName',
+      'pattern',
+    ]);
+    const { key } = await this.#core.use(() => this.#core.declared.declare(checked));
     return key;
   }
 
   /** Up to `limit` specs, by their next fire, without their payloads. */
   async listRepeatable(limit: number): Promise<RepeatableMeta[]> {
+    checkLimit(limit);
     return this.#core.use(() => listRepeatables(this.#core.link, this.#core.keys, limit));
   }
 
   async removeRepeatable(key: string): Promise<boolean> {
+    checkText('removeRepeatable: the key', key);
     return this.#core.use(() => this.#core.declared.remove(key));
   }
 
   /** MessagePack of the stored return value; undefined if there is none (yet, any more, or at all). */
   async getResult(id: string): Promise<Buffer | undefined> {
+    checkJobId(id);
     const [result] = await this.getResultBulk([id]);
     return result;
   }
 
   async getResultBulk(ids: readonly string[]): Promise<(Buffer | undefined)[]> {
+    checkIds('getResultBulk', ids);
     return this.#core.use(() => this.#core.results.getBytes(ids));
   }
 
@@ -192,8 +223,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   #job(payload: T, given: AddOptions, delayMs?: number): NewJob {
-    checkOptions('add options', addSchema, given);
-    const { id, retry, name = '' } = given;
+    const { id, retry, name = '' } = checkOptions('add options', addSchema, given);
     const options: JobsOptions = {};
     if (id !== undefined) options.jobId = id;
     if (retry?.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
@@ -211,4 +241,14 @@ export class Producer<T = unknown> implements AsyncDisposable {
     await this.#core.enqueue(jobs);
     return jobs.map(({ id }) => id);
   }
+}
+
+function checkIds(method: string, ids: unknown): void {
+  checkList(`${method}: the ids`, ids);
+  for (const id of ids) checkJobId(id);
+}
+
+function checkPairs(method: string, pair: string, items: unknown): void {
+  checkList(`${method}: the items`, items);
+  for (const item of items) checkList(`${method}: each item, ${pair},`, item);
 }

@@ -86,7 +86,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
   constructor(name: string, options: QueueEventsOptions) {
     super();
     checkQueueName(name);
-    checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
+    options = checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
     this.#start = startAfter(options.lastEventId ?? '$');
     this.#feed = new StreamFeed({

@@ -10,7 +10,7 @@ import type { NewJob } from './enqueuer.js';
 import { ConfigError, ConfigTypeError, NotSupportedError } from './errors.js';
 import { Job } from './job.js';
 import type { JobOwner } from './job.js';
-import { MAX_DELAY_SECS, checkJobOptions, toNewJob, withDefaults } from './new-job.js';
+import { MAX_DELAY_SECS, checkJobOptions, checkJobs, toNewJob, withDefaults } from './new-job.js';
 import type {
   BulkJobOptions,
   JobsOptions,
@@ -23,7 +23,15 @@ import { toJobMeta, toRepeatableSpec } from './repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
 import { claimRepeatables, listRepeatables } from './repeat/registry.js';
 import { dropSchema, queueSchema, replaySchema, waitSchema } from './schemas.js';
-import { checkDelay, checkJobId, checkLimit, checkOptions, checkQueueName } from './validate.js';
+import {
+  checkDelay,
+  checkJobId,
+  checkLimit,
+  checkOptions,
+  checkQueueName,
+  checkText,
+  checkWhole,
+} from './validate.js';
 
 /**
  * The producing side of one queue. Connects on first use; give the queues and workers of an app the same `connection`
@@ -42,9 +50,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
   constructor(name: string, opts: QueueOptions) {
     checkQueueName(name);
-    checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
+    this.#opts = opts = checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
     this.name = name;
-    this.#opts = opts;
     this.#defaults = opts.defaultJobOptions;
     if (this.#defaults?.delay !== undefined) {
       checkDelay(this.#defaults.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
@@ -104,6 +111,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
   ): Promise<Job<Data, Result, Name>[]> {
     this.#core.assertOpen();
+    checkJobs(jobs);
     const merged = jobs.map((job) => withDefaults(this.#defaults, job.opts));
     const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.#core.limits));
     const duplicates = await this.#core.enqueue(fresh);
@@ -125,9 +133,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    */
   async replayDlq(which: number | (DlqSelection & { limit?: number }) = 100): Promise<number> {
     const given = typeof which === 'object' && (which as unknown) !== null ? which : { limit: which };
-    const { limit = 100, ...selection } = given;
+    const { limit = 100, ...selection } = checkOptions('replayDlq', replaySchema, given);
     checkLimit(limit);
-    checkOptions('replayDlq', replaySchema, selection);
     const { link, eventsCap } = this.#core;
     return this.#core.use(() => replayDlq(link, this.keys, selection, limit, eventsCap));
   }
@@ -138,8 +145,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @throws ConfigError (CMQ-004) where nothing is selected: all must be asked for by name
    */
   async dropDlq(which: DlqSelection & { all?: boolean }): Promise<number> {
-    checkOptions('dropDlq', dropSchema, which);
-    const { all = false, ...selection } = which;
+    const { all = false, ...selection } = checkOptions('dropDlq', dropSchema, which);
     if (all === (selection.ids !== undefined || selection.reason !== undefined)) {
       throw new ConfigError('dropDlq: give "ids", "reason" or both, or else { all: true }.');
     }
@@ -179,6 +185,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /** Up to `limit` repeatable specs, by their next fire; without their data, so that listing thousands is cheap. */
   async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
+    checkLimit(limit);
     return this.#core.use(async () =>
       (await listRepeatables(this.#core.link, this.keys, limit)).map(toJobMeta),
     );
@@ -192,16 +199,20 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @param generation a whole number that grows with each deployment
    */
   async claimRepeatables(owner: string, generation: number): Promise<boolean> {
+    checkText('claimRepeatables: the owner', owner);
+    checkWhole('claimRepeatables: the generation', generation);
     return this.#core.use(() => claimRepeatables(this.#core.link, this.keys, owner, generation));
   }
 
   /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
   async removeRepeatableByKey(key: string): Promise<boolean> {
+    checkText('removeRepeatableByKey: the key', key);
     return this.#core.use(() => this.#core.declared.remove(key));
   }
 
   /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
   async getBacklog(group = 'default'): Promise<Backlog> {
+    checkText('getBacklog: the group', group);
     return this.#core.use(() => readBacklog(this.#core.link, this.keys, group));
   }
 
@@ -221,14 +232,16 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */
   async getJobResult(jobId: string): Promise<Result | undefined> {
+    checkJobId(jobId);
     return (await this.#core.use(() => this.#core.results.get(jobId))) as Result | undefined;
   }
 
   /** @internal For `Job.waitForResult`. */
   async waitForResult(jobId: string, options: WaitForResultOptions = {}): Promise<unknown> {
-    checkOptions('waitForResult', waitSchema, options);
+    checkJobId(jobId);
+    const checked = checkOptions('waitForResult', waitSchema, options);
     this.#core.assertOpen();
-    return this.#core.results.wait(jobId, options);
+    return this.#core.results.wait(jobId, checked);
   }
 
   getJob(): Promise<never> {

@@ -2,6 +2,7 @@ import { connectionCheck } from './connection/read-connection.js';
 import type { Clock } from './clock.js';
 import type { DlqSelection } from './dlq.js';
 import type { DlqReason } from './metrics.js';
+import type { RepeatableSpec } from './repeat/spec.js';
 import type {
   AddOptions,
   BackoffOptions,
@@ -16,6 +17,7 @@ import type {
   RepeatOptions,
   RetryConfig,
   SchedulerConfig,
+  StandaloneConsumerConfig,
   StandaloneSchedulerConfig,
   WaitForResultOptions,
   WorkerOptions,
@@ -49,14 +51,14 @@ const clock: Check = (value) =>
     ? undefined
     : 'must have now() and monotonic()';
 
-const nested =
-  <T extends object>(owner: string, schema: Schema<T>, required: readonly (keyof T & string)[] = []): Check =>
-  (value) => {
-    const wrong = record(value);
-    if (wrong) return wrong;
-    checkOptions(owner, schema, value as T, required);
-    return undefined;
-  };
+const nested = <T extends object>(
+  owner: string,
+  schema: Schema<T>,
+  required: readonly (keyof T & string)[] = [],
+): Check =>
+  Object.assign((value: unknown) => record(value), {
+    read: (value: unknown) => checkOptions(owner, schema, value as T, required),
+  });
 
 const limitSecs: Check = (value) =>
   value === Infinity ? undefined : number(0)(value)?.replace('a finite number', 'a number');
@@ -116,6 +118,12 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   connectTimeoutMs: limitMs(1),
 };
 
+/** Checked apart: see checkQueueName. */
+export const standaloneConsumerSchema: Schema<StandaloneConsumerConfig> = {
+  ...consumerSchema,
+  queueName: anything,
+};
+
 export const workerSchema: Schema<WorkerOptions> = {
   ...consumerSchema,
   connection,
@@ -142,8 +150,12 @@ const backoffSchema: Schema<BackoffOptions> = {
   jitterMs: ms(0),
 };
 
-const backoff: Check = (value) =>
-  typeof value === 'number' ? ms(0)(value) : nested('backoff', backoffSchema, ['type'])(value);
+const backoffObject = nested('backoff', backoffSchema, ['type']);
+
+const backoff: Check = Object.assign(
+  (value: unknown) => (typeof value === 'number' ? ms(0) : backoffObject)(value),
+  { read: (value: unknown) => (typeof value === 'number' ? value : backoffObject.read?.(value)) },
+);
 
 const date: Check = (value) => {
   const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;
@@ -159,6 +171,9 @@ const missedFires: Check = (value) => {
   return "must be { kind: 'skip' }, { kind: 'fire-once' } or { kind: 'fire-all', maxCatchup: <whole number of at least 1> }";
 };
 
+const owner: Check = (value) =>
+  text(value) ?? (Buffer.byteLength(value as string) > 256 ? 'must not be longer than 256 bytes' : undefined);
+
 const repeatSchema: Schema<RepeatOptions> = {
   pattern: text,
   every: ms(1),
@@ -170,9 +185,7 @@ const repeatSchema: Schema<RepeatOptions> = {
   jobId: anything,
   missedFires,
   skipIfRunning: boolean,
-  owner: (value) =>
-    text(value) ??
-    (Buffer.byteLength(value as string) > 256 ? 'must not be longer than 256 bytes' : undefined),
+  owner,
 };
 
 export const jobSchema: Schema<JobsOptions> = {
@@ -219,7 +232,7 @@ export const queueSchema: Schema<QueueOptions> = {
 
 export const producerSchema: Schema<ProducerConfig & Pick<QueueOptions, 'connection'>> = {
   connection,
-  queueName: text,
+  queueName: anything,
   poolSize: whole(1),
   ...producingSchema,
 };
@@ -231,8 +244,31 @@ export const addSchema: Schema<AddOptions> = {
   retry: nested<JobRetryOverride>('retry', { maxAttempts: whole(1, 0xffffffff), backoff }),
 };
 
+const pattern: Check = (value) => {
+  const { kind, signature } = (value ?? {}) as { kind?: unknown; signature?: unknown };
+  return (kind === 'cron' || kind === 'every') && typeof signature === 'function'
+    ? undefined
+    : 'must be made by RepeatPattern.cron() or RepeatPattern.every()';
+};
+
+export const specSchema: Schema<RepeatableSpec> = {
+  key: (value) => (typeof value === 'string' ? undefined : 'must be a string'),
+  // Checked apart: see checkJobName.
+  jobName: anything,
+  pattern,
+  payload: anything,
+  limit: whole(1),
+  startAfterMs: whole(1),
+  endBeforeMs: whole(1),
+  missedFires,
+  skipIfRunning: boolean,
+  owner,
+  attempts: whole(1, 0xffffffff),
+  backoff,
+};
+
 export const promoterSchema: Schema<PromoterConfig> = {
-  queueName: text,
+  queueName: anything,
   group: text,
   pollIntervalMs: ms(1),
   promoteBatch: whole(1, 5_000),
@@ -247,7 +283,7 @@ export const promoterSchema: Schema<PromoterConfig> = {
 
 export const standaloneSchedulerSchema: Schema<StandaloneSchedulerConfig> = {
   ...schedulerSchema,
-  queueName: text,
+  queueName: anything,
   group: text,
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),

@@ -17,7 +17,7 @@ import { createPromoter } from './promoter.js';
 import { createScheduler } from './scheduler.js';
 import { promoterSchema, standaloneSchedulerSchema } from './schemas.js';
 import { toError } from './thrown.js';
-import { checkOptions, checkQueueName } from './validate.js';
+import { checkOptions, checkQueueName, checkRun } from './validate.js';
 
 const STOP_MS = 5_000;
 
@@ -37,6 +37,7 @@ async function runAlone(
   signal: AbortSignal | undefined,
   onError: ((error: Error) => void) | undefined,
 ): Promise<void> {
+  checkRun('run', signal, onError);
   if (signal?.aborted) return;
   const keys = queueKeys(queueName);
   const link = new CommandLink(connection);
@@ -98,11 +99,10 @@ export class Promoter {
 
   /** @throws ConfigError (CMQ-004) */
   constructor(connection: Connection, config: PromoterConfig = {}) {
-    checkQueueName(config.queueName ?? 'default');
-    checkOptions('Promoter', promoterSchema, config);
+    this.#config = checkOptions('Promoter', promoterSchema, config);
+    checkQueueName(this.#config.queueName ?? 'default');
     checkConnection('Promoter', connection);
     this.#connection = connection;
-    this.#config = config;
   }
 
   /**
@@ -137,11 +137,10 @@ export class Scheduler {
 
   /** @throws ConfigError (CMQ-004) */
   constructor(connection: Connection, config: StandaloneSchedulerConfig = {}) {
-    checkQueueName(config.queueName ?? 'default');
-    checkOptions('Scheduler', standaloneSchedulerSchema, config);
+    this.#config = checkOptions('Scheduler', standaloneSchedulerSchema, config);
+    checkQueueName(this.#config.queueName ?? 'default');
     checkConnection('Scheduler', connection);
     this.#connection = connection;
-    this.#config = config;
   }
 
   /**

@@ -2,7 +2,11 @@ import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from './errors.js';
 
 /** Says what is wrong with a value, or undefined where it is right. */
-export type Check = (value: unknown) => string | undefined;
+export interface Check {
+  (value: unknown): string | undefined;
+  /** What counts in place of the value: options within options are read once, like those around them. */
+  readonly read?: (value: unknown) => unknown;
+}
 
 export type Schema<T> = { readonly [K in keyof Required<T>]: Check };
 
@@ -81,7 +85,9 @@ export function secret(check: Check): Check {
 }
 
 /**
- * Checks options once, at the border. Undefined values count as absent.
+ * Checks options once, at the border, and returns what was checked: a plain object, whatever was given. So an option that
+ * is inherited, or an accessor of a class, counts like any other, and what it says later changes nothing. Undefined
+ * values count as absent.
  * @throws ConfigError (CMQ-004) that names the owner, the key and the nearest valid key, and the value where it cannot be
  * a secret: that of an option that does not exist may be anything.
  */
@@ -90,35 +96,114 @@ export function checkOptions<T extends object>(
   schema: Schema<T>,
   given: T,
   required: readonly (keyof T & string)[] = [],
-): void {
-  if (record(given)) {
-    // What stands in their place may be a URL.
-    const what = typeof given === 'string' ? 'a string' : show(given);
-    throw new ConfigError(`${owner}: options must be an object, not ${what}.`);
-  }
-  for (const [key, value] of Object.entries(given)) {
+): T {
+  const wrong = optionsObject(given);
+  if (wrong !== undefined) throw new ConfigError(`${owner}: options ${wrong}.`);
+  const options: Record<PropertyKey, unknown> = {};
+  for (const key of keysOf(given, schema)) {
+    const value = (given as Record<string, unknown>)[key];
     const check = Object.hasOwn(schema, key) ? schema[key as keyof T] : undefined;
-    if (!check) {
-      const nearest = nearestKey(key, Object.keys(schema));
-      throw new ConfigError(
-        `${owner}: unknown option "${key}"${shownOf(key, value)}.${nearest ? ` Did you mean "${nearest}"?` : ''}`,
-      );
-    }
+    if (!check) throw unknownOption(owner, key, value, Object.keys(schema));
     if (value === undefined) continue;
-    const wrong = check(value);
-    if (wrong === undefined) continue;
-    const not = secrets.has(check) ? '' : `, not ${show(value)}`;
-    throw new ConfigError(`${owner}: option "${key}" ${wrong}${not}.`);
+    const fault = check(value);
+    if (fault !== undefined) {
+      const not = secrets.has(check) ? '' : `, not ${show(value)}`;
+      throw new ConfigError(`${owner}: option "${key}" ${fault}${not}.`);
+    }
+    options[key] = check.read ? check.read(value) : value;
   }
   for (const key of required) {
-    if (given[key] === undefined) throw new ConfigError(`${owner}: option "${key}" is missing.`);
+    if (options[key] === undefined) throw new ConfigError(`${owner}: option "${key}" is missing.`);
   }
+  for (const symbol of Object.getOwnPropertySymbols(given)) options[symbol] = given[symbol as keyof T];
+  return options as T;
+}
+
+/** A promise that was not awaited, a Map or a Date has no options in it. */
+function optionsObject(given: unknown): string | undefined {
+  // What stands in their place may be a URL.
+  if (record(given) !== undefined)
+    return `must be an object, not ${typeof given === 'string' ? 'a string' : show(given)}`;
+  const kind = Object.prototype.toString.call(given).slice('[object '.length, -1);
+  return kind === 'Object' ? undefined : `must be an object with options in it, not a ${kind}`;
+}
+
+/** The same options as a plain object, with all that was inherited, and what accessors say now. */
+export function plainOptions<T extends object>(given: T): T {
+  if (isPlain(given)) return given;
+  const options: Record<string, unknown> = {};
+  for (const key in given) if (!(key in Object.prototype)) options[key] = given[key];
+  for (
+    let prototype: unknown = Object.getPrototypeOf(given);
+    typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+      if ('get' in property && !(key in Object.prototype))
+        options[key] = (given as Record<string, unknown>)[key];
+    }
+  }
+  return options as T;
+}
+
+function isPlain(given: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(given);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** The keys of a plain object; of any other those that it inherits too, and those of the schema that it answers to. */
+function keysOf(given: object, schema: object): string[] {
+  if (isPlain(given)) return Object.keys(given);
+  const keys = new Set<string>();
+  for (const key in given) if (!(key in Object.prototype)) keys.add(key);
+  for (const key of Object.keys(schema)) if (key in given) keys.add(key);
+  return [...keys];
+}
+
+function unknownOption(owner: string, key: string, value: unknown, known: readonly string[]): ConfigError {
+  const nearest = nearestKey(key, known);
+  const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+  return new ConfigError(`${owner}: unknown option "${key}"${shownOf(key, value)}.${hint}`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for anything but a string that is not blank */
+export function checkText(what: string, value: unknown): asserts value is string {
+  const wrong = text(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for anything but an array */
+export function checkList(what: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw new ConfigTypeError(`${what} must be an array, not ${show(value)}.`);
 }
 
 /** @throws ConfigRangeError (a RangeError) for what is no number of things to take; Infinity is one */
 export function checkLimit(limit: unknown): asserts limit is number {
   const wrong = limit === Infinity ? undefined : whole(0)(limit);
   if (wrong !== undefined) throw new ConfigRangeError(`limit ${wrong}, not ${show(limit)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for what is no point in time */
+export function checkTime(what: string, value: unknown): asserts value is number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new ConfigTypeError(`${what} must be a Date or unix ms, not ${show(value)}.`);
+  }
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for anything but a whole number of at least 0 */
+export function checkWhole(what: string, value: unknown): asserts value is number {
+  const wrong = whole(0)(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for what cannot end a run, or hear of its errors */
+export function checkRun(method: string, signal: unknown, onError: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ConfigTypeError(`${method}: the signal must be an AbortSignal, not ${show(signal)}.`);
+  }
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new ConfigTypeError(`${method}: onError must be a function, not ${show(onError)}.`);
+  }
 }
 
 /** The key that differs in the fewest letters, if that is less than half of them. */

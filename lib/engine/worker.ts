@@ -82,9 +82,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       );
     }
     checkProcessor(`Worker "${name}": the processor`, processor);
-    checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
+    this.#opts = opts = checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
     this.name = name;
-    this.#opts = opts;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
     this.#link = new CommandLink(opts.connection, opts);

@@ -62,7 +62,7 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: ConnectionCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    checkOptions('checkConnection', connectionSchema, options);
+    options = checkOptions('checkConnection', connectionSchema, options);
     const { timeoutMs = ANSWER_TIMEOUT_MS, connections } = options;
     const all = this.connections();
     if (connections) checkNames('connection', connections, [...all.keys()]);
@@ -79,7 +79,7 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: WorkersCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    checkOptions('checkWorkers', workersSchema, options);
+    options = checkOptions('checkWorkers', workersSchema, options);
     const { queues, allowNone = false } = options;
     const all = this.checkedWorkers();
     const names = all.map(({ name }) => name);
@@ -100,7 +100,7 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: BacklogCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    checkOptions('checkBacklog', backlogSchema, options);
+    options = checkOptions('checkBacklog', backlogSchema, options);
     const { queues, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const all = this.inUse();
     const names = all.map(({ name }) => name);

@@ -62,8 +62,8 @@ export class ChasquiClient extends ClientProxy {
   /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
   constructor(options: ChasquiClientOptions) {
     super();
-    checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
-    const { queue, timeoutMs, ...queueOptions } = shareable(options);
+    const checked = checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
+    const { queue, timeoutMs, ...queueOptions } = shareable(checked);
     this.#queue = new Queue(queue, queueOptions);
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
     this.#participant = { kind: 'ChasquiClient', queue: this.#queue };
@@ -168,8 +168,7 @@ export class ChasquiClient extends ClientProxy {
     const name = toJobName(this.normalizePattern(packet.pattern as string));
     const given: unknown = packet.data;
     const record = given instanceof ChasquiRecord ? given : new ChasquiRecord(given);
-    checkOptions('ChasquiRecord', recordSchema, record.options);
-    const { timeoutMs, ...options } = record.options;
+    const { timeoutMs, ...options } = checkOptions('ChasquiRecord', recordSchema, record.options);
     // Nest 11 has none.
     const { metadata } = packet as { metadata?: MessageMetadata };
     return { name, data: record.data, options: withHead(options, { reply, metadata }), timeoutMs };

@@ -67,8 +67,8 @@ export class ChasquiServer
   /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
   constructor(options: ChasquiServerOptions) {
     super();
-    checkOptions('ChasquiServer', serverSchema, options, ['queue', 'connection']);
-    const { queue, ...workerOptions } = shareable(options);
+    const checked = checkOptions('ChasquiServer', serverSchema, options, ['queue', 'connection']);
+    const { queue, ...workerOptions } = shareable(checked);
     this.#queue = queue;
     this.#worker = new Worker(queue, this.#serve, {
       resultTtlSecs: REPLY_TTL_SECS,

@@ -18,11 +18,12 @@ import {
   toNewJob,
   withDefaults,
   type JobLimits,
+  checkJobs,
 } from '../engine/new-job.js';
 import { toRepeatableSpec } from '../engine/repeat/from-options.js';
 import { firstFire } from '../engine/repeat/registry.js';
 import { encodeSpec } from '../engine/repeat/spec.js';
-import { checkJobId } from '../engine/validate.js';
+import { checkJobId, checkText } from '../engine/validate.js';
 import { getQueueToken } from '../nest/tokens.js';
 import { noRedis } from './no-redis.js';
 
@@ -122,6 +123,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
   ): Promise<Job<Data, Result, Name>[]> {
     this.#assertUsable();
+    checkJobs(jobs);
     // All are checked before any is added.
     const checked = jobs.map(({ name, data, opts }) =>
       this.#check({ name, data, opts: withDefaults(this.opts.defaultJobOptions, opts) }),
@@ -144,6 +146,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
 
   /** True for a schedule that was added, which is then no longer in `added`. */
   override async removeRepeatableByKey(key: string): Promise<boolean> {
+    checkText('removeRepeatableByKey: the key', key);
     this.#assertOpen();
     this.#revisions.delete(key);
     return Promise.resolve(this.#take(key, true));

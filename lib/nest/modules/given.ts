@@ -1,11 +1,12 @@
 import { ConfigError } from '../../engine/index.js';
+import { plainOptions } from '../../engine/validate.js';
 
 /**
- * The options of a module: those of an async one are only as good as its factory.
+ * The options of a module, as a plain object: those of an async one are only as good as its factory.
  * @throws ConfigError (CMQ-004)
  */
 export function given<Options extends object>(method: string, options: Options): Options {
-  if (typeof (options as unknown) === 'object' && (options as unknown) !== null) return options;
+  if (typeof (options as unknown) === 'object' && (options as unknown) !== null) return plainOptions(options);
   throw new ConfigError(
     `ChasquiModule.${method}: the options must be an object; the factory returned ${typeof options}.`,
   );

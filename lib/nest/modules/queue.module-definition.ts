@@ -37,11 +37,11 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
             modules: ModulesContainer,
             connection: RegisteredConnection | undefined,
           ) => {
-            given(`forFeature (queue "${name}")`, options);
-            if (!connection && options.connection === undefined) {
+            const feature = given(`forFeature (queue "${name}")`, options);
+            if (!connection && feature.connection === undefined) {
               throw new ConnectionNotRegisteredError(connectionName, name, importersOf(token, modules));
             }
-            return registry.register(new QueueRegistration(name, connectionName, options, connection));
+            return registry.register(new QueueRegistration(name, connectionName, feature, connection));
           },
         };
         const queue = {

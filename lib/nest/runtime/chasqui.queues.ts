@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { nearestKey } from '../../engine/validate.js';
+import { checkQueueName, nearestKey, plainOptions } from '../../engine/validate.js';
 import { ConfigError, type Queue } from '../../engine/index.js';
 import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';
@@ -47,7 +47,8 @@ export class ChasquiQueues {
   register<Data = unknown, Result = unknown, Name extends string = string>(
     options: Omit<ChasquiQueueOptions, 'isGlobal'>,
   ): Queue<Data, Result, Name> {
-    const { name, connectionName = DEFAULT_CONNECTION, ...given } = options;
+    const { name, connectionName = DEFAULT_CONNECTION, ...given } = plainOptions(options);
+    checkQueueName(name);
     const connection = this.connections.get(connectionName);
     if (!connection && given.connection === undefined) {
       throw new ConnectionNotRegisteredError(connectionName, name, ['ChasquiQueues.register']);

@@ -25,6 +25,6 @@ export function enhancerKinds(
       `${owner}: option "globalEnhancers" must be true, false, or an object such as { pipes: true }.`,
     );
   }
-  checkOptions(`${owner}, option "globalEnhancers"`, SCHEMA, settings);
-  return ENHANCER_KINDS.filter((kind) => settings[kind]);
+  const checked = checkOptions(`${owner}, option "globalEnhancers"`, SCHEMA, settings);
+  return ENHANCER_KINDS.filter((kind) => checked[kind]);
 }
