@@ -105,9 +105,15 @@ export interface JobsOptions {
   attempts?: number;
   /** A number is a fixed delay in ms. Default: the worker's `retry`. */
   backoff?: number | BackoffOptions;
-  /** An id of your own: one live job per id, across processes. At most 512 bytes. Default: a ULID. */
+  /**
+   * An id of your own: one live job per id, across processes. It stays taken for `dedupTtlMs` after the job has ended. At
+   * most 512 bytes. Default: a ULID.
+   */
   jobId?: string;
-  /** For how long the id stays taken after the job has ended, in ms. Default 3,600,000. Only with `jobId`. */
+  /**
+   * For how long the id stays taken after the job has ended, in ms. 0 = it is free as soon as the job has ended. Default
+   * 3,600,000. Only with `jobId`.
+   */
   dedupTtlMs?: number;
   /** Submission time in unix ms. Default `Date.now()`. */
   timestamp?: number;

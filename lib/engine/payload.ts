@@ -1,98 +1,58 @@
-import { Packr, Unpackr } from 'msgpackr';
-import { DecodeError, EncodeError, messageOf } from './errors.js';
+import { Unpackr } from 'msgpackr';
+import { MAX_DEPTH, encode } from './encode.js';
+import { DecodeError, messageOf } from './errors.js';
 
-/** How deep arrays and maps of a payload may nest. */
-export const MAX_DEPTH = 100;
+export { MAX_DEPTH };
 
 /** The extension type of a MessagePack timestamp, -1. */
 const TIMESTAMP = 0xff;
 
-// Records, structures and extra types are extensions that only msgpackr reads; without them the bytes are plain
-// MessagePack, which a worker in any language understands and which never builds an object of a class.
-const packr = new Packr({
-  useRecords: false,
-  moreTypes: false,
-  encodeUndefinedAsNil: true,
-  variableMapSize: true,
-  writeFunction: () => {
-    throw new TypeError('a function cannot be sent');
-  },
-  onInvalidDate: () => {
-    throw new TypeError('an invalid Date cannot be sent');
-  },
-});
-const unpackr = new Unpackr({
+// Records, structures and extra types are extensions that only msgpackr reads.
+const SETTINGS = {
   useRecords: false,
   mapsAsObjects: true,
   // A view would let a handler change the bytes that its retry, or its dead letter, is written from.
   copyBuffers: true,
-  // Known to msgpackr, missing in its types: a number where it is exact, a bigint where it is not.
-  int64AsType: 'auto' as 'number',
-});
+};
+// An integer of 64 bits is a number where that is exact, and a bigint where it is not. To find out for each takes msgpackr
+// as long as all the rest of a small object, so `inspect` does.
+const numbers = new Unpackr({ ...SETTINGS, int64AsType: 'number' });
+// Known to msgpackr, missing in its types.
+const bigints = new Unpackr({ ...SETTINGS, int64AsType: 'auto' as 'number' });
+/** `inspect` has met an integer that no number is exact for. */
+let hasBigint = false;
 
 /**
- * MessagePack of any plain data: null, booleans, numbers, bigints, strings, Dates, Buffers, arrays, objects. `undefined`
- * becomes null.
- * @throws EncodeError (CMQ-002) for a cyclic value, a function, a symbol, a promise, a typed array other than Uint8Array,
- * an invalid Date, or nesting deeper than 100.
+ * MessagePack of any plain data: docs/payloads.md says what arrives as what. A key whose value is `undefined` is left out;
+ * elsewhere `undefined` becomes null.
+ * @param root what the data is called in errors
+ * @throws EncodeError (CMQ-002) that names the place of what would not arrive as it is: a cyclic value, a function, a
+ * symbol, a promise, an Error, a typed array other than Uint8Array, an invalid Date, nesting deeper than 100, …
  */
-export function encodePayload(data: unknown): Buffer {
-  let bytes: Buffer;
-  try {
-    if (typeof data === 'object' && data !== null) refuse(data, 1);
-    bytes = packr.pack(data);
-  } catch (error) {
-    const reason =
-      error instanceof RangeError && /call stack/i.test(error.message)
-        ? 'it refers to itself, or is nested too deep'
-        : messageOf(error);
-    throw new EncodeError(
-      `The data cannot be written as MessagePack: ${reason}. Use plain data: null, booleans, numbers, strings, Dates, Buffers, arrays and objects of these.`,
-      { cause: error },
-    );
-  }
-  // Each level takes a byte at least, so short data cannot be too deep.
-  if (bytes.length > MAX_DEPTH) {
-    try {
-      inspect(bytes, 0, bytes.length);
-    } catch (error) {
-      throw new EncodeError(`The data cannot be sent: ${messageOf(error)}.`, { cause: error });
-    }
-  }
-  return bytes;
+export function encodePayload(data: unknown, root = 'data'): Buffer {
+  return encode(data, root).bytes;
 }
 
-/**
- * Refuses what the encoder would take without a word and write wrong: a typed array of wider elements (it copies one byte
- * of each, and as many of unused memory as are missing), a promise (an empty map), a key that cannot be read back.
- */
-function refuse(value: object, depth: number): void {
-  if (depth > MAX_DEPTH) throw new RangeError('it refers to itself, or is nested too deep');
-  if (Array.isArray(value)) {
-    for (const item of value as unknown[])
-      if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
-    return;
-  }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) {
-    if (value instanceof Uint8Array || value instanceof Date) return;
-    if (ArrayBuffer.isView(value))
-      throw new TypeError(`send a ${value.constructor.name} as bytes (Buffer) or as an array`);
-    if (value instanceof Promise) throw new TypeError('a promise cannot be sent: an await is missing');
-    // Its result is what is sent; what it hides does not matter.
-    if (typeof (value as { toJSON?: unknown }).toJSON === 'function') return;
-    if (value instanceof Map || value instanceof Set) {
-      for (const [key, item] of value.entries() as Iterable<[unknown, unknown]>) {
-        if (value instanceof Map && typeof key === 'object')
-          throw new TypeError('a key of a Map must be a string or a number');
-        if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
-      }
-      return;
-    }
-  }
-  for (const key in value) {
-    const item = (value as Record<string, unknown>)[key];
-    if (typeof item === 'object' && item !== null) refuse(item, depth + 1);
+/** What stands before the MessagePack of a return value, in base64, where JSON cannot say the same. */
+const PACKED = 'msgpack:';
+
+/** A return value as it is stored, and as its event tells it, if it is small and has no bigint: JSON, where that says the same. */
+export function encodeResult(value: unknown, maxEventBytes: number): { stored: Buffer; told: string } {
+  const { bytes, isJson, hasBigint: isUntold } = encode(value, 'returnvalue');
+  if (bytes.length > maxEventBytes || isUntold) return { stored: bytes, told: '' };
+  // Not of the value itself: what its getters and its toJSON say may change from one time to the next.
+  const told = isJson ? JSON.stringify(decodePayload(bytes)) : PACKED + bytes.toString('base64');
+  return { stored: bytes, told };
+}
+
+/** The return value that an event tells. Text that is neither is what somebody else wrote. */
+export function decodeTold(text: string): unknown {
+  try {
+    return text.startsWith(PACKED)
+      ? decodePayload(Buffer.from(text.slice(PACKED.length), 'base64'))
+      : (JSON.parse(text) as unknown);
+  } catch {
+    return text;
   }
 }
 
@@ -106,7 +66,7 @@ export function decodePayload(bytes: Buffer | Uint8Array, from = 0, to = bytes.l
   try {
     range.start = from;
     range.end = to;
-    return unpackr.unpack(bytes, range) as unknown;
+    return (hasBigint ? bigints : numbers).unpack(bytes, range) as unknown;
   } catch (error) {
     throw new DecodeError(`Not MessagePack: ${messageOf(error)}`, { cause: error });
   }
@@ -124,6 +84,7 @@ const stack: number[] = [];
  */
 function inspect(bytes: Uint8Array, from: number, end: number): void {
   const remaining = stack;
+  hasBigint = false;
   if (remaining.length > 0) remaining.length = 0;
   let at = from;
   let left = 1;
@@ -176,10 +137,18 @@ function inspect(bytes: Uint8Array, from: number, end: number): void {
           at += 4;
           break;
         case 0xcb:
-        case 0xcf:
-        case 0xd3:
           at += 8;
           break;
+        case 0xcf:
+          hasBigint ||= size(bytes, at, 4) >= 0x200000;
+          at += 8;
+          break;
+        case 0xd3: {
+          const high = size(bytes, at, 4) | 0;
+          hasBigint ||= high >= 0x200000 || high <= -0x200000;
+          at += 8;
+          break;
+        }
         case 0xd6:
           at = timestamp(bytes, at, 4);
           break;

@@ -6,6 +6,7 @@ import { emitTo, reportTo } from './emit.js';
 import { emptyFields, readBatch } from './event-batch.js';
 import type { EventFields } from './event-batch.js';
 import type { QueueEventsOptions } from './options.js';
+import { decodeTold } from './payload.js';
 import { queueEventsSchema } from './schemas.js';
 import { StreamFeed } from './stream-feed.js';
 import { checkOptions, checkQueueName } from './validate.js';
@@ -228,7 +229,7 @@ function emitEvent(emit: Emit, event: string | undefined, fields: EventFields, e
       emit('active', { ...base, prev: '', attempt }, eventId);
       return;
     case 'completed':
-      emit('completed', { ...base, attempt, durationUs, returnvalue: parse(fields.returnvalue) }, eventId);
+      emit('completed', { ...base, attempt, durationUs, returnvalue: toldIn(fields) }, eventId);
       return;
     case 'failed':
       emit(
@@ -263,11 +264,6 @@ function emitEvent(emit: Emit, event: string | undefined, fields: EventFields, e
   }
 }
 
-function parse(json: string | undefined): unknown {
-  if (json === undefined) return undefined;
-  try {
-    return JSON.parse(json) as unknown;
-  } catch {
-    return json;
-  }
+function toldIn({ returnvalue }: EventFields): unknown {
+  return returnvalue === undefined ? undefined : decodeTold(returnvalue);
 }

@@ -194,7 +194,7 @@ export const jobSchema: Schema<JobsOptions> = {
   jobId: anything,
   attempts: whole(1, 0xffffffff),
   backoff,
-  dedupTtlMs: ms(1),
+  dedupTtlMs: ms(0),
   timestamp: whole(0),
   repeat: nested('repeat', repeatSchema),
   repeatJobKey: text,

@@ -11,7 +11,7 @@ export interface Reply {
 export function toReply(values: readonly unknown[], ...errors: readonly [error?: unknown]): Reply {
   const reply: Reply = errors.length === 0 ? { $reply: values } : { $reply: values, error: errors[0] };
   try {
-    encodePayload(reply);
+    encodePayload(reply, 'reply');
     return reply;
   } catch (error) {
     if (!(error instanceof EncodeError)) throw error;

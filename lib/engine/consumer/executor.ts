@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { EncodeError } from '../errors.js';
 import type { Job, JobOwner } from '../job.js';
 import { inOwnContext } from '../own-context.js';
-import { encodePayload } from '../payload.js';
+import { encodeResult } from '../payload.js';
 import { printable } from '../printable.js';
 import { isUnrecoverable, write } from '../thrown.js';
 import type { Delivery } from './delivery.js';
@@ -132,8 +132,9 @@ export class Executor {
 
   #keepResult(delivery: Delivery, value: unknown): void {
     try {
-      delivery.result = encodePayload(value);
-      if (this.#settings.eventsCap > 0) delivery.resultJson = jsonOf(value, delivery.result);
+      const { stored, told } = encodeResult(value, this.#settings.eventsCap > 0 ? MAX_EVENT_BYTES : 0);
+      delivery.result = stored;
+      delivery.resultJson = told;
     } catch (error) {
       // The work is done; running it again would not make its result storable.
       const { jobId, name } = delivery;
@@ -172,18 +173,8 @@ export class Executor {
   }
 }
 
-/** Values whose JSON is longer than this are read from the result key, not carried by the event. */
+/** Larger values are read from the result key, not carried by the event. */
 const MAX_EVENT_BYTES = 4_096;
-
-function jsonOf(value: unknown, encoded: Buffer): string {
-  if (encoded.length > MAX_EVENT_BYTES) return '';
-  try {
-    return JSON.stringify(value) ?? '';
-  } catch {
-    // A bigint, say: MessagePack has it, JSON does not.
-    return '';
-  }
-}
 
 // eslint-disable-next-line @typescript-eslint/unbound-method -- it is only compared
 const nativeThen: unknown = Promise.prototype.then;
