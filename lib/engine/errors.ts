@@ -62,10 +62,13 @@ function saysUser(target: abstract new (...args: never[]) => ChasquiError): bool
 export class ConnectionError extends ChasquiError {
   readonly code = ERROR_CODES.connection;
   readonly unknownOutcome: boolean;
+  /** True for the report that a connection is down, which everything that uses it emits as `error`, once an outage. */
+  readonly outage: boolean;
 
-  constructor(message: string, options?: { cause?: unknown; unknownOutcome?: boolean }) {
+  constructor(message: string, options?: { cause?: unknown; unknownOutcome?: boolean; outage?: boolean }) {
     super(message, options);
     this.unknownOutcome = options?.unknownOutcome ?? false;
+    this.outage = options?.outage ?? false;
   }
 }
 
@@ -178,6 +181,18 @@ export class PayloadTooLargeError extends ChasquiError {
 /** The method or option exists for compatibility and does nothing here. */
 export class NotSupportedError extends ChasquiError {
   readonly code = ERROR_CODES.notSupported;
+}
+
+/**
+ * The name that BullMQ has for a handler that meets a rate limit. Thrown by a handler it is a failed attempt like any
+ * other error.
+ */
+export class RateLimitError extends ChasquiError {
+  readonly code = ERROR_CODES.rateLimit;
+
+  constructor(message = 'Rate limit exceeded', options?: { cause?: unknown }) {
+    super(message, options);
+  }
 }
 
 /** `waitForResult` saw neither a result nor a final failure in time. */

@@ -2,6 +2,7 @@ import { isCluster } from '../redis/client.js';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { CommandLink } from './connections.js';
+import type { ConnectionObserver } from './connections.js';
 import { Enqueuer } from './enqueuer.js';
 import type { NewJob } from './enqueuer.js';
 import { eventsSettingsOf } from './events-settings.js';
@@ -29,7 +30,7 @@ export class ProducerCore {
   #closing: Promise<void> | undefined;
 
   /** `opts` have been checked. */
-  constructor(name: string, opts: QueueOptions) {
+  constructor(name: string, opts: QueueOptions, observer: ConnectionObserver) {
     this.name = name;
     this.keys = queueKeys(name);
     this.limits = {
@@ -38,7 +39,7 @@ export class ProducerCore {
     };
     const events = eventsSettingsOf(opts);
     this.eventsCap = events.eventsCap;
-    this.link = new CommandLink(opts.connection, opts);
+    this.link = new CommandLink(opts.connection, opts, observer);
     if (opts.durability && isCluster(this.link.client)) {
       this.link.release();
       throw new ConfigError(

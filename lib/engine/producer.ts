@@ -1,4 +1,5 @@
 import { cancelDelayed } from './cancel.js';
+import { observerBy } from './connection/observe.js';
 import { checkConnection } from './connection/read-connection.js';
 import { peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry } from './dlq.js';
@@ -54,7 +55,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     } = checkOptions('Producer', producerSchema, config);
     checkQueueName(queueName);
     checkConnection(`Producer "${queueName}"`, connection);
-    const core = new ProducerCore(queueName, { ...options, connection });
+    const core = new ProducerCore(queueName, { ...options, connection }, observerBy(undefined));
     try {
       await core.use(() => Promise.resolve());
     } catch (error) {

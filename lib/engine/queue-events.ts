@@ -1,9 +1,13 @@
 import { EventEmitter } from 'node:events';
+import { types } from 'node:util';
 import { queueKeys } from '../redis/keys.js';
 import type { StreamEntry } from '../redis/replies.js';
+import { observerOf } from './connection/observe.js';
+import type { ConnectionEventsMap } from './connection/observe.js';
 import { CommandLink } from './connections.js';
 import { emitTo, reportTo } from './emit.js';
 import { emptyFields, readBatch } from './event-batch.js';
+import { ConnectionError } from './errors.js';
 import type { EventFields } from './event-batch.js';
 import type { QueueEventsOptions } from './options.js';
 import { decodeTold } from './payload.js';
@@ -59,7 +63,7 @@ export interface UnknownEvent {
 }
 
 /** Listener arguments by event name; the last is the event's id in the stream. */
-export interface QueueEventsMap {
+export interface QueueEventsMap extends ConnectionEventsMap {
   waiting: [WaitingEvent, string];
   active: [ActiveEvent, string];
   completed: [CompletedEvent, string];
@@ -74,12 +78,16 @@ export interface QueueEventsMap {
   error: [Error];
 }
 
+/** Between two tries of a subscription that starts by itself. */
+const START_AGAIN_MS = 1_000;
+
 /**
  * Subscribes to what happens in a queue, across processes. Has a connection of its own. A listener that throws is
  * reported as `error`, or as a warning where nobody listens for that, and harms nothing.
  */
 export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDisposable {
   readonly name: string;
+  readonly #link: CommandLink;
   readonly #feed: StreamFeed;
   readonly #start: ReturnType<typeof startAfter>;
 
@@ -90,8 +98,9 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     options = checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
     this.#start = startAfter(options.lastEventId ?? '$');
+    this.#link = new CommandLink(options.connection, options, observerOf(this));
     this.#feed = new StreamFeed({
-      link: new CommandLink(options.connection, options),
+      link: this.#link,
       stream: queueKeys(name).events,
       what: 'events',
       lastId: this.#start.lastId,
@@ -106,22 +115,35 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     });
     if (options.autorun !== false) {
       queueMicrotask(() => {
-        this.run().catch((error: unknown) => {
-          this.#report(error);
-        });
+        void this.#runByItself();
       });
     }
   }
 
+  /** Where Redis is away at the start, nobody calls `run()` again: it is tried until Redis is there. */
+  async #runByItself(): Promise<void> {
+    for (;;) {
+      try {
+        await this.run();
+        return;
+      } catch (error) {
+        this.#report(error);
+        if (!(error instanceof ConnectionError)) return;
+      }
+      // The connection, which goes on trying, keeps the process alive; this does not.
+      await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS).unref());
+    }
+  }
+
   /**
-   * Resolves when the starting point is fixed: no later event is missed.
+   * Resolves when the starting point is fixed: no later event is missed, whether or not it is read already.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   waitUntilReady(): Promise<void> {
     return this.#feed.waitUntilReady();
   }
 
-  /** Reads until `close()`. Called again, it returns the same promise. */
+  /** Reads until `close()`. Called again, it returns the same promise, or tries again where it failed. */
   run(): Promise<void> {
     return this.#feed.run();
   }
@@ -172,6 +194,8 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
   };
 
   readonly #report = (error: unknown): void => {
+    // That the connection is down has been told.
+    if (this.#link.outage && types.isNativeError(error) && error instanceof ConnectionError) return;
     reportTo(this, error);
   };
 }

@@ -1,15 +1,18 @@
+import { EventEmitter } from 'node:events';
 import type { QueueKeys } from '../redis/keys.js';
 import { readBacklog } from './backlog.js';
 import type { Backlog } from './backlog.js';
 import { cancelJob, removeJob } from './cancel.js';
 import type { CancelOutcome } from './cancel.js';
+import { observerOf } from './connection/observe.js';
+import type { ConnectionEventsMap } from './connection/observe.js';
 import type { ConnectionInfo } from './connections.js';
 import { dropDlq, peekDlq, replayDlq } from './dlq.js';
 import type { DlqEntry, DlqSelection } from './dlq.js';
 import type { NewJob } from './enqueuer.js';
 import { ConfigError, ConfigTypeError, NotSupportedError } from './errors.js';
 import { Job } from './job.js';
-import type { JobOwner } from './job.js';
+import type { JobOwner, JobType } from './job.js';
 import { MAX_DELAY_SECS, checkJobOptions, checkJobs, toNewJob, withDefaults } from './new-job.js';
 import type {
   BulkJobOptions,
@@ -33,11 +36,18 @@ import {
   checkWhole,
 } from './validate.js';
 
+/** Listener arguments by event name. */
+export interface QueueListenersMap extends ConnectionEventsMap {
+  /** The connection is down: once for each outage. Without a listener it becomes a process warning. */
+  error: [error: Error];
+}
+
 /**
  * The producing side of one queue. Connects on first use; give the queues and workers of an app the same `connection`
  * object and they share one connection.
  */
 export class Queue<Data = unknown, Result = unknown, Name extends string = string>
+  extends EventEmitter<QueueListenersMap>
   implements JobOwner, AsyncDisposable
 {
   readonly name: string;
@@ -49,6 +59,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
   constructor(name: string, opts: QueueOptions) {
+    super();
     checkQueueName(name);
     this.#opts = opts = checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
     this.name = name;
@@ -56,7 +67,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     if (this.#defaults?.delay !== undefined) {
       checkDelay(this.#defaults.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
     }
-    this.#core = new ProducerCore(name, opts);
+    this.#core = new ProducerCore(name, opts, observerOf(this));
     this.keys = this.#core.keys;
   }
 
@@ -244,43 +255,66 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.results.wait(jobId, checked);
   }
 
-  getJob(): Promise<never> {
+  /** Whether the queue is paused: it never is. */
+  isPaused(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() shows those that failed. */
+  getJob(_jobId: string): Promise<Job<Data, Result, Name> | undefined> {
     return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
   }
-  getJobs(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() shows those that failed. */
+  getJobs(
+    _types?: JobType | JobType[],
+    _start?: number,
+    _end?: number,
+    _asc?: boolean,
+  ): Promise<Job<Data, Result, Name>[]> {
     return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
   }
-  getJobCounts(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
+  getJobCounts(..._types: JobType[]): Promise<Record<string, number>> {
     return unsupported('getJobCounts', 'getBacklog() tells how much there is to do.');
   }
-  getWaitingCount(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
+  getWaitingCount(): Promise<number> {
     return unsupported('getWaitingCount', 'getBacklog() tells how much there is to do.');
   }
-  getActiveCount(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
+  getActiveCount(): Promise<number> {
     return unsupported('getActiveCount', 'getBacklog() tells how much there is to do.');
   }
-  getDelayedCount(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
+  getDelayedCount(): Promise<number> {
     return unsupported('getDelayedCount', 'getBacklog() tells how much there is to do.');
   }
-  getFailedCount(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how many dead letters there are. */
+  getFailedCount(): Promise<number> {
     return unsupported('getFailedCount', 'getBacklog() tells how many dead letters there are.');
   }
-  count(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
+  count(): Promise<number> {
     return unsupported('count', 'getBacklog() tells how much there is to do.');
   }
-  pause(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Close the workers. */
+  pause(): Promise<void> {
     return unsupported('pause', 'Close the workers.');
   }
-  resume(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Start the workers. */
+  resume(): Promise<void> {
     return unsupported('resume', 'Start the workers.');
   }
-  drain(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Let the workers run dry. */
+  drain(_delayed?: boolean): Promise<void> {
     return unsupported('drain', 'Let the workers run dry.');
   }
-  obliterate(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Delete the keys {chasqui:<queue>}:* when no worker runs. */
+  obliterate(_opts?: { force?: boolean; count?: number }): Promise<void> {
     return unsupported('obliterate', 'Delete the keys {chasqui:<queue>}:* when no worker runs.');
   }
-  clean(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100. Completed jobs are gone already; dropDlq() deletes those that failed. */
+  clean(_grace: number, _limit: number, _type?: string): Promise<string[]> {
     return unsupported('clean', 'Completed jobs are gone already; dropDlq() deletes those that failed.');
   }
 

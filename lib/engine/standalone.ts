@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { systemClock } from './clock.js';
+import { observerBy } from './connection/observe.js';
 import { checkConnection } from './connection/read-connection.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
 import { Reader } from './consumer/reader.js';
@@ -9,6 +10,7 @@ import { LOOK_MS, dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
 import { warn } from './emit.js';
 import { toMs } from './consumer/settings.js';
+import { ConnectionError } from './errors.js';
 import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
@@ -40,7 +42,6 @@ async function runAlone(
   checkRun('run', signal, onError);
   if (signal?.aborted) return;
   const keys = queueKeys(queueName);
-  const link = new CommandLink(connection);
   const report = (error: unknown): void => {
     if (!onError) {
       warn(error);
@@ -52,7 +53,12 @@ async function runAlone(
       warn(thrown);
     }
   };
-  const loop = create({ link, keys, onError: report });
+  const link = new CommandLink(connection, {}, observerBy(onError && report));
+  const onFailure = (error: unknown): void => {
+    // That the connection is down has been told.
+    if (!(error instanceof ConnectionError && link.outage)) report(error);
+  };
+  const loop = create({ link, keys, onError: onFailure });
   const reader = new Reader(link, keys, {
     group,
     consumerId: `w-${randomUUID()}`,
@@ -66,7 +72,7 @@ async function runAlone(
     woken: (_stream, [id, fields]) => {
       loop.wake({ entryId: id.toString(), due: dueOf(fields) });
     },
-    onError: report,
+    onError: onFailure,
   });
   try {
     await link.ready();

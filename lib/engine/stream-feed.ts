@@ -7,7 +7,7 @@ import type { StreamEntry } from '../redis/replies.js';
 import { LONGEST_MS, sleep } from '../redis/timer.js';
 import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js';
 import type { CommandLink } from './connections.js';
-import { ConnectionError } from './errors.js';
+import { ConnectionError, messageOf } from './errors.js';
 import { outsideOfContext } from './own-context.js';
 import { ReadSize } from './read-size.js';
 
@@ -42,27 +42,29 @@ export class StreamFeed {
   #lastId: string;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  readonly #ready: Promise<void>;
-  #markReady: () => void = () => undefined;
-  #markFailed: (error: unknown) => void = () => undefined;
+  #ready: Promise<void> | undefined;
 
   constructor(settings: StreamFeedSettings) {
     this.#settings = settings;
     this.#lastId = settings.lastId;
-    this.#ready = new Promise((resolve, reject) => {
-      this.#markReady = resolve;
-      this.#markFailed = reject;
-    });
-    // Whoever waits for it hears of it; a feed for which nobody waits tells `run()`.
-    this.#ready.catch(() => undefined);
   }
 
-  /** Resolves when the starting point is fixed: no later entry is missed. */
+  /** Resolves when the starting point is fixed: no later entry is missed, whoever is to read it, and when. */
   waitUntilReady(): Promise<void> {
+    this.#ready ??= this.#prepare().catch((error: unknown) => {
+      this.#ready = undefined;
+      if (!this.#isClosing()) throw error;
+    });
     return this.#ready;
   }
 
-  /** Reads until `close()`. Called again, it returns the same promise. */
+  async #prepare(): Promise<void> {
+    if (this.#isClosing()) return;
+    await this.#settings.link.ready();
+    if (this.#lastId === '$') this.#lastId = await this.#newestId();
+  }
+
+  /** Reads until `close()`. Called again, it returns the same promise, or tries again where it could not begin. */
   run(): Promise<void> {
     // It outlives whoever calls this, a request say.
     this.#running ??= this.#closing ?? outsideOfContext(() => this.#run());
@@ -76,34 +78,37 @@ export class StreamFeed {
   }
 
   async #close(): Promise<void> {
-    this.#markReady();
     if (this.#client) discard(this.#client);
     if (this.#running) await settlesWithin(this.#running, GRACE_MS);
     this.#settings.link.release();
   }
 
   async #run(): Promise<void> {
-    const { link, onError } = this.#settings;
+    const { onError } = this.#settings;
     try {
-      await link.ready();
-      if (this.#lastId === '$') this.#lastId = await this.#newestId();
+      await this.waitUntilReady();
     } catch (error) {
-      this.#markFailed(error);
-      if (this.#closing) return;
+      this.#running = undefined;
       throw error;
     }
-    this.#markReady();
     let failures = 0;
+    let reported: string | undefined;
     while (!this.#closing) {
       try {
         await this.#read();
         failures = 0;
+        reported = undefined;
       } catch (error) {
         if (this.#isClosing()) return;
-        if (this.#size.cuts !== 1) onError(error);
+        const isFirstCut = this.#size.cuts === 1;
         this.#dropClient();
         failures += 1;
         await sleep(Math.min(50 * 2 ** failures, 1000), { unref: true });
+        if (this.#isClosing()) return;
+        // One report for all tries that fail alike; and where all connections are lost, the one for commands tells it.
+        const message = messageOf(error);
+        if (message !== reported && !isFirstCut) onError(error);
+        reported = message;
       }
     }
   }

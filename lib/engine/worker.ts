@@ -1,8 +1,12 @@
 import { EventEmitter } from 'node:events';
+import { types } from 'node:util';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { sleep } from '../redis/timer.js';
+import { observerOf } from './connection/observe.js';
+import type { ConnectionEventsMap } from './connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from './connections.js';
+import type { ConnectionInfo } from './connections.js';
 import { ConsumerCore } from './consumer/consumer-core.js';
 import type { DlqEvicted } from './consumer/consumer-core.js';
 import type { Delivery } from './consumer/delivery.js';
@@ -10,7 +14,7 @@ import type { WorkerHealth } from './consumer/health.js';
 import { toConsumerConfig, toSettings } from './consumer/settings.js';
 import type { ConsumerSettings } from './consumer/settings.js';
 import { emitTo, reportTo } from './emit.js';
-import { ConnectionError, NotSupportedError } from './errors.js';
+import { ConnectionError, NotSupportedError, RateLimitError } from './errors.js';
 import type { Job, JobOwner, JobProgress } from './job.js';
 import type { WorkerOptions } from './options.js';
 import { outsideOfContext } from './own-context.js';
@@ -27,7 +31,11 @@ export type Processor<Data = unknown, Result = unknown, Name extends string = st
 ) => Promise<Result> | Result;
 
 /** Listener arguments by event name. */
-export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends string = string> {
+export interface WorkerEventsMap<
+  Data = unknown,
+  Result = unknown,
+  Name extends string = string,
+> extends ConnectionEventsMap {
   /** The worker reads. */
   ready: [];
   /** Before the processor is called; the second argument is always `''`. */
@@ -42,7 +50,10 @@ export interface WorkerEventsMap<Data = unknown, Result = unknown, Name extends 
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
   /** `dlqMaxStreamLen` has dropped old dead letters for new ones: they are lost. */
   dlqEvicted: [evicted: DlqEvicted];
-  /** Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. */
+  /**
+   * Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. An
+   * outage is told once, when it begins: calls that fail in its course are not.
+   */
   error: [error: Error];
   closing: [message: string];
   closed: [];
@@ -86,7 +97,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.name = name;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
-    this.#link = new CommandLink(opts.connection, opts);
+    this.#link = new CommandLink(opts.connection, opts, observerOf(this));
     const owner: JobOwner = {
       name,
       reportProgress: (job, progress) => {
@@ -226,32 +237,52 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   /** How it does: whether its reads are answered, how busy it is, whether it has lost leases. Sends nothing. */
   health(): WorkerHealth {
-    return { state: this.#state, ...this.#core.health };
+    const { lastError, ...core } = this.#core.health;
+    const { downMs, outage } = this.#link;
+    return {
+      state: this.#state,
+      ...core,
+      lastError: lastError ?? outage?.message,
+      disconnectedMs: this.isClosed ? 0 : downMs,
+    };
   }
 
   get #state(): WorkerHealth['state'] {
     if (this.#closing) return this.#stopped ? 'closed' : 'closing';
-    if (this.#started) return 'running';
+    if (this.#started) return this.#link.outage ? 'disconnected' : 'running';
     return this.#running ? 'starting' : 'idle';
+  }
+
+  /** Where its commands go, and how that connection is. */
+  get connectionInfo(): ConnectionInfo {
+    return this.#link.info;
   }
 
   isPaused(): boolean {
     return false;
   }
 
-  pause(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
+  pause(_doNotWaitActive?: boolean): Promise<void> {
     return Promise.reject(
       new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'),
     );
   }
 
-  resume(): Promise<never> {
+  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
+  resume(): Promise<void> {
     return Promise.reject(
       new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'),
     );
   }
 
-  rateLimit(_expireTimeMs: number): Promise<never> {
+  /** The error that BullMQ's handlers throw after `rateLimit`. Here it is a failed attempt like any other error. */
+  static RateLimitError(): RateLimitError {
+    return new RateLimitError();
+  }
+
+  /** @deprecated Refuses with CMQ-100. */
+  rateLimit(_expireTimeMs: number): Promise<void> {
     return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
   }
 
@@ -260,6 +291,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   readonly #report = (error: unknown): void => {
+    // That the connection is down has been told.
+    if (this.#link.outage && types.isNativeError(error) && error instanceof ConnectionError) return;
     reportTo(this, error);
   };
 }

@@ -36,8 +36,12 @@ export function faultsOf(
   options: WorkersCheckOptions,
   start = `ChasquiWorkers.start('${queue}')`,
 ): string[] {
-  if (health.state !== 'running') return idle(queue, health.state, start, options);
-  const { unansweredMs, fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
+  if (health.state !== 'running' && health.state !== 'disconnected') {
+    return idle(queue, health.state, start, options);
+  }
+  const { fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
+  // Its reads have a connection of their own, and what it has read is of no use without the other.
+  const unansweredMs = Math.max(health.unansweredMs, health.disconnectedMs);
   const {
     maxUnansweredMs = health.blockMs + STALLED_AFTER_MS,
     maxFullMs,
@@ -101,6 +105,7 @@ function toDetails(worker: Worker, health: WorkerHealth): object {
     consumer: worker.id,
     lastReadAgeMs: rounded(health.lastReadAgeMs),
     unansweredMs: Math.round(health.unansweredMs),
+    disconnectedMs: Math.round(health.disconnectedMs),
     fullMs: Math.round(health.fullMs),
     lastLeaseLostAgeMs: rounded(health.lastLeaseLostAgeMs),
     lastDlqEvictedAgeMs: rounded(health.lastDlqEvictedAgeMs),

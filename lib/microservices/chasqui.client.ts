@@ -65,6 +65,17 @@ export class ChasquiClient extends ClientProxy {
     const checked = checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
     const { queue, timeoutMs, ...queueOptions } = shareable(checked);
     this.#queue = new Queue(queue, queueOptions);
+    this.#queue.on('error', (error) => {
+      this.#logger.error(error.message);
+      this.#tell('interrupted');
+    });
+    this.#queue.on('reconnected', ({ address, downMs }) => {
+      this.#logger.log(`Redis at ${address} answers again, after ${(downMs / 1000).toFixed(1)} s.`);
+      this.#tell('connected');
+    });
+    this.#queue.on('warning', (warning) => {
+      this.#logger.warn(warning.message);
+    });
     this.#timeoutMs = timeoutMs ?? TIMEOUT_MS;
     this.#participant = { kind: 'ChasquiClient', queue: this.#queue };
     participants.add(this.#participant);

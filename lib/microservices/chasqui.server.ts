@@ -203,6 +203,12 @@ export class ChasquiServer
       this._status$.next('interrupted');
       worker.off('active', connected).once('active', connected);
     });
+    worker.on('reconnected', ({ address, downMs }) => {
+      this.logger.log(`Redis at ${address} answers again, after ${(downMs / 1000).toFixed(1)} s.`);
+    });
+    worker.on('warning', (warning) => {
+      this.logger.warn(warning.message);
+    });
     worker.on('failed', (job, error) => {
       logFailure(this.logger, 'Message', this.#queue, job, error);
     });

@@ -38,6 +38,8 @@ export const WORKER_EVENTS = Object.keys({
   error: true,
   closing: true,
   closed: true,
+  reconnected: true,
+  warning: true,
 } satisfies Record<keyof WorkerEventsMap, true>);
 
 export const QUEUE_EVENTS = Object.keys({
@@ -52,4 +54,6 @@ export const QUEUE_EVENTS = Object.keys({
   drained: true,
   unknown: true,
   error: true,
+  reconnected: true,
+  warning: true,
 } satisfies Record<keyof QueueEventsMap, true>);

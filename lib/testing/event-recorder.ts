@@ -2,7 +2,10 @@ import { Timer } from '../engine/deadline.js';
 import { Queue, QueueEvents, type QueueEventsMap } from '../engine/index.js';
 
 /** The events of a queue that a recorder keeps. `retries-exhausted` is left out: it is `dlq` under another name. */
-export type RecordedName = Exclude<keyof QueueEventsMap, 'error' | 'unknown' | 'retries-exhausted'>;
+export type RecordedName = Exclude<
+  keyof QueueEventsMap,
+  'error' | 'reconnected' | 'warning' | 'unknown' | 'retries-exhausted'
+>;
 
 /** What an event says; `drained` says nothing. */
 export type RecordedData<Name extends RecordedName> = Name extends 'drained'

@@ -9,6 +9,7 @@ const WELL: WorkerHealth = {
   concurrency: 3,
   blockMs: 5_000,
   lastReadAgeMs: 100,
+  disconnectedMs: 0,
   unansweredMs: 100,
   fullMs: 0,
   failures: 0,

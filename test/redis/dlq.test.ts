@@ -75,12 +75,13 @@ describe('dead letters', () => {
   });
 });
 
+/* eslint-disable @typescript-eslint/no-deprecated -- they are there so that code compiles */
 it('methods that are not there say so, and what to do instead', async () => {
   await using queue = new Queue('jobs', { connection: { host: redis.server.host, port: redis.server.port } });
   const calls = [
-    queue.getJob(),
-    queue.getJobs(),
-    queue.getJobCounts(),
+    queue.getJob('id'),
+    queue.getJobs(['waiting', 'failed'], 0, 10, true),
+    queue.getJobCounts('waiting', 'failed'),
     queue.getWaitingCount(),
     queue.getActiveCount(),
     queue.getDelayedCount(),
@@ -88,9 +89,9 @@ it('methods that are not there say so, and what to do instead', async () => {
     queue.count(),
     queue.pause(),
     queue.resume(),
-    queue.drain(),
-    queue.obliterate(),
-    queue.clean(),
+    queue.drain(true),
+    queue.obliterate({ force: true }),
+    queue.clean(0, 100, 'failed'),
   ];
   for (const result of await Promise.allSettled(calls)) {
     expect(result).toMatchObject({

@@ -97,6 +97,7 @@ export class OutageWatch {
     this.#lostAt ??= performance.now();
     this.#error = new ConnectionError(explained(describe(error, this.#client), this.#client), {
       cause: withoutSecrets(error, this.#client),
+      outage: true,
     });
     this.#listener.began(this.#error);
   }

@@ -301,7 +301,7 @@ export class ConsumerCore extends Service {
     return this.#dispatcher.running;
   }
 
-  get health(): Omit<WorkerHealth, 'state'> {
+  get health(): Omit<WorkerHealth, 'state' | 'disconnectedMs'> {
     const { concurrency, blockMs, clock } = this.#settings;
     return {
       running: this.running,

@@ -23,8 +23,10 @@ export interface ReadingHealth {
 
 /** How a worker does, from what it knows itself: asking sends nothing. */
 export interface WorkerHealth extends ReadingHealth {
-  /** `idle`: not started yet. */
-  state: 'idle' | 'starting' | 'running' | 'closing' | 'closed';
+  /** `idle`: not started yet. `disconnected`: it was running and its connection is down; it goes on by itself. */
+  state: 'idle' | 'starting' | 'running' | 'disconnected' | 'closing' | 'closed';
+  /** For how long the connection of its commands has been down, in ms; 0 where it is not. */
+  disconnectedMs: number;
   /** Handlers running now. */
   running: number;
   concurrency: number;

@@ -116,7 +116,9 @@ export class Reader extends Service {
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
-        await this.#recover(error, this.#times.failed(messageOf(error)));
+        const told = this.#client ? toConnectionError(error, this.#client, false) : error;
+        const isNew = this.#times.health.lastError !== messageOf(told);
+        await this.#recover(error, this.#times.failed(messageOf(told)), isNew ? told : undefined);
       }
     }
   }
@@ -196,28 +198,30 @@ export class Reader extends Service {
     for (const entry of entries) this.#settings.woken(stream, entry);
   }
 
-  async #recover(error: unknown, failures: number): Promise<void> {
+  /** @param told what to report; undefined where the try before failed alike */
+  async #recover(error: unknown, failures: number, told: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : '';
-    const client = this.#client;
     if (/NOGROUP|UNBLOCKED|no longer exists/.test(message)) {
       // The stream or its group was deleted, or the node changed its role. The group starts at 0, never at $: jobs
       // that were added meanwhile are there.
       try {
         await this.#createGroups();
         if (failures <= 1) return;
+        told = undefined;
       } catch (again) {
-        this.#settings.onError(again);
+        told = again;
       }
     } else if (error instanceof CutError && this.#size.cuts === 1) {
       // Once, it is no news: an idle connection was closed, or one was told to go.
       this.#dropClient();
       return;
     } else {
-      this.#settings.onError(client ? toConnectionError(error, client, false) : error);
       this.#link.doubt();
       this.#dropClient();
     }
     await sleep(Math.min(25 * 2 ** Math.min(failures, 6), 1_000));
+    // Not before: where all connections are lost, that is told once, by the one for commands.
+    if (told !== undefined && !this.isStopping) this.#settings.onError(told);
   }
 
   async #connected(timeoutMs: number): Promise<Client> {

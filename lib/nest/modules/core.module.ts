@@ -8,6 +8,7 @@ import { BootWatch } from '../runtime/boot.watch.js';
 import { ChasquiLifecycle } from '../runtime/chasqui.lifecycle.js';
 import { ChasquiQueues } from '../runtime/chasqui.queues.js';
 import { ChasquiWorkers } from '../runtime/chasqui.workers.js';
+import { ConnectionLog } from '../runtime/connection.log.js';
 import { ConnectionRegistry } from '../runtime/connection.registry.js';
 import { ListenerBinder } from '../runtime/listener.binder.js';
 import { QueueRegistry } from '../runtime/queue.registry.js';
@@ -22,6 +23,7 @@ import { WorkerPool } from '../runtime/worker.pool.js';
   imports: [DiscoveryModule],
   providers: [
     ConnectionRegistry,
+    ConnectionLog,
     QueueRegistry,
     ChasquiExplorer,
     JobScopes,

@@ -5,6 +5,7 @@ import { Queue, ShutdownError } from '../../engine/index.js';
 import { DuplicateQueueError } from '../errors.js';
 import { importersOf } from '../importers.js';
 import { getQueueToken } from '../tokens.js';
+import { ConnectionLog } from './connection.log.js';
 import type { QueueRegistration } from './queue.registration.js';
 
 /** The queues of one application. Registered by several modules, a queue is still one. */
@@ -14,7 +15,10 @@ export class QueueRegistry {
   readonly #queues = new Map<string, Queue>();
   #closed = false;
 
-  constructor(private readonly modules: ModulesContainer) {}
+  constructor(
+    private readonly modules: ModulesContainer,
+    private readonly connections: ConnectionLog,
+  ) {}
 
   /**
    * The registration that holds: the first one, if the others say the same.
@@ -50,6 +54,7 @@ export class QueueRegistry {
     if (!queue || queue.isClosed) {
       if (this.#closed) throw new ShutdownError(`The application has ended: queue "${name}" is not opened.`);
       queue = new Queue(queueName, queueOptions);
+      this.connections.watch(queue, `Queue "${name}"`);
       this.#queues.set(name, queue);
     }
     return queue;

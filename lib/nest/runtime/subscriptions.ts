@@ -1,21 +1,21 @@
-import { Injectable, Logger } from '@nestjs/common';
-import { messageOf, QueueEvents } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { Injectable } from '@nestjs/common';
+import { QueueEvents } from '../../engine/index.js';
 import { QUEUE_EVENTS } from '../constants.js';
 import type { SubscriptionPlan } from '../explorer/wiring.js';
+import { ConnectionLog } from './connection.log.js';
 import { ListenerBinder } from './listener.binder.js';
 import { QueueRegistry } from './queue.registry.js';
 
 /** The subscriptions to queue events, one for each queue that is listened to. */
 @Injectable()
 export class Subscriptions {
-  readonly #logger = new Logger('Chasqui');
   readonly #open = new Map<string, { readonly plan: SubscriptionPlan; readonly events: QueueEvents }>();
   #plans: readonly SubscriptionPlan[] = [];
 
   constructor(
     private readonly queues: QueueRegistry,
     private readonly listeners: ListenerBinder,
+    private readonly connections: ConnectionLog,
   ) {}
 
   prepare(plans: readonly SubscriptionPlan[]): void {
@@ -61,9 +61,7 @@ export class Subscriptions {
     if (!registration) return;
     const events = new QueueEvents(registration.queueName, registration.subscriptionOptionsWith(options));
     this.#open.set(queue, { plan, events });
-    events.on('error', (error) => {
-      this.#logger.error(printable(`Events of queue "${queue}": ${messageOf(error)}`));
-    });
+    this.connections.watch(events, `Events of queue "${queue}"`);
     this.listeners.bind(events, listeners);
     const { eventEmitter } = registration;
     if (eventEmitter !== undefined) {

@@ -7,6 +7,7 @@ import { takes } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import { JobContextFactory, type JobHandler } from '../job-context/job-context.factory.js';
 import { JobRouter } from '../job-context/job-router.js';
+import { ConnectionLog } from './connection.log.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
 import { logFailure } from './log-failure.js';
@@ -24,6 +25,7 @@ export class WorkerPool {
     private readonly queues: QueueRegistry,
     private readonly contexts: JobContextFactory,
     private readonly listeners: ListenerBinder,
+    private readonly connections: ConnectionLog,
   ) {}
 
   /** Builds every handler, also those of queues that this process does not work on: what is wrong shows everywhere. */
@@ -98,9 +100,7 @@ export class WorkerPool {
         `${String(count)} old dead letter(s) of queue "${queue}" are lost: more than ${String(cap)} (dlqMaxStreamLen) were kept. Replay or drop what is there, or raise dlqMaxStreamLen.`,
       );
     });
-    worker.on('error', (error: unknown) => {
-      this.#logger.error(printable(`Worker of queue "${queue}": ${messageOf(error)}`));
-    });
+    this.connections.watch(worker, `Worker of queue "${queue}"`);
   }
 }
 

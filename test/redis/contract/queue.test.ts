@@ -352,7 +352,7 @@ describe('what is not supported', () => {
     'obliterate',
     'clean',
   ] as const)('%s says so, and what to do instead', async (method) => {
-    const error = await rejection(redis.queue()[method]());
+    const error = await rejection((redis.queue()[method] as () => Promise<unknown>).call(redis.queue()));
     expect(error).toMatchObject({ code: 'CMQ-100', name: 'NotSupportedError' });
     expect(error.message).toMatch(new RegExp(`^Queue\\.${method} is not supported\\. \\S+`));
   });

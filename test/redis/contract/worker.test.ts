@@ -467,7 +467,7 @@ describe('options', () => {
 describe('what is not supported', () => {
   test.each(['pause', 'resume', 'rateLimit'] as const)('worker.%s', async (method) => {
     const worker = redis.worker(() => undefined);
-    expect(await rejection(worker[method](1))).toMatchObject({
+    expect(await rejection((worker[method] as (ms: number) => Promise<unknown>)(1))).toMatchObject({
       code: 'CMQ-100',
       name: 'NotSupportedError',
     });
