@@ -8,11 +8,19 @@ export const ANSWER_TIMEOUT_MS = 1_000;
 export async function checkConnection(name: string, queue: Queue, timeoutMs: number): Promise<Finding> {
   try {
     const latency = await within(queue.ping(), timeoutMs);
-    const { address, status } = queue.connectionInfo;
-    return { name, details: { address, status, latencyMs: Math.round(latency * 10) / 10 }, faults: [] };
+    const details = { ...detailsOf(queue), latencyMs: Math.round(latency * 10) / 10 };
+    return { name, details, faults: [] };
   } catch (error) {
-    return { name, details: queue.connectionInfo, faults: [unreachable(name, queue, error)] };
+    return { name, details: detailsOf(queue), faults: [unreachable(name, queue, error)] };
   }
+}
+
+/** An eviction policy that drops nothing needs no mention. */
+function detailsOf(queue: Queue): object {
+  const { evictionPolicy, ...details } = queue.connectionInfo;
+  return evictionPolicy === undefined || evictionPolicy === 'noeviction'
+    ? details
+    : { ...details, evictionPolicy };
 }
 
 /** Why Redis did not answer a call, and what to look at. */

@@ -48,3 +48,29 @@ it('shows no password, however Redis fails', async () => {
   await expect(outsider.ping()).rejects.toThrow(/^(?!.*wrong-one).*password/);
   await outsider.close();
 });
+
+it('names an eviction policy that may drop jobs, and no other', async () => {
+  const app = await start(
+    {
+      imports: [TerminusModule, ChasquiModule.forFeature('mail')],
+      providers: [ChasquiHealthIndicator],
+    },
+    { connection: { ...redis.connection } },
+  );
+  const indicator = app.get(ChasquiHealthIndicator, { strict: false });
+  expect((await indicator.checkConnection('redis')).redis).not.toHaveProperty(
+    'connections.default.evictionPolicy',
+  );
+  await app.close();
+  await redis.client.config('SET', 'maxmemory-policy', 'volatile-lru');
+  const other = await start(
+    {
+      imports: [TerminusModule, ChasquiModule.forFeature('mail')],
+      providers: [ChasquiHealthIndicator],
+    },
+    { connection: { ...redis.connection } },
+  );
+  await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
+  const { redis: seen } = await other.get(ChasquiHealthIndicator, { strict: false }).checkConnection('redis');
+  expect(seen).toMatchObject({ status: 'up', connections: { default: { evictionPolicy: 'volatile-lru' } } });
+});

@@ -77,6 +77,23 @@ describe('TLS with a private authority and client certificates', () => {
     expect(await job.waitForResult()).toBe(42);
   });
 
+  it('plain to a port that wants TLS, and a certificate that is not trusted: the message says what to do', async () => {
+    const { client } = certificates;
+    const wrong: [ConnectionOptions['tls'], RegExp][] = [
+      [undefined, /rediss:\/\//],
+      [{ cert: client.cert, key: client.private }, /certificate.*tls: \{ ca \}/],
+    ];
+    for (const [tls, says] of wrong) {
+      const { tls: _tls, ...plain } = connection;
+      const options = tls === undefined ? plain : { ...plain, tls };
+      const queue = new Queue('sums', { connection: options, connectTimeoutMs: 1_000 });
+      queue.on('error', () => undefined);
+      const error = await queue.add('increment', 1).catch((reason: unknown) => reason as Error);
+      expect((error as Error).message).toMatch(says);
+      await queue.close();
+    }
+  });
+
   it('a server that is not trusted, or that does not trust the client, is an error that names the address', async () => {
     const { ca, client } = certificates;
     const wrong: ConnectionOptions['tls'][] = [{ cert: client.cert, key: client.private }, { ca }];

@@ -1,4 +1,4 @@
-import { isCluster } from '../../redis/client.js';
+import { addressOf, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { withDeadline } from '../../redis/deadline.js';
 import { ConfigError, ConnectionError, ShutdownError } from '../errors.js';
@@ -6,6 +6,7 @@ import {
   describe,
   ended,
   explained,
+  hintFor,
   isRefusal,
   isSelectError,
   toConnectionError,
@@ -69,15 +70,12 @@ function refusal(error: Error, client: Client): Error {
 async function unreachable(client: Client, timeoutMs: number): Promise<ConnectionError> {
   const error = lastErrorOf(client);
   const why = error ? describe(error, client) : await reasonOf(client);
-  const within = `could not be reached within ${String(timeoutMs)} ms`;
+  const hint =
+    (why === undefined ? undefined : hintFor(why)) ??
+    'Check that it runs, that host and port are right, and that nothing blocks the way.';
   return new ConnectionError(
-    explained(why === undefined ? within : `${within} (${why})`, client).replace(
-      `: ${within}`,
-      ` ${within}`,
-    ) +
-      (why === undefined
-        ? '. Check that it runs, that host and port are right, and that nothing blocks the way.'
-        : ''),
+    `Redis at ${addressOf(client)} could not be reached within ${String(timeoutMs)} ms` +
+      `${why === undefined ? '' : ` (${why})`} — ${hint}`,
     { cause: withoutSecrets(error, client) },
   );
 }

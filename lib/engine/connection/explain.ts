@@ -86,6 +86,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'Nothing listens there: check that it runs, that host and port are right, and that nothing blocks the way.',
   ],
   [/ENOENT/, 'There is no such Unix socket: check the path, and that the server has it as "unixsocket".'],
+  [
+    /ECONNRESET|EPIPE/,
+    'The server closed the connection: use rediss:// (or tls: {}) if it wants TLS, and look into its log.',
+  ],
   [/EACCES|EPERM/, 'This process may not use that Unix socket or port: check its permissions.'],
   [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,

@@ -5,6 +5,8 @@ import { describe, ended, explained, withoutSecrets } from './explain.js';
 
 /** A connection that is down and does not come back within this is an outage, also where nothing is refused. */
 const SILENT_MS = 900;
+/** The same where the server takes the connection and says nothing: it may be busy, and calls tell that by themselves. */
+const HANGING_MS = 3_000;
 
 /** An outage that is over. */
 export interface OutageEnd {
@@ -68,11 +70,16 @@ export class OutageWatch {
   readonly #onClose = (): void => {
     this.#lostAt ??= performance.now();
     if (this.#error) return;
+    this.#wait(SILENT_MS);
+  };
+
+  #wait(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      this.#begin(new Error('The connection was lost, and is not back yet.'));
-    }, SILENT_MS).unref();
-  };
+      if (ms === SILENT_MS && this.#client.status === 'connect') this.#wait(HANGING_MS - SILENT_MS);
+      else this.#begin(new Error('The connection was lost, and is not back yet.'));
+    }, ms).unref();
+  }
 
   readonly #onEnd = (): void => {
     this.#begin(new Error(ended(this.#client)));

@@ -1,6 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ConfigError, messageOf, type Job, type Worker, type WorkerOptions } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { ConfigError, type Job, type Worker, type WorkerOptions } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { takes } from '../explorer/routes.js';
