@@ -1,5 +1,6 @@
 import { addressOf } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
+import { Timer } from '../../redis/timer.js';
 import { ConnectionError } from '../errors.js';
 import { describe, ended, explained, withoutSecrets } from './explain.js';
 
@@ -27,7 +28,7 @@ export interface OutageListener {
 export class OutageWatch {
   readonly #client: Client;
   readonly #listener: OutageListener;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   /** Monotonic ms. */
   #lostAt: number | undefined;
   #error: ConnectionError | undefined;
@@ -53,7 +54,7 @@ export class OutageWatch {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#error = undefined;
     this.#client
       .off('error', this.#onError)
@@ -74,11 +75,11 @@ export class OutageWatch {
   };
 
   #wait(ms: number): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    this.#timer?.clear();
+    this.#timer = new Timer(ms, () => {
       if (ms === SILENT_MS && this.#client.status === 'connect') this.#wait(HANGING_MS - SILENT_MS);
       else this.#begin(new Error('The connection was lost, and is not back yet.'));
-    }, ms).unref();
+    }).unref();
   }
 
   readonly #onEnd = (): void => {
@@ -86,7 +87,7 @@ export class OutageWatch {
   };
 
   readonly #onReady = (): void => {
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     const lostAt = this.#lostAt ?? performance.now();
     const wasOut = this.#error !== undefined;
     this.#lostAt = undefined;
@@ -100,7 +101,7 @@ export class OutageWatch {
 
   #begin(error: Error): void {
     if (this.#error) return;
-    clearTimeout(this.#timer);
+    this.#timer?.clear();
     this.#lostAt ??= performance.now();
     this.#error = new ConnectionError(explained(describe(error, this.#client), this.#client), {
       cause: withoutSecrets(error, this.#client),
