@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { randomUUID } from 'node:crypto';
 import { addressOf, isCluster, send } from '../redis/client.js';
 import type { Client } from '../redis/client.js';
@@ -104,6 +105,22 @@ export class CommandLink {
     return this.#shared.outage;
   }
 
+  /**
+   * An error of a call that an outage has met, so that {@link isTold} knows it also when the outage is over.
+   * @param outages how many there had been when the call began
+   */
+  noted<E>(error: E, outages = this.#shared.outages): E {
+    const isMet = this.outage !== undefined || this.#shared.outages !== outages;
+    if (isMet && typeof error === 'object' && error !== null) this.#shared.told.add(error);
+    return error;
+  }
+
+  /** Whether an error is the consequence of an outage, which was told when it began. */
+  isTold(error: unknown): boolean {
+    if (!types.isNativeError(error) || !(error instanceof ConnectionError)) return false;
+    return this.outage !== undefined || this.#shared.told.has(error);
+  }
+
   /** For how long there has been an outage, in ms. */
   get downMs(): number {
     return this.#shared.downMs;
@@ -202,24 +219,27 @@ export class CommandLink {
     // A connection that its retryStrategy has given up comes back when it is used.
     const isGone = this.client.status === 'end' && this.#shared.own && !this.#released;
     const reply = isGone ? this.ready().then(sendIt) : sendIt();
+    const { outages } = this.#shared;
     if (onSettled) reply.then(onSettled, onSettled);
     return withDeadline(
       reply,
       this.commandTimeoutMs,
       () => {
         if (!onSettled) call?.drop();
+        // Of a connection that is there, the last error is an old one.
+        const lastError = this.client.status === 'ready' ? undefined : lastErrorOf(this.client);
         this.#shared.recycle(RECYCLE_PAUSE_MS);
-        const lastError = lastErrorOf(this.client);
-        return new ConnectionError(
+        const error = new ConnectionError(
           `Redis at ${this.address} did not answer ${what} within ${String(this.commandTimeoutMs)} ms; it may or may not have been carried out.` +
             (lastError ? ` Last error: ${describe(lastError, this.client)}` : ''),
           { unknownOutcome: true, cause: withoutSecrets(lastError, this.client) },
         );
+        return this.noted(error, outages);
       },
       (error) => {
         // A client that was passed in may have a deadline of its own.
         if (error instanceof Error && error.message === 'Command timed out') call?.drop();
-        return toConnectionError(error, this.client, this.#released);
+        return this.noted(toConnectionError(error, this.client, this.#released), outages);
       },
     );
   }

@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { types } from 'node:util';
 import { queueKeys } from '../redis/keys.js';
 import type { StreamEntry } from '../redis/replies.js';
 import { observerOf } from './connection/observe.js';
@@ -195,7 +194,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
 
   readonly #report = (error: unknown): void => {
     // That the connection is down has been told.
-    if (this.#link.outage && types.isNativeError(error) && error instanceof ConnectionError) return;
+    if (this.#link.isTold(error)) return;
     reportTo(this, error);
   };
 }

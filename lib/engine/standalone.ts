@@ -10,7 +10,6 @@ import { LOOK_MS, dueOf } from './due-loop.js';
 import type { DueLoop } from './due-loop.js';
 import { warn } from './emit.js';
 import { toMs } from './consumer/settings.js';
-import { ConnectionError } from './errors.js';
 import { eventsSettingsOf } from './events-settings.js';
 import { noopSink, safeSink } from './metrics.js';
 import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from './options.js';
@@ -56,7 +55,7 @@ async function runAlone(
   const link = new CommandLink(connection, {}, observerBy(onError && report));
   const onFailure = (error: unknown): void => {
     // That the connection is down has been told.
-    if (!(error instanceof ConnectionError && link.outage)) report(error);
+    if (!link.isTold(error)) report(error);
   };
   const loop = create({ link, keys, onError: onFailure });
   const reader = new Reader(link, keys, {

@@ -101,6 +101,7 @@ export class StreamFeed {
       } catch (error) {
         if (this.#isClosing()) return;
         const isFirstCut = this.#size.cuts === 1;
+        this.#settings.link.noted(error);
         this.#dropClient();
         failures += 1;
         await sleep(Math.min(50 * 2 ** failures, 1000), { unref: true });

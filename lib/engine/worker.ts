@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { types } from 'node:util';
 import { queueKeys } from '../redis/keys.js';
 import type { QueueKeys } from '../redis/keys.js';
 import { sleep } from '../redis/timer.js';
@@ -292,7 +291,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   readonly #report = (error: unknown): void => {
     // That the connection is down has been told.
-    if (this.#link.outage && types.isNativeError(error) && error instanceof ConnectionError) return;
+    if (this.#link.isTold(error)) return;
     reportTo(this, error);
   };
 }

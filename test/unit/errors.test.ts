@@ -21,6 +21,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['UnacceptedJobError', new errors.UnacceptedJobError('x'), 'CMQ-013', ChasquiError],
   ['PayloadTooLargeError', new errors.PayloadTooLargeError('x'), 'CMQ-023', ChasquiError],
   ['NotSupportedError', new errors.NotSupportedError('x'), 'CMQ-100', ChasquiError],
+  ['UnacceptedJobError', new errors.UnacceptedJobError('x'), errors.ERROR_CODES.unaccepted, ChasquiError],
   ['RateLimitError', new errors.RateLimitError('x'), 'CMQ-101', ChasquiError],
   ['WaitForResultTimeoutError', new errors.WaitForResultTimeoutError('x'), 'CMQ-102', ChasquiError],
   ['JobFailedError', new errors.JobFailedError('x'), 'CMQ-103', ChasquiError],

@@ -34,6 +34,10 @@ export class SharedConnection {
   /** What the server said; undefined until it was checked. */
   facts: ServerFacts | undefined;
   pinging: Promise<number> | undefined;
+  /** How many outages there have been. */
+  outages = 0;
+  /** Errors of calls that an outage met: that it happened has been told. */
+  readonly told = new WeakSet();
   readonly #connection: Connection;
   readonly #observers = new Set<ConnectionObserver>();
   readonly #abort = new AbortController();
@@ -64,6 +68,7 @@ export class SharedConnection {
     this.#forgetErrors = this.own ? () => undefined : keepLastError(this.client);
     this.#watch = new OutageWatch(this.client, {
       began: (error) => {
+        this.outages += 1;
         this.#tell((observer) => observer.outage?.(error), error);
       },
       ended: (end) => {

@@ -116,7 +116,7 @@ export class Reader extends Service {
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
-        const told = this.#client ? toConnectionError(error, this.#client, false) : error;
+        const told = this.#link.noted(this.#client ? toConnectionError(error, this.#client, false) : error);
         const isNew = this.#times.health.lastError !== messageOf(told);
         await this.#recover(error, this.#times.failed(messageOf(told)), isNew ? told : undefined);
       }
