@@ -82,7 +82,8 @@ export function detailOf(value: unknown): string {
     const texts: string[] = [];
     const seen = new Set<unknown>();
     let error = value;
-    while (texts.length < MAX_CAUSES && !seen.has(error)) {
+    // Counts errors, not texts: an accessor may answer with a new error of the same text forever.
+    while (seen.size < MAX_CAUSES && !seen.has(error)) {
       seen.add(error);
       const text = fullText(error);
       // Many messages quote the message of their cause.
@@ -187,7 +188,7 @@ function ownText(value: unknown): string {
 }
 
 function primitiveText(value: unknown): string {
-  return String(value);
+  return value === '' ? 'an empty text' : String(value);
 }
 
 function errorText(error: Error): string {
@@ -212,7 +213,7 @@ function objectText(value: object): string {
     const text = attempt(() => String(value));
     if (text !== undefined && text.trim() !== '' && !/^\[object [^\]]*\]$/.test(text)) return text;
   }
-  const json = jsonOf(value);
+  const json = ArrayBuffer.isView(value) ? undefined : jsonOf(value);
   if (json !== undefined && json !== '{}') return json;
   if (attempt(() => Object.getPrototypeOf(value) === null && Reflect.ownKeys(value).length === 0)) {
     return UNPRINTABLE;
@@ -234,6 +235,9 @@ function jsonOf(value: object): string | undefined {
       if (!isObject(item)) return item;
       if (seen.has(item)) return '[Circular]';
       seen.add(item);
+      // An answer with a body of many megabytes would hold the event loop for seconds.
+      if (ArrayBuffer.isView(item)) return `[${String(item.byteLength)} bytes]`;
+      if (isArray(item) && item.length > left) return item.slice(0, left);
       return isError(item) ? ownText(item) : item;
     }),
   );

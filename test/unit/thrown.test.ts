@@ -28,6 +28,13 @@ function revoked(): object {
   return proxy;
 }
 
+/** An error whose causes never end, and all have its text. */
+function repeating(): Error {
+  const error = new Error('again');
+  Object.defineProperty(error, 'cause', { get: repeating });
+  return error;
+}
+
 /** A proxy whose properties, and prototypes, never end. */
 function endless(): object {
   return new Proxy(
@@ -272,4 +279,27 @@ describe('toError', () => {
     expect(isUnrecoverable(toError({ name: 'UnrecoverableError', message: 'no' }))).toBe(true);
     expect(isUnrecoverable(toError({ name: 'Other', message: 'no' }))).toBe(false);
   });
+});
+
+test('causes that never end are not followed forever', () => {
+  expect(detailOf(repeating())).toBe('again');
+  expect(stackOf(repeating())).toContain('Caused by: ');
+});
+
+test('many megabytes are not written out', () => {
+  const bytes = Buffer.alloc(20_000_000);
+  const started = performance.now();
+  const texts = [bytes, new Float64Array(2_000_000), { status: 502, body: new Uint8Array(bytes) }].map(
+    detailOf,
+  );
+  const list = detailOf({ status: 502, rows: new Array<number>(5_000_000).fill(1) });
+  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(texts[0]).toMatch(/^Buffer\(20000000\)/);
+  expect(texts[1]).toMatch(/^Float64Array/);
+  expect(texts[2]).toBe('{"status":502,"body":"[20000000 bytes]"}');
+  expect(list).toMatch(/^\{"status":502,"rows":\[1,1,/);
+});
+
+test('an empty text has a text', () => {
+  expect(detailOf('')).toBe('an empty text');
 });
