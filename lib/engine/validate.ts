@@ -120,7 +120,7 @@ export function checkOptions<T extends object>(
 }
 
 /** A promise that was not awaited, a Map or a Date has no options in it. */
-function optionsObject(given: unknown): string | undefined {
+export function optionsObject(given: unknown): string | undefined {
   // What stands in their place may be a URL.
   if (record(given) !== undefined)
     return `must be an object, not ${typeof given === 'string' ? 'a string' : show(given)}`;

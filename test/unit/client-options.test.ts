@@ -346,3 +346,45 @@ describe('a URL', () => {
     expect(wrong).not.toMatch(/s3cret/);
   });
 });
+
+describe('an options object that is not a plain one', () => {
+  class Settings {
+    readonly #at = { host: 'redis.internal', port: 6380 };
+
+    get host(): string {
+      return this.#at.host;
+    }
+    get port(): number {
+      return this.#at.port;
+    }
+  }
+
+  test.each<[string, object]>([
+    ['accessors of a class', new Settings()],
+    ['inherited values', Object.create({ host: 'redis.internal', port: 6380 }) as object],
+    ['accessors of a class that extends it', new (class extends Settings {})()],
+  ])('is read with %s', (_, connection) => {
+    expect(readConnection(connection)).toEqual({
+      kind: 'single',
+      options: { host: 'redis.internal', port: 6380 },
+    });
+  });
+
+  test('is read so for the nodes of a cluster and its options', () => {
+    expect(readConnection(Object.create({ cluster: [new Settings()] }) as object)).toMatchObject({
+      kind: 'cluster',
+      nodes: [{ host: 'redis.internal', port: 6380 }],
+    });
+  });
+
+  test.each<[object, RegExp]>([
+    [new URL('redis://:s3cret@redis.internal'), /URL object: give its text/],
+    [Promise.resolve({ host: 's3cret' }), /not a Promise/],
+    [new Map([['host', 's3cret']]), /not a Map/],
+    [Object.create({ port: 's3cret' }) as object, /"port"/],
+  ])('is refused where nothing of it could be used: %#', (connection, says) => {
+    const wrong = connectionCheck(connection);
+    expect(wrong).toMatch(says);
+    expect(wrong).not.toMatch(/s3cret/);
+  });
+});

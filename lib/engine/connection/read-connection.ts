@@ -3,7 +3,7 @@ import { isClient, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { ConfigError } from '../errors.js';
 import type { Connection, ConnectionOptions } from '../options.js';
-import { nearestKey } from '../validate.js';
+import { nearestKey, optionsObject, plainOptions } from '../validate.js';
 import type { Check } from '../validate.js';
 import { CLUSTER_RULES, REDIS_RULES, WHERE } from './client-options.js';
 import type { Rule } from './client-options.js';
@@ -49,9 +49,16 @@ export function readConnection(connection: Connection): ReadConnection {
   if (typeof connection !== 'object' || (connection as unknown) === null || Array.isArray(connection)) {
     throw new Problem('must be a URL, an options object or an ioredis client');
   }
-  return 'cluster' in connection && (connection.cluster as unknown) !== undefined
-    ? clusterOf(connection, connection.cluster)
-    : { kind: 'single', options: singleOf(connection) };
+  // Nothing of it would be found, and nothing leads to localhost.
+  if ((connection as object) instanceof URL) {
+    throw new Problem('is a URL object: give its text, which is its href');
+  }
+  const wrong = optionsObject(connection);
+  if (wrong !== undefined) throw new Problem(wrong);
+  const options = plainOptions(connection);
+  return 'cluster' in options && (options.cluster as unknown) !== undefined
+    ? clusterOf(options, options.cluster)
+    : { kind: 'single', options: singleOf(options) };
 }
 
 function fromUrl(given: unknown): RedisOptions {
@@ -145,7 +152,7 @@ function checkClient(client: Client): void {
 function checked<T extends object>(where: string, rules: Readonly<Record<string, Rule>>, given: T): T {
   const taken: Record<string, unknown> = {};
   const of = where === '' ? '' : `has options in ${where} that cannot be used: it `;
-  for (const [key, value] of Object.entries(given)) {
+  for (const [key, value] of Object.entries(plainOptions(given))) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (!rule) {
       const nearest = nearestKey(key, Object.keys(rules));
