@@ -27,6 +27,18 @@ const differences = `
     if (names.size === 0) differences.push(entry + ' is empty');
   }`;
 
+describe('require', () => {
+  // As in Jest, and in what loads modules by itself otherwise: it cannot require ES modules.
+  it.each(['engine', 'testing'])('loads nestjs-chasqui/%s where no ES module can be required', (entry) => {
+    const args = [
+      '--no-experimental-require-module',
+      '-p',
+      `Object.keys(require('nestjs-chasqui/${entry}')).length > 5`,
+    ];
+    expect(execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }).trim()).toBe('true');
+  });
+});
+
 describe('import and require in one process', () => {
   it('give the same classes and tokens, whichever comes first', () => {
     const importFirst = `
