@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
+import core from '@nestjs/core/package.json';
 import type { InstanceWrapper, NestModule } from '../nest-types.js';
 
-type Hook = 'onModuleInit' | 'onApplicationBootstrap';
+const BOOT_HOOKS = ['onModuleInit', 'onApplicationBootstrap'] as const;
+const SHUTDOWN_HOOKS = ['onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown'] as const;
+type Hook = (typeof BOOT_HOOKS)[number] | (typeof SHUTDOWN_HOOKS)[number];
 type Instance = Partial<Record<Hook, unknown>>;
 type Around = (original: () => unknown) => Promise<unknown>;
 
@@ -24,13 +27,37 @@ export class BootWatch {
   onFailure(but: object, failed: () => Promise<void>): void {
     for (const instance of this.instances()) {
       if (instance === but) continue;
-      for (const hook of ['onModuleInit', 'onApplicationBootstrap'] as const) {
+      for (const hook of BOOT_HOOKS) {
         if (typeof instance[hook] !== 'function') continue;
         this.replace(instance, hook, async (original) => {
           try {
             return await original();
           } catch (error) {
             this.end();
+            await failed();
+            throw error;
+          }
+        });
+      }
+    }
+  }
+
+  /**
+   * Calls back when a shutdown hook throws, where Nest calls no other hook then: up to version 11. Later versions log the
+   * error and go on.
+   *
+   * @param but not for the hooks of this one
+   */
+  onShutdownFailure(but: object, failed: () => Promise<void>): void {
+    if (Number.parseInt(core.version, 10) >= 12) return;
+    for (const instance of this.instances()) {
+      if (instance === but) continue;
+      for (const hook of SHUTDOWN_HOOKS) {
+        if (typeof instance[hook] !== 'function') continue;
+        replaceHook(instance, hook, async (original) => {
+          try {
+            return await original();
+          } catch (error) {
             await failed();
             throw error;
           }

@@ -67,6 +67,7 @@ export class ChasquiLifecycle
       this.#plans = wiring.workers;
       this.subscriptions.prepare(wiring.subscriptions);
       this.boot.onFailure(this, () => this.stop());
+      this.boot.onShutdownFailure(this, () => this.stop());
       this.#startsLast = this.boot.atTheEnd(() => this.orStop(() => this.consume()));
       const queues = this.queues.opened();
       const ready = Promise.all(queues.map((queue) => queue.waitUntilReady()));

@@ -29,6 +29,29 @@ describe('mails', () => {
     await redis.expectNoConnections();
   });
 
+  it.each(['onModuleDestroy', 'beforeApplicationShutdown', 'onApplicationShutdown'])(
+    'leave no connection where %s of the application throws',
+    async (hook) => {
+      process.env['REDIS_URL'] = redis.url;
+      const failing = {
+        provide: 'FAILING',
+        useValue: {
+          [hook]: () => {
+            throw new Error('a hook of the application');
+          },
+        },
+      };
+      const module = await Test.createTestingModule({
+        imports: [MailModule],
+        providers: [failing],
+      }).compile();
+      await module.init();
+      // Nest 11 rejects, Nest 12 logs the error.
+      await module.close().catch(() => undefined);
+      await redis.expectNoConnections();
+    },
+  );
+
   it('share one implementation between the entry points', async () => {
     expect(EngineQueue).toBe(Queue);
     const client = new ChasquiClient({ connection: redis.connection, queue: 'mail' });
