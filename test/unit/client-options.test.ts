@@ -131,6 +131,12 @@ describe('the tables have every option of the installed ioredis', () => {
     expect(SINGLE.filter((name) => !Object.hasOwn(REDIS_RULES, name))).toEqual([]);
   });
 
+  test('and so does the page on connections', () => {
+    const page = readFileSync(new URL('../../docs/connections.md', import.meta.url), 'utf8');
+    const all = [...Object.keys(REDIS_RULES), ...Object.keys(CLUSTER_RULES)];
+    expect(all.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
+  });
+
   test('of a cluster', () => {
     expect(CLUSTER.length).toBeGreaterThan(20);
     expect(CLUSTER.filter((name) => !Object.hasOwn(CLUSTER_RULES, name))).toEqual([]);
@@ -183,6 +189,11 @@ describe('an option of one connection', () => {
     ['redis://host:1?family=6&enableReadyCheck=false&connectionName=mine&connectTimeout=100'],
   ])('%o is taken', (connection) => {
     expect(connectionCheck(connection)).toBeUndefined();
+  });
+
+  test('those of a cluster that are inherited count like any other', () => {
+    const clusterOptions = Object.create({ keyPrefix: 'app:' }) as object;
+    expect(connectionCheck({ cluster: [{ host: 'h', port: 1 }], clusterOptions })).toContain('keyPrefix');
   });
 
   test('an unknown one is refused, with the nearest that there is', () => {

@@ -133,7 +133,7 @@ function checkClient(client: Client): void {
   // A stand-in may have none.
   const options = (client as { options?: object }).options ?? {};
   const refuse = (rules: Readonly<Record<string, Rule>>, given: object): void => {
-    for (const [key, value] of Object.entries(given)) {
+    for (const [key, value] of Object.entries(plainOptions(given))) {
       const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
       if (rule?.kind === 'refused' && !rule.harmless(value)) throw new Problem(`has "${key}": ${rule.why}`);
     }
