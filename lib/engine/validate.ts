@@ -101,7 +101,11 @@ export function checkOptions<T extends object>(
   if (wrong !== undefined) throw new ConfigError(`${owner}: options ${wrong}.`);
   const options: Record<PropertyKey, unknown> = {};
   for (const key of keysOf(given, schema)) {
-    const value = (given as Record<string, unknown>)[key];
+    const value = readOption(
+      given,
+      key,
+      (problem, cause) => new ConfigError(`${owner}: ${problem}`, { cause }),
+    );
     const check = Object.hasOwn(schema, key) ? schema[key as keyof T] : undefined;
     if (!check) throw unknownOption(owner, key, value, Object.keys(schema));
     if (value === undefined) continue;
@@ -132,18 +136,27 @@ export function optionsObject(given: unknown): string | undefined {
 export function plainOptions<T extends object>(given: T): T {
   if (isPlain(given)) return given;
   const options: Record<string, unknown> = {};
-  for (const key in given) if (!(key in Object.prototype)) options[key] = given[key];
+  const failed = (problem: string, cause: unknown): Error => new ConfigError(problem, { cause });
+  for (const key in given) if (!(key in Object.prototype)) options[key] = readOption(given, key, failed);
   for (
     let prototype: unknown = Object.getPrototypeOf(given);
     typeof prototype === 'object' && prototype !== null && prototype !== Object.prototype;
     prototype = Object.getPrototypeOf(prototype)
   ) {
     for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
-      if ('get' in property && !(key in Object.prototype))
-        options[key] = (given as Record<string, unknown>)[key];
+      if ('get' in property && !(key in Object.prototype)) options[key] = readOption(given, key, failed);
     }
   }
   return options as T;
+}
+
+/** The value of an option, which may be an accessor that throws. */
+function readOption(given: object, key: string, failed: (problem: string, cause: unknown) => Error): unknown {
+  try {
+    return (given as Record<string, unknown>)[key];
+  } catch (error) {
+    throw failed(`option ${shownKey(key)} cannot be read: its accessor threw.`, error);
+  }
 }
 
 function isPlain(given: object): boolean {
@@ -163,7 +176,12 @@ function keysOf(given: object, schema: object): string[] {
 function unknownOption(owner: string, key: string, value: unknown, known: readonly string[]): ConfigError {
   const nearest = nearestKey(key, known);
   const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
-  return new ConfigError(`${owner}: unknown option "${key}"${shownOf(key, value)}.${hint}`);
+  return new ConfigError(`${owner}: unknown option ${shownKey(key)}${shownOf(key, value)}.${hint}`);
+}
+
+/** The name of an option that nobody knows. Text with an address in it stands there by mistake, and may hold a password. */
+export function shownKey(key: string): string {
+  return /:\/\/|@/.test(key) ? 'whose name looks like a URL' : `"${key}"`;
 }
 
 /** @throws ConfigTypeError (a TypeError, CMQ-004) for anything but a string that is not blank */

@@ -313,6 +313,9 @@ describe('a boot fails', () => {
     expect((await startError({ imports: [root] }, null)).message).toContain('forRoot (connection "default")');
     const feature = ChasquiModule.forFeatureAsync({ name: 'mail', useFactory: nothing });
     expect((await startError({ imports: [feature] })).message).toContain('forFeature (queue "mail")');
+    for (const options of [undefined, null, 'redis://localhost']) {
+      expect(() => ChasquiModule.forRoot(options as never)).toThrow(/forRoot: the options must be an object/);
+    }
     const unconnected = ChasquiModule.forRoot({} as never);
     const error = await startError({ imports: [unconnected, mail()] }, null);
     expect(error).toMatchObject({ code: 'CMQ-004' });

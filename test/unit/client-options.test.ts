@@ -399,3 +399,10 @@ describe('an options object that is not a plain one', () => {
     expect(wrong).not.toMatch(/s3cret/);
   });
 });
+
+test('a host with a port in it is refused', () => {
+  for (const host of ['127.0.0.1:6379', 'redis:6379']) {
+    expect(() => readConnection({ host })).toThrow('its port is given as "port"');
+  }
+  for (const host of ['::1', 'fe80::1', 'redis']) expect(() => readConnection({ host })).not.toThrow();
+});

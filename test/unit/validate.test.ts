@@ -197,3 +197,42 @@ describe('names and ids', () => {
     else expect(check).not.toThrow();
   });
 });
+
+describe('hostile options', () => {
+  const schema = { host: text, port: whole(1) };
+
+  test('a name that is an address is not shown: it may hold a password', () => {
+    for (const key of ['redis://:s3cret@db', 'user:s3cret@db', ' valkey://:s3cret@db']) {
+      const options = { [key]: 1 };
+      expect(() => checkOptions<object>('Queue "q"', schema, options)).toThrow(
+        'unknown option whose name looks like a URL',
+      );
+      expect(() => checkOptions<object>('Queue "q"', schema, options)).not.toThrow('s3cret');
+    }
+  });
+
+  test('an accessor that throws is a ConfigError with its cause', () => {
+    const cause = new Error('no such secret');
+    const plain = {
+      get host(): string {
+        throw cause;
+      },
+    };
+    class Options {
+      get host(): string {
+        throw cause;
+      }
+    }
+    for (const options of [plain, new Options(), Object.create(plain) as typeof plain]) {
+      let thrown: unknown;
+      try {
+        checkOptions<object>('Queue "q"', schema, options);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(ConfigError);
+      expect(thrown).toMatchObject({ code: 'CMQ-004', cause });
+      expect((thrown as Error).message).toContain('"host" cannot be read');
+    }
+  });
+});

@@ -56,6 +56,7 @@ const host: Check = (value) => {
   const wrong = text(value);
   if (wrong !== undefined) return wrong;
   if (/[\s/@]/.test(value as string)) return 'must be a host name; a URL is given as "url"';
+  if (/^[^:]*:\d+$/.test(value as string)) return 'must be a host name alone; its port is given as "port"';
   return isUnset(value as string) ? 'is the text of a variable that is not set' : undefined;
 };
 const list: Check = (value) =>

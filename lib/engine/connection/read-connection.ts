@@ -3,7 +3,7 @@ import { isClient, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { ConfigError } from '../errors.js';
 import type { Connection, ConnectionOptions } from '../options.js';
-import { nearestKey, optionsObject, plainOptions } from '../validate.js';
+import { nearestKey, optionsObject, plainOptions, shownKey } from '../validate.js';
 import type { Check } from '../validate.js';
 import { CLUSTER_RULES, REDIS_RULES, WHERE } from './client-options.js';
 import type { Rule } from './client-options.js';
@@ -156,7 +156,9 @@ function checked<T extends object>(where: string, rules: Readonly<Record<string,
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (!rule) {
       const nearest = nearestKey(key, Object.keys(rules));
-      throw new Problem(`${of}has no option "${key}"${nearest ? ` (did you mean "${nearest}"?)` : ''}`);
+      throw new Problem(
+        `${of}has no option ${shownKey(key)}${nearest ? ` (did you mean "${nearest}"?)` : ''}`,
+      );
     }
     if (value === undefined) continue;
     if (rule.kind === 'refused') {

@@ -8,6 +8,6 @@ import { plainOptions } from '../../engine/validate.js';
 export function given<Options extends object>(method: string, options: Options): Options {
   if (typeof (options as unknown) === 'object' && (options as unknown) !== null) return plainOptions(options);
   throw new ConfigError(
-    `ChasquiModule.${method}: the options must be an object; the factory returned ${typeof options}.`,
+    `ChasquiModule.${method}: the options must be an object, not ${options === null ? 'null' : typeof options} (a factory may have returned it).`,
   );
 }

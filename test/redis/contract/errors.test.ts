@@ -156,7 +156,7 @@ const HOW: Record<string, () => Promise<Happening>> = {
     const fields = [Buffer.from('d'), Buffer.alloc(0), Buffer.from('n'), Buffer.from('digest')];
     const job = toDelivery([Buffer.from('1-1'), fields], 0);
     while (reported.length === 0) expect(refusals.delayOf(job)).toBeLessThanOrEqual(30_000);
-    return codeOf(Promise.reject(reported[0] as Error));
+    return codeOf(Promise.reject(reported[0]));
   },
   [ERROR_CODES.dataLost]: async () => {
     await redis.queue().add('a', 1, { repeat: { every: 3_600_000 } });
