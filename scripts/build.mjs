@@ -14,9 +14,9 @@ export function buildPackage() {
   embed();
   build({
     name: 'package',
-    sources: ['lib', 'tsconfig.json', 'tsconfig.build.json'],
+    sources: ['lib', 'tsconfig.json', 'tsconfig.build.json', 'package.json', 'scripts/entries.mjs'],
     output: 'dist',
-    command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+    commands: [['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], ['scripts/entries.mjs']],
   });
 }
 
@@ -26,23 +26,25 @@ export function buildSamples() {
     name: 'samples',
     sources: ['sample', 'nest-cli.json', 'dist'],
     output: 'dist-sample',
-    command: ['node_modules/@nestjs/cli/bin/nest.js', 'build'],
+    commands: [['node_modules/@nestjs/cli/bin/nest.js', 'build']],
   });
 }
 
-function build({ name, sources, output, command }) {
+function build({ name, sources, output, commands }) {
   const stamp = join(stamps, name);
   const newest = Math.max(...sources.map((source) => newestChange(join(root, source))));
   if (existsSync(join(root, output)) && existsSync(stamp) && statSync(stamp).mtimeMs > newest) return;
   const begun = new Date();
   console.log(`Building the ${name} ...`);
-  const { status } = spawnSync(process.execPath, command, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (status !== 0) {
-    console.error(`Building the ${name} failed.`);
-    process.exit(status ?? 1);
+  for (const command of commands) {
+    const { status } = spawnSync(process.execPath, command, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    if (status !== 0) {
+      console.error(`Building the ${name} failed.`);
+      process.exit(status ?? 1);
+    }
   }
   mkdirSync(stamps, { recursive: true });
   writeFileSync(stamp, '');
