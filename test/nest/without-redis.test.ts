@@ -91,10 +91,11 @@ it('a boot without Redis says what it waits for before it fails', async () => {
   expect(error).toMatchObject({ code: 'CMQ-001' });
   expect(performance.now() - began).toBeLessThan(4_000);
   const address = `127.0.0.1:${String(port)}`;
-  expect(logs).toEqual([
+  // The connection reports its outage beside it.
+  expect(logs).toContainEqual(
     expect.stringMatching(
       `^CMQ-001: Redis at ${address} has not been reached yet \\(.*ECONNREFUSED.*1500 ms`,
-    ) as string,
-  ]);
+    ),
+  );
   expect(logs.join()).not.toContain('s3cret');
 });
