@@ -112,6 +112,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // lib/package.json only says what kind of modules these are.
+    combinedDependencies: true,
     // Type-only imports are imports between layers as well.
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

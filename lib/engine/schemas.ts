@@ -2,7 +2,7 @@ import { connectionCheck } from './connection/read-connection.js';
 import type { Clock } from './clock.js';
 import type { DlqSelection } from './dlq.js';
 import type { DlqReason } from './metrics.js';
-import type { RepeatableSpec } from './repeat/spec.js';
+import type { RepeatableSpec } from './repeat/repeatable-spec.js';
 import type {
   AddOptions,
   BackoffOptions,

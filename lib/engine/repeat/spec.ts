@@ -2,36 +2,12 @@ import { createHash } from 'node:crypto';
 import { encodeRetry } from '../envelope.js';
 import { ConfigError } from '../errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../new-job.js';
-import type { JobsOptions, MissedFiresOption } from '../options.js';
+import type { MissedFiresOption } from '../options.js';
 import { checkJobName } from '../validate.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
+import type { RepeatableSpec } from './repeatable-spec.js';
 
-/** A recurring job. */
-export interface RepeatableSpec<T = unknown> {
-  /** Default `<jobName>::<pattern signature>`. At most 480 bytes. */
-  key?: string | undefined;
-  /** Dispatch name of the jobs. */
-  jobName: string;
-  pattern: RepeatPattern;
-  /** Data of every job. */
-  payload: T;
-  /** Total number of fires; then the spec is removed. */
-  limit?: number | undefined;
-  /** No fire before it, in unix ms. An interval counts from here, if it is in the future. */
-  startAfterMs?: number | undefined;
-  /** No fire after it, in unix ms; then the spec is removed. */
-  endBeforeMs?: number | undefined;
-  /** Default `{ kind: 'skip' }`. */
-  missedFires?: MissedFiresOption | undefined;
-  /** Let a slot pass while the job of an earlier one is unfinished. Default false. */
-  skipIfRunning?: boolean | undefined;
-  /** The application that declares it. */
-  owner?: string | undefined;
-  /** Total attempts of each job. Default: the worker's. */
-  attempts?: number | undefined;
-  /** Default: the worker's. */
-  backoff?: JobsOptions['backoff'];
-}
+export type { RepeatableSpec };
 
 /** What a list says of a spec; the payload stays where it is. */
 export interface RepeatableMeta {
