@@ -1,4 +1,38 @@
 /**
+ * The folders of lib/engine, from the bottom up: a file imports from its own folder and from those before it. The same
+ * holds for the folders of worker/, which may all use its settings; worker-core.ts puts them together.
+ */
+const ENGINE = [
+  'base',
+  'config',
+  'codec',
+  'connection',
+  'job',
+  'enqueue',
+  'timers',
+  'worker',
+  'results',
+  'admin',
+  'api',
+  'index.ts',
+];
+const WORKER = ['lease', 'settle', 'run', 'fetch', 'worker-core.ts'];
+
+function layersOf(root, layers) {
+  return layers.slice(0, -1).map((layer, i) => ({
+    name: `${layer}-imports-down`,
+    comment: `Imports within ${root} go one way: ${layers.join(' → ')}.`,
+    severity: 'error',
+    from: { path: `^${root}${layer}/` },
+    to: { path: `^${root}(${layers.slice(i + 1).join('|')})(/|$)` },
+  }));
+}
+
+function engineLayers() {
+  return [...layersOf('lib/engine/', ENGINE), ...layersOf('lib/engine/worker/', WORKER)];
+}
+
+/**
  * The layers of lib/ and what each may import: an arrow never points up, and there is no cycle.
  *
  *   cli | nest | health | microservices | opentelemetry | bull-board  ->  engine  ->  redis
@@ -8,6 +42,7 @@
  */
 module.exports = {
   forbidden: [
+    ...engineLayers(),
     {
       name: 'no-cycle',
       comment: 'A cycle, of types too, has no order in which to read it.',

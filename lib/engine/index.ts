@@ -1,21 +1,21 @@
-import { nameErrors } from './error-names.js';
-import * as errors from './errors.js';
+import { nameErrors } from './base/error-names.js';
+import * as errors from './base/errors.js';
 
-export { BackoffSpec } from './backoff.js';
-export type { Backlog } from './backlog.js';
-export { systemClock } from './clock.js';
-export type { Clock } from './clock.js';
-export type { CancelOutcome } from './cancel.js';
-export type { ConnectionInfo } from './connections.js';
-export type { DlqEvicted } from './consumer/consumer-core.js';
-export type { ReadingHealth, WorkerHealth } from './consumer/health.js';
-export { Consumer } from './consumer.js';
-export type { ConsumerJob } from './consumer.js';
-export type { DlqEntry, DlqSelection } from './dlq.js';
-export * from './errors.js';
-export { Job } from './job.js';
-export type { JobProgress, JobState, JobType } from './job.js';
-export { noopSink } from './metrics.js';
+export { BackoffSpec } from './job/backoff.js';
+export type { Backlog } from './admin/backlog.js';
+export { systemClock } from './base/clock.js';
+export type { Clock } from './base/clock.js';
+export type { CancelOutcome } from './admin/cancel.js';
+export type { ConnectionInfo } from './connection/connections.js';
+export type { DlqEvicted } from './worker/worker-core.js';
+export type { ReadingHealth, WorkerHealth } from './worker/health.js';
+export { Consumer } from './api/consumer.js';
+export type { ConsumerJob } from './api/consumer.js';
+export type { DlqEntry } from './admin/dlq.js';
+export * from './base/errors.js';
+export { Job } from './job/job.js';
+export type { JobProgress, JobState, JobType } from './job/job.js';
+export { noopSink } from './base/metrics.js';
 export type {
   DlqReason,
   DlqRouted,
@@ -25,19 +25,19 @@ export type {
   PromoterTick,
   ReaderBatch,
   RetryScheduled,
-} from './metrics.js';
-export type * from './options.js';
-export { decodePayload, encodePayload } from './payload.js';
-export { Producer } from './producer.js';
-export type { NamedPayload, RunAt } from './producer.js';
-export { Queue } from './queue.js';
-export { QueueEvents } from './queue-events.js';
-export type * from './queue-events.js';
-export { RepeatPattern } from './repeat/pattern.js';
-export type { RepeatableMeta, RepeatableSpec } from './repeat/spec.js';
-export { Promoter, Scheduler } from './standalone.js';
-export { engineVersion } from './version.js';
-export { Worker } from './worker.js';
-export type { Processor, WorkerEventsMap } from './worker.js';
+} from './base/metrics.js';
+export type * from './config/options.js';
+export { decodePayload, encodePayload } from './codec/payload.js';
+export { Producer } from './api/producer.js';
+export type { NamedPayload, RunAt } from './api/producer.js';
+export { Queue } from './api/queue.js';
+export { QueueEvents } from './api/queue-events.js';
+export type * from './api/queue-events.js';
+export { RepeatPattern } from './timers/repeat/pattern.js';
+export type { RepeatableMeta, RepeatableSpec } from './timers/repeat/spec.js';
+export { Promoter, Scheduler } from './api/standalone.js';
+export { engineVersion } from './base/version.js';
+export { Worker } from './api/worker.js';
+export type { Processor, WorkerEventsMap } from './api/worker.js';
 
 nameErrors(errors);

@@ -1,5 +1,5 @@
 import { ConfigError } from '../engine/index.js';
-import { boolean, limitMs, nearestKey, whole, type Check, type Schema } from '../engine/validate.js';
+import { boolean, limitMs, nearestKey, whole, type Check, type Schema } from '../engine/config/validate.js';
 import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
 
 const names: Check = (value) =>

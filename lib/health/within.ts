@@ -1,4 +1,4 @@
-import { Timer } from '../engine/deadline.js';
+import { Timer } from '../engine/base/deadline.js';
 
 /** What `within` throws when nothing has come in time. */
 export class NoAnswerError extends Error {}

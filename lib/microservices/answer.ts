@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { messageOf } from '../engine/index.js';
-import { isError, toError as wrapped } from '../engine/thrown.js';
+import { isError, toError as wrapped } from '../engine/base/thrown.js';
 
 /** What Nest says for every error that is no `RpcException`, where no filter of the application says otherwise. */
 const UNKNOWN = { status: 'error', message: 'Internal server error' } as const;

@@ -11,10 +11,10 @@ import {
   type BulkJobOptions,
   type Job,
 } from '../engine/index.js';
-import { participants, type Participant } from '../engine/participants.js';
-import { printable } from '../engine/printable.js';
-import { checkOptions } from '../engine/validate.js';
-import { settlesWithin } from '../engine/deadline.js';
+import { participants, type Participant } from '../engine/api/participants.js';
+import { printable } from '../engine/base/printable.js';
+import { checkOptions } from '../engine/config/validate.js';
+import { settlesWithin } from '../engine/base/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
 import { withHead, type MessageMetadata } from './message.js';
 import {

@@ -14,9 +14,9 @@ import {
   type Job,
   type WorkerEventsMap,
 } from '../engine/index.js';
-import { participants, type Participant } from '../engine/participants.js';
-import { printable } from '../engine/printable.js';
-import { checkOptions, nearestKey } from '../engine/validate.js';
+import { participants, type Participant } from '../engine/api/participants.js';
+import { printable } from '../engine/base/printable.js';
+import { checkOptions, nearestKey } from '../engine/config/validate.js';
 import { logFailure } from '../nest/runtime/log-failure.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';

@@ -1,5 +1,5 @@
 import { ChasquiError, UnrecoverableError } from '../engine/index.js';
-import { printable } from '../engine/printable.js';
+import { printable } from '../engine/base/printable.js';
 import { WiringError } from '../nest/errors.js';
 
 /** Codes of the microservice transport: CMQ-340 to 342 stop the boot, the others fail a message. */

@@ -1,5 +1,5 @@
 import { encodePayload, type BulkJobOptions, type Job } from '../engine/index.js';
-import { EXTRAS, type WithExtras } from '../engine/extras.js';
+import { EXTRAS, type WithExtras } from '../engine/codec/extras.js';
 
 /** Values beside the data, a trace id say; Nest's `setOnDispatchHook` sets them. */
 export type MessageMetadata = Readonly<Record<string, string>>;

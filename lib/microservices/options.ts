@@ -1,6 +1,6 @@
 import type { BulkJobOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
-import { jobSchema, queueSchema, workerSchema } from '../engine/schemas.js';
-import { limitMs, text, type Schema } from '../engine/validate.js';
+import { jobSchema, queueSchema, workerSchema } from '../engine/config/schemas.js';
+import { limitMs, text, type Schema } from '../engine/config/validate.js';
 
 /** What the server decides itself: it starts with the application, and replies are stored and announced. */
 type Decided = 'autorun' | 'storeResults' | 'eventsEnabled' | 'resultTtlMs';

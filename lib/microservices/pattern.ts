@@ -1,5 +1,5 @@
 import { messageOf } from '../engine/index.js';
-import { checkJobName } from '../engine/validate.js';
+import { checkJobName } from '../engine/config/validate.js';
 import { InvalidPatternError } from './errors.js';
 
 /**

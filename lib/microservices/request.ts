@@ -8,7 +8,7 @@ import {
   type Job,
   type Queue,
 } from '../engine/index.js';
-import { settlesWithin, Timer } from '../engine/deadline.js';
+import { settlesWithin, Timer } from '../engine/base/deadline.js';
 import { unknownAnswer } from './answer.js';
 import { NoReplyError, RequestTimeoutError } from './errors.js';
 import { isReply } from './reply.js';

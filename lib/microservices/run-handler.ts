@@ -1,6 +1,6 @@
 import type { MessageHandler } from '@nestjs/microservices';
 import { fromEvent, isObservable, lastValueFrom, takeUntil, tap, type Observable } from 'rxjs';
-import { errorIn } from '../engine/consumer/returned.js';
+import { errorIn } from '../engine/worker/run/returned.js';
 import type { ChasquiContext } from './chasqui.context.js';
 
 /** What came of a handler. */

@@ -1,5 +1,5 @@
 import { ChasquiError, messageOf, UnrecoverableError } from '../engine/index.js';
-import { printable } from '../engine/printable.js';
+import { printable } from '../engine/base/printable.js';
 import { describePlace, listOf, type Place } from './place.js';
 
 /** Codes of the Nest side: CMQ-300 to 319 stop the boot, from CMQ-320 on they fail a job. */

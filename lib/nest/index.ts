@@ -1,4 +1,4 @@
-import { nameErrors } from '../engine/error-names.js';
+import { nameErrors } from '../engine/base/error-names.js';
 import * as errors from './errors.js';
 
 export { ChasquiModule, type ChasquiQueueAsyncOptions } from './chasqui.module.js';

@@ -1,4 +1,4 @@
-import { Timer } from '../engine/deadline.js';
+import { Timer } from '../engine/base/deadline.js';
 import { Queue, QueueEvents, type QueueEventsMap } from '../engine/index.js';
 
 /** The events of a queue that a recorder keeps. `retries-exhausted` is left out: it is `dlq` under another name. */

@@ -19,11 +19,11 @@ import {
   withDefaults,
   type JobLimits,
   checkJobs,
-} from '../engine/new-job.js';
-import { toRepeatableSpec } from '../engine/repeat/from-options.js';
-import { firstFire } from '../engine/repeat/registry.js';
-import { encodeSpec } from '../engine/repeat/spec.js';
-import { checkJobId, checkText } from '../engine/validate.js';
+} from '../engine/enqueue/new-job.js';
+import { toRepeatableSpec } from '../engine/timers/repeat/from-options.js';
+import { firstFire } from '../engine/timers/repeat/registry.js';
+import { encodeSpec } from '../engine/timers/repeat/spec.js';
+import { checkJobId, checkText } from '../engine/config/validate.js';
 import { getQueueToken } from '../nest/tokens.js';
 import { noRedis } from './no-redis.js';
 

@@ -1,4 +1,4 @@
-import { Timer } from '../engine/deadline.js';
+import { Timer } from '../engine/base/deadline.js';
 import type { MetricsSink } from '../engine/index.js';
 import { WAIT_MS, type WaitOptions } from './event-recorder.js';
 

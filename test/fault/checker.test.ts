@@ -149,7 +149,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'an acknowledgement before the run',
     'a worker is killed',
     /^stalled/,
-    ['dist/engine/consumer/reader.js', /'COUNT'/, `'NOACK', 'COUNT'`],
+    ['dist/engine/worker/fetch/reader.js', /'COUNT'/, `'NOACK', 'COUNT'`],
   ],
   [
     'a scan for expired leases that begins behind them',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ReadingTimes } from '../../lib/engine/consumer/health.js';
+import { ReadingTimes } from '../../lib/engine/worker/health.js';
 import { Queue, Worker, type WorkerOptions } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { queueKeys } from '../../lib/redis/keys.js';
-import { boundsOf, gapsOf, toDelivery } from '../../lib/engine/consumer/delivery.js';
+import { boundsOf, gapsOf, toDelivery } from '../../lib/engine/worker/lease/delivery.js';
 import { runScript } from '../../lib/redis/scripts.js';
 import { useRedis } from '../support/redis.js';
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError } from '../../lib/engine/errors.js';
-import type { JobsOptions, RepeatOptions } from '../../lib/engine/options.js';
-import { Queue } from '../../lib/engine/queue.js';
+import { ConfigError } from '../../lib/engine/base/errors.js';
+import type { JobsOptions, RepeatOptions } from '../../lib/engine/config/options.js';
+import { Queue } from '../../lib/engine/api/queue.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CommandLink } from '../../lib/engine/connections.js';
-import { DueLoop } from '../../lib/engine/due-loop.js';
-import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
-import { removeRepeatable, upsertRepeatable } from '../../lib/engine/repeat/registry.js';
-import type { RepeatableSpec } from '../../lib/engine/repeat/spec.js';
-import { createScheduler, createSchedulerLook } from '../../lib/engine/scheduler.js';
+import { CommandLink } from '../../lib/engine/connection/connections.js';
+import { DueLoop } from '../../lib/engine/timers/due-loop.js';
+import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
+import { removeRepeatable, upsertRepeatable } from '../../lib/engine/timers/repeat/registry.js';
+import type { RepeatableSpec } from '../../lib/engine/timers/repeat/spec.js';
+import { createScheduler, createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { useRedis } from '../support/redis.js';
 import { Rig, START, keys } from './repeat-support.js';

@@ -1,10 +1,10 @@
-import { CommandLink } from '../../lib/engine/connections.js';
-import { decodeEnvelope } from '../../lib/engine/envelope.js';
-import type { Envelope } from '../../lib/engine/envelope.js';
+import { CommandLink } from '../../lib/engine/connection/connections.js';
+import { decodeEnvelope } from '../../lib/engine/codec/envelope.js';
+import type { Envelope } from '../../lib/engine/codec/envelope.js';
 import { queueKeys } from '../../lib/redis/keys.js';
 import type { QueueKeys } from '../../lib/redis/keys.js';
-import { createSchedulerLook } from '../../lib/engine/scheduler.js';
-import type { SchedulerSettings } from '../../lib/engine/scheduler.js';
+import { createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
+import type { SchedulerSettings } from '../../lib/engine/timers/scheduler.js';
 import type { TestRedis } from '../support/redis.js';
 
 export const keys: QueueKeys = queueKeys('reports');

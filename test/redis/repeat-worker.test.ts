@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Queue } from '../../lib/engine/queue.js';
-import { Worker } from '../../lib/engine/worker.js';
-import type { Job } from '../../lib/engine/job.js';
+import { Queue } from '../../lib/engine/api/queue.js';
+import { Worker } from '../../lib/engine/api/worker.js';
+import type { Job } from '../../lib/engine/job/job.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { useRedis } from '../support/redis.js';
 

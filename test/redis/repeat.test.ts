@@ -1,13 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommandLink } from '../../lib/engine/connections.js';
-import { encodeEnvelope } from '../../lib/engine/envelope.js';
-import { ConfigError, ConfigRangeError, messageOf } from '../../lib/engine/errors.js';
-import { decodePayload, encodePayload } from '../../lib/engine/payload.js';
-import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
-import { listRepeatables, removeRepeatable, upsertRepeatable } from '../../lib/engine/repeat/registry.js';
-import type { Upserted } from '../../lib/engine/repeat/registry.js';
-import type { RepeatableSpec } from '../../lib/engine/repeat/spec.js';
-import { createSchedulerLook } from '../../lib/engine/scheduler.js';
+import type { CommandLink } from '../../lib/engine/connection/connections.js';
+import { encodeEnvelope } from '../../lib/engine/codec/envelope.js';
+import { ConfigError, ConfigRangeError, messageOf } from '../../lib/engine/base/errors.js';
+import { decodePayload, encodePayload } from '../../lib/engine/codec/payload.js';
+import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
+import {
+  listRepeatables,
+  removeRepeatable,
+  upsertRepeatable,
+} from '../../lib/engine/timers/repeat/registry.js';
+import type { Upserted } from '../../lib/engine/timers/repeat/registry.js';
+import type { RepeatableSpec } from '../../lib/engine/timers/repeat/spec.js';
+import { createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
 import { useRedis } from '../support/redis.js';
 import { Rig, START, keys } from './repeat-support.js';
 

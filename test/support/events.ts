@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { readBatch } from '../../lib/engine/event-batch.js';
+import { readBatch } from '../../lib/engine/codec/event-batch.js';
 
 /** The entries of an events stream as they stand there. */
 export async function eventEntries(client: Redis, key: string): Promise<Record<string, string>[]> {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Service } from '../../lib/engine/service.js';
+import type { Service } from '../../lib/engine/base/service.js';
 
 /** How a stressed service is told to stop, and how long that may take beyond it. */
 const DEADLINE_MS = 200;

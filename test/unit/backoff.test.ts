@@ -5,8 +5,8 @@ import {
   backoffMs,
   toRetrySettings,
   toWireBackoff,
-} from '../../lib/engine/backoff.js';
-import type { WireBackoff } from '../../lib/engine/envelope.js';
+} from '../../lib/engine/job/backoff.js';
+import type { WireBackoff } from '../../lib/engine/codec/envelope.js';
 
 /** The middle of the range: no jitter either way. */
 const middle = (): number => 0.5;

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Cluster, Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { CLUSTER_RULES, REDIS_RULES } from '../../lib/engine/connection/client-options.js';
-import type { Rule } from '../../lib/engine/connection/client-options.js';
+import { CLUSTER_RULES, REDIS_RULES } from '../../lib/engine/config/client-options.js';
+import type { Rule } from '../../lib/engine/config/client-options.js';
 import { createClient, servesCommands } from '../../lib/engine/connection/create-client.js';
-import { connectionCheck, readConnection } from '../../lib/engine/connection/read-connection.js';
+import { connectionCheck, readConnection } from '../../lib/engine/config/read-connection.js';
 import type { Connection } from '../../lib/engine/index.js';
 
 const ioredis = dirname(createRequire(import.meta.url).resolve('ioredis/package.json'));

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { toConsumerConfig, toSettings } from '../../lib/engine/consumer/settings.js';
+import { toConsumerConfig, toSettings } from '../../lib/engine/worker/settings.js';
 import {
   consumerSchema,
   producerSchema,
   promoterSchema,
   standaloneSchedulerSchema,
-} from '../../lib/engine/schemas.js';
+} from '../../lib/engine/config/schemas.js';
 
 /** The fields of the engine's reference, in our spelling. */
 const REFERENCE = {

@@ -5,7 +5,7 @@ import {
   numberPlaces,
   readDelivery,
   toDelivery,
-} from '../../lib/engine/consumer/delivery.js';
+} from '../../lib/engine/worker/lease/delivery.js';
 
 const bulk = (text: string | Buffer): Buffer => {
   const bytes = Buffer.from(text);

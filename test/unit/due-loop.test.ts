@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { DueLoop } from '../../lib/engine/due-loop.js';
-import type { Look } from '../../lib/engine/due-loop.js';
+import { DueLoop } from '../../lib/engine/timers/due-loop.js';
+import type { Look } from '../../lib/engine/timers/due-loop.js';
 
 const START = 1_700_000_000_000;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readEnded } from '../../lib/engine/ended.js';
+import { readEnded } from '../../lib/engine/results/ended.js';
 
 const u16 = (value: number): Buffer => Buffer.from([value >>> 8, value]);
 const u32 = (value: number): Buffer => {

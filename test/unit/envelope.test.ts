@@ -7,9 +7,9 @@ import {
   withAttempt,
   writeDelayedMember,
   writeEnvelope,
-} from '../../lib/engine/envelope.js';
-import type { Envelope } from '../../lib/engine/envelope.js';
-import { DecodeError } from '../../lib/engine/errors.js';
+} from '../../lib/engine/codec/envelope.js';
+import type { Envelope } from '../../lib/engine/codec/envelope.js';
+import { DecodeError } from '../../lib/engine/base/errors.js';
 
 /** Bytes as they stand in the table of the wire format, with blanks for reading. */
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s+/g, ''), 'hex');

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ERROR_CODES } from '../../lib/engine/errors.js';
+import { ERROR_CODES } from '../../lib/engine/base/errors.js';
 
 const root = new URL('../../', import.meta.url).pathname;
 const page = readFileSync(join(root, 'docs/error-codes.md'), 'utf8');
@@ -30,7 +30,7 @@ describe('docs/error-codes.md', () => {
   });
 
   test('names the class of each code as the source does', () => {
-    const source = readFileSync(join(root, 'lib/engine/errors.ts'), 'utf8');
+    const source = readFileSync(join(root, 'lib/engine/base/errors.ts'), 'utf8');
     const keys = Object.fromEntries(Object.entries(ERROR_CODES).map(([key, code]) => [key, code]));
     const classes = [
       ...source.matchAll(/class (\w+) extends \w+[^}]*?readonly code(?:: string)? = ERROR_CODES\.(\w+)/g),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import * as errors from '../../lib/engine/errors.js';
+import * as errors from '../../lib/engine/base/errors.js';
 
 const { ERROR_CODES, ChasquiError } = errors;
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Lane } from '../../lib/engine/consumer/lane.js';
-import { ConnectionError } from '../../lib/engine/errors.js';
+import { Lane } from '../../lib/engine/worker/settle/commit-queue.js';
+import { ConnectionError } from '../../lib/engine/base/errors.js';
 
 const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { detailOf, outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/consumer/outcome.js';
-import { JobCancelledError, UnrecoverableError } from '../../lib/engine/errors.js';
+import { detailOf, outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/worker/settle/outcome.js';
+import { JobCancelledError, UnrecoverableError } from '../../lib/engine/base/errors.js';
 
 class PaymentRefused extends UnrecoverableError {}
 class ForeignUnrecoverable extends Error {

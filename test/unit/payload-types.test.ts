@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { EncodeError } from '../../lib/engine/errors.js';
-import { decodePayload, decodeTold, encodePayload, encodeResult } from '../../lib/engine/payload.js';
+import { EncodeError } from '../../lib/engine/base/errors.js';
+import { decodePayload, decodeTold, encodePayload, encodeResult } from '../../lib/engine/codec/payload.js';
 
 const page = readFileSync(new URL('../../docs/payloads.md', import.meta.url), 'utf8');
 /** The rows of its table: what is sent, and what arrives. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { DecodeError, EncodeError } from '../../lib/engine/errors.js';
-import { MAX_DEPTH, decodePayload, encodePayload } from '../../lib/engine/payload.js';
+import { DecodeError, EncodeError } from '../../lib/engine/base/errors.js';
+import { MAX_DEPTH, decodePayload, encodePayload } from '../../lib/engine/codec/payload.js';
 
 const hex = (text: string): Buffer => Buffer.from(text.replace(/\s+/g, ''), 'hex');
 const bytesOf = (data: unknown): string => encodePayload(data).toString('hex');

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { ConfigError, ConfigTypeError, JobFailedError, UnrecoverableError } from '../../lib/engine/index.js';
-import { ConfigRangeError } from '../../lib/engine/errors.js';
+import { ConfigRangeError } from '../../lib/engine/base/errors.js';
 import { UnhandledJobError } from '../../lib/nest/errors.js';
-import { printable } from '../../lib/engine/printable.js';
+import { printable } from '../../lib/engine/base/printable.js';
 
 test.each<[string, string]>([
   ['plain text, ünïcode, 日本, 👩‍👩‍👧', 'plain text, ünïcode, 日本, 👩‍👩‍👧'],

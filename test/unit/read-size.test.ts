@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ReadSize } from '../../lib/engine/read-size.js';
+import { ReadSize } from '../../lib/engine/connection/read-size.js';
 
 const MB = 1024 * 1024;
 

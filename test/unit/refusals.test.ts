@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Delivery } from '../../lib/engine/consumer/delivery.js';
-import { Refusals } from '../../lib/engine/consumer/refusals.js';
+import type { Delivery } from '../../lib/engine/worker/lease/delivery.js';
+import { Refusals } from '../../lib/engine/worker/run/refusals.js';
 
 function refusals() {
   let now = 0;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../lib/engine/errors.js';
-import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
+import { ConfigError } from '../../lib/engine/base/errors.js';
+import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
 
 const at = (iso: string): number => Date.parse(iso);
 const iso = (ms: number | undefined): string | undefined =>

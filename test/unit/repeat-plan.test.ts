@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
-import { MAX_FIRES, firstSlot, planFires } from '../../lib/engine/repeat/plan.js';
-import type { DueSpec } from '../../lib/engine/repeat/plan.js';
+import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
+import { MAX_FIRES, firstSlot, planFires } from '../../lib/engine/timers/repeat/plan.js';
+import type { DueSpec } from '../../lib/engine/timers/repeat/plan.js';
 
 const due = (given: Partial<DueSpec> = {}): DueSpec => ({
   pattern: RepeatPattern.every(1_000),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RepeatPattern } from '../../lib/engine/repeat/pattern.js';
+import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
 
 /*
  * Whole years against a calculation of another kind: walk through the year minute by minute, read the clock on the wall

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ServerTime } from '../../lib/engine/consumer/server-time.js';
+import { ServerTime } from '../../lib/engine/worker/lease/server-time.js';
 
 const UNIX = 1_700_000_000_000;
 const HOUR = 3_600_000;

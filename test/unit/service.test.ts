@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { DueLoop } from '../../lib/engine/due-loop.js';
-import { Service } from '../../lib/engine/service.js';
+import { DueLoop } from '../../lib/engine/timers/due-loop.js';
+import { Service } from '../../lib/engine/base/service.js';
 import { stressService } from '../support/service-stress.js';
 
 class Recorded extends Service {

@@ -10,7 +10,7 @@ import {
   stackOf,
   toError,
   write,
-} from '../../lib/engine/thrown.js';
+} from '../../lib/engine/base/thrown.js';
 
 const boom = (): never => {
   throw new Error('on access');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, ConfigRangeError, ConfigTypeError } from '../../lib/engine/errors.js';
+import { ConfigError, ConfigRangeError, ConfigTypeError } from '../../lib/engine/base/errors.js';
 import {
   boolean,
   checkDelay,
@@ -12,7 +12,7 @@ import {
   record,
   text,
   whole,
-} from '../../lib/engine/validate.js';
+} from '../../lib/engine/config/validate.js';
 
 type ErrorClass = new (message: string) => Error;
 

@@ -1,7 +1,7 @@
 import { addressOf, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { withDeadline } from '../../redis/deadline.js';
-import { ConfigError, ConnectionError, ShutdownError } from '../errors.js';
+import { ConfigError, ConnectionError, ShutdownError } from '../base/errors.js';
 import {
   describe,
   ended,

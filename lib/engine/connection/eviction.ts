@@ -1,6 +1,6 @@
 import { addressOf } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError } from '../base/errors.js';
 
 /** Redis drops keys at its memory limit, by any policy but one. */
 export function evictionWarning(policy: string | undefined, client: Client): ConfigError | undefined {

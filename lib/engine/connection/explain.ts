@@ -1,6 +1,6 @@
 import { addressOf, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
-import { ChasquiError, ConnectionError, ShutdownError, messageOf } from '../errors.js';
+import { ChasquiError, ConnectionError, ShutdownError, messageOf } from '../base/errors.js';
 import { redact } from './redact.js';
 
 /** By what ioredis, the server or the system says: what it means, and what to do. */

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import { emitTo, warn } from '../emit.js';
-import type { ConfigError } from '../errors.js';
+import { emitTo, warn } from '../base/emit.js';
+import type { ConfigError } from '../base/errors.js';
 import type { OutageEnd } from './outage.js';
 import type { ConnectionObserver } from './shared.js';
 

@@ -1,7 +1,7 @@
 import { addressOf } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { Timer } from '../../redis/timer.js';
-import { ConnectionError } from '../errors.js';
+import { ConnectionError } from '../base/errors.js';
 import { describe, ended, explained, withoutSecrets } from './explain.js';
 
 /** A connection that is down and does not come back within this is an outage, also where nothing is refused. */

@@ -2,7 +2,7 @@ import { addressOf, isCluster, send } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import { fieldsOf } from '../../redis/replies.js';
-import { ConfigError, ConnectionError } from '../errors.js';
+import { ConfigError, ConnectionError } from '../base/errors.js';
 import { explained, toConnectionError } from './explain.js';
 
 /** The oldest servers that have every command we use. */

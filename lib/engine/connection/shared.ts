@@ -1,8 +1,8 @@
 import { discard, isClient, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
-import { ConfigError, ConnectionError } from '../errors.js';
-import type { DataLostError } from '../errors.js';
-import type { Connection } from '../options.js';
+import { ConfigError, ConnectionError } from '../base/errors.js';
+import type { DataLostError } from '../base/errors.js';
+import type { Connection } from '../config/options.js';
 import { connect } from './connect.js';
 import { createClient, servesCommands } from './create-client.js';
 import { evictionWarning } from './eviction.js';

@@ -1,5 +1,5 @@
 import type { PipeTransform, Type } from '@nestjs/common';
-import { ConfigTypeError } from '../../engine/errors.js';
+import { ConfigTypeError } from '../../engine/base/errors.js';
 import { PARAMETERS_METADATA } from '../constants.js';
 
 /**

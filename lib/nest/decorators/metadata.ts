@@ -1,4 +1,4 @@
-import { ConfigTypeError } from '../../engine/errors.js';
+import { ConfigTypeError } from '../../engine/base/errors.js';
 
 /** A class, concrete or abstract, as a decorator gets it. */
 export type AnyClass = abstract new (...args: never[]) => object;

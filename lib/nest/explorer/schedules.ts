@@ -1,5 +1,5 @@
 import { messageOf, type JobsOptions, type RepeatOptions } from '../../engine/index.js';
-import { toRepeatableSpec } from '../../engine/repeat/from-options.js';
+import { toRepeatableSpec } from '../../engine/timers/repeat/from-options.js';
 import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import { InvalidDecoratorError } from '../errors.js';
 import type { Place } from '../place.js';

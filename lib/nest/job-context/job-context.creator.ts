@@ -1,7 +1,7 @@
 import type { ArgumentsHost, ExecutionContext, NestInterceptor } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator } from '@nestjs/core';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
-import { isError } from '../../engine/errors.js';
+import { isError } from '../../engine/base/errors.js';
 import { UnknownNestError } from '../errors.js';
 import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';

@@ -1,6 +1,6 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import type { Job } from '../../engine/index.js';
-import { ConfigTypeError } from '../../engine/errors.js';
+import { ConfigTypeError } from '../../engine/base/errors.js';
 import { CHASQUI_CONTEXT_TYPE } from '../constants.js';
 
 /** For `context.getType<ChasquiContextType>()`. */

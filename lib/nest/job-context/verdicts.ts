@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { messageOf } from '../../engine/errors.js';
+import { messageOf } from '../../engine/base/errors.js';
 import { JobRefusedError, PayloadRejectedError } from '../errors.js';
 import type { Place } from '../place.js';
 import { isPromise } from './results.js';

@@ -7,7 +7,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { messageOf } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { printable } from '../../engine/base/printable.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';

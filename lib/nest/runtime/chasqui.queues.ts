@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { checkQueueName, nearestKey, plainOptions } from '../../engine/validate.js';
+import { checkQueueName, nearestKey, plainOptions } from '../../engine/config/validate.js';
 import { ConfigError, type Queue } from '../../engine/index.js';
 import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';

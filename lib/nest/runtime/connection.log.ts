@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ConnectionError, messageOf, type Queue, type QueueEvents, type Worker } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { printable } from '../../engine/base/printable.js';
 
 /**
  * Logs what becomes of connections. Queues, workers and subscriptions of one connection are all told of the same thing:

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../engine/index.js';
-import { boolean, checkOptions } from '../../engine/validate.js';
+import { boolean, checkOptions } from '../../engine/config/validate.js';
 import { ENHANCER_KINDS, type EnhancerKind } from '../job-context/global-enhancers.js';
 import type { GlobalEnhancerSettings } from '../module-options.js';
 

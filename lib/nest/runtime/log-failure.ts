@@ -1,7 +1,7 @@
 import type { Logger } from '@nestjs/common';
 import { JobCancelledError, type Job } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
-import { detailOf, messageOf, read, stackOf } from '../../engine/thrown.js';
+import { printable } from '../../engine/base/printable.js';
+import { detailOf, messageOf, read, stackOf } from '../../engine/base/thrown.js';
 
 /**
  * Logs a failed attempt: a dead letter as an error with its stack, a retry as a warning. A job that somebody cancelled is

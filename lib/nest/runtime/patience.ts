@@ -1,7 +1,7 @@
 import type { Logger } from '@nestjs/common';
-import { CONNECT_TIMEOUT_MS } from '../../engine/connections.js';
+import { CONNECT_TIMEOUT_MS } from '../../engine/connection/connections.js';
 import { ERROR_CODES, type Queue } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { printable } from '../../engine/base/printable.js';
 
 /** How long a server that is there takes to answer at most. */
 const PATIENCE_MS = 1_000;

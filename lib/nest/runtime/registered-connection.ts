@@ -1,5 +1,5 @@
 import type { InjectionToken } from '@nestjs/common';
-import { checkConnection } from '../../engine/connection/read-connection.js';
+import { checkConnection } from '../../engine/config/read-connection.js';
 import type { Connection, ConnectionOptions } from '../../engine/index.js';
 import type {
   ChasquiModuleOptions,

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../engine/index.js';
-import { boolean, checkOptions, text, whole, type Schema } from '../../engine/validate.js';
+import { boolean, checkOptions, text, whole, type Schema } from '../../engine/config/validate.js';
 import type { ScheduleSettings } from '../module-options.js';
 
 const MOST_OWNER_BYTES = 256;

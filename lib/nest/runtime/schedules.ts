@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { ConfigError, messageOf, type Queue, type RepeatableJobMeta } from '../../engine/index.js';
-import { printable } from '../../engine/printable.js';
+import { printable } from '../../engine/base/printable.js';
 import { DECLARED, invalid, type SchedulePlan } from '../explorer/schedules.js';
 import { takes } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';

@@ -6,9 +6,9 @@ import {
   decodePayload,
   encodePayload,
 } from '../../../lib/engine/index.js';
-import { toDelivery } from '../../../lib/engine/consumer/delivery.js';
-import { Refusals } from '../../../lib/engine/consumer/refusals.js';
-import { encodeEnvelope } from '../../../lib/engine/envelope.js';
+import { toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
+import { Refusals } from '../../../lib/engine/worker/run/refusals.js';
+import { encodeEnvelope } from '../../../lib/engine/codec/envelope.js';
 import { KEYS, Latch, NAME, next, rejection, useKit } from './kit.js';
 
 const redis = useKit();

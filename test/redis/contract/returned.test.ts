@@ -2,7 +2,7 @@ import { createContext, runInContext } from 'node:vm';
 import { of } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, Consumer, Worker } from '../../../lib/engine/index.js';
-import { errorIn } from '../../../lib/engine/consumer/returned.js';
+import { errorIn } from '../../../lib/engine/worker/run/returned.js';
 import type { Processor } from '../../../lib/engine/index.js';
 import { NAME, next, useKit } from './kit.js';
 

@@ -1,0 +1,27 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import type { CommandLink } from '../connection/connections.js';
+
+/** What a queue holds, at one instant. */
+export interface Backlog {
+  /** Jobs that could run and that no worker has fetched. */
+  waiting: number;
+  /** How long ago the oldest of them was added, promoted or given back, in ms; 0 where none waits. */
+  oldestWaitingMs: number;
+  /** Jobs that a worker holds: they run, or are about to. */
+  active: number;
+  /** Jobs in the delayed set, retries among them. */
+  delayed: number;
+  /** How many of `delayed` are due: they only wait for a promoter. */
+  due: number;
+  /** By how much the earliest of them is late, in ms; 0 where none is due. */
+  overdueMs: number;
+  deadLetters: number;
+}
+
+/** Reads the backlog with one call, as the consumer group of this name sees it. */
+export async function readBacklog(link: CommandLink, keys: QueueKeys, group: string): Promise<Backlog> {
+  const reply = (await link.run('backlog', keys, [group])) as number[];
+  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, deadLetters = 0] =
+    reply;
+  return { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters };
+}

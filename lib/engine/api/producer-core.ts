@@ -1,0 +1,107 @@
+import { isCluster } from '../../redis/client.js';
+import { queueKeys } from '../../redis/keys.js';
+import type { QueueKeys } from '../../redis/keys.js';
+import { CommandLink } from '../connection/connections.js';
+import type { ConnectionObserver } from '../connection/connections.js';
+import { Enqueuer } from '../enqueue/enqueuer.js';
+import type { NewJob } from '../enqueue/enqueuer.js';
+import { eventsSettingsOf } from '../config/events-settings.js';
+import { ConfigError, ShutdownError } from '../base/errors.js';
+import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
+import type { JobLimits } from '../enqueue/new-job.js';
+import type { QueueOptions } from '../config/options.js';
+import { DeclaredRepeats } from '../timers/repeat/declared.js';
+import { ResultReader } from '../results/results.js';
+
+export const MAX_STREAM_LEN = 1_000_000;
+
+/** What `Queue` and `Producer` are made of: the connection, the way in, the results, and an orderly end. */
+export class ProducerCore {
+  readonly name: string;
+  readonly keys: QueueKeys;
+  readonly limits: JobLimits;
+  /** 0 = no events. */
+  readonly eventsCap: number;
+  readonly link: CommandLink;
+  readonly results: ResultReader;
+  readonly declared: DeclaredRepeats;
+  readonly #enqueuer: Enqueuer;
+  readonly #running = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
+
+  /** `opts` have been checked. */
+  constructor(name: string, opts: QueueOptions, observer: ConnectionObserver) {
+    this.name = name;
+    this.keys = queueKeys(name);
+    this.limits = {
+      maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+      maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
+    };
+    const events = eventsSettingsOf(opts);
+    this.eventsCap = events.eventsCap;
+    this.link = new CommandLink(opts.connection, opts, observer);
+    if (opts.durability && isCluster(this.link.client)) {
+      this.link.release();
+      throw new ConfigError(
+        `Queue "${name}": "durability" needs a single master; a cluster cannot route WAIT.`,
+      );
+    }
+    this.#enqueuer = new Enqueuer(this.link, this.keys, {
+      maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
+      ...events,
+      durability: opts.durability,
+    });
+    this.results = new ResultReader(name, this.keys, this.link, opts);
+    this.declared = new DeclaredRepeats(this.link, this.keys, this.limits.maxPayloadBytes);
+  }
+
+  get producerId(): string {
+    return this.#enqueuer.producerId;
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Adds the jobs, all or none. Resolves with the indices of duplicates. */
+  enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+    this.assertOpen();
+    if (this.link.isReady) return this.#enqueuer.enqueue(jobs);
+    return this.link.ready().then(() => this.#enqueuer.enqueue(jobs));
+  }
+
+  /** Any other work on an open connection; closing waits for it. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    this.assertOpen();
+    await this.link.ready();
+    return this.#track(work());
+  }
+
+  /** @throws ShutdownError (CMQ-005) */
+  assertOpen(): void {
+    if (this.#closing) throw new ShutdownError(`Queue "${this.name}" is closed.`);
+  }
+
+  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Each of them has a deadline of its own.
+    await this.declared.close();
+    await Promise.allSettled([...this.#running, this.#enqueuer.idle()]);
+    await this.results.close();
+    this.link.release();
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    const done = (): void => {
+      this.#running.delete(work);
+    };
+    work.then(done, done);
+    return work;
+  }
+}

@@ -1,0 +1,256 @@
+import { cancelDelayed } from '../admin/cancel.js';
+import { observerBy } from '../connection/observe.js';
+import { checkConnection } from '../config/read-connection.js';
+import { peekDlq, replayDlq } from '../admin/dlq.js';
+import type { DlqEntry } from '../admin/dlq.js';
+import type { NewJob } from '../enqueue/enqueuer.js';
+import { ConfigError } from '../base/errors.js';
+import { toNewJob } from '../enqueue/new-job.js';
+import type { AddOptions, Connection, JobsOptions, ProducerConfig } from '../config/options.js';
+import { ProducerCore } from './producer-core.js';
+import { listRepeatables } from '../timers/repeat/registry.js';
+import type { RepeatableMeta, RepeatableSpec } from '../timers/repeat/spec.js';
+import { addSchema, producerSchema } from '../config/schemas.js';
+import { specSchema } from '../timers/repeat/repeatable-spec.js';
+import {
+  checkDelay,
+  checkJobId,
+  checkJobName,
+  checkLimit,
+  checkList,
+  checkTime,
+  checkOptions,
+  checkQueueName,
+  checkText,
+} from '../config/validate.js';
+
+/** A point in time: a Date, or unix ms. */
+export type RunAt = Date | number;
+
+/** `[dispatch name, payload]` */
+export type NamedPayload<T> = readonly [name: string, payload: T];
+
+/**
+ * The producing side without the conveniences of `Queue`: payloads in, ids out. Every method throws what `Queue.add`
+ * does.
+ */
+export class Producer<T = unknown> implements AsyncDisposable {
+  readonly #core: ProducerCore;
+
+  private constructor(core: ProducerCore) {
+    this.#core = core;
+  }
+
+  /**
+   * Connects, and checks that the server answers and is new enough.
+   * @throws ConfigError (CMQ-004), ConnectionError (CMQ-001)
+   */
+  static async connect<T = unknown>(
+    connection: Connection,
+    config: ProducerConfig = {},
+  ): Promise<Producer<T>> {
+    const {
+      queueName = 'default',
+      poolSize: _poolSize,
+      ...options
+    } = checkOptions('Producer', producerSchema, config);
+    checkQueueName(queueName);
+    checkConnection(`Producer "${queueName}"`, connection);
+    const core = new ProducerCore(queueName, { ...options, connection }, observerBy(undefined));
+    try {
+      await core.use(() => Promise.resolve());
+    } catch (error) {
+      await core.close();
+      throw error;
+    }
+    return new Producer<T>(core);
+  }
+
+  add(payload: T): Promise<string> {
+    return this.addWithOptions(payload, {});
+  }
+
+  addWithId(id: string, payload: T): Promise<string> {
+    return this.addWithOptions(payload, { id });
+  }
+
+  async addWithOptions(payload: T, options: AddOptions): Promise<string> {
+    return this.#one([this.#job(payload, options)]);
+  }
+
+  addBulk(payloads: readonly T[]): Promise<string[]> {
+    return this.addBulkWithOptions(payloads, {});
+  }
+
+  /** The same options for all; an `id` cannot be the same for several. */
+  async addBulkWithOptions(payloads: readonly T[], options: AddOptions): Promise<string[]> {
+    checkList('addBulk: the payloads', payloads);
+    const { id } = checkOptions('add options', addSchema, options);
+    if (id !== undefined && payloads.length > 1) {
+      throw new ConfigError(
+        `addBulkWithOptions: one "id" cannot serve ${String(payloads.length)} payloads. Use addWithId, or addInBulkWithIds.`,
+      );
+    }
+    return this.#all(payloads.map((payload) => this.#job(payload, options)));
+  }
+
+  async addBulkNamed(items: readonly NamedPayload<T>[]): Promise<string[]> {
+    checkPairs('addBulkNamed', '[name, payload]', items);
+    for (const [name] of items) checkJobName(name);
+    return this.#all(items.map(([name, payload]) => this.#job(payload, { name })));
+  }
+
+  /** @param delayMs from now, by Redis's clock */
+  addIn(delayMs: number, payload: T): Promise<string> {
+    return this.addInWithOptions(delayMs, payload, {});
+  }
+
+  addAt(runAt: RunAt, payload: T): Promise<string> {
+    return this.addAtWithOptions(runAt, payload, {});
+  }
+
+  async addInBulk(delayMs: number, payloads: readonly T[]): Promise<string[]> {
+    checkList('addInBulk: the payloads', payloads);
+    return this.#all(payloads.map((payload) => this.#job(payload, {}, delayMs)));
+  }
+
+  async addInWithOptions(delayMs: number, payload: T, options: AddOptions): Promise<string> {
+    return this.#one([this.#job(payload, options, delayMs)]);
+  }
+
+  async addAtWithOptions(runAt: RunAt, payload: T, options: AddOptions): Promise<string> {
+    const runAtMs = runAt instanceof Date ? runAt.getTime() : runAt;
+    checkTime('addAt: the time', runAtMs);
+    checkDelay(Math.max(0, runAtMs - Date.now()), this.#core.limits.maxDelayMs);
+    return this.#one([{ ...this.#job(payload, options), runAtMs }]);
+  }
+
+  addInWithId(id: string, delayMs: number, payload: T): Promise<string> {
+    return this.addInWithOptions(delayMs, payload, { id });
+  }
+
+  addAtWithId(id: string, runAt: RunAt, payload: T): Promise<string> {
+    return this.addAtWithOptions(runAt, payload, { id });
+  }
+
+  async addInBulkWithIds(
+    delayMs: number,
+    items: readonly (readonly [id: string, payload: T])[],
+  ): Promise<string[]> {
+    checkPairs('addInBulkWithIds', '[id, payload]', items);
+    return this.#all(items.map(([id, payload]) => this.#job(payload, { id }, delayMs)));
+  }
+
+  /** True if the job was still delayed (or waiting for a retry) and never runs now. */
+  async cancelDelayed(id: string): Promise<boolean> {
+    checkJobId(id);
+    const [cancelled = false] = await this.cancelDelayedBulk([id]);
+    return cancelled;
+  }
+
+  async cancelDelayedBulk(ids: readonly string[]): Promise<boolean[]> {
+    checkIds('cancelDelayedBulk', ids);
+    return this.#core.use(() => cancelDelayed(this.#core.link, this.#core.keys, ids));
+  }
+
+  /** Up to `limit` dead letters, oldest first; they stay where they are. */
+  async peekDlq(limit: number): Promise<DlqEntry[]> {
+    checkLimit(limit);
+    return this.#core.use(() => peekDlq(this.#core.link, this.#core.keys, limit));
+  }
+
+  /** Moves up to `limit` dead letters back with their attempts at 0; resolves with how many. */
+  async replayDlq(limit: number): Promise<number> {
+    checkLimit(limit);
+    return this.#core.use(() => replayDlq(this.#core.link, this.#core.keys, {}, limit, this.#core.eventsCap));
+  }
+
+  /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */
+  async upsertRepeatable(spec: RepeatableSpec<T>): Promise<string> {
+    const checked = checkOptions<RepeatableSpec>('upsertRepeatable', specSchema, spec, [
+      'jobName',
+      'pattern',
+    ]);
+    const { key } = await this.#core.use(() => this.#core.declared.declare(checked));
+    return key;
+  }
+
+  /** Up to `limit` specs, by their next fire, without their payloads. */
+  async listRepeatable(limit: number): Promise<RepeatableMeta[]> {
+    checkLimit(limit);
+    return this.#core.use(() => listRepeatables(this.#core.link, this.#core.keys, limit));
+  }
+
+  async removeRepeatable(key: string): Promise<boolean> {
+    checkText('removeRepeatable: the key', key);
+    return this.#core.use(() => this.#core.declared.remove(key));
+  }
+
+  /** MessagePack of the stored return value; undefined if there is none (yet, any more, or at all). */
+  async getResult(id: string): Promise<Buffer | undefined> {
+    checkJobId(id);
+    const [result] = await this.getResultBulk([id]);
+    return result;
+  }
+
+  async getResultBulk(ids: readonly string[]): Promise<(Buffer | undefined)[]> {
+    checkIds('getResultBulk', ids);
+    return this.#core.use(() => this.#core.results.getBytes(ids));
+  }
+
+  /** Tells this producer's calls from those of others. */
+  get producerId(): string {
+    return this.#core.producerId;
+  }
+
+  get streamKey(): string {
+    return this.#core.keys.stream;
+  }
+
+  get delayedKey(): string {
+    return this.#core.keys.delayed;
+  }
+
+  get dlqKey(): string {
+    return this.#core.keys.dlq;
+  }
+
+  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #job(payload: T, given: AddOptions, delayMs?: number): NewJob {
+    const { id, retry, name = '' } = checkOptions('add options', addSchema, given);
+    const options: JobsOptions = {};
+    if (id !== undefined) options.jobId = id;
+    if (retry?.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
+    if (retry?.backoff !== undefined) options.backoff = retry.backoff;
+    if (delayMs !== undefined) options.delay = delayMs;
+    return toNewJob(name, payload, options, this.#core.limits);
+  }
+
+  async #one(jobs: readonly [NewJob]): Promise<string> {
+    await this.#core.enqueue(jobs);
+    return jobs[0].id;
+  }
+
+  async #all(jobs: readonly NewJob[]): Promise<string[]> {
+    await this.#core.enqueue(jobs);
+    return jobs.map(({ id }) => id);
+  }
+}
+
+function checkIds(method: string, ids: unknown): void {
+  checkList(`${method}: the ids`, ids);
+  for (const id of ids) checkJobId(id);
+}
+
+function checkPairs(method: string, pair: string, items: unknown): void {
+  checkList(`${method}: the items`, items);
+  for (const item of items) checkList(`${method}: each item, ${pair},`, item);
+}

@@ -1,0 +1,297 @@
+import { EventEmitter } from 'node:events';
+import { queueKeys } from '../../redis/keys.js';
+import type { QueueKeys } from '../../redis/keys.js';
+import { sleep } from '../../redis/timer.js';
+import { observerOf } from '../connection/observe.js';
+import type { ConnectionEventsMap } from '../connection/observe.js';
+import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
+import type { ConnectionInfo } from '../connection/connections.js';
+import { ConsumerCore } from '../worker/worker-core.js';
+import type { DlqEvicted } from '../worker/worker-core.js';
+import type { Delivery } from '../worker/lease/delivery.js';
+import type { WorkerHealth } from '../worker/health.js';
+import { toConsumerConfig, toSettings } from '../worker/settings.js';
+import type { ConsumerSettings } from '../worker/settings.js';
+import { emitTo, reportTo } from '../base/emit.js';
+import { ConnectionError, NotSupportedError, RateLimitError } from '../base/errors.js';
+import type { Job, JobOwner, JobProgress } from '../job/job.js';
+import type { WorkerOptions } from '../config/options.js';
+import { outsideOfContext } from '../base/own-context.js';
+import { workerSchema } from '../config/schemas.js';
+import { read, toError } from '../base/thrown.js';
+import { checkOptions, checkProcessor, checkQueueName } from '../config/validate.js';
+
+/**
+ * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
+ */
+export type Processor<Data = unknown, Result = unknown, Name extends string = string> = (
+  job: Job<Data, Result, Name>,
+  signal: AbortSignal,
+) => Promise<Result> | Result;
+
+/** Listener arguments by event name. */
+export interface WorkerEventsMap<
+  Data = unknown,
+  Result = unknown,
+  Name extends string = string,
+> extends ConnectionEventsMap {
+  /** The worker reads. */
+  ready: [];
+  /** Before the processor is called; the second argument is always `''`. */
+  active: [job: Job<Data, Result, Name>, prev: string];
+  /** After the completion is committed. */
+  completed: [job: Job<Data, Result, Name>, result: Result, prev: string];
+  /**
+   * After the retry, or the dead letter, is committed: `job.deadLetterReason` is set where it is a dead letter. Where the
+   * handler threw no error, or one without a message, this is an error whose `cause` is what it threw.
+   */
+  failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
+  progress: [job: Job<Data, Result, Name>, progress: JobProgress];
+  /** `dlqMaxStreamLen` has dropped old dead letters for new ones: they are lost. */
+  dlqEvicted: [evicted: DlqEvicted];
+  /**
+   * Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. An
+   * outage is told once, when it begins: calls that fail in its course are not.
+   */
+  error: [error: Error];
+  closing: [message: string];
+  closed: [];
+}
+
+/** Between two tries of a worker that starts by itself. */
+const START_AGAIN_MS = 1_000;
+
+/** The consuming side of one queue, with its promoter and scheduler. */
+export class Worker<Data = unknown, Result = unknown, Name extends string = string>
+  extends EventEmitter<WorkerEventsMap<Data, Result, Name>>
+  implements AsyncDisposable
+{
+  readonly name: string;
+  readonly keys: QueueKeys;
+  readonly #opts: WorkerOptions;
+  readonly #settings: ConsumerSettings;
+  readonly #link: CommandLink;
+  readonly #core: ConsumerCore;
+  #ready: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  #started = false;
+  #stopped = false;
+  #markClosed: () => void = () => undefined;
+  readonly #closed = new Promise<void>((resolve) => {
+    this.#markClosed = resolve;
+  });
+
+  /** @throws ConfigError (CMQ-004) for a wrong name or option; NotSupportedError (CMQ-100) for a processor by path. */
+  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions) {
+    super();
+    checkQueueName(name);
+    if (typeof processor === 'string' || (processor as unknown) instanceof URL) {
+      throw new NotSupportedError(
+        'A processor by path (sandboxed) is not supported: give a function, and run more processes for isolation.',
+      );
+    }
+    checkProcessor(`Worker "${name}": the processor`, processor);
+    this.#opts = opts = checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
+    this.name = name;
+    this.keys = queueKeys(name);
+    this.#settings = toSettings(toConsumerConfig(opts));
+    this.#link = new CommandLink(opts.connection, opts, observerOf(this));
+    const owner: JobOwner = {
+      name,
+      reportProgress: (job, progress) => {
+        this.#emit('progress', job, progress);
+      },
+      signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
+    };
+    const withSignal = processor.length > 1;
+    this.#core = new ConsumerCore(
+      this.#link,
+      this.keys,
+      this.#settings,
+      opts.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+      withSignal
+        ? (job) => processor(job as Job<Data, Result, Name>, job.signal)
+        : (job) => (processor as (job: unknown) => unknown)(job),
+      owner,
+      {
+        active: (job) => {
+          this.#emit('active', job, '');
+        },
+        completed: (job) => {
+          this.#emit('completed', job, read(job, 'returnvalue'), '');
+        },
+        failed: (job, error) => {
+          this.#emit('failed', job, toError(error), '');
+        },
+        dlqEvicted: (evicted) => {
+          this.#emit('dlqEvicted', evicted);
+        },
+        error: (error) => {
+          this.#report(error);
+        },
+      },
+    );
+    if (opts.autorun !== false) {
+      queueMicrotask(() => {
+        void this.#runByItself();
+      });
+    }
+  }
+
+  /** As they were given. Printing the worker does not show them: there may be a password among them. */
+  get opts(): WorkerOptions {
+    return this.#opts;
+  }
+
+  /** Name of the consumer in its group. */
+  get id(): string {
+    return this.#settings.consumerId;
+  }
+
+  /**
+   * Resolves when Redis answers and is new enough, whether or not the worker runs.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  waitUntilReady(): Promise<void> {
+    return this.#ready ?? this.#link.ready();
+  }
+
+  /**
+   * Consumes until `close()`, and resolves then. Called again, it returns the same promise.
+   * @throws ConnectionError (CMQ-001) or ConfigError (CMQ-004) where Redis cannot be used; call it again to try again
+   */
+  run(): Promise<void> {
+    // What it starts outlives whoever calls this, a request say.
+    this.#running ??= outsideOfContext(() => this.#run()).catch((error: unknown) => {
+      this.#running = undefined;
+      throw error;
+    });
+    return this.#running;
+  }
+
+  /** Where Redis is away at the start, nobody calls `run()` again: it is tried until Redis is there. */
+  async #runByItself(): Promise<void> {
+    while (!this.isClosed) {
+      try {
+        await this.run();
+        return;
+      } catch (error) {
+        this.#report(error);
+        if (!(error instanceof ConnectionError)) return;
+      }
+      // The connection, which goes on trying, keeps the process alive; this does not.
+      await sleep(START_AGAIN_MS, { unref: true });
+    }
+  }
+
+  async #run(): Promise<void> {
+    if (this.#closing) return this.#closed;
+    this.#ready = this.#link.ready().then(() => this.#core.start());
+    try {
+      await this.#ready;
+    } catch (error) {
+      this.#ready = undefined;
+      if (this.isClosed) return;
+      throw error;
+    }
+    this.#started = true;
+    if (!this.isClosed) this.#emit('ready');
+    return this.#closed;
+  }
+
+  /**
+   * Stops fetching, gives back what has not started, and waits for running handlers up to `shutdownDeadlineSecs`; jobs
+   * that outlive it go back with no attempt used, and their signal is aborted. Settles by then whatever Redis does.
+   * Idempotent.
+   * @param force do not wait: abort running handlers at once
+   */
+  close(force = false): Promise<void> {
+    this.#closing ??= this.#close(force);
+    return this.#closing;
+  }
+
+  async #close(force: boolean): Promise<void> {
+    this.#emit('closing', force ? 'forced' : 'waiting for running jobs');
+    const grace = force ? 0 : this.#settings.shutdownDeadlineMs;
+    await this.#core.stop(grace);
+    this.#link.release();
+    this.#stopped = true;
+    this.#markClosed();
+    this.#emit('closed');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** True from the first call of `close()` on. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  isRunning(): boolean {
+    return this.#core.isStarted && !this.#stopped;
+  }
+
+  /** How it does: whether its reads are answered, how busy it is, whether it has lost leases. Sends nothing. */
+  health(): WorkerHealth {
+    const { lastError, ...core } = this.#core.health;
+    const { downMs, outage } = this.#link;
+    return {
+      state: this.#state,
+      ...core,
+      lastError: lastError ?? outage?.message,
+      disconnectedMs: this.isClosed ? 0 : downMs,
+    };
+  }
+
+  get #state(): WorkerHealth['state'] {
+    if (this.#closing) return this.#stopped ? 'closed' : 'closing';
+    if (this.#started) return this.#link.outage ? 'disconnected' : 'running';
+    return this.#running ? 'starting' : 'idle';
+  }
+
+  /** Where its commands go, and how that connection is. */
+  get connectionInfo(): ConnectionInfo {
+    return this.#link.info;
+  }
+
+  isPaused(): boolean {
+    return false;
+  }
+
+  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
+  pause(_doNotWaitActive?: boolean): Promise<void> {
+    return Promise.reject(
+      new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'),
+    );
+  }
+
+  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
+  resume(): Promise<void> {
+    return Promise.reject(
+      new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'),
+    );
+  }
+
+  /** The error that BullMQ's handlers throw after `rateLimit`. Here it is a failed attempt like any other error. */
+  static RateLimitError(): RateLimitError {
+    return new RateLimitError();
+  }
+
+  /** @deprecated Refuses with CMQ-100. */
+  rateLimit(_expireTimeMs: number): Promise<void> {
+    return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
+  }
+
+  #emit(event: keyof WorkerEventsMap, ...args: unknown[]): void {
+    if (this.listenerCount(event) > 0) emitTo(this, event, args, this.#report);
+  }
+
+  readonly #report = (error: unknown): void => {
+    // That the connection is down has been told.
+    if (this.#link.isTold(error)) return;
+    reportTo(this, error);
+  };
+}

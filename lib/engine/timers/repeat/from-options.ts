@@ -1,0 +1,69 @@
+import { ConfigError } from '../../base/errors.js';
+import type { JobsOptions, RepeatOptions, RepeatableJobMeta } from '../../config/options.js';
+import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
+import type { RepeatableMeta, RepeatableSpec } from './spec.js';
+
+/** Options of a single job that cannot be those of a recurring one. */
+const SINGLE = {
+  delay: 'Use repeat.startDate.',
+  jobId: 'Use repeatJobKey.',
+  timestamp: 'Each fire has its own.',
+} as const;
+
+/**
+ * The spec that `Queue.add(name, data, { repeat })` asks for; `options` have been checked.
+ * @throws ConfigError (CMQ-004)
+ */
+export function toRepeatableSpec(
+  jobName: string,
+  payload: unknown,
+  options: JobsOptions & { repeat: RepeatOptions },
+): RepeatableSpec {
+  const { repeat, repeatJobKey, attempts, backoff } = options;
+  for (const [option, instead] of Object.entries(SINGLE)) {
+    if (options[option as keyof typeof SINGLE]) {
+      throw new ConfigError(`job options: "${option}" has no meaning beside "repeat". ${instead}`);
+    }
+  }
+  return {
+    key: repeatJobKey,
+    jobName,
+    pattern: patternOf(repeat),
+    payload,
+    limit: repeat.limit,
+    startAfterMs: toMs(repeat.startDate),
+    endBeforeMs: toMs(repeat.endDate),
+    missedFires: repeat.missedFires,
+    skipIfRunning: repeat.skipIfRunning,
+    owner: repeat.owner,
+    attempts,
+    backoff,
+  };
+}
+
+function patternOf({ pattern, every, tz }: RepeatOptions): RepeatPattern {
+  if ((pattern === undefined) === (every === undefined)) {
+    throw new ConfigError(
+      `repeat: give exactly one of "pattern" (cron) and "every" (ms), not ${pattern === undefined ? 'neither' : 'both'}.`,
+    );
+  }
+  return every === undefined ? RepeatPattern.cron(pattern ?? '', tz) : RepeatPattern.every(every);
+}
+
+function toMs(date: Date | string | number | undefined): number | undefined {
+  if (date === undefined) return undefined;
+  return typeof date === 'string' ? Date.parse(date) : Number(date);
+}
+
+/** The flat form that `Queue.getRepeatableJobs` lists. */
+export function toJobMeta(meta: RepeatableMeta): RepeatableJobMeta {
+  const { pattern, ...rest } = meta;
+  const flat: RepeatableJobMeta = { ...rest, patternKind: pattern.kind };
+  if (pattern instanceof CronPattern) {
+    flat.pattern = pattern.expression;
+    if (pattern.tz !== undefined) flat.tz = pattern.tz;
+  } else if (pattern instanceof EveryPattern) {
+    flat.every = pattern.intervalMs;
+  }
+  return flat;
+}

@@ -1,0 +1,122 @@
+import { Cron } from 'croner';
+import { ConfigError, messageOf } from '../../base/errors.js';
+import { zoneOf } from './zone.js';
+import type { Zone } from './zone.js';
+
+/** What drives a repeatable: a cron expression in a time zone, or a fixed interval. Immutable. */
+export abstract class RepeatPattern {
+  abstract readonly kind: 'cron' | 'every';
+
+  /**
+   * @param expression 5 fields (minute, hour, day, month, weekday), 6 with seconds in front, or a nickname like `@daily`.
+   * Where both days are restricted, either of them matches.
+   * @param tz `UTC` (default) or `Z`, an offset like `+05:30` or `-0800`, or an IANA name.
+   * @throws ConfigError (CMQ-004) that names what cannot be read
+   */
+  static cron(expression: string, tz?: string): CronPattern {
+    return new CronPattern(expression, tz);
+  }
+
+  /** @throws ConfigError (CMQ-004) unless `intervalMs` is a whole number of at least 1 */
+  static every(intervalMs: number): EveryPattern {
+    return new EveryPattern(intervalMs);
+  }
+
+  /** `cron:<expression>:<tz>` or `every:<ms>`: the second half of a spec's default key. */
+  abstract signature(): string;
+
+  /**
+   * The first slot after `afterMs`, in unix ms; undefined if there is none.
+   * @param anchorMs any slot of the pattern. Only an interval needs it; without it, `afterMs` is one.
+   */
+  abstract next(afterMs: number, anchorMs?: number): number | undefined;
+}
+
+export class EveryPattern extends RepeatPattern {
+  readonly kind = 'every';
+
+  constructor(readonly intervalMs: number) {
+    super();
+    if (!Number.isSafeInteger(intervalMs) || intervalMs < 1) {
+      throw new ConfigError(
+        `repeat: "every" must be a whole number of ms of at least 1, not ${String(intervalMs)}.`,
+      );
+    }
+  }
+
+  signature(): string {
+    return `every:${String(this.intervalMs)}`;
+  }
+
+  next(afterMs: number, anchorMs = afterMs): number {
+    const periods = Math.floor((afterMs - anchorMs) / this.intervalMs) + 1;
+    return anchorMs + periods * this.intervalMs;
+  }
+}
+
+/** The expression is part of the spec's default key, which has a bound of its own. */
+const MAX_EXPRESSION_LENGTH = 200;
+
+export class CronPattern extends RepeatPattern {
+  readonly kind = 'cron';
+  readonly expression: string;
+  readonly tz: string | undefined;
+  readonly #calendar: Cron;
+  readonly #zone: Zone;
+
+  constructor(expression: string, tz?: string) {
+    super();
+    this.expression = normalize(expression);
+    this.tz = tz?.trim();
+    this.#zone = zoneOf(tz);
+    this.#calendar = calendarOf(this.expression);
+  }
+
+  signature(): string {
+    return `cron:${this.expression}:${this.tz ?? 'UTC'}`;
+  }
+
+  next(afterMs: number): number | undefined {
+    // The calendar counts in wall times and knows nothing of zones. Wall times map to instants in order, so the slot looked
+    // for is the first wall time whose instant is after `afterMs`; only in a gap do several share one instant.
+    let wall: number | undefined = this.#zone.lastWallUntil(afterMs);
+    do {
+      wall = this.#calendar.nextRun(new Date(wall))?.getTime();
+      if (wall === undefined) return undefined;
+      const instant = this.#zone.toInstant(wall);
+      if (instant > afterMs) return instant;
+    } while (wall < LAST_TIME);
+    return undefined;
+  }
+}
+
+/** 9999-01-01, where calendars end. */
+const LAST_TIME = 253_370_764_800_000;
+
+function normalize(expression: string): string {
+  const fields = expression.trim().split(/\s+/);
+  const isNickname = fields.length === 1 && /^@[a-z]+$/i.test(fields[0] ?? '');
+  if (!isNickname && fields.length !== 5 && fields.length !== 6) {
+    throw invalid(expression, `it has ${String(fields.length)} field(s) instead of 5 or 6`);
+  }
+  const normal = fields.join(' ');
+  if (normal.length > MAX_EXPRESSION_LENGTH) {
+    throw invalid(expression, `it is longer than ${String(MAX_EXPRESSION_LENGTH)} characters`);
+  }
+  return normal;
+}
+
+function calendarOf(expression: string): Cron {
+  let calendar: Cron;
+  try {
+    calendar = new Cron(expression, { utcOffset: 0, mode: '5-or-6-parts' });
+  } catch (error) {
+    throw invalid(expression, messageOf(error).replace(/^CronPattern: /, ''), error);
+  }
+  return calendar;
+}
+
+function invalid(expression: string, reason: string, cause?: unknown): ConfigError {
+  const shown = JSON.stringify(expression.length > 60 ? `${expression.slice(0, 60)}…` : expression);
+  return new ConfigError(`repeat: pattern ${shown} is no cron expression: ${reason}.`, { cause });
+}

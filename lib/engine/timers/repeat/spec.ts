@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import { encodeRetry } from '../../codec/envelope.js';
+import { ConfigError } from '../../base/errors.js';
+import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../../enqueue/new-job.js';
+import type { MissedFiresOption } from '../../config/options.js';
+import { checkJobName } from '../../config/validate.js';
+import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
+import type { RepeatableSpec } from './repeatable-spec.js';
+
+export type { RepeatableSpec };
+
+/** What a list says of a spec; the payload stays where it is. */
+export interface RepeatableMeta {
+  key: string;
+  jobName: string;
+  pattern: RepeatPattern;
+  /** The next slot, in unix ms. */
+  nextFireMs: number;
+  /** Fires so far. */
+  fired: number;
+  limit?: number;
+  startAfterMs?: number;
+  endBeforeMs?: number;
+  missedFires: MissedFiresOption;
+  skipIfRunning: boolean;
+  owner?: string;
+}
+
+/** What the scheduler needs to know of a spec to plan its fires. */
+export interface Schedule {
+  pattern: RepeatPattern;
+  endBeforeMs: number | undefined;
+  missedFires: MissedFiresOption;
+}
+
+/** Leaves room for `repeat:` and `:<slot>` in the ids of its jobs. */
+const MAX_KEY_BYTES = 480;
+
+/** @throws ConfigError (CMQ-004) where the key is blank or too long */
+export function resolvedKey(spec: RepeatableSpec): string {
+  const key =
+    spec.key === undefined || spec.key === '' ? `${spec.jobName}::${spec.pattern.signature()}` : spec.key;
+  if (key.trim() === '' || Buffer.byteLength(key) > MAX_KEY_BYTES) {
+    throw new ConfigError(
+      `repeat: the key ${JSON.stringify(key.slice(0, 60))} must not be blank or longer than ${String(MAX_KEY_BYTES)} bytes. Give a short one (repeatJobKey).`,
+    );
+  }
+  return key;
+}
+
+/** @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
+export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_BYTES): EncodedSpec {
+  const { jobName, limit, startAfterMs, endBeforeMs, attempts, backoff } = spec;
+  checkJobName(jobName);
+  for (const [name, value] of Object.entries({ limit, startAfterMs, endBeforeMs, attempts })) {
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
+      throw new ConfigError(`repeat: "${name}" must be a whole number of at least 1, not ${String(value)}.`);
+    }
+  }
+  const retry = toWireRetry({
+    ...(attempts !== undefined && { attempts }),
+    ...(backoff !== undefined && { backoff }),
+  });
+  const schedule: Fields = {
+    ...encodePattern(spec.pattern),
+    limit: limit?.toString(),
+    start: startAfterMs?.toString(),
+    end: endBeforeMs?.toString(),
+  };
+  const rest: Fields = {
+    name: jobName,
+    missed: encodeMissed(spec.missedFires ?? { kind: 'skip' }),
+    overlap: spec.skipIfRunning ? 'skip' : undefined,
+    owner: spec.owner,
+    payload: encodeWithin(jobName, spec.payload, maxPayloadBytes),
+    retry: retry && encodeRetry(retry),
+  };
+  const fields = present({ ...schedule, ...rest });
+  return {
+    key: resolvedKey(spec),
+    schedule: digest(present(schedule)),
+    revision: digest(fields),
+    fields: fields.flat(),
+  };
+}
+
+export interface EncodedSpec {
+  key: string;
+  /** Tells whether it runs at the same times as another. */
+  schedule: string;
+  /** Tells whether it is the same in everything. */
+  revision: string;
+  /** Fields and values of its hash, in turns. */
+  fields: (string | Buffer)[];
+}
+
+type Fields = Record<string, string | Buffer | undefined>;
+
+function present(fields: Fields): [string, string | Buffer][] {
+  return Object.entries(fields).filter((entry): entry is [string, string | Buffer] => entry[1] !== undefined);
+}
+
+function digest(fields: readonly [string, string | Buffer][]): string {
+  const hash = createHash('sha1');
+  // Lengths in front, so that no value can pass for the next field.
+  for (const [field, value] of fields)
+    hash.update(`${field}:${String(Buffer.byteLength(value))}:`).update(value);
+  return hash.digest('hex');
+}
+
+function encodePattern(pattern: RepeatPattern): Fields {
+  if (pattern instanceof CronPattern) return { pattern: pattern.expression, tz: pattern.tz };
+  if (pattern instanceof EveryPattern) return { every: String(pattern.intervalMs) };
+  throw new ConfigError('repeat: the pattern must come from RepeatPattern.cron() or RepeatPattern.every().');
+}
+
+function decodePattern(pattern: string | null, tz: string | null, every: string | null): RepeatPattern {
+  return every === null
+    ? RepeatPattern.cron(pattern ?? '', tz ?? undefined)
+    : RepeatPattern.every(Number(every));
+}
+
+/** `skip`, `fire-once` or `fire-all:<maxCatchup>`. */
+function encodeMissed(missed: MissedFiresOption): string {
+  switch (missed.kind) {
+    case 'skip':
+    case 'fire-once':
+      return missed.kind;
+    case 'fire-all':
+      if (Number.isSafeInteger(missed.maxCatchup) && missed.maxCatchup >= 1)
+        return `fire-all:${String(missed.maxCatchup)}`;
+  }
+  throw new ConfigError(
+    `repeat: "missedFires" must be { kind: 'skip' }, { kind: 'fire-once' } or { kind: 'fire-all', maxCatchup } with a whole number of at least 1, not ${JSON.stringify(missed)}.`,
+  );
+}
+
+function decodeMissed(missed: string | null): MissedFiresOption {
+  if (missed === null || missed === 'skip') return { kind: 'skip' };
+  if (missed === 'fire-once') return { kind: 'fire-once' };
+  const [, maxCatchup] = /^fire-all:(\d+)$/.exec(missed) ?? [];
+  if (maxCatchup === undefined)
+    throw new ConfigError(`repeat: unknown policy for missed fires, ${JSON.stringify(missed)}.`);
+  return { kind: 'fire-all', maxCatchup: Number(maxCatchup) };
+}
+
+/** Fields that {@link decodeSchedule} reads, in its order. */
+export const SCHEDULE_FIELDS = ['pattern', 'tz', 'every', 'end', 'missed'] as const;
+
+/** @throws ConfigError (CMQ-004) where the hash is not one of ours, or this runtime does not know its time zone */
+export function decodeSchedule(values: readonly (string | null)[]): Schedule {
+  const [pattern = null, tz = null, every = null, end = null, missed = null] = values;
+  return {
+    pattern: decodePattern(pattern, tz, every),
+    endBeforeMs: end === null ? undefined : Number(end),
+    missedFires: decodeMissed(missed),
+  };
+}
+
+/** Fields that {@link decodeMeta} reads, in its order. */
+export const META_FIELDS = [
+  ...SCHEDULE_FIELDS,
+  'name',
+  'limit',
+  'start',
+  'overlap',
+  'fired',
+  'owner',
+] as const;
+
+/** @throws ConfigError (CMQ-004), as {@link decodeSchedule} */
+export function decodeMeta(
+  key: string,
+  nextFireMs: number,
+  values: readonly (string | null)[],
+): RepeatableMeta {
+  const { pattern, endBeforeMs, missedFires } = decodeSchedule(values);
+  const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null] = values.slice(
+    SCHEDULE_FIELDS.length,
+  );
+  const meta: RepeatableMeta = {
+    key,
+    jobName: name ?? '',
+    pattern,
+    nextFireMs,
+    fired: Number(fired ?? 0),
+    missedFires,
+    skipIfRunning: overlap === 'skip',
+  };
+  if (owner !== null) meta.owner = owner;
+  if (limit !== null) meta.limit = Number(limit);
+  if (start !== null) meta.startAfterMs = Number(start);
+  if (endBeforeMs !== undefined) meta.endBeforeMs = endBeforeMs;
+  return meta;
+}

@@ -1,0 +1,295 @@
+import { Command } from 'ioredis';
+import type { Client } from '../../../redis/client.js';
+import { discard, isCluster, send } from '../../../redis/client.js';
+import { EntryTap } from '../../../redis/entry-tap.js';
+import { settlesWithin, withDeadline } from '../../../redis/deadline.js';
+import type { QueueKeys } from '../../../redis/keys.js';
+import { streamsOf } from '../../../redis/replies.js';
+import type { StreamEntry } from '../../../redis/replies.js';
+import { sleep } from '../../../redis/timer.js';
+import { connect, toConnectionError } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/connections.js';
+import type { Clock } from '../../base/clock.js';
+import { ConnectionError, ShutdownError, messageOf } from '../../base/errors.js';
+import { ReadSize } from '../../connection/read-size.js';
+import { Service } from '../../base/service.js';
+import { readDelivery, toDelivery } from '../lease/delivery.js';
+import type { Delivery } from '../lease/delivery.js';
+import { ReadingTimes } from '../health.js';
+import type { ReadingHealth } from '../health.js';
+
+export interface ReaderSettings {
+  group: string;
+  consumerId: string;
+  blockMs: number;
+  connectTimeoutMs: number;
+  /** False for a promoter or scheduler in a process of its own, which only listens for wake entries. */
+  readsWork: boolean;
+  /** Wake streams to listen on beside the work stream. */
+  wakeStreams: readonly string[];
+  clock: Clock;
+  /** Resolves with how many entries may be fetched; 0 = stop. */
+  capacity: () => Promise<number>;
+  deliver: (deliveries: readonly Delivery[]) => void;
+  woken: (stream: string, entry: StreamEntry) => void;
+  /** Writes to one of the wake streams, which ends a read of them. Where there is none, they are not read by themselves. */
+  nudge?: () => Promise<unknown>;
+  onError: (error: unknown) => void;
+}
+
+/** How long after its block time a read may stay without an answer before its connection is thrown away. */
+const GRACE_MS = 1_500;
+/** After so long without room for more jobs, wake entries are listened for by themselves. */
+const FULL_MS = 100;
+/** Most wake entries of one read, where it is only for them. */
+const WAKES = 100;
+/** How long connecting anew may take at a time: of a server that was there before, one that swallows everything. */
+const RECONNECT_TIMEOUT_MS = 2_500;
+
+/** Fetches work: one blocking read after the other on the worker's own connection, never more than can run soon. */
+export class Reader extends Service {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: ReaderSettings;
+  readonly #streams: readonly string[];
+  #client: Client | undefined;
+  #clientId: number | undefined;
+  #tap: EntryTap<Delivery> | undefined;
+  #loop: Promise<void> | undefined;
+  readonly #times: ReadingTimes;
+  readonly #size = new ReadSize();
+  /** Ends the read that is under way: its connection is closed. */
+  #cutRead: (() => void) | undefined;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: ReaderSettings) {
+    super();
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+    this.#streams = settings.readsWork ? [keys.stream, ...settings.wakeStreams] : settings.wakeStreams;
+    this.#times = new ReadingTimes(() => settings.clock.monotonic());
+  }
+
+  get health(): ReadingHealth {
+    return this.#times.health;
+  }
+
+  /** Creates the groups and the connection; throws where Redis cannot be used. */
+  protected async onStart(): Promise<void> {
+    await this.#createGroups();
+    await this.#connected(this.#settings.connectTimeoutMs);
+    this.#loop = this.#run();
+  }
+
+  protected async onStop(deadlineMs: number): Promise<void> {
+    const client = this.#client;
+    if (client?.status === 'ready' && this.#loop) await this.#endRead(this.#loop, Math.min(500, deadlineMs));
+    if (client) discard(client);
+    await this.#loop;
+  }
+
+  /** Lets the read come to its end, so that nothing is delivered to a connection that is gone. */
+  async #endRead(loop: Promise<void>, ms: number): Promise<void> {
+    const { nudge, clock } = this.#settings;
+    const end = clock.monotonic() + ms;
+    const left = (): number => Math.max(0, end - clock.monotonic());
+    if (nudge) {
+      // An entry is there also for a read that reaches Redis after it, where CLIENT UNBLOCK would find nothing to end.
+      await settlesWithin(nudge(), left());
+      await settlesWithin(loop, left());
+      return;
+    }
+    while (this.#clientId !== undefined && left() > 0) {
+      await settlesWithin(this.#link.call('CLIENT', ['UNBLOCK', this.#clientId]), left());
+      if (await settlesWithin(loop, Math.min(left(), 20))) return;
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.isStopping) {
+      try {
+        this.#times.waitsForRoom();
+        const count = await this.#capacity();
+        if (count === 0) break;
+        this.#times.asks();
+        await this.#read(this.#size.next(count));
+        this.#times.answered();
+      } catch (error) {
+        if (this.isStopping) break;
+        const told = this.#link.noted(this.#client ? toConnectionError(error, this.#client, false) : error);
+        const isNew = this.#times.health.lastError !== messageOf(told);
+        await this.#recover(error, this.#times.failed(messageOf(told)), isNew ? told : undefined);
+      }
+    }
+  }
+
+  /** Resolves with how many entries may be fetched. Until then wake entries are heard: they may be about what runs. */
+  async #capacity(): Promise<number> {
+    const { capacity, nudge, wakeStreams, onError } = this.#settings;
+    const room = capacity();
+    if (!nudge || (await settlesWithin(room, FULL_MS))) return room;
+    let isFull = true;
+    void room.then(() => {
+      isFull = false;
+      if (!this.isStopping) nudge().catch(onError);
+    });
+    while (isFull && !this.isStopping) {
+      await this.#read(WAKES, wakeStreams);
+      this.#times.answered();
+    }
+    return room;
+  }
+
+  async #read(count: number, streams = this.#streams): Promise<void> {
+    const { group, consumerId, blockMs } = this.#settings;
+    const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
+    const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
+    const args = [...read, ...streams, ...streams.map(() => '>')];
+    const command = new Command('xreadgroup', args, { replyEncoding: null });
+    this.#tap?.arm();
+    const reply = await withDeadline(
+      this.#send(client, command),
+      blockMs + GRACE_MS,
+      () =>
+        new ConnectionError(
+          `Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`,
+        ),
+    );
+    const tapped = this.#tap?.take();
+    if (tapped) {
+      this.#size.brought(tapped.work.length, bytesOf(tapped.work));
+      if (tapped.work.length > 0) {
+        this.#times.brought(true);
+        this.#settings.deliver(tapped.work);
+      }
+      for (const [key, entries] of tapped.others) this.#woken(key, entries);
+      return;
+    }
+    this.#size.brought(0, 0);
+    for (const [key, entries] of streamsOf(reply)) {
+      const stream = key.toString();
+      if (stream !== this.#keys.stream) this.#woken(stream, entries);
+      else if (entries.length > 0) {
+        const work = entries.map((entry) => toDelivery(entry, 0));
+        this.#size.brought(work.length, bytesOf(work));
+        this.#times.brought(false);
+        this.#settings.deliver(work);
+      }
+    }
+  }
+
+  /**
+   * Rejects as soon as the connection is closed: ioredis would send the read again, and with a server that closes the
+   * connection because the reply is too large, this would go on until the whole stream is pending here.
+   */
+  #send(client: Client, command: Command): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#cutRead = () => {
+        this.#size.cut();
+        reject(new CutError(this.#size.cutMessage(this.#link.address, 'jobs')));
+      };
+      (client.sendCommand(command) as Promise<unknown>).then(resolve, reject);
+    }).finally(() => {
+      this.#cutRead = undefined;
+    });
+  }
+
+  #woken(stream: string, entries: readonly StreamEntry[]): void {
+    for (const entry of entries) this.#settings.woken(stream, entry);
+  }
+
+  /** @param told what to report; undefined where the try before failed alike */
+  async #recover(error: unknown, failures: number, told: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : '';
+    if (/NOGROUP|UNBLOCKED|no longer exists/.test(message)) {
+      // The stream or its group was deleted, or the node changed its role. The group starts at 0, never at $: jobs
+      // that were added meanwhile are there.
+      try {
+        await this.#createGroups();
+        if (failures <= 1) return;
+        told = undefined;
+      } catch (again) {
+        told = again;
+      }
+    } else if (error instanceof CutError && this.#size.cuts === 1) {
+      // Once, it is no news: an idle connection was closed, or one was told to go.
+      this.#dropClient();
+      return;
+    } else {
+      this.#link.doubt();
+      this.#dropClient();
+    }
+    await sleep(Math.min(25 * 2 ** Math.min(failures, 6), 1_000));
+    // Not before: where all connections are lost, that is told once, by the one for commands.
+    if (told !== undefined && !this.isStopping) this.#settings.onError(told);
+  }
+
+  async #connected(timeoutMs: number): Promise<Client> {
+    if (!this.#client) {
+      // Stopped while the groups were made: a connection opened now would be nobody's to close.
+      if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
+      const client = this.#link.openBlocking();
+      this.#client = client;
+      client.on('ready', () => {
+        // Of a cluster's nodes nobody knows here which one will answer.
+        this.#tap = isCluster(client)
+          ? undefined
+          : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
+        if (!this.#settings.nudge) void this.#identify(client);
+      });
+      client.on('close', () => {
+        if (client === this.#client && !isCluster(client)) this.#cutRead?.();
+      });
+      try {
+        await connect(client, timeoutMs);
+      } catch (error) {
+        this.#dropClient();
+        throw error;
+      }
+    }
+    return this.#client;
+  }
+
+  /** Learns the connection's id, for CLIENT UNBLOCK. On a cluster that command would reach an arbitrary node. */
+  async #identify(client: Client): Promise<void> {
+    if (isCluster(client)) return;
+    try {
+      const id = Number(await send(client, 'CLIENT', ['ID']));
+      if (client === this.#client) this.#clientId = id;
+    } catch {
+      // Not allowed by the ACL, or cut off again: stopping then closes the connection instead.
+      this.#clientId = undefined;
+    }
+  }
+
+  #dropClient(): void {
+    if (this.#client) discard(this.#client);
+    this.#client = undefined;
+    this.#clientId = undefined;
+    this.#tap = undefined;
+  }
+
+  async #createGroups(): Promise<void> {
+    const { group, consumerId, readsWork } = this.#settings;
+    for (const read of this.#streams) await this.#link.run('open-group', this.#keys, [group], { read });
+    if (!readsWork) return;
+    // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
+    try {
+      await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+    }
+  }
+}
+
+class CutError extends ConnectionError {}
+
+function bytesOf(work: readonly Delivery[]): number {
+  let bytes = 0;
+  for (const { from, to } of work) bytes += to - from;
+  return bytes;
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('OOM');
+}

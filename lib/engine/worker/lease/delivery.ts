@@ -1,0 +1,255 @@
+import { AsyncResource } from 'node:async_hooks';
+import { bulkLength, bulkStart } from '../../../redis/entry-tap.js';
+import { compareStreamIds } from '../../../redis/replies.js';
+import type { StreamEntry } from '../../../redis/replies.js';
+import type { WireRetry } from '../../codec/envelope.js';
+import type { JobCancelledError } from '../../base/errors.js';
+import type { Job } from '../../job/job.js';
+
+/** One entry that this worker holds the lease of: the record that every step of running a job works on. */
+export class Delivery {
+  /** Where the entry's id stands, in ASCII. */
+  readonly idSource: Buffer;
+  readonly idFrom: number;
+  readonly idTo: number;
+  /** Where the bytes of `d` stand; `from` is -1 where the entry has none. */
+  readonly source: Buffer;
+  readonly from: number;
+  readonly to: number;
+  /** Dispatch name. */
+  readonly name: string;
+  /** The entry's `u`: its id was the caller's, and stays taken for so many ms. */
+  readonly uniqueMs: string | undefined;
+  /** How many workers have died while they ran it. */
+  readonly crashes: number;
+  /** Attempts used by failures, as the envelope says. */
+  used = 0;
+  /** This attempt, from 1. */
+  attempt: number;
+  maxAttempts = 0;
+  retry: WireRetry | undefined = undefined;
+  jobId = '';
+  job: Job | undefined = undefined;
+  /** Monotonic ms. */
+  startedAt = 0;
+  durationUs = 0;
+  /** Its `active` event is out, or on its way. */
+  announced = false;
+  /** The handler is running. */
+  running = false;
+  /** It runs alone among its kind: see `suspects` of the dispatcher. */
+  suspect = false;
+  /** The lease passed to somebody else: what the handler returns is dropped. */
+  lost = false;
+  /** It was cancelled: it does not start any more, and a handler that fails is not tried again. */
+  cancelled: JobCancelledError | undefined = undefined;
+  /** Made when the handler asks for its signal, as most never do. */
+  stop: { readonly signal: AbortSignal; readonly abort: (reason: Error) => void } | undefined = undefined;
+  /** MessagePack of the return value, where it is stored. */
+  result: Buffer | undefined = undefined;
+  /** The same as JSON for the event, or ''. */
+  resultJson = '';
+  /** Its outcome is on its way to Redis, whose answer says whether the lease was still ours. */
+  settling = false;
+  /** The same entry, where Redis has delivered it anew while this one was in flight: it runs if this one has lost its lease. */
+  again: Delivery | undefined = undefined;
+  /** Which of the worker's reads brought it, and where in it: see {@link gapsOf}. NaN where no read did. */
+  place = NaN;
+  /** Its place among what is held: see `Held`. */
+  isHeld = false;
+  previous: Delivery | undefined = undefined;
+  next: Delivery | undefined = undefined;
+
+  constructor(
+    idSource: Buffer,
+    idFrom: number,
+    idTo: number,
+    source: Buffer,
+    from: number,
+    to: number,
+    name: string,
+    uniqueMs: string | undefined,
+    crashes: number,
+  ) {
+    this.idSource = idSource;
+    this.idFrom = idFrom;
+    this.idTo = idTo;
+    this.source = source;
+    this.from = from;
+    this.to = to;
+    this.name = name;
+    this.uniqueMs = uniqueMs;
+    this.crashes = crashes;
+    this.attempt = crashes + 1;
+  }
+
+  /** Made on demand: what is written for most jobs are the bytes. */
+  get entryId(): string {
+    return this.idSource.toString('latin1', this.idFrom, this.idTo);
+  }
+
+  /** Makes the signal. Its listeners are called in the async context of whoever asks for it, the handler mostly. */
+  makeSignal(): AbortSignal {
+    const controller = new AbortController();
+    const abort = AsyncResource.bind((reason: Error) => {
+      controller.abort(reason);
+    });
+    this.stop = { signal: controller.signal, abort };
+    return controller.signal;
+  }
+
+  /** Tells the handler that its work should end, or no longer counts. */
+  abort(reason: Error): void {
+    this.stop?.abort(reason);
+  }
+
+  /** The bytes of `d`; undefined where the entry has none. */
+  get bytes(): Buffer | undefined {
+    return this.from < 0 ? undefined : this.source.subarray(this.from, this.to);
+  }
+}
+
+const NONE = Buffer.alloc(0);
+const D = 0x64;
+const N = 0x6e;
+const U = 0x75;
+const DASH = 0x2d;
+const MAX_NAME_BYTES = 256;
+const MAX_UNIQUE_BYTES = 20;
+
+/** @param crashes how many workers have died with the entry */
+export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Delivery {
+  let bytes: Buffer | undefined;
+  let name = '';
+  let uniqueMs: string | undefined;
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const field = fields[i] as Buffer;
+    if (field.length !== 1) continue;
+    const value = fields[i + 1] as Buffer;
+    if (field[0] === D) bytes = value;
+    else if (field[0] === N) name = nameOf(value, 0, value.length);
+    else if (field[0] === U) uniqueMs = uniqueOf(value, 0, value.length);
+  }
+  const source = bytes ?? NONE;
+  const from = bytes ? 0 : -1;
+  return new Delivery(rawId, 0, rawId.length, source, from, source.length, name, uniqueMs, crashes);
+}
+
+/** The same of an entry that stands in the bytes of a reply: see `EntryTap`. */
+export function readDelivery(
+  source: Buffer,
+  idFrom: number,
+  idTo: number,
+  fields: number,
+  fieldsAt: number,
+): Delivery {
+  let from = -1;
+  let to = 0;
+  let name = '';
+  let uniqueMs: string | undefined;
+  let at = fieldsAt;
+  for (let i = 0; i + 1 < fields; i += 2) {
+    const fieldLength = bulkLength(source, at);
+    const fieldAt = bulkStart(source, at);
+    at = fieldAt + fieldLength + 2;
+    const length = bulkLength(source, at);
+    const valueAt = bulkStart(source, at);
+    at = valueAt + length + 2;
+    if (fieldLength !== 1) continue;
+    const field = source[fieldAt];
+    if (field === D) {
+      from = valueAt;
+      to = valueAt + length;
+    } else if (field === N) name = nameOf(source, valueAt, valueAt + length);
+    else if (field === U) uniqueMs = uniqueOf(source, valueAt, valueAt + length);
+  }
+  return new Delivery(source, idFrom, idTo, source, from, to, name, uniqueMs, 0);
+}
+
+/** Most entries in a row have the same name: its string is made once. */
+let lastName = '';
+let lastNameBytes = NONE;
+
+function nameOf(source: Buffer, from: number, end: number): string {
+  const to = Math.min(end, from + MAX_NAME_BYTES);
+  if (!isLastName(source, from, to)) {
+    lastName = source.toString('utf8', from, to);
+    lastNameBytes = Buffer.from(source.subarray(from, to));
+  }
+  return lastName;
+}
+
+function isLastName(source: Buffer, from: number, to: number): boolean {
+  if (to - from !== lastNameBytes.length) return false;
+  for (let i = from; i < to; i++) if (source[i] !== lastNameBytes[i - from]) return false;
+  return true;
+}
+
+function uniqueOf(source: Buffer, from: number, end: number): string | undefined {
+  const text = source.toString('latin1', from, Math.min(end, from + MAX_UNIQUE_BYTES));
+  return /^\d{1,15}$/.test(text) ? text : undefined;
+}
+
+/** The smallest and the largest entry id of some deliveries; at least one must be given. */
+export function boundsOf(deliveries: readonly Delivery[]): [first: string, last: string] {
+  let first = deliveries[0] as Delivery;
+  let last = first;
+  for (const delivery of deliveries) {
+    if (compareIds(delivery, last) > 0) last = delivery;
+    else if (compareIds(delivery, first) < 0) first = delivery;
+  }
+  return [first.entryId, last.entryId];
+}
+
+/** A batch may be removed as a range although so many places of its row are empty: each costs a look. */
+const MAX_GAPS = 8;
+const UNKNOWN = '-';
+
+/** Gives the entries of one read their places, from `place` on; returns the place for the next read, which leaves a gap. */
+export function numberPlaces(read: readonly Delivery[], place: number): number {
+  for (const delivery of read) delivery.place = place++;
+  return place + 1;
+}
+
+/**
+ * Where the stream may have entries between those of a batch that are not the batch's own, as lua/lib/owned.lua takes it:
+ * entries in a row in one read have none between them. `-` where that is not known, or would cost too much to ask.
+ */
+export function gapsOf(batch: readonly Delivery[]): string {
+  let from = Infinity;
+  let to = -Infinity;
+  for (const { place } of batch) {
+    if (place < from) from = place;
+    if (place > to) to = place;
+    if (Number.isNaN(place)) return UNKNOWN;
+  }
+  const width = to - from + 1;
+  if (width === batch.length) return '';
+  if (width > batch.length + MAX_GAPS) return UNKNOWN;
+  const row: (Delivery | undefined)[] = new Array<Delivery | undefined>(width).fill(undefined);
+  for (const delivery of batch) row[delivery.place - from] = delivery;
+  const ends: string[] = [];
+  for (let i = 1; i < width; i++) {
+    const before = row[i - 1];
+    if (row[i] !== undefined || before === undefined) continue;
+    const after = row.find((delivery, index) => index > i && delivery !== undefined);
+    if (after) ends.push(before.entryId, after.entryId);
+  }
+  return ends.join(' ');
+}
+
+function compareIds(a: Delivery, b: Delivery): number {
+  if (!isOfOurTime(a) || !isOfOurTime(b) || a.idTo - a.idFrom !== b.idTo - b.idFrom) {
+    return compareStreamIds(a.entryId, b.entryId);
+  }
+  for (let i = a.idFrom, j = b.idFrom; i < a.idTo; i++, j++) {
+    const difference = (a.idSource[i] as number) - (b.idSource[j] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+/** A time of 13 digits, as from 2001 to 2286: then ids of one length are in the order of their bytes. */
+function isOfOurTime({ idSource, idFrom }: Delivery): boolean {
+  return idSource[idFrom + 13] === DASH;
+}

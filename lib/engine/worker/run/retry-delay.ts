@@ -1,0 +1,112 @@
+import { backoffMs, BUILT_IN_BACKOFFS } from '../../job/backoff.js';
+import { withDeadline } from '../../../redis/deadline.js';
+import { ConfigError } from '../../base/errors.js';
+import type { BackoffStrategy } from '../../config/options.js';
+import { inOwnContext } from '../../base/own-context.js';
+import { printable } from '../../base/printable.js';
+import { messageOf, read } from '../../base/thrown.js';
+import { nearestKey } from '../../config/validate.js';
+import type { Delivery } from '../lease/delivery.js';
+import { FAIL_NOW } from '../settle/outcome.js';
+import type { ConsumerSettings } from '../settings.js';
+
+/** How long a strategy may take. The job keeps its lease, and its slot, meanwhile. */
+const DEADLINE_MS = 5_000;
+/** Names that no strategy has are reported once each, up to so many. */
+const MAX_REPORTED = 100;
+
+/** How long a failed job waits for its next attempt: asks the strategies of the user's, and falls back to the formula. */
+export class RetryDelay {
+  readonly #settings: ConsumerSettings;
+  readonly #onError: (error: unknown) => void;
+  readonly #reported = new Set<string>();
+
+  constructor(settings: ConsumerSettings, onError: (error: unknown) => void) {
+    this.#settings = settings;
+    this.#onError = onError;
+  }
+
+  /** In ms, or {@link FAIL_NOW}; a promise where a strategy answers with one. Never throws, never rejects. */
+  of(delivery: Delivery, error: unknown): number | Promise<number> {
+    const kind = delivery.retry?.backoff?.kind;
+    if (kind === undefined) return this.#default(delivery);
+    const strategy = this.#strategyOf(kind);
+    if (strategy) return this.#ask(strategy, kind, delivery, error);
+    if (!(BUILT_IN_BACKOFFS as readonly string[]).includes(kind)) this.#reportUnknown(kind, delivery);
+    return this.#default(delivery);
+  }
+
+  #strategyOf(kind: string): BackoffStrategy | undefined {
+    const strategies = this.#settings.backoffStrategies;
+    return Object.hasOwn(strategies, kind) ? strategies[kind] : undefined;
+  }
+
+  #default({ attempt, retry }: Delivery): number {
+    return backoffMs(attempt, retry?.backoff, this.#settings.retry, Math.random);
+  }
+
+  #ask(
+    strategy: BackoffStrategy,
+    kind: string,
+    delivery: Delivery,
+    error: unknown,
+  ): number | Promise<number> {
+    const failed = (thrown: unknown): number => {
+      this.#onError(thrown);
+      return this.#default(delivery);
+    };
+    const checked = (answer: unknown): number => {
+      if (answer === FAIL_NOW) return FAIL_NOW;
+      if (typeof answer === 'number' && Number.isFinite(answer) && answer >= 0) return Math.round(answer);
+      return failed(badAnswer(kind, delivery, answer));
+    };
+    try {
+      const answer: unknown = inOwnContext(strategy, delivery.attempt, error);
+      if (typeof read(answer, 'then') !== 'function') return checked(answer);
+      const settled = new Promise<unknown>((resolve) => {
+        resolve(answer);
+      });
+      return withDeadline(settled, DEADLINE_MS, () => tooLate(kind, delivery), asItIs).then(checked, failed);
+    } catch (thrown) {
+      return failed(thrown);
+    }
+  }
+
+  #reportUnknown(kind: string, delivery: Delivery): void {
+    if (this.#reported.has(kind) || this.#reported.size >= MAX_REPORTED) return;
+    this.#reported.add(kind);
+    const known = [...BUILT_IN_BACKOFFS, ...Object.keys(this.#settings.backoffStrategies)];
+    const nearest = nearestKey(kind, known);
+    this.#onError(
+      new ConfigError(
+        `${describe(delivery)} has the backoff type "${printable(kind)}", which this worker does not know.` +
+          `${nearest === undefined ? '' : ` Did you mean "${nearest}"?`} It knows ${known.map((name) => `"${name}"`).join(', ')}; ` +
+          'add others to its option "backoffStrategies". The job backs off exponentially.',
+      ),
+    );
+  }
+}
+
+function badAnswer(kind: string, delivery: Delivery, answer: unknown): ConfigError {
+  const shown = typeof answer === 'string' ? `"${answer}"` : messageOf(answer);
+  return new ConfigError(
+    `The backoff strategy "${printable(kind)}" answered ${printable(shown).slice(0, 100)} after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
+      'It must answer a finite number of ms of at least 0, or -1 to fail the job now. The default backoff applies.',
+  );
+}
+
+function tooLate(kind: string, delivery: Delivery): ConfigError {
+  return new ConfigError(
+    `The backoff strategy "${printable(kind)}" did not answer within ${String(DEADLINE_MS)} ms after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
+      'The default backoff applies.',
+  );
+}
+
+function describe({ jobId, name }: Delivery): string {
+  return `job ${printable(jobId)} ("${printable(name)}")`;
+}
+
+/** What the strategy rejected with is reported as it is. */
+function asItIs(reason: unknown): Error {
+  return reason as Error;
+}

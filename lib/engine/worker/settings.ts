@@ -1,0 +1,100 @@
+import { LONGEST_MS } from '../../redis/timer.js';
+import { toRetrySettings } from '../job/backoff.js';
+import type { RetrySettings } from '../job/backoff.js';
+import { systemClock } from '../base/clock.js';
+import type { Clock } from '../base/clock.js';
+import { LOOK_MS } from '../timers/due-loop.js';
+import { eventsSettingsOf } from '../config/events-settings.js';
+import type { EventsSettings } from '../config/events-settings.js';
+import { noopSink } from '../base/metrics.js';
+import type { MetricsSink } from '../base/metrics.js';
+import { consumerName } from './identity.js';
+import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
+import type { BackoffStrategy, ConsumerConfig, SchedulerConfig, WorkerOptions } from '../config/options.js';
+
+/** Configuration of a consumer with every default filled in, and all times in ms. */
+export interface ConsumerSettings extends EventsSettings {
+  group: string;
+  /** Unique: see identity.ts. */
+  consumerId: string;
+  batch: number;
+  blockMs: number;
+  leaseMs: number;
+  concurrency: number;
+  maxAttempts: number;
+  ackBatch: number;
+  ackIdleMs: number;
+  shutdownDeadlineMs: number;
+  maxPayloadBytes: number;
+  dlqInflight: number;
+  dlqMaxStreamLen: number;
+  retry: RetrySettings;
+  retryInflight: number;
+  delayedEnabled: boolean;
+  delayedPollIntervalMs: number;
+  delayedPromoteBatch: number;
+  delayedLockTtlMs: number;
+  runScheduler: boolean;
+  scheduler: SchedulerConfig;
+  storeResults: boolean;
+  resultTtlMs: number;
+  accepts: ((name: string) => boolean) | undefined;
+  backoffStrategies: Record<string, BackoffStrategy>;
+  metrics: MetricsSink;
+  clock: Clock;
+}
+
+/** Whole ms, as Redis takes them; 1.001 * 1000 is none. */
+export function toMs(secs: number): number {
+  return Math.max(1, Math.round(secs * 1000));
+}
+
+export function toSettings(config: ConsumerConfig): ConsumerSettings {
+  const leaseMs = config.claimMinIdleMs ?? 30_000;
+  const lockTtlMs = toMs(config.delayedLockTtlSecs ?? 5);
+  return {
+    group: config.group ?? 'default',
+    consumerId: consumerName(config.consumerId ?? 'c', leaseMs),
+    batch: config.batch ?? 64,
+    blockMs: Math.min(config.blockMs ?? 5_000, LONGEST_MS),
+    leaseMs,
+    concurrency: config.concurrency ?? 100,
+    maxAttempts: config.maxAttempts ?? 3,
+    ackBatch: config.ackBatch ?? 256,
+    ackIdleMs: config.ackIdleMs ?? 5,
+    shutdownDeadlineMs: (config.shutdownDeadlineSecs ?? 30) * 1000,
+    maxPayloadBytes: config.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
+    dlqInflight: config.dlqInflight ?? 32,
+    dlqMaxStreamLen: config.dlqMaxStreamLen ?? 100_000,
+    retry: toRetrySettings(config.retry),
+    retryInflight: config.retryInflight ?? 64,
+    delayedEnabled: config.delayedEnabled ?? true,
+    delayedPollIntervalMs: config.delayedPollIntervalMs ?? LOOK_MS,
+    delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
+    delayedLockTtlMs: lockTtlMs,
+    ...eventsSettingsOf(config),
+    runScheduler: config.runScheduler ?? true,
+    scheduler: config.scheduler ?? {},
+    storeResults: config.storeResults ?? false,
+    resultTtlMs: toMs(config.resultTtlSecs ?? 3_600),
+    accepts: config.accepts,
+    backoffStrategies: config.backoffStrategies ?? {},
+    metrics: config.metrics ?? noopSink,
+    clock: config.clock ?? systemClock,
+  };
+}
+
+/** The worker's own names, in those of the consumer. */
+export function toConsumerConfig(options: WorkerOptions): ConsumerConfig {
+  const { connection: _connection, autorun: _autorun, prefix: _prefix, ...rest } = options;
+  const { removeOnComplete: _onComplete, removeOnFail: _onFail, ...named } = rest;
+  const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = named;
+  const merged: ConsumerConfig = { ...config };
+  if (drainDelay !== undefined) merged.blockMs ??= drainDelay;
+  if (maxStalledCount !== undefined) merged.maxAttempts ??= maxStalledCount;
+  if (name !== undefined) merged.consumerId ??= name;
+  if (resultTtlMs !== undefined) merged.resultTtlSecs ??= Math.ceil(resultTtlMs / 1000);
+  if (schedulerTickMs !== undefined)
+    merged.scheduler = { tickIntervalMs: schedulerTickMs, ...merged.scheduler };
+  return merged;
+}

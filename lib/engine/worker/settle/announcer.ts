@@ -1,0 +1,70 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { Timer } from '../../../redis/timer.js';
+import type { CommandLink } from '../../connection/connections.js';
+import { ShutdownError } from '../../base/errors.js';
+import { startsOf } from './columns.js';
+import type { Delivery } from '../lease/delivery.js';
+import type { EventsSettings } from '../../config/events-settings.js';
+
+/**
+ * Announces `active` for jobs that run longer than an instant. Most end within the same batch and are announced by the
+ * script that ends them, which costs no call of its own.
+ */
+export class Announcer {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #events: EventsSettings;
+  readonly #afterMs: number;
+  readonly #onError: (error: unknown) => void;
+  /** Started in this tick; most of them end in it. */
+  #started: Delivery[] = [];
+  /** Outlived the tick in which they started. */
+  #outlived: Delivery[] = [];
+  #timer: Timer | undefined;
+
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    events: EventsSettings,
+    afterMs: number,
+    onError: (error: unknown) => void,
+  ) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#events = events;
+    this.#afterMs = afterMs;
+    this.#onError = onError;
+  }
+
+  started(delivery: Delivery): void {
+    if (this.#events.eventsCap === 0) return;
+    if (this.#started.push(delivery) === 1) process.nextTick(this.#sift);
+  }
+
+  stop(): void {
+    this.#timer?.clear();
+    this.#started = [];
+    this.#outlived = [];
+  }
+
+  readonly #sift = (): void => {
+    const started = this.#started;
+    this.#started = [];
+    for (const delivery of started) if (delivery.running) this.#outlived.push(delivery);
+    if (this.#outlived.length > 0) this.#timer ??= new Timer(this.#afterMs, this.#announce);
+  };
+
+  readonly #announce = (): void => {
+    this.#timer = undefined;
+    const running = this.#outlived.filter((delivery) => delivery.running && !delivery.announced);
+    this.#outlived = [];
+    if (running.length === 0) return;
+    for (const delivery of running) delivery.announced = true;
+    const { eventsCap, eventsBatchFrom } = this.#events;
+    const args = [eventsCap, eventsBatchFrom, running.length, ...startsOf(running)];
+    this.#link.run('announce', this.#keys, args).catch((error: unknown) => {
+      // The events are lost, as the worker is closing.
+      if (!(error instanceof ShutdownError)) this.#onError(error);
+    });
+  };
+}

@@ -1,0 +1,168 @@
+import { sleep } from '../../../redis/timer.js';
+import { ChasquiError, ConnectionError } from '../../base/errors.js';
+import { MAX_CALL_BYTES } from '../../connection/read-size.js';
+
+/** A commit that is tried again. */
+export interface FailedCommit {
+  items: number;
+  /** Failures in a row. */
+  failures: number;
+  /** In ms, until the next try. */
+  againMs: number;
+}
+
+/**
+ * One kind of commit, batched by its own pace: while a call is under way the next batch gathers, so batches grow with
+ * the load and a lone item leaves at the end of the tick in which it came.
+ */
+export class Lane<T> {
+  readonly #most: number;
+  readonly #commit: (batch: T[], retried: boolean) => Promise<void>;
+  readonly #onError: (error: unknown, failed: FailedCommit) => void;
+  readonly #refuse: ((item: T, error: unknown) => void) | undefined;
+  #queue: T[] = [];
+  readonly #calls: number;
+  readonly #weigh: ((item: T) => number) | undefined;
+  /** Items, and calls, under way. */
+  #active = 0;
+  #underWay = 0;
+  #scheduled = false;
+  #failures = 0;
+  #abandoned = false;
+  #idle: (() => void)[] = [];
+
+  /**
+   * @param most   items of one call
+   * @param commit must bear being called again with the same batch: `retried` is true then
+   * @param calls  how many may be under way at once; from the second on only with batches that are worth a call: a quarter
+   *               of `most`
+   * @param refuse takes an item that can never be committed, because it fails before it is sent; without
+   *               it, it is tried again forever
+   * @param weigh  bytes of an item, where it may be large
+   */
+  constructor(
+    most: number,
+    commit: (batch: T[], retried: boolean) => Promise<void>,
+    onError: (error: unknown, failed: FailedCommit) => void,
+    calls = 1,
+    refuse?: (item: T, error: unknown) => void,
+    weigh?: (item: T) => number,
+  ) {
+    this.#most = most;
+    this.#calls = calls;
+    this.#commit = commit;
+    this.#onError = onError;
+    this.#refuse = refuse;
+    this.#weigh = weigh;
+  }
+
+  /** Items that are not committed yet. */
+  get size(): number {
+    return this.#queue.length + this.#active;
+  }
+
+  /** Items of calls under way. */
+  get active(): number {
+    return this.#active;
+  }
+
+  push(item: T): void {
+    if (this.#abandoned) return;
+    this.#queue.push(item);
+    if (this.#scheduled || !this.#isReady()) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flush);
+  }
+
+  /** Resolves when everything is committed, or given up. */
+  idle(): Promise<void> {
+    if (this.size === 0 || this.#abandoned) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  /** Gives up what is not committed: its leases run out, and somebody else runs it again. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#queue = [];
+    this.#wakeIdle();
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    while (this.#isReady()) {
+      const count = this.#next();
+      const batch = this.#queue.length <= count ? this.#queue : this.#queue.slice(0, count);
+      this.#queue = batch === this.#queue ? [] : this.#queue.slice(count);
+      this.#active += batch.length;
+      this.#underWay += 1;
+      void this.#run(batch);
+    }
+  };
+
+  /** How many items the next call takes. */
+  #next(): number {
+    const most = Math.min(this.#most, this.#queue.length);
+    if (!this.#weigh) return most;
+    let bytes = 0;
+    for (let i = 0; i < most; i++) {
+      bytes += this.#weigh(this.#queue[i] as T);
+      if (bytes > MAX_CALL_BYTES) return Math.max(1, i);
+    }
+    return most;
+  }
+
+  #isReady(): boolean {
+    if (this.#underWay === 0) return this.#queue.length > 0;
+    return this.#underWay < this.#calls && this.#queue.length >= this.#most / 4;
+  }
+
+  async #run(batch: T[]): Promise<void> {
+    await this.#commitAll(batch);
+    this.#active -= batch.length;
+    this.#underWay -= 1;
+    this.#flush();
+    if (this.size === 0) this.#wakeIdle();
+  }
+
+  async #commitAll(batch: T[]): Promise<void> {
+    let retried = false;
+    while (!this.#abandoned) {
+      try {
+        await this.#commit(batch, retried);
+        this.#failures = 0;
+        return;
+      } catch (error) {
+        if (this.#refuse && isUnsendable(error)) {
+          const [only] = batch;
+          if (batch.length === 1) this.#refuse(only as T, error);
+          // One of them cannot be sent, and must not keep the others from it.
+          else for (const item of batch) await this.#commitAll([item]);
+          return;
+        }
+        // Nothing that was done is undone by trying again: each commit is fenced by the lease.
+        retried = true;
+        this.#failures += 1;
+        const againMs = Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000);
+        this.#onError(error, { items: batch.length, failures: this.#failures, againMs });
+        await sleep(againMs);
+      }
+    }
+  }
+
+  #wakeIdle(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** It failed here, on the way into the socket, and would fail again: what came from Redis or the network is ours. */
+function isUnsendable(error: unknown): boolean {
+  if (!(error instanceof ChasquiError)) return true;
+  return (
+    error instanceof ConnectionError &&
+    (error.cause instanceof RangeError || error.cause instanceof TypeError)
+  );
+}

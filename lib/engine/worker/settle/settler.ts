@@ -1,0 +1,441 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import type { ScriptArgument, ScriptName } from '../../../redis/scripts.js';
+import type { CommandLink } from '../../connection/connections.js';
+import { ConnectionError, EncodeError } from '../../base/errors.js';
+import { addColumn } from '../../codec/event-batch.js';
+import { printable } from '../../base/printable.js';
+import { endsOf } from './columns.js';
+import { boundsOf, gapsOf } from '../lease/delivery.js';
+import type { Delivery } from '../lease/delivery.js';
+import { packEntryIds, packRetries } from './frames.js';
+import { Lane } from './commit-queue.js';
+import type { FailedCommit } from './commit-queue.js';
+import type { Outcome, Released } from './outcome.js';
+import type { ConsumerSettings } from '../settings.js';
+
+interface Retried {
+  delivery: Delivery;
+  outcome: Extract<Outcome, { kind: 'retry' }>;
+}
+
+interface Dead {
+  delivery: Delivery;
+  outcome: Extract<Outcome, { kind: 'dead' }>;
+  /** False where no handler ran: there is no `failed` event then. */
+  ran: boolean;
+}
+
+interface Postponed {
+  delivery: Delivery;
+  outcome: Released;
+}
+
+interface Cancelled {
+  delivery: Delivery;
+  /** False where no handler ran. */
+  ran: boolean;
+}
+
+export interface SettlerHooks {
+  completed: (delivery: Delivery) => void;
+  /** @param due unix ms by Redis's clock */
+  retried: (delivery: Delivery, outcome: Retried['outcome']) => void;
+  retryDue: (due: number) => void;
+  released: (delivery: Delivery) => void;
+  dead: (delivery: Delivery, outcome: Dead['outcome'], ran: boolean) => void;
+  cancelled: (delivery: Delivery) => void;
+  /** It was cancelled before its retry or its dead letter could be written, and is in flight still. */
+  cancelledInstead: (delivery: Delivery, ran: boolean) => void;
+  /** The lease was somebody else's by then: nothing was changed. */
+  lost: (delivery: Delivery) => void;
+  /** Its outcome cannot be sent to Redis: it is left to whoever takes it over when its lease runs out. */
+  refused: (delivery: Delivery, error: unknown) => void;
+  evicted: (count: number) => void;
+  /** How many jobs this worker has in flight. */
+  inFlight: () => number;
+  error: (error: unknown) => void;
+}
+
+/**
+ * Batches of completions under way at once. The reply of the last one may stand in the socket while the handlers of a
+ * whole read run; if only then the next one left, Redis would have nothing to do meanwhile.
+ */
+const COMPLETION_CALLS = 2;
+/** Batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
+const RETRY_CALLS = 4;
+
+/** A call that is the same whenever it is made: Redis answers a second one as it answered the first. */
+interface Call {
+  args: readonly ScriptArgument[];
+  number: number;
+}
+
+/** Commits outcomes: acknowledges, schedules retries, dead-letters; each kind in batches of its own. */
+export class Settler {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: ConsumerSettings;
+  readonly #hooks: SettlerHooks;
+  readonly #completions: Lane<Delivery>;
+  readonly #retries: Lane<Retried>;
+  readonly #postponed: Lane<Postponed>;
+  readonly #deaths: Lane<Dead>;
+  readonly #cancellations: Lane<Cancelled>;
+  readonly #lanes: readonly Pick<Lane<never>, 'size' | 'active' | 'abandon'>[];
+  readonly #calls = new WeakMap<readonly unknown[], Call>();
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings, hooks: SettlerHooks) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+    this.#hooks = hooks;
+    const { refused } = hooks;
+    const failed = (error: unknown, commit: FailedCommit): void => {
+      hooks.error(this.#withConsequence(error, commit));
+    };
+    this.#completions = new Lane(
+      settings.ackBatch,
+      (batch) => this.#complete(batch),
+      failed,
+      COMPLETION_CALLS,
+      (delivery, error) => {
+        this.#refuseCompletion(delivery, error);
+      },
+      weightOfResult,
+    );
+    const refusedOf = ({ delivery }: { delivery: Delivery }, error: unknown): void => {
+      refused(delivery, error);
+    };
+    this.#retries = new Lane<Retried>(
+      settings.retryInflight,
+      (batch) => this.#retry(batch),
+      failed,
+      RETRY_CALLS,
+      refusedOf,
+      weightOfJob,
+    );
+    this.#deaths = new Lane<Dead>(
+      settings.dlqInflight,
+      (batch) => this.#bury(batch),
+      failed,
+      1,
+      refusedOf,
+      weightOfJob,
+    );
+    this.#postponed = new Lane<Postponed>(
+      settings.retryInflight,
+      (batch) => this.#postpone(batch),
+      failed,
+      1,
+      refusedOf,
+      weightOfJob,
+    );
+    this.#cancellations = new Lane<Cancelled>(
+      settings.retryInflight,
+      (batch) => this.#endCancelled(batch),
+      failed,
+      1,
+      refusedOf,
+    );
+    this.#lanes = [this.#completions, this.#retries, this.#postponed, this.#deaths, this.#cancellations];
+  }
+
+  /** What Redis answers with an error, it mostly answers again: whoever reads of it should know what waits for it. */
+  #withConsequence(error: unknown, { items, failures, againMs }: FailedCommit): unknown {
+    if (!(error instanceof ConnectionError) || error.unknownOutcome) return error;
+    return new ConnectionError(
+      `${error.message} ${String(items)} job(s) of queue "${printable(this.#keys.queue)}" have ended and stay active until Redis takes their outcome; ` +
+        `try ${String(failures)} failed, the next one comes in ${String(againMs)} ms.`,
+      { cause: error },
+    );
+  }
+
+  /** The work is done: without its result, which is the only thing of it that can be too large, it can be told. */
+  #refuseCompletion(delivery: Delivery, error: unknown): void {
+    if (!delivery.result) {
+      this.#hooks.refused(delivery, error);
+      return;
+    }
+    delivery.result = undefined;
+    delivery.resultJson = '';
+    const message = `The result of job ${printable(delivery.jobId)} ("${printable(delivery.name)}") cannot be sent to Redis; the job counts as completed.`;
+    this.#hooks.error(new EncodeError(message, { cause: error }));
+    this.#completions.push(delivery);
+  }
+
+  get size(): number {
+    return this.#lanes.reduce((sum, { size }) => sum + size, 0);
+  }
+
+  complete(delivery: Delivery): void {
+    delivery.settling = true;
+    this.#completions.push(delivery);
+  }
+
+  retry(delivery: Delivery, outcome: Retried['outcome']): void {
+    delivery.settling = true;
+    this.#retries.push({ delivery, outcome });
+  }
+
+  /** Back to the queue after a while, as if it had not been here. */
+  postpone(delivery: Delivery, outcome: Released): void {
+    delivery.settling = true;
+    this.#postponed.push({ delivery, outcome });
+  }
+
+  bury(delivery: Delivery, outcome: Dead['outcome'], ran: boolean): void {
+    delivery.settling = true;
+    this.#deaths.push({ delivery, outcome, ran });
+  }
+
+  endCancelled(delivery: Delivery, ran: boolean): void {
+    delivery.settling = true;
+    this.#cancellations.push({ delivery, ran });
+  }
+
+  async idle(): Promise<void> {
+    const lanes = [this.#completions, this.#retries, this.#postponed, this.#deaths];
+    await Promise.all(lanes.map((lane) => lane.idle()));
+    // Last: a retry may turn out to have been cancelled.
+    await this.#cancellations.idle();
+  }
+
+  abandon(): void {
+    for (const lane of this.#lanes) lane.abandon();
+  }
+
+  async #complete(batch: Delivery[]): Promise<void> {
+    const lost = (await this.#commit('complete', batch, () => this.#completion(batch))) as number[];
+    this.#report(batch, lost, deliveryItself, this.#hooks.completed);
+  }
+
+  #completion(batch: Delivery[]): ScriptArgument[] {
+    const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
+    const fresh = unannouncedFirst(batch, deliveryItself);
+    const args = this.#header(batch, fresh);
+    let results = 0;
+    let uniques = 0;
+    const tail: ScriptArgument[] = [];
+    const keeps: ScriptArgument[] = [];
+    for (let i = 0; i < batch.length; i++) {
+      const { jobId, result, uniqueMs } = batch[i] as Delivery;
+      if (result) {
+        results += 1;
+        tail.push(i + 1, jobId, result);
+      }
+      if (uniqueMs !== undefined) {
+        uniques += 1;
+        keeps.push(i + 1, jobId, uniqueMs);
+      }
+    }
+    const columns = eventsCap > 0 ? endsOf(batch) : [];
+    if (eventsCap > 0 && results > 0) {
+      addColumn(columns, 'returnvalues', batch, ({ resultJson }) => resultJson);
+    }
+    args.push(results, uniques, resultTtlMs, eventsCap, eventsBatchFrom, packEntryIds(batch), columns.length);
+    for (const arg of columns) args.push(arg);
+    for (const arg of tail) args.push(arg);
+    for (const arg of keeps) args.push(arg);
+    args.push(this.#inFlightWith(batch), gapsOf(batch));
+    return args;
+  }
+
+  /** How many entries should be pending here when a call with this batch comes to Redis: those before it end theirs. */
+  #inFlightWith(batch: readonly Delivery[]): number {
+    const underWay = this.#lanes.reduce((sum, { active }) => sum + active, 0);
+    return Math.max(batch.length, this.#hooks.inFlight() - underWay + batch.length);
+  }
+
+  async #retry(batch: Retried[]): Promise<void> {
+    const [due, ...lost] = (await this.#commit('retry', batch, () => this.#rescheduling(batch))) as [
+      string,
+      ...number[],
+    ];
+    this.#report(batch, lost, deliveryOf, ({ delivery, outcome }) => {
+      this.#hooks.retried(delivery, outcome);
+    });
+    if (due !== '') this.#hooks.retryDue(Number(due));
+  }
+
+  #rescheduling(batch: Retried[]): ScriptArgument[] {
+    const { eventsCap, eventsBatchFrom } = this.#settings;
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const deliveries = batch.map(deliveryOf);
+    const { frames, large } = packRetries(
+      batch.map(({ delivery, outcome }) => ({
+        delivery,
+        backoffMs: outcome.backoffMs,
+        used: delivery.attempt,
+      })),
+    );
+    const columns = eventsCap > 0 ? endsOf(deliveries) : [];
+    if (eventsCap > 0) {
+      addColumn(columns, 'reasons', batch, ({ outcome }) => outcome.detail);
+      addColumn(columns, 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
+    }
+    const args = this.#header(deliveries, fresh);
+    args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large, gapsOf(deliveries));
+    return args;
+  }
+
+  /** The same script: a job that was here and did nothing has no event, and has used no attempt. */
+  async #postpone(batch: Postponed[]): Promise<void> {
+    const reply = await this.#commit('retry', batch, () => this.#postponement(batch));
+    const [due, ...lost] = reply as [string, ...number[]];
+    this.#report(
+      batch,
+      lost,
+      deliveryOf,
+      ({ delivery }) => {
+        this.#hooks.released(delivery);
+      },
+      () => false,
+    );
+    if (due !== '') this.#hooks.retryDue(Number(due));
+  }
+
+  #postponement(batch: Postponed[]): ScriptArgument[] {
+    const deliveries = batch.map(deliveryOf);
+    const { frames, large } = packRetries(
+      batch.map(({ delivery, outcome }) => ({
+        delivery,
+        backoffMs: outcome.delayMs,
+        used: delivery.attempt - 1,
+      })),
+    );
+    const args = this.#header(deliveries, 0);
+    args.push(0, 0, frames, 0, ...large, gapsOf(deliveries));
+    return args;
+  }
+
+  async #bury(batch: Dead[]): Promise<void> {
+    const [evicted, ...lost] = (await this.#commit('dead-letter', batch, () => this.#burial(batch))) as [
+      number,
+      ...number[],
+    ];
+    this.#report(
+      batch,
+      lost,
+      deliveryOf,
+      ({ delivery, outcome, ran }) => {
+        this.#hooks.dead(delivery, outcome, ran);
+      },
+      ({ ran }) => ran,
+    );
+    if (evicted > 0) this.#hooks.evicted(evicted);
+  }
+
+  #burial(batch: Dead[]): ScriptArgument[] {
+    // Where no handler ran, there is no start to announce.
+    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const deliveries = batch.map(deliveryOf);
+    const args = this.#header(deliveries, fresh);
+    const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
+    args.push(eventsCap, dlqMaxStreamLen, resultTtlMs);
+    for (const { delivery, outcome, ran } of batch) {
+      const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
+      args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
+      args.push(outcome.reason, outcome.detail, uniqueMs ?? '', outcome.stack ?? '');
+    }
+    args.push(gapsOf(deliveries));
+    return args;
+  }
+
+  async #endCancelled(batch: Cancelled[]): Promise<void> {
+    const lost = (await this.#commit('end-cancelled', batch, () => this.#ending(batch))) as number[];
+    this.#report(batch, lost, deliveryOf, ({ delivery }) => {
+      this.#hooks.cancelled(delivery);
+    });
+  }
+
+  #ending(batch: Cancelled[]): ScriptArgument[] {
+    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
+    const fresh = unannouncedFirst(batch, deliveryOf);
+    const deliveries = batch.map(deliveryOf);
+    const args = this.#header(deliveries, fresh);
+    const { eventsCap, resultTtlMs } = this.#settings;
+    args.push(eventsCap, resultTtlMs);
+    for (const { delivery, ran } of batch) {
+      const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
+      args.push(entryId, jobId, name, ran ? attempt : attempt - 1, durationUs);
+      args.push(uniqueMs === undefined ? '' : '1');
+    }
+    args.push(gapsOf(deliveries));
+    return args;
+  }
+
+  /** Commits a batch; a lane that does so again, because the reply was lost, makes the same call. */
+  #commit(
+    script: ScriptName,
+    batch: readonly unknown[],
+    argsOf: () => readonly ScriptArgument[],
+  ): Promise<unknown> {
+    let call = this.#calls.get(batch);
+    if (!call) {
+      call = { args: argsOf(), number: this.#link.nextCall() };
+      this.#calls.set(batch, call);
+    }
+    return this.#link.run(script, this.#keys, call.args, { call: call.number });
+  }
+
+  /** What all of these scripts begin with. */
+  #header(batch: readonly Delivery[], fresh: number): ScriptArgument[] {
+    const [first, last] = boundsOf(batch);
+    const { group, consumerId } = this.#settings;
+    return [group, consumerId, first, last, String(batch.length), String(fresh)];
+  }
+
+  /**
+   * Tells what became of each job of a batch.
+   * @param lost  indices (from 1) of those whose lease was not ours any more; negative: of those that were cancelled
+   * @param ranOf whether the handler of one that was cancelled instead has run
+   */
+  #report<T>(
+    batch: readonly T[],
+    lost: readonly number[],
+    of: (item: T) => Delivery,
+    settled: (item: T) => void,
+    ranOf: (item: T) => boolean = () => true,
+  ): void {
+    const indices = lost.length > 0 ? new Set(lost) : undefined;
+    batch.forEach((item, index) => {
+      try {
+        if (indices?.has(-index - 1)) this.#hooks.cancelledInstead(of(item), ranOf(item));
+        else if (indices?.has(index + 1)) this.#hooks.lost(of(item));
+        else settled(item);
+      } catch (error) {
+        // It is committed. What fails in telling of it must not have the batch sent again.
+        this.#hooks.error(error);
+      }
+    });
+  }
+}
+
+/** What the call sends, and a share of what it frees: freeing memory takes Redis a fraction of that time. */
+function weightOfResult({ result, resultJson, from, to }: Delivery): number {
+  return (result?.length ?? 0) + resultJson.length + (to - from) / 4;
+}
+
+/** Jobs are sent, or copied inside Redis. */
+function weightOfJob({ delivery: { from, to } }: { delivery: Delivery }): number {
+  return to - from;
+}
+
+function deliveryOf({ delivery }: { delivery: Delivery }): Delivery {
+  return delivery;
+}
+
+function deliveryItself(delivery: Delivery): Delivery {
+  return delivery;
+}
+
+/** Puts those whose start was not announced in front, and counts them. */
+function unannouncedFirst<T>(batch: T[], of: (item: T) => Delivery): number {
+  let fresh = 0;
+  for (const item of batch) if (!of(item).announced) fresh += 1;
+  if (fresh > 0 && fresh < batch.length) {
+    batch.sort((a, b) => Number(of(a).announced) - Number(of(b).announced));
+  }
+  return fresh;
+}
