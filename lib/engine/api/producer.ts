@@ -3,7 +3,7 @@ import { observerBy } from '../connection/observe.js';
 import { checkConnection } from '../config/read-connection.js';
 import { peekDlq, replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
-import type { NewJob } from '../enqueue/enqueuer.js';
+import type { NewJob } from '../enqueue/new-job.js';
 import { ConfigError } from '../base/errors.js';
 import { toNewJob } from '../enqueue/new-job.js';
 import type { AddOptions, Connection, JobsOptions, ProducerConfig } from '../config/options.js';

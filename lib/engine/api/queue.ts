@@ -9,7 +9,7 @@ import type { ConnectionEventsMap } from '../connection/observe.js';
 import type { ConnectionInfo } from '../connection/connections.js';
 import { dropDlq, peekDlq, replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
-import type { NewJob } from '../enqueue/enqueuer.js';
+import type { NewJob } from '../enqueue/new-job.js';
 import { ConfigError, ConfigTypeError, NotSupportedError } from '../base/errors.js';
 import { Job } from '../job/job.js';
 import type { JobOwner, JobType } from '../job/job.js';

@@ -1,8 +1,5 @@
-import { randomFillSync } from 'node:crypto';
-import { incrementBase32, TIME_LEN, ulid } from 'ulid';
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
-import type { WireRetry } from '../codec/envelope.js';
-import type { NewJob } from './enqueuer.js';
+import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { WithExtras } from '../codec/extras.js';
@@ -10,38 +7,21 @@ import type { JobsOptions } from '../config/options.js';
 import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/schemas.js';
 import { checkDelay, checkJobId, checkJobName, checkList, checkOptions, record } from '../config/validate.js';
+import { nextUlid } from './ulid.js';
 
 export const DEDUP_TTL_MS = 3_600_000;
 export const MAX_PAYLOAD_BYTES = 1_048_576;
 export const MAX_DELAY_SECS = 30 * 24 * 3600;
 
-const randomBytes = new Uint8Array(4_096);
-let nextByte = randomBytes.length;
-
-/** From 0 to below 1, in 256 steps; a character of a ULID takes 32. By itself, ulid asks the system for every byte. */
-function random(): number {
-  if (nextByte === randomBytes.length) {
-    randomFillSync(randomBytes);
-    nextByte = 0;
-  }
-  return (randomBytes[nextByte++] as number) / 256;
-}
-
-let idTime = 0;
-let timePart = '';
-let randomPart = '';
-
-/** ULIDs that ascend within this process, as `monotonicFactory` of ulid makes them; most share their time with the last. */
-function nextUlid(now: number): string {
-  if (now > idTime) {
-    const id = ulid(now, random);
-    idTime = now;
-    timePart = id.slice(0, TIME_LEN);
-    randomPart = id.slice(TIME_LEN);
-    return id;
-  }
-  randomPart = incrementBase32(randomPart);
-  return timePart + randomPart;
+/** A job on its way into Redis. */
+export interface NewJob extends Envelope {
+  name: string;
+  /** ms from now, by Redis's clock. Absent or 0 = at once. */
+  delayMs?: number | undefined;
+  /** Unix ms; instead of `delayMs`. */
+  runAtMs?: number | undefined;
+  /** Set where the id is the caller's: for how many ms it stays taken after the job has ended. */
+  uniqueMs?: number | undefined;
 }
 
 export interface JobLimits {
@@ -50,7 +30,7 @@ export interface JobLimits {
 }
 
 /**
- * One job as a caller asked for it, checked and encoded; nothing has been written yet.
+ * Checks and encodes one job that a caller wants to add. Nothing is written yet.
  * @throws ConfigError, RangeError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023),
  * NotSupportedError (CMQ-100)
  */
@@ -68,7 +48,7 @@ export function toNewJob(
   }
   checkJobOptions(options, limits);
   if (options.repeat !== undefined) {
-    throw new ConfigError('job options: "repeat" is for Queue.add, one spec at a time.');
+    throw new ConfigError('job options: "repeat" is for Queue.add, one schedule at a time.');
   }
   const createdAtMs = options.timestamp ?? Date.now();
   const job: NewJob = {
@@ -90,7 +70,7 @@ export function toNewJob(
   return job;
 }
 
-/** Options of one job over those of its queue. An option given as undefined is one that is not given. */
+/** The options of one job, over the defaults of its queue. An option with the value undefined counts as not given. */
 export function withDefaults(
   defaults: JobsOptions | undefined,
   given: JobsOptions | undefined,
@@ -98,12 +78,12 @@ export function withDefaults(
   const opts = given === undefined ? undefined : checkOptions('job options', jobSchema, given);
   if (!defaults) return opts;
   const merged = { ...defaults, ...opts };
-  // As a default it is for the jobs that have an id of their own; given for one that has none, it is a mistake.
+  // As a default, dedupTtlMs applies to the jobs that have a jobId. On a job without a jobId it is a mistake, and reported.
   if (merged.jobId === undefined && opts?.dedupTtlMs === undefined) delete merged.dedupTtlMs;
   return merged;
 }
 
-/** @throws ConfigTypeError (CMQ-004) for what is no list of jobs */
+/** @throws ConfigTypeError (CMQ-004) unless `jobs` is a list of jobs */
 export function checkJobs(jobs: unknown): void {
   checkList('addBulk: the jobs', jobs);
   for (const job of jobs) {
@@ -120,12 +100,12 @@ export function encodeWithin(name: string, data: unknown, maxPayloadBytes: numbe
   return payload;
 }
 
-/** What options that were checked one by one say together, and on this queue. */
+/** Checks options against each other and against the limits of the queue. Each of them has been checked by itself. */
 export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
   if (options.delay !== undefined) checkDelay(options.delay, limits.maxDelayMs);
   if (options.jobId !== undefined) checkJobId(options.jobId);
   if (options.dedupTtlMs !== undefined && options.jobId === undefined) {
-    throw new ConfigError('job options: "dedupTtlMs" has a meaning only beside "jobId".');
+    throw new ConfigError('job options: "dedupTtlMs" needs "jobId".');
   }
   if (options.parent !== undefined) {
     throw new NotSupportedError('job options: "parent" (flows of parent and child jobs) is not supported.');

@@ -1,0 +1,36 @@
+import { DurabilityError, QueueFullError } from '../base/errors.js';
+import { NO_DUPLICATES } from './group.js';
+import type { Group } from './group.js';
+
+/** See lua/add.lua. */
+export type AddReply = number | [length: number, refused: number[], duplicates: number[], due: string];
+
+/**
+ * Settles each group of a call with its part of the reply.
+ * @param unconfirmed why accepted jobs do not count as durable
+ */
+export function settleGroups(
+  groups: readonly Group[],
+  reply: AddReply,
+  queue: string,
+  unconfirmed: string | undefined,
+): void {
+  const [length, refused, duplicates]: readonly [number, readonly number[], readonly number[], ...unknown[]] =
+    typeof reply === 'number' ? [reply, [], []] : reply;
+  let from = 0;
+  groups.forEach((group, index) => {
+    const to = from + group.jobs.length;
+    if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.capacity));
+    else if (unconfirmed !== undefined) group.reject(unconfirmedError(group, unconfirmed));
+    else if (duplicates.length === 0) group.resolve(NO_DUPLICATES);
+    else group.resolve(new Set(duplicates.filter((job) => job >= from && job < to).map((job) => job - from)));
+    from = to;
+  });
+}
+
+function unconfirmedError(group: Group, why: string): DurabilityError {
+  return new DurabilityError(
+    `Added, but not confirmed: ${why}. The jobs are in the queue. They are lost only if the master fails before a replica catches up. To add them again safely, give them a jobId.`,
+    group.jobs.map(({ id }) => id),
+  );
+}

@@ -1,0 +1,53 @@
+import { MAX_CALL_BYTES } from '../connection/read-size.js';
+import type { NewJob } from './new-job.js';
+
+/** Most jobs of one call, so that its script stays within a few ms. */
+export const MAX_CALL_JOBS = 2_000;
+
+/** Jobs of one `enqueue`, or one slice of a large one: Redis accepts or refuses them together. */
+export interface Group {
+  readonly jobs: readonly NewJob[];
+  /** Bytes of their payloads. */
+  readonly bytes: number;
+  /** Monotonic ms. */
+  readonly queuedAt: number;
+  /** Longest stream that Redis may leave behind for this group; 0 = no bound. */
+  readonly maxStreamLen: number;
+  /** The user's `maxStreamLen`, for the error. */
+  readonly capacity: number;
+  resolve(duplicates: ReadonlySet<number>): void;
+  reject(error: unknown): void;
+}
+
+export const NO_DUPLICATES: ReadonlySet<number> = new Set();
+
+export function isImmediate(job: NewJob): boolean {
+  return !job.delayMs && job.runAtMs === undefined;
+}
+
+export function payloadBytes(jobs: readonly NewJob[]): number {
+  let bytes = 0;
+  for (const job of jobs) bytes += job.payload.length;
+  return bytes;
+}
+
+/** Whether the jobs fit into one call. A single job may be larger than the bound. */
+export function fitsOneCall(jobs: readonly NewJob[], bytes: number): boolean {
+  return jobs.length <= MAX_CALL_JOBS && (bytes <= MAX_CALL_BYTES || jobs.length <= 1);
+}
+
+/** How many of the first groups go into one call. All groups of a call have the same `maxStreamLen`. */
+export function groupsOfNextCall(pending: readonly Group[]): { count: number; jobs: number } {
+  let count = 0;
+  let jobs = 0;
+  let bytes = 0;
+  const bound = pending[0]?.maxStreamLen;
+  for (const group of pending) {
+    if (group.maxStreamLen !== bound) break;
+    bytes += group.bytes;
+    if (count > 0 && (jobs + group.jobs.length > MAX_CALL_JOBS || bytes > MAX_CALL_BYTES)) break;
+    jobs += group.jobs.length;
+    count += 1;
+  }
+  return { count, jobs };
+}
