@@ -209,7 +209,7 @@ export class ConsumerCore extends Service {
       leaseMs: settings.leaseMs,
       blockMs: settings.blockMs,
       clock: settings.clock,
-      held: () => this.#held.ids(),
+      inFlight: this.#held,
       reserve: (most, whenFree) => this.#dispatcher.reserve(most, whenFree),
       unreserve: (room) => {
         this.#dispatcher.unreserve(room);
@@ -375,6 +375,7 @@ export class ConsumerCore extends Service {
     // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
     if (this.#recovered.size > 0) fresh = fresh.filter(({ entryId }) => !this.#recovered.has(entryId));
     if (this.#isRepeated(deliveries)) fresh = this.#withoutInFlight(fresh);
+    this.#held.wasRead(deliveries);
     for (const delivery of fresh) this.#held.add(delivery);
     this.#dispatcher.take(fresh);
   }
@@ -406,10 +407,13 @@ export class ConsumerCore extends Service {
     const delivery = toDelivery(entry, crashes);
     if (cancelled) this.#cancellations.mark(delivery);
     if (crashes === 0) this.#recovered.add(delivery.entryId);
-    if (this.#recovered.size > MAX_RECOVERED) this.#recovered.clear();
+    if (this.#recovered.size > MAX_RECOVERED) {
+      const [oldest] = this.#recovered;
+      this.#recovered.delete(oldest as string);
+    }
     if (this.#held.find(delivery.entryId)) return;
     this.#settings.metrics.readerBatch?.({ size: 1, reclaimed: 1 });
-    this.#held.add(delivery);
+    this.#held.addReclaimed(delivery);
     this.#dispatcher.take([delivery]);
   }
 

@@ -1,3 +1,4 @@
+import { compareStreamIds } from '../../../redis/replies.js';
 import type { Delivery } from './delivery.js';
 
 /**
@@ -9,6 +10,10 @@ export class Held implements Iterable<Delivery> {
   #first: Delivery | undefined;
   #last: Delivery | undefined;
   #size = 0;
+  /** The lowest entry id that was read since the last {@link snapshot}. */
+  #firstRead: string | undefined;
+  /** The entry ids that were reclaimed or recovered since then. */
+  readonly #reclaimed = new Set<string>();
 
   get size(): number {
     return this.#size;
@@ -21,6 +26,19 @@ export class Held implements Iterable<Delivery> {
     else this.#first = delivery;
     this.#last = delivery;
     this.#size += 1;
+  }
+
+  /** Notes what a read has brought, in the order of the entry ids. */
+  wasRead(deliveries: readonly Delivery[]): void {
+    const first = deliveries[0]?.entryId;
+    if (first === undefined) return;
+    if (this.#firstRead === undefined || compareStreamIds(first, this.#firstRead) < 0)
+      this.#firstRead = first;
+  }
+
+  addReclaimed(delivery: Delivery): void {
+    this.#reclaimed.add(delivery.entryId);
+    this.add(delivery);
   }
 
   /** False where it was not held any more. */
@@ -43,10 +61,22 @@ export class Held implements Iterable<Delivery> {
     return undefined;
   }
 
-  ids(): string[] {
+  /** The ids of all in-flight jobs. */
+  snapshot(): string[] {
+    this.#firstRead = undefined;
+    this.#reclaimed.clear();
     const ids: string[] = [];
     for (const { entryId } of this) ids.push(entryId);
     return ids;
+  }
+
+  /**
+   * Whether a job may have arrived here after the last {@link snapshot}. It may have ended since, even when it is not
+   * in flight now.
+   */
+  mayHaveArrived(entryId: string): boolean {
+    const first = this.#firstRead;
+    return (first !== undefined && compareStreamIds(entryId, first) >= 0) || this.#reclaimed.has(entryId);
   }
 
   *[Symbol.iterator](): Iterator<Delivery> {

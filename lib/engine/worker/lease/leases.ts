@@ -9,6 +9,7 @@ import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import { boundsOf } from './delivery.js';
 import type { Delivery } from './delivery.js';
+import type { Held } from './in-flight.js';
 import { ServerTime } from './server-time.js';
 
 /** What can start now of the jobs that other workers have left. */
@@ -25,8 +26,7 @@ export interface LeasesSettings {
   /** How long a read of this worker's may block. */
   blockMs: number;
   clock: Clock;
-  /** Entry ids held by this worker. */
-  held: () => readonly string[];
+  inFlight: Pick<Held, 'snapshot' | 'mayHaveArrived'>;
   /** Keeps handlers that are free for jobs to be taken over; where none is, calls `whenFree` once one is. */
   reserve: (most: number, whenFree: () => void) => Room;
   unreserve: (room: Room) => void;
@@ -145,7 +145,7 @@ export class Leases extends Service {
   }
 
   async #renew(): Promise<void> {
-    const { group, consumerId } = this.#settings;
+    const { group, consumerId, inFlight } = this.#settings;
     // Younger than half a beat may still be on its way here.
     const strandedMs = Math.ceil(this.#beatMs / 2);
     for (;;) {
@@ -155,14 +155,17 @@ export class Leases extends Service {
         strandedMs,
         STRANDED_BATCH,
         this.#strandedBytes,
-        ...this.#settings.held(),
+        ...inFlight.snapshot(),
       ];
       const reply = await this.#renewal(args);
       this.#contact();
       const [lost, stranded, more] = reply;
       if (lost.length > 0) this.#settings.lost(lost.map(String));
-      for (const [id, starts, fields, cancelled] of stranded)
+      for (const [id, starts, fields, cancelled] of stranded) {
+        // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
+        if (inFlight.mayHaveArrived(id.toString())) continue;
         this.#settings.recovered([id, fields], starts - 1, cancelled === 1);
+      }
       // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
       if (more === 0 || stranded.length === 0 || this.isStopping) return;
     }
