@@ -34,6 +34,7 @@ export const WORKER_EVENTS = Object.keys({
   progress: true,
   completed: true,
   failed: true,
+  deadLettered: true,
   dlqEvicted: true,
   error: true,
   closing: true,

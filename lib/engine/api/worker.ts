@@ -7,7 +7,7 @@ import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
 import type { ConnectionInfo } from '../connection/connections.js';
 import { ConsumerCore } from '../worker/worker-core.js';
-import type { DlqEvicted } from '../worker/worker-core.js';
+import type { DeadLettered, DlqEvicted } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
@@ -47,6 +47,11 @@ export interface WorkerEventsMap<
    */
   failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
+  /**
+   * After a dead letter is committed, and after `failed` where there is a job. An entry that cannot be decoded has no job:
+   * this event is the only one that reports it.
+   */
+  deadLettered: [letter: DeadLettered];
   /** `dlqMaxStreamLen` has dropped old dead letters for new ones: they are lost. */
   dlqEvicted: [evicted: DlqEvicted];
   /**
@@ -123,6 +128,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         },
         failed: (job, error) => {
           this.#emit('failed', job, toError(error), '');
+        },
+        deadLettered: (letter) => {
+          this.#emit('deadLettered', letter);
         },
         dlqEvicted: (evicted) => {
           this.#emit('dlqEvicted', evicted);

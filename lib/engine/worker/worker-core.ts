@@ -20,6 +20,7 @@ import { Dispatcher } from './fetch/dispatcher.js';
 import { Executor } from './run/executor.js';
 import type { Handler } from './run/executor.js';
 import type { WorkerHealth } from './health.js';
+import type { ConsumerHooks, DeadLettered } from './hooks.js';
 import { GiveBack } from './settle/release.js';
 import { Held } from './lease/in-flight.js';
 import { Leases } from './lease/leases.js';
@@ -29,25 +30,6 @@ import { Reader } from './fetch/reader.js';
 import { toMs } from './settings.js';
 import type { ConsumerSettings } from './settings.js';
 import { Settler } from './settle/settler.js';
-
-/** Old dead letters that had to make room for new ones: see `dlqMaxStreamLen`. */
-export interface DlqEvicted {
-  /** How many; they are lost. */
-  count: number;
-  /** About how many are kept. */
-  cap: number;
-}
-
-/** What the core tells whoever embeds it. */
-export interface ConsumerHooks {
-  active: (job: Job) => void;
-  completed: (job: Job) => void;
-  /** After the retry, the dead letter, or the end of a cancelled job is committed. */
-  failed: (job: Job, error: unknown) => void;
-  /** The cap has dropped old dead letters to make room for new ones. */
-  dlqEvicted: (evicted: DlqEvicted) => void;
-  error: (error: Error) => void;
-}
 
 /** Ended jobs that may wait for their commit before reading pauses, in batches. */
 const UNSETTLED_FACTOR = 4;
@@ -135,7 +117,7 @@ export class ConsumerCore extends Service {
       retryDue: (due) => {
         this.#promoter?.wake({ due });
       },
-      dead: (delivery, outcome) => {
+      dead: (delivery, outcome, ran) => {
         this.#settled(delivery);
         const { attempt, name, job } = delivery;
         settings.metrics.dlqRouted?.({ reason: outcome.reason, attempt, name });
@@ -144,6 +126,7 @@ export class ConsumerCore extends Service {
           if (outcome.stack !== undefined) write(job, 'stacktrace', [outcome.stack]);
           this.#hooks.failed(job, outcome.error);
         }
+        this.#hooks.deadLettered(deadLetteredOf(delivery, outcome, ran));
       },
       cancelled: (delivery) => {
         this.#held.remove(delivery);
@@ -527,4 +510,19 @@ export class ConsumerCore extends Service {
   #report(error: unknown): void {
     this.#hooks.error(toError(error));
   }
+}
+
+function deadLetteredOf(
+  { entryId, jobId, name, attempt, job }: Delivery,
+  { reason, detail }: Extract<Outcome, { kind: 'dead' }>,
+  ran: boolean,
+): DeadLettered {
+  const letter: DeadLettered = { entryId, reason, detail };
+  if (jobId !== '') letter.jobId = jobId;
+  if (name !== '') letter.name = name;
+  if (job) {
+    letter.attempts = ran ? attempt : attempt - 1;
+    letter.job = job;
+  }
+  return letter;
 }
