@@ -10,7 +10,7 @@ import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type { JobLimits, NewJob } from '../enqueue/new-job.js';
 import type { QueueOptions } from '../config/options.js';
 import { DeclaredRepeats } from '../timers/repeat/declared.js';
-import { ResultReader } from '../results/results.js';
+import { Results } from '../results/results.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
 
@@ -22,7 +22,7 @@ export class ProducerCore {
   /** 0 = no events. */
   readonly eventsCap: number;
   readonly link: CommandLink;
-  readonly results: ResultReader;
+  readonly results: Results;
   readonly declared: DeclaredRepeats;
   readonly #enqueuer: Enqueuer;
   readonly #running = new Set<Promise<unknown>>();
@@ -50,7 +50,7 @@ export class ProducerCore {
       ...events,
       durability: opts.durability,
     });
-    this.results = new ResultReader(name, this.keys, this.link, opts);
+    this.results = new Results(name, this.keys, this.link, opts);
     this.declared = new DeclaredRepeats(this.link, this.keys, this.limits.maxPayloadBytes);
   }
 

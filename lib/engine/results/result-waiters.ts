@@ -2,39 +2,40 @@ import { Timer } from '../../redis/timer.js';
 import { ShutdownError, WaitForResultTimeoutError } from '../base/errors.js';
 import type { WaitForResultOptions } from '../config/options.js';
 
-interface Wait {
+/** A caller that waits for the result of a job. */
+interface ResultWaiter {
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
-  /** Takes its timer and its listener away. */
+  /** Clears its timer and removes its listener. */
   stop: () => void;
 }
 
-/** All who wait for one job. */
+/** All waiters of one job. */
 interface Awaited {
-  waits: Wait[];
-  /** What stood last in the stream that tells of ends when it was looked for them; undefined before that. */
-  lookedAt: string | undefined;
+  waiters: ResultWaiter[];
+  /** The newest entry of the stream `ended` at the last poll for this job; undefined before the first one. */
+  polledAt: string | undefined;
 }
 
-export interface WaitsHooks {
-  /** Somebody's time is over: the last chance to find that the job has ended. Never rejects. */
-  lastLook: (jobId: string) => Promise<void>;
-  /** Nobody waits any more. */
+export interface WaitersHooks {
+  /** Called before a waiter times out: the last chance to find that the job has ended. Never rejects. */
+  lastPoll: (jobId: string) => Promise<void>;
+  /** No waiter is left. */
   idle: () => void;
 }
 
-/** Who waits for which job, until it has ended or their patience has. */
-export class Waits {
+/** The result waiters of a queue, by job, until the job ends or their timeout is over. */
+export class ResultWaiters {
   readonly #queue: string;
   readonly #byJob = new Map<string, Awaited>();
-  readonly #hooks: WaitsHooks;
+  readonly #hooks: WaitersHooks;
 
-  constructor(queue: string, hooks: WaitsHooks) {
+  constructor(queue: string, hooks: WaitersHooks) {
     this.#queue = queue;
     this.#hooks = hooks;
   }
 
-  /** The jobs that somebody waits for. */
+  /** The jobs that have a waiter. */
   get jobIds(): string[] {
     return [...this.#byJob.keys()];
   }
@@ -43,46 +44,46 @@ export class Waits {
     return this.#byJob.has(jobId);
   }
 
-  /** @param newest the last entry of the stream that tells of ends */
-  looked(jobId: string, newest: string): void {
+  /** @param newest the newest entry of the stream `ended` */
+  polled(jobId: string, newest: string): void {
     const awaited = this.#byJob.get(jobId);
-    if (awaited) awaited.lookedAt = newest;
+    if (awaited) awaited.polledAt = newest;
   }
 
-  lookedAt(jobId: string): string | undefined {
-    return this.#byJob.get(jobId)?.lookedAt;
+  polledAt(jobId: string): string | undefined {
+    return this.#byJob.get(jobId)?.polledAt;
   }
 
   add(jobId: string, { timeoutMs = 30_000, signal }: WaitForResultOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const timer = new Timer(timeoutMs, () => {
-        // Where this process was busy until now, its timers run before it reads what has come meanwhile.
-        void this.#hooks.lastLook(jobId).then(() => {
+        // In a process that was busy until now, timers run before it reads the replies that have arrived meanwhile.
+        void this.#hooks.lastPoll(jobId).then(() => {
           this.#giveUp(
             jobId,
-            wait,
+            waiter,
             new WaitForResultTimeoutError(
-              `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. It may still run; ` +
-                'or its worker runs without storeResults, or the result has expired.',
+              `No result of job ${jobId} of queue "${this.#queue}" within ${String(timeoutMs)} ms. The job may still be running, ` +
+                'its worker may run without storeResults, or the result may have expired.',
             ),
           );
         });
       });
       const onAbort = (): void => {
-        this.#giveUp(jobId, wait, signal?.reason);
+        this.#giveUp(jobId, waiter, signal?.reason);
       };
       const stop = (): void => {
         timer.clear();
         signal?.removeEventListener('abort', onAbort);
       };
-      const wait: Wait = { resolve, reject, stop };
+      const waiter: ResultWaiter = { resolve, reject, stop };
       signal?.addEventListener('abort', onAbort, { once: true });
       const awaited = this.#byJob.get(jobId);
-      this.#byJob.set(jobId, { waits: [...(awaited?.waits ?? []), wait], lookedAt: undefined });
+      this.#byJob.set(jobId, { waiters: [...(awaited?.waiters ?? []), waiter], polledAt: undefined });
     });
   }
 
-  /** The job has completed; `value` tells with what, or throws where that cannot be read. */
+  /** @param value returns the value with which the job has completed, or throws if it cannot be decoded */
   completed(jobId: string, value: () => unknown): void {
     this.#settle(jobId, ({ resolve, reject }) => {
       try {
@@ -99,31 +100,31 @@ export class Waits {
     });
   }
 
-  /** Ends all of them. */
+  /** Rejects all of them. */
   close(): void {
     for (const jobId of this.jobIds) {
       this.rejected(jobId, new ShutdownError(`Queue "${this.#queue}" was closed.`));
     }
   }
 
-  #settle(jobId: string, settle: (wait: Wait) => void): void {
+  #settle(jobId: string, settle: (waiter: ResultWaiter) => void): void {
     const awaited = this.#byJob.get(jobId);
     if (!awaited) return;
     this.#byJob.delete(jobId);
-    for (const wait of awaited.waits) {
-      wait.stop();
-      settle(wait);
+    for (const waiter of awaited.waiters) {
+      waiter.stop();
+      settle(waiter);
     }
     if (this.#byJob.size === 0) this.#hooks.idle();
   }
 
-  #giveUp(jobId: string, wait: Wait, error: unknown): void {
+  #giveUp(jobId: string, waiter: ResultWaiter, error: unknown): void {
     const awaited = this.#byJob.get(jobId);
-    if (!awaited?.waits.includes(wait)) return;
-    awaited.waits = awaited.waits.filter((one) => one !== wait);
-    if (awaited.waits.length === 0) this.#byJob.delete(jobId);
-    wait.stop();
-    wait.reject(error);
+    if (!awaited?.waiters.includes(waiter)) return;
+    awaited.waiters = awaited.waiters.filter((other) => other !== waiter);
+    if (awaited.waiters.length === 0) this.#byJob.delete(jobId);
+    waiter.stop();
+    waiter.reject(error);
     if (this.#byJob.size === 0) this.#hooks.idle();
   }
 }
