@@ -3,17 +3,17 @@ import type { CommandLink } from '../connection/connections.js';
 
 /** What a queue holds, at one instant. */
 export interface Backlog {
-  /** Jobs that could run and that no worker has fetched. */
+  /** Jobs in the work stream that no worker has fetched. */
   waiting: number;
-  /** How long ago the oldest of them was added, promoted or given back, in ms; 0 where none waits. */
+  /** How long ago the oldest of them was added, promoted or released, in ms; 0 if none waits. */
   oldestWaitingMs: number;
-  /** Jobs that a worker holds: they run, or are about to. */
+  /** Jobs in flight: a worker has fetched them, and runs them or is about to. */
   active: number;
   /** Jobs in the delayed set, retries among them. */
   delayed: number;
-  /** How many of `delayed` are due: they only wait for a promoter. */
+  /** How many of `delayed` are due, and wait only for a promoter. */
   due: number;
-  /** By how much the earliest of them is late, in ms; 0 where none is due. */
+  /** By how many ms the earliest of them is late; 0 if none is due. */
   overdueMs: number;
   deadLetters: number;
 }

@@ -1,181 +1,132 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { ScriptArgument } from '../../redis/scripts.js';
 import type { CommandLink } from '../connection/connections.js';
-import { findDelayed, findWaiting } from './search.js';
-import type { Place } from './search.js';
+import { MAX_CALL_BYTES } from '../connection/read-size.js';
+import { findDelayed, findWaiting } from './find-jobs.js';
+import type { FoundJob } from './find-jobs.js';
+import { SharedSearch } from './shared-search.js';
 
 /**
- * What became of a job that was to be cancelled. `removed`: it had not started, and never runs. `signalled`: a worker
- * holds it and was told. `gone`: there is no live job of this id.
+ * What `Queue.cancel` did with a job. `removed`: the job had not started, and never runs. `signalled`: the job is in
+ * flight, and its worker was told. `gone`: there is no live job of this id.
  */
 export type CancelOutcome = 'removed' | 'signalled' | 'gone';
 
-/** How far to go: see lua/cancel.lua. */
+/** Which jobs may be ended: see lua/cancel.lua. */
 type Scope = 'delayed' | 'waiting' | 'running';
 
-/** Of lua/cancel.lua. */
-const REMOVED = 1;
-const HELD = 2;
-const UNKNOWN = 3;
+/** By the numbers of lua/cancel.lua. `unknown`: no marker says where the job is. */
+const STATES = ['gone', 'removed', 'in-flight', 'unknown'] as const;
+type State = (typeof STATES)[number];
 
-type Look = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<Place[]>;
+type Find = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<FoundJob[]>;
 
 /**
- * Where to look for jobs that have no marker, in this order: a job that is promoted meanwhile is met in the stream, and,
- * where running jobs count, one that goes back for a retry in the delayed set.
+ * Where to search for jobs that have no marker, in this order. A job that is promoted during the search is found in the
+ * stream. With `running`, a job that goes back for a retry during the search is found in the delayed set.
  */
-const LOOKS: Readonly<Record<Scope, readonly Look[]>> = {
+const SEARCHES: Readonly<Record<Scope, readonly Find[]>> = {
   delayed: [findDelayed],
   waiting: [findDelayed, findWaiting],
   running: [findDelayed, findWaiting, findDelayed],
 };
 
-/** Removes jobs that are delayed or wait for a retry. True for one that was still there: it never runs. */
+/** Removes jobs that are delayed or wait for a retry. True for each job that was there: it never runs. */
 export async function cancelDelayed(
   link: CommandLink,
   keys: QueueKeys,
   ids: readonly string[],
 ): Promise<boolean[]> {
-  return (await take(link, keys, ids, 'delayed')).map((state) => state === REMOVED);
+  const states = await endJobs(link, keys, ids, 'delayed');
+  return states.map((state) => state === 'removed');
 }
 
-/** The same for one that waits in the work stream too. */
+/** Removes a job that is delayed, waits for a retry, or waits in the work stream. True if it was there. */
 export async function removeJob(link: CommandLink, keys: QueueKeys, id: string): Promise<boolean> {
-  const [state] = await take(link, keys, [id], 'waiting');
-  return state === REMOVED;
+  const [state] = await endJobs(link, keys, [id], 'waiting');
+  return state === 'removed';
 }
 
-/** Ends a job wherever it is. */
+/** Removes a job that has not started, and tells the worker of a job that is in flight. */
 export async function cancelJob(link: CommandLink, keys: QueueKeys, id: string): Promise<CancelOutcome> {
-  const [state] = await take(link, keys, [id], 'running');
-  return state === REMOVED ? 'removed' : state === HELD ? 'signalled' : 'gone';
+  const [state] = await endJobs(link, keys, [id], 'running');
+  if (state === 'removed') return 'removed';
+  return state === 'in-flight' ? 'signalled' : 'gone';
 }
 
-/** An id of the caller's is found by its index or its marker; another is searched for. */
-async function take(
+/** An id of the caller's has a marker that says where the job is. Other ids are searched for. */
+async function endJobs(
   link: CommandLink,
   keys: QueueKeys,
   ids: readonly string[],
   scope: Scope,
-): Promise<number[]> {
-  const states = await ask(
-    link,
-    keys,
-    scope,
-    ids.map((id) => ({ id })),
-  );
+): Promise<State[]> {
+  const jobs = ids.map((id) => ({ id }));
+  const states = await callCancel(link, keys, scope, jobs);
   const search = searchOf(link, keys, scope);
-  const found = states.map(async (state, index) =>
-    state === UNKNOWN ? search.take(ids[index] as string) : state,
+  return Promise.all(
+    states.map((state, index) => (state === 'unknown' ? search.find(ids[index] as string) : state)),
   );
-  return Promise.all(found);
 }
 
-/** Most jobs, and bytes, of one call. */
-const MAX_JOBS = 1_000;
-const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_CALL_JOBS = 1_000;
 
-async function ask(
+async function callCancel(
   link: CommandLink,
   keys: QueueKeys,
   scope: Scope,
-  places: readonly Place[],
-): Promise<number[]> {
-  const states: number[] = [];
-  while (states.length < places.length) {
+  jobs: readonly FoundJob[],
+): Promise<State[]> {
+  const states: State[] = [];
+  while (states.length < jobs.length) {
     const args: ScriptArgument[] = [scope];
     let bytes = 0;
-    for (const { id, member = '', entryId = '' } of places.slice(states.length, states.length + MAX_JOBS)) {
-      if (bytes > 0 && bytes + member.length > MAX_BYTES) break;
+    for (const { id, member = '', entryId = '' } of jobs.slice(
+      states.length,
+      states.length + MAX_CALL_JOBS,
+    )) {
+      if (bytes > 0 && bytes + member.length > MAX_CALL_BYTES) break;
       bytes += id.length + member.length;
       args.push(id, member, entryId);
     }
-    states.push(...((await link.run('cancel', keys, args)) as number[]));
+    const reply = (await link.run('cancel', keys, args)) as (0 | 1 | 2 | 3)[];
+    states.push(...reply.map((state) => STATES[state]));
   }
   return states;
 }
 
-const searches = new WeakMap<CommandLink, Map<Scope, Search>>();
+/** Of each connection, by scope. */
+const searches = new WeakMap<CommandLink, Map<Scope, SharedSearch<State>>>();
 
-function searchOf(link: CommandLink, keys: QueueKeys, scope: Scope): Search {
+function searchOf(link: CommandLink, keys: QueueKeys, scope: Scope): SharedSearch<State> {
   let ofLink = searches.get(link);
-  if (!ofLink) searches.set(link, (ofLink = new Map<Scope, Search>()));
+  if (!ofLink) searches.set(link, (ofLink = new Map<Scope, SharedSearch<State>>()));
   let search = ofLink.get(scope);
-  if (!search) ofLink.set(scope, (search = new Search(link, keys, scope)));
+  if (!search) {
+    search = new SharedSearch<State>((ids) => searchAndEnd(link, keys, scope, ids), 'unknown');
+    ofLink.set(scope, search);
+  }
   return search;
 }
 
-interface Wanted {
-  promise: Promise<number>;
-  resolve: (state: number) => void;
-  reject: (error: unknown) => void;
-}
-
-/**
- * Searches for all that are wanted at once: those that are asked for in a tick, and then those that were asked for while
- * that search was under way. A search by each of them would walk through the same stream again and again.
- */
-class Search {
-  readonly #link: CommandLink;
-  readonly #keys: QueueKeys;
-  readonly #scope: Scope;
-  readonly #wanted = new Map<string, Wanted>();
-  #isUnderWay = false;
-
-  constructor(link: CommandLink, keys: QueueKeys, scope: Scope) {
-    this.#link = link;
-    this.#keys = keys;
-    this.#scope = scope;
+async function searchAndEnd(
+  link: CommandLink,
+  keys: QueueKeys,
+  scope: Scope,
+  ids: ReadonlySet<string>,
+): Promise<Map<string, State>> {
+  const ended = new Map<string, State>();
+  const missing = new Set(ids);
+  for (const find of SEARCHES[scope]) {
+    if (missing.size === 0) break;
+    const found = await find(link, keys, missing);
+    const states = await callCancel(link, keys, scope, found);
+    found.forEach(({ id }, index) => {
+      const state = states[index] ?? 'unknown';
+      if (state === 'unknown') return;
+      ended.set(id, state);
+      missing.delete(id);
+    });
   }
-
-  /** Resolves with what became of the job. */
-  take(id: string): Promise<number> {
-    let wanted = this.#wanted.get(id);
-    if (!wanted) {
-      let resolve: Wanted['resolve'] = () => undefined;
-      let reject: Wanted['reject'] = () => undefined;
-      const promise = new Promise<number>((whenTaken, whenFailed) => {
-        resolve = whenTaken;
-        reject = whenFailed;
-      });
-      wanted = { promise, resolve, reject };
-      this.#wanted.set(id, wanted);
-    }
-    if (!this.#isUnderWay) {
-      this.#isUnderWay = true;
-      process.nextTick(() => void this.#run());
-    }
-    return wanted.promise;
-  }
-
-  /** Never rejects. */
-  async #run(): Promise<void> {
-    while (this.#wanted.size > 0) {
-      const batch = new Map([...this.#wanted].slice(0, MAX_JOBS));
-      for (const id of batch.keys()) this.#wanted.delete(id);
-      try {
-        const states = await this.#takeAll(new Set(batch.keys()));
-        for (const [id, { resolve }] of batch) resolve(states.get(id) ?? UNKNOWN);
-      } catch (error) {
-        for (const { reject } of batch.values()) reject(error);
-      }
-    }
-    this.#isUnderWay = false;
-  }
-
-  async #takeAll(unknown: Set<string>): Promise<Map<string, number>> {
-    const found = new Map<string, number>();
-    for (const look of LOOKS[this.#scope]) {
-      if (unknown.size === 0) break;
-      const places = await look(this.#link, this.#keys, unknown);
-      const states = await ask(this.#link, this.#keys, this.#scope, places);
-      places.forEach(({ id }, index) => {
-        const state = states[index] ?? UNKNOWN;
-        if (state === UNKNOWN) return;
-        found.set(id, state);
-        unknown.delete(id);
-      });
-    }
-    return found;
-  }
+  return ended;
 }

@@ -1,17 +1,16 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { CommandLink } from '../connection/connections.js';
 import { decodeEnvelope, withAttempt } from '../codec/envelope.js';
 import { decodePayload } from '../codec/payload.js';
 import type { DlqSelection } from '../config/options.js';
-import { startOfSearch } from './search.js';
+import { readDeadLetterIds, readDeadLetters } from './dead-letters.js';
 
 /** One dead letter. */
 export interface DlqEntry {
-  /** Its id among the dead letters. */
+  /** Id of the dead letter. */
   dlqId: string;
-  /** The entry id that it had in the work stream. */
+  /** Id of the entry that it was in the work stream. */
   sourceId: string;
   /** `retries_exhausted`, `decode_failed`, `malformed`, `oversize_payload` or `unrecoverable`. */
   reason: string;
@@ -21,11 +20,11 @@ export interface DlqEntry {
   stack: string | undefined;
   /** Dispatch name. */
   name: string;
-  /** The original bytes of the entry's `d`: the msgpack Job. Empty where there was none. */
+  /** The original bytes of the entry's `d`: the msgpack Job. Empty if there was none. */
   payload: Buffer;
-  /** Of the Job, where it can be decoded. */
+  /** Id of the job. Undefined where the Job cannot be decoded. */
   jobId: string | undefined;
-  /** The user's data, where it can be decoded. */
+  /** The user's data. Undefined where it cannot be decoded. */
   data: unknown;
   /** Attempts used. */
   attempts: number | undefined;
@@ -33,23 +32,19 @@ export interface DlqEntry {
   failedAt: number | undefined;
 }
 
-/** Letters that one call looks at, at most; and that one call brings, or moves. */
-const SLICE = 500;
-const WHOLE = 200;
-
 /** Reads up to `limit` dead letters, oldest first, without changing them. */
 export async function peekDlq(link: CommandLink, keys: QueueKeys, limit: number): Promise<DlqEntry[]> {
-  const letters: DlqEntry[] = [];
-  for await (const page of wholeLetters(link, keys, {}, limit)) {
-    letters.push(...page.slice(0, limit - letters.length).map(toDlqEntry));
-    if (letters.length >= limit) break;
+  const entries: DlqEntry[] = [];
+  for await (const page of readDeadLetters(link, keys, {}, limit)) {
+    entries.push(...page.slice(0, limit - entries.length).map(toDlqEntry));
+    if (entries.length >= limit) break;
   }
-  return letters;
+  return entries;
 }
 
 /**
  * Moves up to `limit` of the selected dead letters back to the work stream, oldest first, with their attempt counter at
- * 0. Letters that are no Job stay where they are and do not count. Resolves with how many were moved.
+ * 0. Dead letters that cannot be decoded stay where they are and do not count. Resolves with how many were moved.
  */
 export async function replayDlq(
   link: CommandLink,
@@ -59,21 +54,21 @@ export async function replayDlq(
   eventsCap: number,
 ): Promise<number> {
   let moved = 0;
-  for await (const page of wholeLetters(link, keys, selection, limit)) {
+  for await (const page of readDeadLetters(link, keys, selection, limit)) {
     const batch: Buffer[] = [];
     let count = 0;
     for (const [id, fields] of page) {
       if (moved + count >= limit) break;
-      const letter = readFields(fields);
-      const revived = revive(letter.get('d'));
-      if (!revived) continue;
+      const deadLetter = readFields(fields);
+      const job = withFreshAttempts(deadLetter.get('d'));
+      if (!job) continue;
       const empty = Buffer.alloc(0);
       batch.push(
         id,
-        Buffer.from(revived.id),
-        letter.get('n') ?? empty,
-        revived.bytes,
-        letter.get('u') ?? empty,
+        Buffer.from(job.id),
+        deadLetter.get('n') ?? empty,
+        job.bytes,
+        deadLetter.get('u') ?? empty,
       );
       count += 1;
     }
@@ -86,103 +81,13 @@ export async function replayDlq(
   return moved;
 }
 
-/** Deletes the selected dead letters, of those that are there now. Resolves with how many. */
+/** Deletes the selected dead letters that exist now. Resolves with how many. */
 export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
   let dropped = 0;
-  for await (const page of letterIds(link, keys, selection)) {
+  for await (const page of readDeadLetterIds(link, keys, selection)) {
     if (page.length > 0) dropped += (await link.run('drop', keys, page)) as number;
   }
   return dropped;
-}
-
-/** The selected letters, oldest first, of those that are there now: one that comes back meanwhile is not met twice. */
-async function* wholeLetters(
-  link: CommandLink,
-  keys: QueueKeys,
-  selection: DlqSelection,
-  limit: number,
-): AsyncGenerator<StreamEntry[]> {
-  const { ids } = selection;
-  const reason: string = selection.reason ?? '';
-  if (!ids) {
-    const count = reason === '' ? Math.min(WHOLE, limit) : WHOLE;
-    for await (const page of slices(link, keys, count, true, reason, [])) yield page as StreamEntry[];
-    return;
-  }
-  const selected: string[] = [];
-  for await (const page of letterIds(link, keys, selection)) selected.push(...page.map(String));
-  selected.sort(compareStreamIds);
-  for (let at = 0; at < selected.length;) {
-    const [looked, ...letters] = await lettersById(link, keys, true, reason, selected.slice(at, at + WHOLE));
-    at += looked;
-    yield letters as StreamEntry[];
-  }
-}
-
-/** The ids of the selected letters, in no order. */
-async function* letterIds(
-  link: CommandLink,
-  keys: QueueKeys,
-  selection: DlqSelection,
-): AsyncGenerator<Buffer[]> {
-  const { ids } = selection;
-  const reason: string = selection.reason ?? '';
-  const wanted = ids && new Set(ids);
-  if (wanted) {
-    // An id of a letter is where it is. Any other is a job's, which only the letter itself tells.
-    const places = [...wanted].filter((id) => /^\d{1,20}-\d{1,20}$/.test(id));
-    for (let at = 0; at < places.length;) {
-      const [looked, ...found] = await lettersById(link, keys, false, reason, places.slice(at, at + SLICE));
-      at += looked;
-      yield found as Buffer[];
-      for (const id of found) wanted.delete(String(id));
-    }
-    if (wanted.size === 0) return;
-  }
-  for await (const page of slices(link, keys, SLICE, false, reason, wanted ? [...wanted] : []))
-    yield page as Buffer[];
-}
-
-type Letter = StreamEntry | Buffer;
-
-async function* slices(
-  link: CommandLink,
-  keys: QueueKeys,
-  count: number,
-  whole: boolean,
-  reason: string,
-  jobIds: readonly string[],
-): AsyncGenerator<Letter[]> {
-  const newest = (await link.call('XREVRANGE', [keys.dlq, '+', '-', 'COUNT', 1])) as [string, unknown][];
-  const to = newest[0]?.[0];
-  if (to === undefined) return;
-  let found = 0;
-  const walk = async function* (from: string, end: string): AsyncGenerator<Letter[]> {
-    for (let at = from; at !== '';) {
-      const args = [at, end, count, whole ? 1 : '', reason, ...jobIds];
-      const reply = await link.run('letters', keys, args, { buffers: true, once: true });
-      const [next, ...page] = reply as [Buffer, ...Letter[]];
-      found += page.length;
-      yield page;
-      at = next.toString();
-    }
-  };
-  // A job's letter is younger than the job, except where the clock of its producer was ahead.
-  const start = startOfSearch(jobIds);
-  yield* walk(start, to);
-  if (start !== '-' && found < jobIds.length) yield* walk('-', `(${start}`);
-}
-
-async function lettersById(
-  link: CommandLink,
-  keys: QueueKeys,
-  whole: boolean,
-  reason: string,
-  ids: readonly string[],
-): Promise<[looked: number, ...Letter[]]> {
-  const args = [whole ? 1 : '', reason, ...ids];
-  const reply = await link.run('letters-by-id', keys, args, { buffers: true, once: true });
-  return reply as [number, ...Letter[]];
 }
 
 function readFields(fields: readonly Buffer[]): Map<string, Buffer> {
@@ -191,12 +96,12 @@ function readFields(fields: readonly Buffer[]): Map<string, Buffer> {
   return map;
 }
 
-function revive(bytes: Buffer | undefined): { id: string; bytes: Buffer } | undefined {
+/** Undefined where the bytes are not a Job: a reader would dead-letter it again at once. */
+function withFreshAttempts(bytes: Buffer | undefined): { id: string; bytes: Buffer } | undefined {
   if (!bytes) return undefined;
   try {
     return { id: decodeEnvelope(bytes).id, bytes: withAttempt(bytes, 0) };
   } catch {
-    // Not a Job: the reader would dead-letter it again at once.
     return undefined;
   }
 }
@@ -224,7 +129,7 @@ function toDlqEntry([id, raw]: StreamEntry): DlqEntry {
     entry.jobId = job.id;
     entry.data = decodePayload(job.payload);
   } catch {
-    // That it cannot be decoded is why it is here: `payload` has the bytes.
+    // It is a dead letter because it cannot be decoded. `payload` has the bytes.
   }
   return entry;
 }

@@ -2,24 +2,26 @@ import { decodeTime, isValid } from 'ulid';
 import type { QueueKeys } from '../../redis/keys.js';
 import type { CommandLink } from '../connection/connections.js';
 
-// Where a job is that no marker leads to. Each search walks, in slices, through all places where the job may be.
+// Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
 
-/** Where a job was found. */
-export interface Place {
+/** A job, and where it was found. */
+export interface FoundJob {
   id: string;
+  /** Its member of the delayed set. */
   member?: Buffer;
+  /** Its entry in the work stream. */
   entryId?: string;
 }
 
 /** Members, or entries, of one slice. */
 const SLICE = 1_000;
 
-/** Looks for jobs in the delayed set. */
+/** Searches the delayed set. */
 export async function findDelayed(
   link: CommandLink,
   keys: QueueKeys,
   ids: ReadonlySet<string>,
-): Promise<Place[]> {
+): Promise<FoundJob[]> {
   const found = new Map<string, Buffer>();
   let cursor = '0';
   do {
@@ -31,12 +33,12 @@ export async function findDelayed(
   return [...found].map(([id, member]) => ({ id, member }));
 }
 
-/** Looks for jobs in the work stream: first where most are by the times in their ids. */
+/** Searches the work stream. The times in the ids say where most jobs are, so it looks there first. */
 export async function findWaiting(
   link: CommandLink,
   keys: QueueKeys,
   ids: ReadonlySet<string>,
-): Promise<Place[]> {
+): Promise<FoundJob[]> {
   const found = new Map<string, string>();
   const walk = async (from: string, to: string): Promise<void> => {
     for (let at = from; at !== '' && found.size < ids.size;) {
@@ -49,26 +51,26 @@ export async function findWaiting(
   for (const [from, to] of spansOf(ids)) await walk(`${String(from)}-0`, `${String(to)}-0`);
   const start = startOfSearch(ids);
   await walk(start, '+');
-  // Not where it should be by its id: the clock of its producer was ahead.
+  // A job that is not where its id says was added by a producer whose clock was ahead.
   if (start !== '-') await walk('-', `(${start}`);
   return [...found].map(([id, entryId]) => ({ id, entryId }));
 }
 
-/** By how much a producer's clock may be ahead of Redis's before a search takes longer, in ms. */
+/** A producer's clock may be ahead of Redis's by so many ms before a search takes longer. */
 const CLOCK_SLACK_MS = 60_000;
 
-/** A job cannot have been added long before its ULID says that it was made. */
+/** The first entry id to look at: no job was added long before the time in its ULID. */
 export function startOfSearch(ids: Iterable<string>): string {
   let earliest = Infinity;
   for (const id of ids) earliest = Math.min(earliest, isValid(id) ? decodeTime(id) - CLOCK_SLACK_MS : 0);
   return earliest > 0 && earliest < Infinity ? `${String(earliest)}-0` : '-';
 }
 
-/** A job that was added at once stands this near to the time in its id, in ms, where clocks agree. */
+/** Where clocks agree, the entry of a job that was added at once is this near to the time in its id, in ms. */
 const NEAR_BEFORE_MS = 20;
 const NEAR_AFTER_MS = 500;
 
-/** Times around those in the ids, those that overlap as one. */
+/** Spans of time around the times in the ids. Spans that overlap are merged. */
 function spansOf(ids: Iterable<string>): [from: number, to: number][] {
   const times: number[] = [];
   for (const id of ids) if (isValid(id)) times.push(decodeTime(id));
