@@ -64,9 +64,10 @@ async function endJobs(
   const jobs = ids.map((id) => ({ id }));
   const states = await callCancel(link, keys, scope, jobs);
   const search = searchOf(link, keys, scope);
-  return Promise.all(
-    states.map((state, index) => (state === 'unknown' ? search.find(ids[index] as string) : state)),
+  const found = states.map(async (state, index) =>
+    state === 'unknown' ? search.find(ids[index] as string) : state,
   );
+  return Promise.all(found);
 }
 
 const MAX_CALL_JOBS = 1_000;
