@@ -71,16 +71,13 @@ it('the smallest user of the documentation can do everything', async () => {
   expect(errors).toEqual([]);
 });
 
-it('a user that lacks a command is told so, without its password', async () => {
-  await redis.client.call('ACL', [
-    'SETUSER',
-    'poor',
-    'on',
-    '>topsecret',
-    '~*',
-    '+@connection',
-    '+@scripting',
-  ]);
+it.each([
+  ['a command', ['~*', '+@connection', '+@scripting']],
+  ['a command that a script runs', ['~*', '+@all', '-xlen']],
+  ['a key', ['~other', '+@all']],
+  ['a key that a script makes up', ['~*:stream', '+@all']],
+])('a user that lacks %s is told so, without its password', async (_, rules) => {
+  await redis.client.call('ACL', ['SETUSER', 'poor', 'reset', 'on', '>topsecret', ...rules]);
   await using queue = new Queue('mails', {
     connection: { host: redis.server.host, port: redis.server.port, username: 'poor', password: 'topsecret' },
   });
@@ -88,4 +85,14 @@ it('a user that lacks a command is told so, without its password', async () => {
   expect(error).toMatchObject({ code: 'CMQ-001' });
   expect((error as Error).message).toMatch(/ACL user lacks a command/);
   expect(JSON.stringify(error) + String((error as Error).stack)).not.toContain('topsecret');
+});
+
+it('a server that cannot save, or misses its replicas, is explained', async () => {
+  await using queue = new Queue('mails', {
+    connection: { host: redis.server.host, port: redis.server.port },
+  });
+  await redis.client.config('SET', 'min-replicas-to-write', '1');
+  await expect(queue.add('send', 1)).rejects.toThrow(/min-replicas-to-write, and refuses every write/);
+  await redis.client.config('SET', 'min-replicas-to-write', '0');
+  await queue.add('send', 1);
 });

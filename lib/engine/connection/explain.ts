@@ -11,12 +11,25 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'Check whether this server wants a password, and give username and password if so.',
   ],
   [
-    /^NOPERM|user executing the script can't run/,
+    // What a script runs into: Redis 7.0 says the first, later servers the second.
+    /^NOPERM|user executing the script can't|ACL failure in script/,
     'The ACL user lacks a command or a key pattern; docs/operations.md lists what is needed.',
   ],
   [
     /^OOM/,
     'Redis is at its maxmemory limit: adds are refused while workers go on draining. Nothing was added.',
+  ],
+  [
+    /^MISCONF/,
+    'The server cannot save its data, and refuses every write until it can: check its disk and its log.',
+  ],
+  [
+    /^NOREPLICAS/,
+    'The server has fewer replicas than its min-replicas-to-write, and refuses every write: check its replicas.',
+  ],
+  [
+    /^CLUSTERDOWN/,
+    'The cluster is down or a slot of it is not served: check CLUSTER INFO, and which masters are reachable.',
   ],
   [/^WRONGTYPE/, 'A key of this queue holds another type: something else writes to {chasqui:<queue>} keys.'],
   [
