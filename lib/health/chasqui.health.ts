@@ -2,7 +2,7 @@ import { Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { Connection, Queue } from '../engine/index.js';
 import { participants, type Participant } from '../engine/api/participants.js';
-import { checkOptions } from '../engine/config/validate.js';
+import { checkOptions } from '../engine/config/check-options.js';
 import { ChasquiWorkers } from '../nest/runtime/chasqui.workers.js';
 import type { QueueRegistration } from '../nest/runtime/queue.registration.js';
 import { QueueRegistry } from '../nest/runtime/queue.registry.js';

@@ -1,5 +1,8 @@
 import { ConfigError } from '../engine/index.js';
-import { boolean, limitMs, nearestKey, whole, type Check, type Schema } from '../engine/config/validate.js';
+import type { Schema } from '../engine/config/check-options.js';
+import { boolean, limitMs, whole } from '../engine/config/checks.js';
+import type { Check } from '../engine/config/checks.js';
+import { nearestKey } from '../engine/config/nearest-key.js';
 import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
 
 const names: Check = (value) =>

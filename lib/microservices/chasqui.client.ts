@@ -13,7 +13,7 @@ import {
 } from '../engine/index.js';
 import { participants, type Participant } from '../engine/api/participants.js';
 import { printable } from '../engine/base/printable.js';
-import { checkOptions } from '../engine/config/validate.js';
+import { checkOptions } from '../engine/config/check-options.js';
 import { settlesWithin } from '../engine/base/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
 import { withHead, type MessageMetadata } from './message.js';

@@ -16,7 +16,8 @@ import {
 } from '../engine/index.js';
 import { participants, type Participant } from '../engine/api/participants.js';
 import { printable } from '../engine/base/printable.js';
-import { checkOptions, nearestKey } from '../engine/config/validate.js';
+import { checkOptions } from '../engine/config/check-options.js';
+import { nearestKey } from '../engine/config/nearest-key.js';
 import { logFailure } from '../nest/runtime/log-failure.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';

@@ -1,6 +1,9 @@
 import type { BulkJobOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
-import { jobSchema, queueSchema, workerSchema } from '../engine/config/schemas.js';
-import { limitMs, text, type Schema } from '../engine/config/validate.js';
+import { jobSchema } from '../engine/config/options/job.js';
+import { queueSchema } from '../engine/config/options/queue.js';
+import { workerSchema } from '../engine/config/options/worker.js';
+import type { Schema } from '../engine/config/check-options.js';
+import { limitMs, text } from '../engine/config/checks.js';
 
 /** What the server decides itself: it starts with the application, and replies are stored and announced. */
 type Decided = 'autorun' | 'storeResults' | 'eventsEnabled' | 'resultTtlMs';

@@ -1,5 +1,5 @@
 import { messageOf } from '../engine/index.js';
-import { checkJobName } from '../engine/config/validate.js';
+import { checkJobName } from '../engine/config/check-arguments.js';
 import { InvalidPatternError } from './errors.js';
 
 /**

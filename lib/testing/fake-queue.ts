@@ -23,7 +23,7 @@ import {
 import { toRepeatableSpec } from '../engine/timers/repeat/from-options.js';
 import { firstFire } from '../engine/timers/repeat/registry.js';
 import { encodeSpec } from '../engine/timers/repeat/spec.js';
-import { checkJobId, checkText } from '../engine/config/validate.js';
+import { checkJobId, checkText } from '../engine/config/check-arguments.js';
 import { getQueueToken } from '../nest/tokens.js';
 import { noRedis } from './no-redis.js';
 

@@ -186,6 +186,23 @@ describe('an option of one connection', () => {
     [{ readOnly: false, role: 'master', keyPrefix: '', monitor: false }],
     [{ password: undefined, username: null, tls: false, retryStrategy: null, maxRetriesPerRequest: null }],
     [{ port: '6379', db: '2', family: '4' }],
+    // Something says where Redis is, or nothing does: then it is on localhost, as in ioredis.
+    [{}],
+    [{ port: 6380 }],
+    [
+      {
+        host: 'h',
+        port: undefined,
+        path: undefined,
+        url: undefined,
+        cluster: undefined,
+        sentinels: undefined,
+      },
+    ],
+    [{ url: 'redis://h', host: undefined, port: undefined }],
+    [{ path: '/tmp/redis.sock', host: undefined }],
+    [{ sentinels: [{ host: 'h' }], name: 'm', host: undefined }],
+    [{ cluster: NODES, host: undefined, url: undefined }],
     ['redis://host:1?family=6&enableReadyCheck=false&connectionName=mine&connectTimeout=100'],
   ])('%o is taken', (connection) => {
     expect(connectionCheck(connection)).toBeUndefined();
@@ -315,9 +332,9 @@ describe('a URL', () => {
     ["'redis://:s3cret@h'", /quot/],
     ['valkeyx://:s3cret@h', /another protocol/],
     ['s3cret://h', /another protocol/],
-    ['s3cret', /no redis:\/\//],
-    [':s3cret@h:6379', /no redis:\/\//],
-    ['localhost:6379', /no redis:\/\//],
+    ['s3cret', /does not begin with redis:\/\//],
+    [':s3cret@h:6379', /does not begin with redis:\/\//],
+    ['localhost:6379', /does not begin with redis:\/\//],
     ['/tmp/s3cret.sock', /\{ path:/],
     ['unix:///tmp/s3cret.sock', /\{ path:/],
     ['redis:///tmp/s3cret.sock', /\{ path:/],
@@ -338,7 +355,17 @@ describe('a URL', () => {
     ['redis://h?pasword=s3cret', /did you mean "password"/],
     ['redis://h?port=s3cret', /"port"/],
     [{ url: '' }, /is empty/],
-    [{ url: undefined }, /undefined/],
+    [{ url: undefined }, /"url" that is undefined/],
+    [{ url: null }, /"url" that is null/],
+    [{ host: undefined }, /"host" that is undefined.*environment variable/],
+    [{ host: null }, /"host" that is null/],
+    [{ host: undefined, port: 6379, password: 's3cret' }, /"host" that is undefined/],
+    [{ port: undefined }, /"port" that is undefined/],
+    [{ path: undefined }, /"path" that is undefined/],
+    [{ sentinels: undefined, name: 'mymaster' }, /"sentinels" that is undefined/],
+    [{ cluster: undefined, password: 's3cret' }, /"cluster" that is undefined/],
+    [{ cluster: [{ host: undefined, port: 1 }] }, /a node of "cluster" without a "host"/],
+    [{ sentinels: [{ host: undefined, port: 1 }], name: 'm' }, /"sentinels" that must name the host/],
     [{ url: 5 }, /must be a string/],
     [{ host: '' }, /"host"/],
     [{ host: 'redis://:s3cret@h' }, /"host".*"url"/],
@@ -348,7 +375,7 @@ describe('a URL', () => {
     [{ port: 's3cret' }, /"port"/],
     [{ password: ['s3cret'] }, /"password" that must be a string/],
     [{ cluster: ['redis://:s3cret@h/abc'] }, /database/],
-    [{ sentinels: [{ host: 's3cret' }] }, /no "name"/],
+    [{ sentinels: [{ host: 's3cret' }] }, /without the "name"/],
     [5, /URL, an options object or an ioredis client/],
     [[], /URL, an options object or an ioredis client/],
   ])('%# is refused, and nothing of it is shown', (connection, says) => {
@@ -389,7 +416,7 @@ describe('an options object that is not a plain one', () => {
   });
 
   test.each<[object, RegExp]>([
-    [new URL('redis://:s3cret@redis.internal'), /URL object: give its text/],
+    [new URL('redis://:s3cret@redis.internal'), /URL object: pass its text/],
     [Promise.resolve({ host: 's3cret' }), /not a Promise/],
     [new Map([['host', 's3cret']]), /not a Map/],
     [Object.create({ port: 's3cret' }) as object, /"port"/],
@@ -402,7 +429,7 @@ describe('an options object that is not a plain one', () => {
 
 test('a host with a port in it is refused', () => {
   for (const host of ['127.0.0.1:6379', 'redis:6379']) {
-    expect(() => readConnection({ host })).toThrow('its port is given as "port"');
+    expect(() => readConnection({ host })).toThrow('pass its port as "port"');
   }
   for (const host of ['::1', 'fe80::1', 'redis']) expect(() => readConnection({ host })).not.toThrow();
 });

@@ -1,11 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { toConsumerConfig, toSettings } from '../../lib/engine/worker/settings.js';
-import {
-  consumerSchema,
-  producerSchema,
-  promoterSchema,
-  standaloneSchedulerSchema,
-} from '../../lib/engine/config/schemas.js';
+import { producerSchema } from '../../lib/engine/config/options/queue.js';
+import { promoterSchema, standaloneSchedulerSchema } from '../../lib/engine/config/options/timers.js';
+import { consumerSchema } from '../../lib/engine/config/options/worker.js';
 
 /** The fields of the engine's reference, in our spelling. */
 const REFERENCE = {

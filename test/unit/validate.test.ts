@@ -1,18 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from '../../lib/engine/base/errors.js';
 import {
-  boolean,
   checkDelay,
   checkJobId,
   checkJobName,
-  checkOptions,
   checkQueueName,
-  nearestKey,
-  number,
-  record,
-  text,
-  whole,
-} from '../../lib/engine/config/validate.js';
+} from '../../lib/engine/config/check-arguments.js';
+import { checkOptions } from '../../lib/engine/config/check-options.js';
+import { boolean, number, record, text, whole } from '../../lib/engine/config/checks.js';
+import { nearestKey } from '../../lib/engine/config/nearest-key.js';
 
 type ErrorClass = new (message: string) => Error;
 

@@ -1,8 +1,9 @@
 import { checkConnection } from '../config/read-connection.js';
 import type { Job } from '../job/job.js';
 import type { Connection, StandaloneConsumerConfig, WorkerOptions } from '../config/options.js';
-import { standaloneConsumerSchema } from '../config/schemas.js';
-import { checkOptions, checkProcessor, checkQueueName, checkRun } from '../config/validate.js';
+import { standaloneConsumerSchema } from '../config/options/worker.js';
+import { checkProcessor, checkQueueName, checkRun } from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 import { Worker } from './worker.js';
 
 /** What a consumer's handler receives: the job, with its data under the engine's own word too. */

@@ -10,7 +10,8 @@ import type { AddOptions, Connection, JobsOptions, ProducerConfig } from '../con
 import { ProducerCore } from './producer-core.js';
 import { listRepeatables } from '../timers/repeat/registry.js';
 import type { RepeatableMeta, RepeatableSpec } from '../timers/repeat/spec.js';
-import { addSchema, producerSchema } from '../config/schemas.js';
+import { addSchema } from '../config/options/job.js';
+import { producerSchema } from '../config/options/queue.js';
 import { specSchema } from '../timers/repeat/repeatable-spec.js';
 import {
   checkDelay,
@@ -19,10 +20,10 @@ import {
   checkLimit,
   checkList,
   checkTime,
-  checkOptions,
   checkQueueName,
   checkText,
-} from '../config/validate.js';
+} from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 
 /** A point in time: a Date, or unix ms. */
 export type RunAt = Date | number;

@@ -10,9 +10,10 @@ import { ConnectionError } from '../base/errors.js';
 import type { EventFields } from '../codec/event-batch.js';
 import type { QueueEventsOptions } from '../config/options.js';
 import { decodeTold } from '../codec/payload.js';
-import { queueEventsSchema } from '../config/schemas.js';
+import { queueEventsSchema } from '../config/options/events.js';
 import { StreamFeed } from '../connection/stream-feed.js';
-import { checkOptions, checkQueueName } from '../config/validate.js';
+import { checkQueueName } from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 
 export interface QueueEvent {
   jobId: string;

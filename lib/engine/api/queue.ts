@@ -26,16 +26,18 @@ import type {
 import { toJobMeta, toRepeatableSpec } from '../timers/repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
 import { claimRepeatables, listRepeatables } from '../timers/repeat/registry.js';
-import { dropSchema, queueSchema, replaySchema, waitSchema } from '../config/schemas.js';
+import { dropSchema, replaySchema } from '../config/options/dlq.js';
+import { queueSchema } from '../config/options/queue.js';
+import { waitSchema } from '../config/options/results.js';
 import {
   checkDelay,
   checkJobId,
   checkLimit,
-  checkOptions,
   checkQueueName,
   checkText,
   checkWhole,
-} from '../config/validate.js';
+} from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 
 /** Listener arguments by event name. */
 export interface QueueListenersMap extends ConnectionEventsMap {

@@ -16,9 +16,10 @@ import type { Connection, PromoterConfig, StandaloneSchedulerConfig } from '../c
 import { inOwnContext } from '../base/own-context.js';
 import { createPromoter } from '../timers/promoter.js';
 import { createScheduler } from '../timers/scheduler.js';
-import { promoterSchema, standaloneSchedulerSchema } from '../config/schemas.js';
+import { promoterSchema, standaloneSchedulerSchema } from '../config/options/timers.js';
 import { toError } from '../base/thrown.js';
-import { checkOptions, checkQueueName, checkRun } from '../config/validate.js';
+import { checkQueueName, checkRun } from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 
 const STOP_MS = 5_000;
 

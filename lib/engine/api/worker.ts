@@ -17,9 +17,10 @@ import { ConnectionError, NotSupportedError, RateLimitError } from '../base/erro
 import type { Job, JobOwner, JobProgress } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
-import { workerSchema } from '../config/schemas.js';
+import { workerSchema } from '../config/options/worker.js';
 import { read, toError } from '../base/thrown.js';
-import { checkOptions, checkProcessor, checkQueueName } from '../config/validate.js';
+import { checkProcessor, checkQueueName } from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
 
 /**
  * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.

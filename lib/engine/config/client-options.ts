@@ -1,16 +1,16 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis';
-import { boolean, limitMs, number, text, whole } from './validate.js';
-import type { Check } from './validate.js';
+import { boolean, limitMs, number, text, whole } from './checks.js';
+import type { Check } from './checks.js';
 import { isUnset } from './url.js';
 
 /**
- * Every option of ioredis, and what becomes of it on the connections that we open. An option that the installed version
- * of ioredis has and these tables do not is a compile error.
+ * What this package does with each option of ioredis on the connections that it opens. If the installed version of ioredis
+ * has an option that these tables do not have, the compiler reports it.
  */
 export type Rule =
-  /** Passed on as it is. */
+  /** Passed on unchanged. */
   | { readonly kind: 'works'; readonly check: Check }
-  /** Set by us, whatever was given. With `on: 'blocking'` only on connections that wait for entries. */
+  /** Set by this package. With `on: 'blocking'` only on connections that wait for entries. */
   | {
       readonly kind: 'overridden';
       readonly check: Check;
@@ -18,7 +18,7 @@ export type Rule =
       readonly value: unknown;
       readonly why: string;
     }
-  /** A ConfigError, unless it is given the value that means nothing. */
+  /** A ConfigError, unless the value is harmless. */
   | { readonly kind: 'refused'; readonly harmless: (value: unknown) => boolean; readonly why: string };
 
 const any: Check = () => undefined;
@@ -55,12 +55,18 @@ const either =
 const host: Check = (value) => {
   const wrong = text(value);
   if (wrong !== undefined) return wrong;
-  if (/[\s/@]/.test(value as string)) return 'must be a host name; a URL is given as "url"';
-  if (/^[^:]*:\d+$/.test(value as string)) return 'must be a host name alone; its port is given as "port"';
-  return isUnset(value as string) ? 'is the text of a variable that is not set' : undefined;
+  if (/[\s/@]/.test(value as string)) return 'must be a host name; pass a URL as "url"';
+  if (/^[^:]*:\d+$/.test(value as string)) return 'must be a host name alone; pass its port as "port"';
+  return isUnset(value as string) ? 'is the text of an environment variable that is not set' : undefined;
 };
-const list: Check = (value) =>
-  Array.isArray(value) && value.length > 0 ? undefined : 'must be an array with at least one element';
+const sentinels: Check = (value) => {
+  if (!Array.isArray(value) || value.length === 0) return 'must be an array with at least one element';
+  const isUnknown = (sentinel: unknown): boolean =>
+    typeof sentinel === 'object' && sentinel !== null && 'host' in sentinel && sentinel.host == null;
+  return value.some(isUnknown)
+    ? 'must name the host of each Sentinel (is its environment variable set?)'
+    : undefined;
+};
 const tls: Check = (value) =>
   (typeof value === 'object' && value !== null) || value === true || typeof value === 'string'
     ? undefined
@@ -71,26 +77,27 @@ const map: Check = (value) =>
     : 'must be an object or a function';
 
 const PREFIX_WHY =
-  'keys of a queue always begin with {chasqui:<queue>}, and scripts name some of them by themselves. Use a connection without it';
-const PIPELINES_WHY = 'calls of one tick share a round trip already, and no call may wait for a pipeline';
-const SCRIPTS_WHY = 'nothing here calls them, and they could take the names of commands that are called';
-const FIELDSETS_WHY = 'nothing here uses HIMPORT';
-const STACK_WHY = 'errors of this package have a stack of their own; collecting one costs time for each call';
-const LAZY_WHY = 'a connection is opened when it is first used';
+  'keys of a queue always begin with {chasqui:<queue>}, and scripts build some of them. Use a connection without it';
+const PIPELINES_WHY = 'calls of one tick already share a round trip, and no call may wait for a pipeline';
+const SCRIPTS_WHY = 'this package does not call them, and they could hide commands that it calls';
+const FIELDSETS_WHY = 'this package does not use HIMPORT';
+const STACK_WHY =
+  'errors of this package have their own stack, and collecting another one costs time in each call';
+const LAZY_WHY = 'a connection opens on first use';
 const ROLE_WHY = 'a queue writes, and a replica is read-only';
 const TIMEOUT_WHY =
-  'it would give up waiting for entries that Redis still delivers, which nobody would run. commandTimeoutMs bounds every call';
+  'it would stop waiting for entries that Redis still delivers, and nobody would run them. commandTimeoutMs bounds every call';
 
 /** Options of one connection. */
 export const REDIS_RULES = {
-  // Where to
+  // Where Redis is
   host: works(host),
   port: works(whole(1, 65_535)),
   path: works(text),
   family: works(either(0, 4, 6)),
   tls: works(tls),
   Connector: works(func),
-  sentinels: works(list),
+  sentinels: works(sentinels),
   name: works(text),
   sentinelUsername: works(string),
   sentinelPassword: works(string),
@@ -107,7 +114,7 @@ export const REDIS_RULES = {
   role: refused(ROLE_WHY, (value) => value === 'master'),
   readOnly: refused(ROLE_WHY, isOff),
 
-  // As whom
+  // Who connects
   username: works(string),
   password: works(string),
   db: works(whole(0)),
@@ -115,7 +122,7 @@ export const REDIS_RULES = {
   disableClientInfo: works(boolean),
   clientInfoTag: works(string),
 
-  // Time
+  // Times
   connectTimeout: works(limitMs(1)),
   disconnectTimeout: works(limitMs(0)),
   keepAlive: works(number(0)),
@@ -123,41 +130,41 @@ export const REDIS_RULES = {
   socketTimeout: notWhereItBlocks(
     undefined,
     limitMs(1),
-    'a connection that waits for entries is silent for long',
+    'a connection that waits for entries is silent for a long time',
   ),
   commandTimeout: {
     kind: 'overridden',
     check: limitMs(1),
     on: 'all',
     value: undefined,
-    why: `${TIMEOUT_WHY}; where that is not given, it has this value`,
+    why: `${TIMEOUT_WHY}; if you do not set it, it has this value`,
   } as Rule,
   blockingTimeout: overridden(undefined, TIMEOUT_WHY),
   blockingTimeoutGrace: overridden(undefined, TIMEOUT_WHY),
 
-  // When it breaks
+  // When the connection breaks
   retryStrategy: works(funcOrNull),
   reconnectOnError: works(funcOrNull),
   maxRetriesPerRequest: notWhereItBlocks(
     null,
     wholeOrNull,
-    'a read waits for as long as Redis is away, within a deadline of its own',
+    'a read has a deadline of its own, and waits while Redis is away',
   ),
   enableOfflineQueue: notWhereItBlocks(true, boolean, 'a read is sent when the connection is ready'),
   autoResendUnfulfilledCommands: overridden(
     true,
-    'every script can be sent twice; calls that were not sent again would hang until their deadline',
+    'every script can be sent twice, and a call that is not sent again would hang until its deadline',
   ),
   enableReadyCheck: works(boolean),
   maxLoadingRetryTime: works(limitMs(0)),
   lazyConnect: overridden(true, LAZY_WHY),
 
-  // What is said
+  // What is sent
   protocol: works(either(2, 3)),
-  replyMapping: overridden('legacy', 'replies are read by this package'),
-  stringNumbers: overridden(false, 'replies are read by this package'),
+  replyMapping: overridden('legacy', 'this package reads the replies'),
+  stringNumbers: overridden(false, 'this package reads the replies'),
   keyPrefix: refused(PREFIX_WHY, isOff),
-  monitor: refused('a connection in monitor mode takes no commands', isOff),
+  monitor: refused('a connection in monitor mode accepts no commands', isOff),
   autoResubscribe: works(boolean),
   enableAutoPipelining: overridden(false, PIPELINES_WHY),
   autoPipeliningIgnoredCommands: overridden([], PIPELINES_WHY),
@@ -168,13 +175,13 @@ export const REDIS_RULES = {
   showFriendlyErrorStack: overridden(false, STACK_WHY),
 } satisfies Record<keyof RedisOptions, Rule>;
 
-/** Options of a cluster. `redisOptions` holds those of its nodes, for which the table above holds. */
+/** Options of a cluster. Its `redisOptions` are the options of its nodes: the table above applies to them. */
 export const CLUSTER_RULES = {
   clusterRetryStrategy: works(funcOrNull),
   clusterNodeRetryStrategy: works(funcOrNull),
   enableOfflineQueue: notWhereItBlocks(true, boolean, 'a read is sent when the connection is ready'),
   enableReadyCheck: works(boolean),
-  scaleReads: overridden('master', 'a replica may not have yet what was just written'),
+  scaleReads: overridden('master', 'a replica may not yet have what was just written'),
   maxRedirections: works(whole(0)),
   retryDelayOnFailover: works(whole(0)),
   retryDelayOnClusterDown: works(whole(0)),
@@ -182,7 +189,7 @@ export const CLUSTER_RULES = {
   retryDelayOnMoved: works(whole(0)),
   slotsRefreshTimeout: works(limitMs(1)),
   slotsRefreshInterval: works(whole(0)),
-  shardedSubscribers: overridden(false, 'nothing here subscribes to channels'),
+  shardedSubscribers: overridden(false, 'this package does not subscribe to channels'),
   redisOptions: works((value) =>
     typeof value === 'object' && value !== null ? undefined : 'must be an object',
   ),
@@ -199,5 +206,5 @@ export const CLUSTER_RULES = {
   showFriendlyErrorStack: overridden(false, STACK_WHY),
 } satisfies Record<keyof ClusterOptions, Rule>;
 
-/** Options that say where a single server is; a cluster says it by its nodes. */
-export const WHERE = ['url', 'host', 'port', 'path', 'sentinels', 'name'] as const;
+/** Options that say where a single server is. A cluster has nodes instead. */
+export const SINGLE_SERVER = ['url', 'host', 'port', 'path', 'sentinels', 'name'] as const;

@@ -1,12 +1,12 @@
 const EVENTS_MAX_STREAM_LEN = 100_000;
-/** Fewer jobs than this in one step get an entry each: more of them together are what costs. */
+/** From how many jobs of one step on the events share an entry. Below it, each event gets its own entry. */
 const BATCH_FROM = 16;
 
-/** How events are written, as scripts take it. */
+/** How scripts write events. */
 export interface EventsSettings {
   /** About how many events are kept; 0 = no events. */
   eventsCap: number;
-  /** From how many jobs of one step on their events share an entry; 0 = never. */
+  /** From how many jobs of one step on the events share an entry; 0 = never. */
   eventsBatchFrom: number;
 }
 

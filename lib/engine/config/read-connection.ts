@@ -2,23 +2,25 @@ import type { ClusterNode, ClusterOptions, RedisOptions } from 'ioredis';
 import { isClient, isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { ConfigError } from '../base/errors.js';
-import type { Connection, ConnectionOptions } from './options.js';
-import { nearestKey, optionsObject, plainOptions, shownKey } from './validate.js';
-import type { Check } from './validate.js';
-import { CLUSTER_RULES, REDIS_RULES, WHERE } from './client-options.js';
+import type { Connection, ConnectionOptions } from './options/connection.js';
+import { optionsObject, plainOptions, shownKey } from './check-options.js';
+import { nearestKey } from './nearest-key.js';
+import { secret } from './checks.js';
+import type { Check } from './checks.js';
+import { CLUSTER_RULES, REDIS_RULES, SINGLE_SERVER } from './client-options.js';
 import type { Rule } from './client-options.js';
 import { readUrl } from './url.js';
 
-/** How to make clients for a connection, as it was given; what is overridden comes later. */
+/** How to create the clients of a connection. It has the user's options; overrides are applied later. */
 export type ReadConnection =
   | { readonly kind: 'client'; readonly client: Client }
   | { readonly kind: 'single'; readonly options: RedisOptions }
   | { readonly kind: 'cluster'; readonly nodes: ClusterNode[]; readonly options: ClusterOptions };
 
-/** What is wrong, as the end of a sentence that begins with the option's name. */
+/** What is wrong: the end of a sentence that begins with the name of the option. */
 class Problem extends Error {}
 
-/** For `checkOptions`; what it says never shows a value of the connection. */
+/** The result never shows a value of the connection. */
 export const connectionCheck: Check = (value) => {
   try {
     readConnection(value as Connection);
@@ -29,8 +31,11 @@ export const connectionCheck: Check = (value) => {
   }
 };
 
+/** The check of an option named `connection`. */
+export const connectionOption: Check = secret(connectionCheck);
+
 /**
- * @param owner where it was given, for the message
+ * @param owner the class or method that the user passed it to, for the message
  * @throws ConfigError (CMQ-004) that shows no value of the connection
  */
 export function checkConnection(owner: string, connection: unknown): void {
@@ -49,9 +54,9 @@ export function readConnection(connection: Connection): ReadConnection {
   if (typeof connection !== 'object' || (connection as unknown) === null || Array.isArray(connection)) {
     throw new Problem('must be a URL, an options object or an ioredis client');
   }
-  // Nothing of it would be found, and nothing leads to localhost.
+  // A URL object has none of the options, and without options ioredis connects to localhost.
   if ((connection as object) instanceof URL) {
-    throw new Problem('is a URL object: give its text, which is its href');
+    throw new Problem('is a URL object: pass its text, url.href');
   }
   const wrong = optionsObject(connection);
   if (wrong !== undefined) throw new Problem(wrong);
@@ -70,7 +75,7 @@ function fromUrl(given: unknown): RedisOptions {
   return { ...checked('the query', REDIS_RULES, query), ...read.options };
 }
 
-/** A query has texts only. */
+/** The value of an option in the query of a URL, where everything is text. */
 function valueOf(key: string, value: string): unknown {
   const rule: Rule | undefined = Object.hasOwn(REDIS_RULES, key)
     ? REDIS_RULES[key as keyof RedisOptions]
@@ -81,25 +86,41 @@ function valueOf(key: string, value: string): unknown {
 
 function singleOf(connection: ConnectionOptions): RedisOptions {
   const { url, cluster: _cluster, clusterOptions, ...rest } = connection;
-  if (clusterOptions !== undefined) throw new Problem('has "clusterOptions", which need "cluster"');
+  if (clusterOptions !== undefined) throw new Problem('has "clusterOptions" without "cluster"');
   const options = checked('', REDIS_RULES, rest);
-  const isPlaced = WHERE.some((key) => key !== 'url' && options[key] !== undefined) || options.Connector;
-  if ('url' in connection && (url as unknown) === undefined && !isPlaced) {
-    throw new Problem('has a "url" that is undefined (is the variable that it comes from set?)');
-  }
+  checkLocation(connection, options);
   const base = url === undefined ? {} : prefixed('"url" ', () => fromUrl(url));
   if (options.sentinels && options.name === undefined) {
-    throw new Problem('has "sentinels", and no "name" of the master that they watch');
+    throw new Problem('has "sentinels" without the "name" of the master that they watch');
   }
   return { ...base, ...options };
 }
 
+/** Options that say by themselves where Redis is. */
+const LOCATIONS = ['url', 'host', 'path', 'sentinels', 'Connector'] as const;
+
+/**
+ * Without a location, ioredis connects to localhost. That is right for `{}`. But an option that is set to undefined or
+ * null most often comes from an environment variable that is missing in production.
+ */
+function checkLocation(connection: ConnectionOptions, accepted: RedisOptions): void {
+  const locations: Partial<Record<string, unknown>> = { ...accepted, url: connection.url };
+  if (LOCATIONS.some((key) => locations[key] != null)) return;
+  const given: Partial<Record<string, unknown>> = { ...connection };
+  const unset = [...LOCATIONS, 'port', 'cluster'].find((key) => key in given && given[key] == null);
+  if (unset === undefined) return;
+  throw new Problem(
+    `has a "${unset}" that is ${String(given[unset])}, and no other option says where Redis is (is the environment variable set?): ` +
+      'set it, or remove the key to connect to localhost',
+  );
+}
+
 function clusterOf(connection: ConnectionOptions, nodes: unknown): ReadConnection {
   const { url: _url, cluster: _cluster, clusterOptions = {}, ...rest } = connection;
-  const double = WHERE.find((key) => connection[key] !== undefined);
-  if (double !== undefined) throw new Problem(`has both "cluster" and "${double}": leave one of them out`);
+  const double = SINGLE_SERVER.find((key) => connection[key] !== undefined);
+  if (double !== undefined) throw new Problem(`has both "cluster" and "${double}": remove one of them`);
   if (!Array.isArray(nodes) || nodes.length === 0) {
-    throw new Problem('has a "cluster" that is no list of nodes such as { host, port }');
+    throw new Problem('has a "cluster" that is not a list of nodes such as { host, port }');
   }
   const { redisOptions, ...options } = checked('clusterOptions', CLUSTER_RULES, clusterOptions);
   const ofNodes = {
@@ -118,6 +139,9 @@ function nodeOf(node: unknown): ClusterNode {
   if (typeof node === 'string') return prefixed('"cluster": a node ', () => fromUrl(node));
   if (typeof node === 'number') return { port: node };
   if (typeof node === 'object' && node !== null) {
+    if ('host' in node && node.host == null) {
+      throw new Problem('has a node of "cluster" without a "host" (is the environment variable set?)');
+    }
     return checked('a node of "cluster"', REDIS_RULES, node);
   }
   throw new Problem('has a node of "cluster" that is neither { host, port } nor a URL');
@@ -125,12 +149,15 @@ function nodeOf(node: unknown): ClusterNode {
 
 function checkClusterDb(db: unknown): void {
   if (db !== undefined && Number(db) !== 0)
-    throw new Problem('has a "db" other than 0: a cluster has no others');
+    throw new Problem('has a "db" other than 0: a cluster has only database 0');
 }
 
-/** What keeps a client of the user's own from being of use at all. What else does not fit, a duplicate has not. */
+/**
+ * Refuses a client of the user's own whose options make it useless. Options that only do not suit are overridden on a
+ * duplicate of the client.
+ */
 function checkClient(client: Client): void {
-  // A stand-in may have none.
+  // A test double may have none.
   const options = (client as { options?: object }).options ?? {};
   const refuse = (rules: Readonly<Record<string, Rule>>, given: object): void => {
     for (const [key, value] of Object.entries(plainOptions(given))) {
@@ -148,32 +175,32 @@ function checkClient(client: Client): void {
   checkClusterDb((redisOptions as RedisOptions).db);
 }
 
-/** What was given, without what counts as absent. */
+/** The options, without those that count as absent. */
 function checked<T extends object>(where: string, rules: Readonly<Record<string, Rule>>, given: T): T {
-  const taken: Record<string, unknown> = {};
-  const of = where === '' ? '' : `has options in ${where} that cannot be used: it `;
+  const accepted: Record<string, unknown> = {};
+  const prefix = where === '' ? '' : `has options in ${where} that cannot be used: it `;
   for (const [key, value] of Object.entries(plainOptions(given))) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined;
     if (!rule) {
       const nearest = nearestKey(key, Object.keys(rules));
       throw new Problem(
-        `${of}has no option ${shownKey(key)}${nearest ? ` (did you mean "${nearest}"?)` : ''}`,
+        `${prefix}has no option ${shownKey(key)}${nearest ? ` (did you mean "${nearest}"?)` : ''}`,
       );
     }
     if (value === undefined) continue;
     if (rule.kind === 'refused') {
-      if (!rule.harmless(value)) throw new Problem(`${of}has "${key}": ${rule.why}`);
+      if (!rule.harmless(value)) throw new Problem(`${prefix}has "${key}": ${rule.why}`);
       continue;
     }
     const wrong = rule.check(value);
-    // Numbers come as text from the environment.
+    // Environment variables hold numbers as text.
     const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : undefined;
-    if (wrong === undefined) taken[key] = value;
-    else if (number !== undefined && rule.check(number) === undefined) taken[key] = number;
-    // null, false and '' are how people say that there is none, where that is no value of its own.
-    else if (value !== null && value !== false) throw new Problem(`${of}has a "${key}" that ${wrong}`);
+    if (wrong === undefined) accepted[key] = value;
+    else if (number !== undefined && rule.check(number) === undefined) accepted[key] = number;
+    // null and false mean "none" for an option that does not accept them.
+    else if (value !== null && value !== false) throw new Problem(`${prefix}has a "${key}" that ${wrong}`);
   }
-  return taken as T;
+  return accepted as T;
 }
 
 function prefixed<T>(prefix: string, read: () => T): T {

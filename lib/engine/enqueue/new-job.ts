@@ -5,8 +5,10 @@ import { EXTRAS } from '../codec/extras.js';
 import type { WithExtras } from '../codec/extras.js';
 import type { JobsOptions } from '../config/options.js';
 import { encodePayload } from '../codec/payload.js';
-import { jobSchema } from '../config/schemas.js';
-import { checkDelay, checkJobId, checkJobName, checkList, checkOptions, record } from '../config/validate.js';
+import { jobSchema } from '../config/options/job.js';
+import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
+import { checkOptions } from '../config/check-options.js';
+import { record } from '../config/checks.js';
 import { nextUlid } from './ulid.js';
 
 export const DEDUP_TTL_MS = 3_600_000;

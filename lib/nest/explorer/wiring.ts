@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import { messageOf } from '../../engine/index.js';
-import { checkJobName, nearestKey } from '../../engine/config/validate.js';
+import { checkJobName } from '../../engine/config/check-arguments.js';
+import { nearestKey } from '../../engine/config/nearest-key.js';
 import { QUEUE_EVENTS, WORKER_EVENTS } from '../constants.js';
 import { InvalidDecoratorError, MisplacedDecoratorError, QueueNotRegisteredError } from '../errors.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';

@@ -1,4 +1,4 @@
-import { nearestKey } from '../../engine/config/validate.js';
+import { nearestKey } from '../../engine/config/nearest-key.js';
 import type { Job } from '../../engine/index.js';
 import { AmbiguousJobError, UnhandledJobError } from '../errors.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../engine/index.js';
-import { plainOptions } from '../../engine/config/validate.js';
+import { plainOptions } from '../../engine/config/check-options.js';
 
 /**
  * The options of a module, as a plain object: those of an async one are only as good as its factory.

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { checkQueueName, nearestKey, plainOptions } from '../../engine/config/validate.js';
+import { checkQueueName } from '../../engine/config/check-arguments.js';
+import { plainOptions } from '../../engine/config/check-options.js';
+import { nearestKey } from '../../engine/config/nearest-key.js';
 import { ConfigError, type Queue } from '../../engine/index.js';
 import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';

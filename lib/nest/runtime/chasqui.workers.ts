@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { nearestKey } from '../../engine/config/validate.js';
+import { nearestKey } from '../../engine/config/nearest-key.js';
 import { ConfigError, type Worker } from '../../engine/index.js';
 import { ChasquiLifecycle } from './chasqui.lifecycle.js';
 import type { WorkerHost } from './worker.host.js';

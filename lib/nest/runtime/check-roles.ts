@@ -1,4 +1,4 @@
-import { nearestKey } from '../../engine/config/validate.js';
+import { nearestKey } from '../../engine/config/nearest-key.js';
 import { QueueNotRegisteredError } from '../errors.js';
 import type { RegisteredConnection } from './registered-connection.js';
 

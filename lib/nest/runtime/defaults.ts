@@ -1,4 +1,4 @@
-import { plainOptions } from '../../engine/config/validate.js';
+import { plainOptions } from '../../engine/config/check-options.js';
 
 /** Merges options, later ones first; undefined counts as absent. */
 export function withDefaults<Options extends object>(

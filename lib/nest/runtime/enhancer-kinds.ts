@@ -1,5 +1,6 @@
 import { ConfigError } from '../../engine/index.js';
-import { boolean, checkOptions } from '../../engine/config/validate.js';
+import { checkOptions } from '../../engine/config/check-options.js';
+import { boolean } from '../../engine/config/checks.js';
 import { ENHANCER_KINDS, type EnhancerKind } from '../job-context/global-enhancers.js';
 import type { GlobalEnhancerSettings } from '../module-options.js';
 

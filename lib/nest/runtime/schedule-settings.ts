@@ -1,5 +1,7 @@
 import { ConfigError } from '../../engine/index.js';
-import { boolean, checkOptions, text, whole, type Schema } from '../../engine/config/validate.js';
+import { checkOptions } from '../../engine/config/check-options.js';
+import type { Schema } from '../../engine/config/check-options.js';
+import { boolean, text, whole } from '../../engine/config/checks.js';
 import type { ScheduleSettings } from '../module-options.js';
 
 const MOST_OWNER_BYTES = 256;

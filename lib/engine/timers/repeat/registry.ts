@@ -5,7 +5,7 @@ import { ConfigError } from '../../base/errors.js';
 import { firstSlot } from './plan.js';
 import { META_FIELDS, decodeMeta, encodeSpec } from './spec.js';
 import type { EncodedSpec, RepeatableMeta, RepeatableSpec } from './spec.js';
-import { checkLimit } from '../../config/validate.js';
+import { checkLimit } from '../../config/check-arguments.js';
 
 export interface UpsertOptions {
   maxPayloadBytes?: number | undefined;

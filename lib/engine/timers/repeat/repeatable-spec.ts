@@ -1,7 +1,9 @@
-import { backoff, missedFires, owner } from '../../config/schemas.js';
+import { backoff } from '../../config/options/job.js';
+import { missedFires, owner } from '../../config/options/repeat.js';
 import type { JobsOptions, MissedFiresOption } from '../../config/options.js';
-import { anything, boolean, whole } from '../../config/validate.js';
-import type { Check, Schema } from '../../config/validate.js';
+import { anything, boolean, whole } from '../../config/checks.js';
+import type { Schema } from '../../config/check-options.js';
+import type { Check } from '../../config/checks.js';
 import type { RepeatPattern } from './pattern.js';
 
 /** A recurring job. */

@@ -3,7 +3,7 @@ import { encodeRetry } from '../../codec/envelope.js';
 import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
-import { checkJobName } from '../../config/validate.js';
+import { checkJobName } from '../../config/check-arguments.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableSpec } from './repeatable-spec.js';
 

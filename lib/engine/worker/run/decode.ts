@@ -8,7 +8,7 @@ import type { DlqReason } from '../../base/metrics.js';
 import type { BackoffOptions, JobsOptions } from '../../config/options.js';
 import type { WireRetry } from '../../codec/envelope.js';
 import { decodePayload } from '../../codec/payload.js';
-import { MAX_ID_BYTES } from '../../config/validate.js';
+import { MAX_ID_BYTES } from '../../config/check-arguments.js';
 import type { Delivery } from '../lease/delivery.js';
 
 /** Why an entry cannot be a job. */

@@ -5,7 +5,7 @@ import type { BackoffStrategy } from '../../config/options.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { printable } from '../../base/printable.js';
 import { messageOf, read } from '../../base/thrown.js';
-import { nearestKey } from '../../config/validate.js';
+import { nearestKey } from '../../config/nearest-key.js';
 import type { Delivery } from '../lease/delivery.js';
 import { FAIL_NOW } from '../settle/outcome.js';
 import type { ConsumerSettings } from '../settings.js';

@@ -1,0 +1,110 @@
+import { types } from 'node:util';
+import { ConfigError, ConfigRangeError, ConfigTypeError } from '../base/errors.js';
+import { show, text, whole } from './checks.js';
+
+export const MAX_NAME_BYTES = 256;
+export const MAX_ID_BYTES = 512;
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a string that is not blank */
+export function checkText(what: string, value: unknown): asserts value is string {
+  const wrong = text(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is an array */
+export function checkList(what: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw new ConfigTypeError(`${what} must be an array, not ${show(value)}.`);
+}
+
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the limit is a whole number of at least 0, or Infinity */
+export function checkLimit(limit: unknown): asserts limit is number {
+  const wrong = limit === Infinity ? undefined : whole(0)(limit);
+  if (wrong !== undefined) throw new ConfigRangeError(`limit ${wrong}, not ${show(limit)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a finite number of unix ms */
+export function checkTime(what: string, value: unknown): asserts value is number {
+  if (typeof value !== 'number' || !Number.isFinite(value)) {
+    throw new ConfigTypeError(`${what} must be a Date or unix ms, not ${show(value)}.`);
+  }
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a whole number of at least 0 */
+export function checkWhole(what: string, value: unknown): asserts value is number {
+  const wrong = whole(0)(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/**
+ * Checks the arguments of a `run` method.
+ * @throws ConfigTypeError (a TypeError, CMQ-004) for a signal that is no AbortSignal, or an onError that is no function
+ */
+export function checkRun(method: string, signal: unknown, onError: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ConfigTypeError(`${method}: the signal must be an AbortSignal, not ${show(signal)}.`);
+  }
+  if (onError !== undefined && typeof onError !== 'function') {
+    throw new ConfigTypeError(`${method}: onError must be a function, not ${show(onError)}.`);
+  }
+}
+
+/** @throws ConfigTypeError unless the name is a string; ConfigError if it is blank, too long, or contains a brace */
+export function checkQueueName(name: unknown): asserts name is string {
+  if (typeof name !== 'string')
+    throw new ConfigTypeError(`The queue name must be a string, not ${show(name)}.`);
+  if (name.trim() === '' || Buffer.byteLength(name) > MAX_NAME_BYTES || /[{}]/.test(name)) {
+    throw new ConfigError(
+      `The queue name ${show(name)} must not be blank, be longer than ${String(MAX_NAME_BYTES)} bytes, or contain a brace: its keys begin with {chasqui:<queue>}.`,
+    );
+  }
+}
+
+/**
+ * A dispatch name is any string of at most 256 bytes; it may be empty.
+ * @throws ConfigTypeError unless the name is a string; ConfigError if it is too long or consists of blanks
+ */
+export function checkJobName(name: unknown): asserts name is string {
+  if (typeof name !== 'string')
+    throw new ConfigTypeError(`The job name must be a string, not ${show(name)}.`);
+  // 85 characters have at most 255 bytes.
+  if (name.length > 85 && Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw new ConfigError(
+      `The job name ${show(name)} has ${String(Buffer.byteLength(name))} bytes; at most ${String(MAX_NAME_BYTES)} are allowed.`,
+    );
+  }
+  if (name !== '' && name.trim() === '') throw new ConfigError('The job name must not be blank.');
+}
+
+/** @throws ConfigTypeError (a TypeError) unless the id is a string that is not blank; ConfigError if it is too long */
+export function checkJobId(id: unknown): asserts id is string {
+  if (typeof id !== 'string' || id.trim() === '') {
+    throw new ConfigTypeError(`jobId must be a string that is not blank, not ${show(id)}.`);
+  }
+  if (id.length * 3 > MAX_ID_BYTES && Buffer.byteLength(id) > MAX_ID_BYTES) {
+    throw new ConfigError(
+      `jobId has ${String(Buffer.byteLength(id))} bytes; at most ${String(MAX_ID_BYTES)} are allowed.`,
+    );
+  }
+}
+
+/** @throws ConfigRangeError (a RangeError) unless the delay is a finite number of at least 0; ConfigError if too long */
+export function checkDelay(delay: unknown, maxDelayMs: number): asserts delay is number {
+  if (typeof delay !== 'number' || !Number.isFinite(delay) || delay < 0) {
+    throw new ConfigRangeError(`delay must be a finite number of ms of at least 0, not ${show(delay)}.`);
+  }
+  if (delay > maxDelayMs) {
+    throw new ConfigError(
+      `delay is ${String(delay)} ms; this queue accepts at most ${String(maxDelayMs)} ms (maxDelaySecs).`,
+    );
+  }
+}
+
+/** @throws ConfigError unless the processor is a function; also for a generator function, whose body would never run */
+export function checkProcessor(owner: string, processor: unknown): void {
+  if (typeof processor !== 'function') throw new ConfigError(`${owner} must be a function (job) => Promise.`);
+  if (types.isGeneratorFunction(processor)) {
+    throw new ConfigError(
+      `${owner} must not be a generator function (function*): calling it runs none of its code. Use an async function.`,
+    );
+  }
+}

@@ -1,0 +1,77 @@
+/** Says what is wrong with a value. Returns undefined if the value is valid. */
+export interface Check {
+  (value: unknown): string | undefined;
+  /** Returns the value to use instead of the given one: nested options are copied, like the options around them. */
+  readonly read?: (value: unknown) => unknown;
+}
+
+/** Text that may contain a password. */
+const MAY_BE_SECRET = /:\/\/|@/;
+
+/** A value as an error message shows it. */
+export const show = (value: unknown): string => {
+  if (typeof value === 'string') {
+    if (MAY_BE_SECRET.test(value)) return 'a string';
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  }
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
+    return String(value);
+  if (value === null || value === undefined) return String(value);
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'function' ? 'a function' : `an ${typeof value}`;
+};
+
+export const anything: Check = () => undefined;
+export const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+export const text: Check = (value) =>
+  typeof value === 'string' && value.trim() !== '' ? undefined : 'must be a string that is not blank';
+export const record: Check = (value) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object';
+
+/** A whole number of at least `least` (and at most `most`). */
+export const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  (value) =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `must be a whole number of at least ${String(least)}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${String(most)}` : ''}`;
+
+/** A finite number of at least `least`. */
+export const number =
+  (least: number): Check =>
+  (value) =>
+    typeof value === 'number' && Number.isFinite(value) && value >= least
+      ? undefined
+      : `must be a finite number of at least ${String(least)}`;
+
+/** A time limit in ms: a whole number, or `Infinity` for no limit. */
+export const limitMs =
+  (least: number): Check =>
+  (value) =>
+    value === Infinity ? undefined : whole(least)(value)?.replace(/$/, ', or Infinity');
+
+/** The longest time that Redis and JavaScript can both add to a clock in ms without rounding. */
+export const MOST_MS = 2 ** 52;
+
+/** A duration in whole ms that is sent to Redis. */
+export const ms = (least: number): Check => whole(least, MOST_MS);
+
+/** A duration in seconds that is sent to Redis in ms. */
+export const seconds =
+  (least: number): Check =>
+  (value) =>
+    number(least)(value) ??
+    ((value as number) <= MOST_MS / 1000 ? undefined : `must be at most ${String(MOST_MS / 1000)}`);
+
+const secrets = new WeakSet<Check>();
+
+/** Marks the check of an option that may hold a secret: messages never show its value. */
+export function secret(check: Check): Check {
+  const marked: Check = (value) => check(value);
+  secrets.add(marked);
+  return marked;
+}
+
+export function isSecret(check: Check): boolean {
+  return secrets.has(check);
+}

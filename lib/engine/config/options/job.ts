@@ -1,0 +1,124 @@
+import { MAX_NAME_BYTES } from '../check-arguments.js';
+import { nested } from '../check-options.js';
+import type { Schema } from '../check-options.js';
+import { anything, boolean, ms, number, text, whole } from '../checks.js';
+import type { Check } from '../checks.js';
+import { repeatSchema } from './repeat.js';
+import type { RepeatOptions } from './repeat.js';
+
+export interface BackoffOptions {
+  /**
+   * `fixed`, `exponential`, or the name of one of the worker's `backoffStrategies`. A worker that does not know the name
+   * emits an `error` event and backs off exponentially.
+   */
+  type: 'fixed' | 'exponential' | (string & {});
+  /** Base delay in ms. It travels with the job. Default 100. */
+  delay?: number;
+  /** Cap on the computed backoff, in ms. Default: the worker's `retry.maxBackoffMs`. */
+  maxDelay?: number;
+  /** Growth for `exponential`: `delay * multiplier^(attempt - 1)`. Default: the worker's `retry.multiplier`. */
+  multiplier?: number;
+  /** Symmetric jitter in ms. Default: the worker's `retry.jitterMs`, or 100 and at most a quarter of the delay. */
+  jitterMs?: number;
+}
+
+/** Options of one job. */
+export interface JobsOptions {
+  /** How long to wait before the job may run, in ms. A negative or not finite delay is a RangeError. Default 0. */
+  delay?: number;
+  /** Total attempts, the first included. Crashes of a worker count too. Default: the worker's `maxAttempts`. */
+  attempts?: number;
+  /** A number is a fixed delay in ms. Default: the worker's `retry`. */
+  backoff?: number | BackoffOptions;
+  /**
+   * An id of your own: one live job per id, across processes. It stays taken for `dedupTtlMs` after the job has ended. At
+   * most 512 bytes. Default: a ULID.
+   */
+  jobId?: string;
+  /**
+   * How long the id stays taken after the job has ended, in ms. 0 = it is free as soon as the job has ended. Only with
+   * `jobId`. Default 3,600,000.
+   */
+  dedupTtlMs?: number;
+  /** Submission time in unix ms. Default `Date.now()`. */
+  timestamp?: number;
+  /** Registers a schedule instead of adding a single job. Default: a single job. */
+  repeat?: RepeatOptions;
+  /** Key of the schedule. Default `<name>::<pattern signature>`. */
+  repeatJobKey?: string;
+  /** Accepted and ignored: completed jobs are always removed. Default true. */
+  removeOnComplete?: boolean | number;
+  /** Accepted and ignored: failed jobs always become dead letters. Default false. */
+  removeOnFail?: boolean | number;
+  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default: none. */
+  priority?: number;
+  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default false. */
+  lifo?: boolean;
+  /** Not supported: NotSupportedError (CMQ-100). Default: none. */
+  parent?: { id: string; queue: string };
+}
+
+export type BulkJobOptions = Omit<JobsOptions, 'repeat' | 'repeatJobKey'>;
+
+/** Retry options of one job that a `Producer` adds. */
+export interface JobRetryOverride {
+  /** Total attempts. Default: the consumer's. */
+  maxAttempts?: number;
+  /** Default: the consumer's. */
+  backoff?: BackoffOptions;
+}
+
+/** Options of one job that a `Producer` adds. */
+export interface AddOptions {
+  /** An id of your own: one live job per id. Default: a ULID. */
+  id?: string;
+  /** Attempts and backoff of this job. Default: the consumer's. */
+  retry?: JobRetryOverride;
+  /** Dispatch name, at most 256 bytes. Default: none. */
+  name?: string;
+}
+
+const MOST_ATTEMPTS = 0xffffffff;
+
+const backoffSchema: Schema<BackoffOptions> = {
+  type: (value) =>
+    text(value) ??
+    (Buffer.byteLength(value as string) > MAX_NAME_BYTES
+      ? `must have at most ${String(MAX_NAME_BYTES)} bytes`
+      : undefined),
+  delay: ms(0),
+  maxDelay: ms(0),
+  multiplier: number(0),
+  jitterMs: ms(0),
+};
+
+const backoffObject = nested('backoff', backoffSchema, ['type']);
+
+export const backoff: Check = Object.assign(
+  (value: unknown) => (typeof value === 'number' ? ms(0) : backoffObject)(value),
+  { read: (value: unknown) => (typeof value === 'number' ? value : backoffObject.read?.(value)) },
+);
+
+export const jobSchema: Schema<JobsOptions> = {
+  // checkDelay and checkJobId check them: their errors have other types.
+  delay: anything,
+  jobId: anything,
+  attempts: whole(1, MOST_ATTEMPTS),
+  backoff,
+  dedupTtlMs: ms(0),
+  timestamp: whole(0),
+  repeat: nested('repeat', repeatSchema),
+  repeatJobKey: text,
+  removeOnComplete: anything,
+  removeOnFail: anything,
+  priority: number(0),
+  lifo: boolean,
+  parent: anything,
+};
+
+export const addSchema: Schema<AddOptions> = {
+  // checkJobId and checkJobName check them.
+  id: anything,
+  name: anything,
+  retry: nested<JobRetryOverride>('retry', { maxAttempts: whole(1, MOST_ATTEMPTS), backoff }),
+};
