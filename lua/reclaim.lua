@@ -11,7 +11,7 @@
 --                   worker, or another could not start them
 --      8 max_bytes  after so many bytes of entries, no further one
 -- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; so many
---      workers have died with a job (start.lua counts from the second on); cancelled is 1 where it must not run again
+--      workers have died with a job (count-start.lua counts from the second on); cancelled is 1 where it must not run again
 --      (cancel.lua), else 0. A vanished id was pending, but its entry is gone.
 --
 -- Races: two workers may scan at once; the first resets the idle time, so the second does not see what it took. Entries

@@ -1,6 +1,5 @@
 import { Command } from 'ioredis';
-
-export type ScriptArgument = string | number | Buffer;
+import type { ScriptArgument } from './script-runner.js';
 
 /** What every call of a script on a queue begins with, as arguments and as bytes. */
 export interface ScriptHead {

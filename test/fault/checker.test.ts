@@ -143,7 +143,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a group that starts at $',
     'jobs wait before the first worker comes',
     /^stalled/,
-    ['lua/open-group.lua', /'0', 'MKSTREAM'/, `'$$', 'MKSTREAM'`],
+    ['lua/create-group.lua', /'0', 'MKSTREAM'/, `'$$', 'MKSTREAM'`],
   ],
   [
     'an acknowledgement before the run',

@@ -221,17 +221,17 @@ describe('the reply to a call of the queue is lost, and the connection is cut: i
       return length === 20 ? undefined : `${length}`;
     });
     await worker.close();
-    expect(await lost('replay', () => far.replayDlq(5))).toBe(5);
+    expect(await lost('replay-dead-letters', () => far.replayDlq(5))).toBe(5);
     expect(await redis.client.xlen(queue.keys.stream)).toBe(5);
-    expect(await lost('drop', () => far.dropDlq({ all: true }))).toBe(15);
+    expect(await lost('drop-dead-letters', () => far.dropDlq({ all: true }))).toBe(15);
   });
 
   it('add with repeat, removeRepeatableByKey', async () => {
     const options = { repeat: { every: 60_000 } };
-    const spec = await lost('upsert-repeat', () => far.add('tick', 1, options));
+    const spec = await lost('upsert-schedule', () => far.add('tick', 1, options));
     expect(spec.duplicate).toBe(false);
     expect((await far.add('tick', 1, options)).duplicate).toBe(true);
-    expect(await lost('remove-repeat', () => far.removeRepeatableByKey(spec.id))).toBe(true);
+    expect(await lost('remove-schedules', () => far.removeRepeatableByKey(spec.id))).toBe(true);
     expect(await far.removeRepeatableByKey(spec.id)).toBe(false);
   });
 });

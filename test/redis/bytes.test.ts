@@ -2,9 +2,11 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ConnectionError, Queue, QueueEvents, Worker } from '../../lib/engine/index.js';
 import type { Processor, WorkerOptions } from '../../lib/engine/index.js';
 import { faultsOf } from '../../lib/health/workers.check.js';
-import { runScript } from '../../lib/redis/scripts.js';
+import { promote } from '../../lib/redis/scripts/promote.js';
+import { renew } from '../../lib/redis/scripts/renew.js';
 import type { TestRedis, UseRedisOptions } from '../support/redis.js';
 import { useRedis } from '../support/redis.js';
+import { runnerOn } from '../support/script-runner.js';
 
 /*
  * Calls and replies are bounded in bytes: a server may take and give less than it does by default, and each large one
@@ -207,8 +209,17 @@ describe('in one call', () => {
       const queue = newQueue(redis);
       await queue.addBulk(jobs(60, { delay: 1 }));
       await new Promise((resolve) => setTimeout(resolve, 5));
-      const args = ['me', 1000, 256, 0, 0, '0', 'default'];
-      const [, promoted] = (await runScript(redis.client, 'promote', queue.keys, args)) as number[];
+      const reply = await promote(runnerOn(redis.client), queue.keys, {
+        holder: 'me',
+        lockMs: 1_000,
+        batch: 256,
+        lead: false,
+        group: 'default',
+        wakeIds: [],
+        eventsCap: 0,
+        eventsBatchFrom: 0,
+      });
+      const promoted = reply.leads ? reply.promoted : 0;
       expect(promoted).toBeGreaterThan(0);
       expect(promoted).toBeLessThan(20);
       const seen = new Set<string>();
@@ -225,18 +236,20 @@ describe('in one call', () => {
     const { stream } = queue.keys;
     await redis.client.xgroup('CREATE', stream, 'default', '0');
     await redis.client.xreadgroup('GROUP', 'default', 'me', 'COUNT', 20, 'STREAMS', stream, '>');
-    const look = async (held: string[]): Promise<[string[], more: number]> => {
-      const args = ['default', 'me', 0, 100, 4_194_304, ...held];
-      const [, found, more] = (await runScript(redis.client, 'renew', queue.keys, args)) as [
-        unknown,
-        [string][],
-        number,
-      ];
-      return [found.map(([id]) => id), more];
+    const look = async (entryIds: string[]): Promise<[string[], more: boolean]> => {
+      const { stranded, more } = await renew(runnerOn(redis.client), queue.keys, {
+        group: 'default',
+        consumerId: 'me',
+        entryIds,
+        strandedMs: 0,
+        limit: 100,
+        maxBytes: 4_194_304,
+      });
+      return [stranded.map(({ entry: [id] }) => id.toString()), more];
     };
     const [first, more] = await look([]);
     expect(first).toHaveLength(5);
-    expect(more).toBe(1);
+    expect(more).toBe(true);
     const [second] = await look(first);
     expect(second).toHaveLength(5);
     expect(new Set([...first, ...second]).size).toBe(10);

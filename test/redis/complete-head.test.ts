@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { queueKeys } from '../../lib/redis/keys.js';
 import { boundsOf, gapsOf, toDelivery } from '../../lib/engine/worker/lease/delivery.js';
-import { runScript } from '../../lib/redis/scripts.js';
+import { complete as completeBatch } from '../../lib/redis/scripts/complete.js';
+import { runnerOn } from '../support/script-runner.js';
 import { useRedis } from '../support/redis.js';
 
 /*
@@ -35,10 +36,20 @@ async function complete(
   const deliveries = ids.map((id) => toDelivery([Buffer.from(id), []], 0));
   deliveries.forEach((delivery, index) => (delivery.place = entries[index]!));
   const [first, last] = boundsOf(deliveries);
-  const args = [GROUP, consumer, first, last, ids.length, 0, 0, 0, 1000, 0, 0, ids.join(' '), 0];
-  args.push(inFlight, gapsOf(deliveries));
-  const lost = (await runScript(redis.client, 'complete', keys, args)) as number[];
-  return lost.map((index) => entries[index - 1] as number);
+  const { lost } = await completeBatch(runnerOn(redis.client), keys, {
+    group: GROUP,
+    consumerId: consumer,
+    first,
+    last,
+    jobs: deliveries,
+    unannounced: 0,
+    gaps: gapsOf(deliveries),
+    resultTtlMs: 1_000,
+    eventsCap: 0,
+    eventsBatchFrom: 0,
+    inFlight,
+  });
+  return lost.map((index) => entries[index] as number);
 }
 
 async function left(): Promise<number[]> {

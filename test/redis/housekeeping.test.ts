@@ -1,25 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { Queue, Worker } from '../../lib/engine/index.js';
 import { queueKeys } from '../../lib/redis/keys.js';
-import { runScript } from '../../lib/redis/scripts.js';
-import type { ScriptArgument } from '../../lib/redis/scripts.js';
+import { announce } from '../../lib/redis/scripts/announce.js';
+import { removeConsumers } from '../../lib/redis/scripts/remove-consumers.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/redis.js';
+import { runnerOn } from '../support/script-runner.js';
 
 const redis = useRedis();
 const keys = queueKeys('housekeeping');
 
 /** What a worker announces of jobs that outlive a tick. */
-function announce(jobs: number, cap: number): Promise<unknown> {
-  const ids = JSON.stringify(Array.from({ length: jobs }, (_, i) => `job-${i}`));
-  const args: ScriptArgument[] = [cap, 16, jobs, 'ids', ids, 'attempt', 1];
-  return runScript(redis.client, 'announce', keys, args);
+function announceJobs(count: number, eventsCap: number): Promise<void> {
+  const jobs = Array.from({ length: count }, (_, i) => ({ jobId: `job-${i}`, name: '', attempt: 1 }));
+  return announce(runnerOn(redis.client), keys, { jobs, eventsCap, eventsBatchFrom: 16 });
 }
 
 describe('events of running jobs', () => {
   it('are trimmed like all others, once their batches have parts', async () => {
-    for (let call = 0; call < 300; call += 1) expect(await announce(20, 100)).toBe(1);
+    for (let call = 0; call < 300; call += 1) await announceJobs(20, 100);
     // About a hundred jobs, in batches of twenty; whole nodes of the stream are dropped.
     expect(await redis.client.xlen(keys.events)).toBeLessThan(210);
   });
@@ -68,13 +68,13 @@ describe('consumers of workers that are gone', () => {
       await redis.client.call('XREADGROUP', 'GROUP', 'default', 'dead', 'STREAMS', stream, '>');
       await redis.client.xgroup('CREATECONSUMER', stream, 'default', 'idle');
     }
-    const retire = (consumer: string, idleMs: number): Promise<unknown> =>
-      runScript(redis.client, 'retire', keys, ['default', consumer, idleMs]);
+    const remove = (consumerId: string | undefined, idleMs: number): Promise<number> =>
+      removeConsumers(runnerOn(redis.client), keys, { group: 'default', consumerId, idleMs });
 
     // Not before their time.
-    await retire('', 60_000);
+    await remove(undefined, 60_000);
     expect(await consumers(keys.promoterWake)).toEqual(['dead', 'idle']);
-    await retire('dead', 60_000);
+    await remove('dead', 60_000);
     expect(await consumers(keys.promoterWake)).toEqual(['idle']);
     expect(await consumers(keys.schedulerWake)).toEqual(['idle']);
     // What is pending for it in the work stream is a job.
@@ -90,7 +90,7 @@ describe('consumers of workers that are gone', () => {
     );
     expect(JSON.stringify(woken)).toContain('["due","0"]');
 
-    await retire('', 0);
+    await remove(undefined, 0);
     for (const stream of [keys.promoterWake, keys.schedulerWake]) expect(await consumers(stream)).toEqual([]);
     expect(await consumers(keys.stream)).toEqual(['dead']);
   });

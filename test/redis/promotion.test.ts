@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { queueKeys } from '../../lib/redis/keys.js';
-import { runScript } from '../../lib/redis/scripts.js';
+import { promote as promoteDue } from '../../lib/redis/scripts/promote.js';
 import { Queue } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
+import { runnerOn } from '../support/script-runner.js';
 
 /*
  * The promoter looks for the marker of an id only where `delayed:unique` has it. What these tests are about: an id of the
@@ -18,9 +19,17 @@ const BATCH = 256;
 
 /** As a leader does; resolves with how many were promoted. */
 async function promote(batch = BATCH): Promise<number> {
-  const args = ['h', 5_000, batch, 0, 0, 1, 'default'];
-  const [, promoted] = (await runScript(redis.client, 'promote', keys, args)) as number[];
-  return promoted as number;
+  const reply = await promoteDue(runnerOn(redis.client), keys, {
+    holder: 'h',
+    lockMs: 5_000,
+    batch,
+    lead: true,
+    group: 'default',
+    wakeIds: [],
+    eventsCap: 0,
+    eventsBatchFrom: 0,
+  });
+  return reply.leads ? reply.promoted : 0;
 }
 
 async function withQueue<T>(use: (queue: Queue) => Promise<T>): Promise<T> {

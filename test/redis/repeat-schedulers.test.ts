@@ -161,7 +161,7 @@ class InterruptedLink extends CommandLink {
   beforeFire = (): Promise<unknown> => Promise.resolve();
 
   override async run(...args: Parameters<CommandLink['run']>): Promise<unknown> {
-    if (args[0] === 'fire-repeat') await this.beforeFire();
+    if (args[0] === 'fire-schedules') await this.beforeFire();
     return super.run(...args);
   }
 }
@@ -206,7 +206,7 @@ describe('between the plan and the fire', () => {
     let sent: Parameters<CommandLink['run']> | undefined;
     const run = link.run.bind(link);
     vi.spyOn(link, 'run').mockImplementation(async (...args) => {
-      if (args[0] === 'fire-repeat') sent = args;
+      if (args[0] === 'fire-schedules') sent = args;
       return run(...args);
     });
     await rig.scheduler(link)(false, []);

@@ -4,9 +4,10 @@ import { expect, test } from 'vitest';
 import { ConnectionError, Queue } from '../../lib/engine/index.js';
 import { queueKeys } from '../../lib/redis/keys.js';
 import { ScriptCall } from '../../lib/redis/script-command.js';
-import { runScript } from '../../lib/redis/scripts.js';
+import { add as addJobs } from '../../lib/redis/scripts/add.js';
 import { TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/redis.js';
+import { runnerOn } from '../support/script-runner.js';
 
 /*
  * ioredis sends what was not answered again on its next connection, and the server remembers the last 1,024 calls of a
@@ -92,16 +93,19 @@ async function addAtOnce(queue: Queue, count: number, data: unknown): Promise<Co
 
 const NO_JOB = Buffer.from([0x94]);
 
-/** The frame of one job; what it holds is no matter to the script. */
-function frame(): Buffer {
-  const head = Buffer.alloc(7);
-  head.writeUInt32BE(NO_JOB.length, 3);
-  return Buffer.concat([head, NO_JOB]);
-}
-
-function add(sequence: number): Promise<unknown> {
-  const args = [sequence, 0, 0, 't', Buffer.from([0, 0, 0, 1]), 1, frame(), 'job'];
-  return runScript(redis.client, 'add', keys, args, { calls: keys.calls('p') });
+/** Adds one job, whose bytes do not matter to the script; resolves with the length of the stream. */
+async function add(sequence: number): Promise<number> {
+  const { length } = await addJobs(runnerOn(redis.client), keys, {
+    calls: keys.calls('p'),
+    sequence,
+    prolongs: true,
+    maxStreamLen: 0,
+    eventsCap: 0,
+    eventsBatchFrom: 0,
+    groups: [{ jobs: [{ id: 'one', name: 'job' }] }],
+    writer: { bound: () => NO_JOB.length, write: (to, at) => at + NO_JOB.copy(to, at) },
+  });
+  return length;
 }
 
 test('a call that arrives after 1,024 later ones is refused, and changes nothing', async () => {

@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../redis/keys.js';
+import { readBacklog as readCounts } from '../../redis/scripts/read-backlog.js';
 import type { CommandLink } from '../connection/connections.js';
 
 /** What a queue holds, at one instant. */
@@ -19,9 +20,6 @@ export interface Backlog {
 }
 
 /** Reads the backlog with one call, as the consumer group of this name sees it. */
-export async function readBacklog(link: CommandLink, keys: QueueKeys, group: string): Promise<Backlog> {
-  const reply = (await link.run('backlog', keys, [group])) as number[];
-  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, deadLetters = 0] =
-    reply;
-  return { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters };
+export function readBacklog(link: CommandLink, keys: QueueKeys, group: string): Promise<Backlog> {
+  return readCounts(link, keys, { group });
 }

@@ -1,9 +1,9 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import type { ScriptArgument } from '../../redis/scripts.js';
+import { cancel } from '../../redis/scripts/cancel.js';
+import type { CancelScope, CancelState, CancelTarget } from '../../redis/scripts/cancel.js';
 import type { CommandLink } from '../connection/connections.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
-import type { FoundJob } from './find-jobs.js';
 import { SharedSearch } from './shared-search.js';
 
 /**
@@ -12,20 +12,13 @@ import { SharedSearch } from './shared-search.js';
  */
 export type CancelOutcome = 'removed' | 'signalled' | 'gone';
 
-/** Which jobs may be ended: see lua/cancel.lua. */
-type Scope = 'delayed' | 'waiting' | 'running';
-
-/** By the numbers of lua/cancel.lua. `unknown`: no marker says where the job is. */
-const STATES = ['gone', 'removed', 'in-flight', 'unknown'] as const;
-type State = (typeof STATES)[number];
-
-type Find = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<FoundJob[]>;
+type Find = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<CancelTarget[]>;
 
 /**
  * Where to search for jobs that have no marker, in this order. A job that is promoted during the search is found in the
  * stream. With `running`, a job that goes back for a retry during the search is found in the delayed set.
  */
-const SEARCHES: Readonly<Record<Scope, readonly Find[]>> = {
+const SEARCHES: Readonly<Record<CancelScope, readonly Find[]>> = {
   delayed: [findDelayed],
   waiting: [findDelayed, findWaiting],
   running: [findDelayed, findWaiting, findDelayed],
@@ -59,8 +52,8 @@ async function endJobs(
   link: CommandLink,
   keys: QueueKeys,
   ids: readonly string[],
-  scope: Scope,
-): Promise<State[]> {
+  scope: CancelScope,
+): Promise<CancelState[]> {
   const jobs = ids.map((id) => ({ id }));
   const states = await callCancel(link, keys, scope, jobs);
   const search = searchOf(link, keys, scope);
@@ -75,36 +68,33 @@ const MAX_CALL_JOBS = 1_000;
 async function callCancel(
   link: CommandLink,
   keys: QueueKeys,
-  scope: Scope,
-  jobs: readonly FoundJob[],
-): Promise<State[]> {
-  const states: State[] = [];
+  scope: CancelScope,
+  jobs: readonly CancelTarget[],
+): Promise<CancelState[]> {
+  const states: CancelState[] = [];
   while (states.length < jobs.length) {
-    const args: ScriptArgument[] = [scope];
+    const batch: CancelTarget[] = [];
     let bytes = 0;
-    for (const { id, member = '', entryId = '' } of jobs.slice(
-      states.length,
-      states.length + MAX_CALL_JOBS,
-    )) {
-      if (bytes > 0 && bytes + member.length > MAX_CALL_BYTES) break;
-      bytes += id.length + member.length;
-      args.push(id, member, entryId);
+    for (const job of jobs.slice(states.length, states.length + MAX_CALL_JOBS)) {
+      const size = job.member?.length ?? 0;
+      if (bytes > 0 && bytes + size > MAX_CALL_BYTES) break;
+      bytes += job.id.length + size;
+      batch.push(job);
     }
-    const reply = (await link.run('cancel', keys, args)) as (0 | 1 | 2 | 3)[];
-    states.push(...reply.map((state) => STATES[state]));
+    states.push(...(await cancel(link, keys, { scope, jobs: batch })));
   }
   return states;
 }
 
 /** Of each connection, by scope. */
-const searches = new WeakMap<CommandLink, Map<Scope, SharedSearch<State>>>();
+const searches = new WeakMap<CommandLink, Map<CancelScope, SharedSearch<CancelState>>>();
 
-function searchOf(link: CommandLink, keys: QueueKeys, scope: Scope): SharedSearch<State> {
+function searchOf(link: CommandLink, keys: QueueKeys, scope: CancelScope): SharedSearch<CancelState> {
   let ofLink = searches.get(link);
-  if (!ofLink) searches.set(link, (ofLink = new Map<Scope, SharedSearch<State>>()));
+  if (!ofLink) searches.set(link, (ofLink = new Map<CancelScope, SharedSearch<CancelState>>()));
   let search = ofLink.get(scope);
   if (!search) {
-    search = new SharedSearch<State>((ids) => searchAndEnd(link, keys, scope, ids), 'unknown');
+    search = new SharedSearch<CancelState>((ids) => searchAndEnd(link, keys, scope, ids), 'unknown');
     ofLink.set(scope, search);
   }
   return search;
@@ -113,10 +103,10 @@ function searchOf(link: CommandLink, keys: QueueKeys, scope: Scope): SharedSearc
 async function searchAndEnd(
   link: CommandLink,
   keys: QueueKeys,
-  scope: Scope,
+  scope: CancelScope,
   ids: ReadonlySet<string>,
-): Promise<Map<string, State>> {
-  const ended = new Map<string, State>();
+): Promise<Map<string, CancelState>> {
+  const ended = new Map<string, CancelState>();
   const missing = new Set(ids);
   for (const find of SEARCHES[scope]) {
     if (missing.size === 0) break;

@@ -1,5 +1,8 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
+import { dropDeadLetters } from '../../redis/scripts/drop-dead-letters.js';
+import { replayDeadLetters } from '../../redis/scripts/replay-dead-letters.js';
+import type { ReplayedLetter } from '../../redis/scripts/replay-dead-letters.js';
 import type { CommandLink } from '../connection/connections.js';
 import { decodeEnvelope, withAttempt } from '../codec/envelope.js';
 import { decodePayload } from '../codec/payload.js';
@@ -55,26 +58,16 @@ export async function replayDlq(
 ): Promise<number> {
   let moved = 0;
   for await (const page of readDeadLetters(link, keys, selection, limit)) {
-    const batch: Buffer[] = [];
-    let count = 0;
+    const letters: ReplayedLetter[] = [];
     for (const [id, fields] of page) {
-      if (moved + count >= limit) break;
+      if (moved + letters.length >= limit) break;
       const deadLetter = readFields(fields);
       const job = withFreshAttempts(deadLetter.get('d'));
-      if (!job) continue;
-      const empty = Buffer.alloc(0);
-      batch.push(
-        id,
-        Buffer.from(job.id),
-        deadLetter.get('n') ?? empty,
-        job.bytes,
-        deadLetter.get('u') ?? empty,
-      );
-      count += 1;
+      if (job) letters.push({ id, ...job, name: deadLetter.get('n'), uniqueMs: deadLetter.get('u') });
     }
-    if (count > 0) {
-      const states = (await link.run('replay', keys, [eventsCap, ...batch])) as number[];
-      moved += states.filter((state) => state === 1).length;
+    if (letters.length > 0) {
+      const states = await replayDeadLetters(link, keys, { eventsCap, letters });
+      moved += states.filter((state) => state === 'moved').length;
     }
     if (moved >= limit) break;
   }
@@ -85,7 +78,7 @@ export async function replayDlq(
 export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
   let dropped = 0;
   for await (const page of readDeadLetterIds(link, keys, selection)) {
-    if (page.length > 0) dropped += (await link.run('drop', keys, page)) as number;
+    if (page.length > 0) dropped += await dropDeadLetters(link, keys, page);
   }
   return dropped;
 }
@@ -97,10 +90,10 @@ function readFields(fields: readonly Buffer[]): Map<string, Buffer> {
 }
 
 /** Undefined where the bytes are not a Job: a reader would dead-letter it again at once. */
-function withFreshAttempts(bytes: Buffer | undefined): { id: string; bytes: Buffer } | undefined {
+function withFreshAttempts(bytes: Buffer | undefined): { jobId: string; bytes: Buffer } | undefined {
   if (!bytes) return undefined;
   try {
-    return { id: decodeEnvelope(bytes).id, bytes: withAttempt(bytes, 0) };
+    return { jobId: decodeEnvelope(bytes).id, bytes: withAttempt(bytes, 0) };
   } catch {
     return undefined;
   }

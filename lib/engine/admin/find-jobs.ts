@@ -1,17 +1,11 @@
 import { decodeTime, isValid } from 'ulid';
 import type { QueueKeys } from '../../redis/keys.js';
+import type { CancelTarget } from '../../redis/scripts/cancel.js';
+import { findDelayed as findDelayedSlice } from '../../redis/scripts/find-delayed.js';
+import { findWaiting as findWaitingSlice } from '../../redis/scripts/find-waiting.js';
 import type { CommandLink } from '../connection/connections.js';
 
 // Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
-
-/** A job, and where it was found. */
-export interface FoundJob {
-  id: string;
-  /** Its member of the delayed set. */
-  member?: Buffer;
-  /** Its entry in the work stream. */
-  entryId?: string;
-}
 
 /** Members, or entries, of one slice. */
 const SLICE = 1_000;
@@ -21,15 +15,14 @@ export async function findDelayed(
   link: CommandLink,
   keys: QueueKeys,
   ids: ReadonlySet<string>,
-): Promise<FoundJob[]> {
+): Promise<CancelTarget[]> {
   const found = new Map<string, Buffer>();
-  let cursor = '0';
+  let cursor: string | undefined;
   do {
-    const reply = await link.run('find-delayed', keys, [cursor, SLICE, ...ids], { buffers: true });
-    const [next, ...pairs] = reply as [Buffer, ...[id: Buffer, member: Buffer][]];
-    for (const [id, member] of pairs) found.set(id.toString(), member);
-    cursor = next.toString();
-  } while (cursor !== '0' && found.size < ids.size);
+    const slice = await findDelayedSlice(link, keys, { cursor, members: SLICE, jobIds: ids });
+    for (const { id, member } of slice.found) found.set(id, member);
+    cursor = slice.cursor;
+  } while (cursor !== undefined && found.size < ids.size);
   return [...found].map(([id, member]) => ({ id, member }));
 }
 
@@ -38,14 +31,14 @@ export async function findWaiting(
   link: CommandLink,
   keys: QueueKeys,
   ids: ReadonlySet<string>,
-): Promise<FoundJob[]> {
+): Promise<CancelTarget[]> {
   const found = new Map<string, string>();
   const walk = async (from: string, to: string): Promise<void> => {
-    for (let at = from; at !== '' && found.size < ids.size;) {
-      const reply = await link.run('find', keys, [at, to, SLICE, ...ids]);
-      const [next, ...pairs] = reply as [string, ...[id: string, entryId: string][]];
-      for (const [id, entryId] of pairs) found.set(id, entryId);
-      at = next;
+    let at: string | undefined = from;
+    while (at !== undefined && found.size < ids.size) {
+      const slice = await findWaitingSlice(link, keys, { from: at, to, entries: SLICE, jobIds: ids });
+      for (const { id, entryId } of slice.found) found.set(id, entryId);
+      at = slice.next;
     }
   };
   for (const [from, to] of spansOf(ids)) await walk(`${String(from)}-0`, `${String(to)}-0`);

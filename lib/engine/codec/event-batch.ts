@@ -1,46 +1,7 @@
-import type { ScriptArgument } from '../../redis/scripts.js';
+import { SINGULAR } from '../../redis/scripts/lib/event-batch.js';
+import type { Plural } from '../../redis/scripts/lib/event-batch.js';
 
-// Events of many jobs in one entry of the stream: see lua/lib/batch.lua.
-
-/** By the field that holds a list: the field of one job. */
-const SINGULAR = {
-  ids: 'id',
-  names: 'n',
-  attempts: 'attempt',
-  durations_us: 'duration_us',
-  returnvalues: 'returnvalue',
-  reasons: 'reason',
-  backoffs_ms: 'backoff_ms',
-  delays_ms: 'delay_ms',
-} as const;
-type Plural = keyof typeof SINGULAR;
-
-/**
- * Adds what the events say in one respect: as a field of one job where it is the same for all, else as a JSON list in
- * `many`. Nothing where it is '' for all.
- */
-export function addColumn<T>(
-  columns: ScriptArgument[],
-  many: Plural,
-  items: readonly T[],
-  valueOf: (item: T) => string | number,
-): void {
-  const values = items.map(valueOf);
-  const first = values[0] ?? '';
-  if (values.some((value) => value !== first)) columns.push(many, jsonOf(values));
-  else if (first !== '') columns.push(SINGULAR[many], first);
-}
-
-/** A half of a surrogate pair, which a message may hold, is no JSON to the scripts. */
-function jsonOf(values: readonly (string | number)[]): string {
-  const json = JSON.stringify(values);
-  if (!json.includes('\\ud')) return json;
-  return JSON.stringify(values.map((value) => (typeof value === 'string' ? wellFormed(value) : value)));
-}
-
-function wellFormed(text: string): string {
-  return Buffer.from(text).toString();
-}
+// Reads the events of many jobs out of one entry of the stream: see lua/lib/event-batch.lua.
 
 /** An event's fields, as an entry of its own has them. */
 export type EventFields = Record<string, string>;

@@ -4,9 +4,9 @@ import { addressOf, isCluster, send } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { isNumbered, runScript, scriptCall } from '../../redis/scripts.js';
+import { isNumbered, runScript, scriptCall } from '../../redis/script-registry.js';
 import type { ScriptCall } from '../../redis/script-command.js';
-import type { RunOptions, ScriptArgument, ScriptName } from '../../redis/scripts.js';
+import type { ScriptArgument, ScriptName, ScriptOptions, ScriptRunner } from '../../redis/script-runner.js';
 import { createClient } from './create-client.js';
 import { describe, toConnectionError, withoutSecrets } from './explain.js';
 import { lastErrorOf } from './last-error.js';
@@ -52,7 +52,7 @@ export interface LinkOptions {
  * A queue's or a worker's hold on the shared command connection: runs scripts and commands with a deadline, and turns
  * what goes wrong into a {@link ConnectionError} that names the address.
  */
-export class CommandLink {
+export class CommandLink implements ScriptRunner {
   readonly client: Client;
   readonly #shared: SharedConnection;
   readonly #connection: Connection;
@@ -152,15 +152,15 @@ export class CommandLink {
   }
 
   /**
-   * A script of lua/ on the keys of one queue. Scripts whose second call would answer differently from the first are told
-   * the number of the call: where the client sends it again after a lost reply, or the caller with the same `call`, Redis
-   * answers as it did the first time.
+   * Runs a script of lua/ on the keys of one queue; the functions in lib/redis/scripts call it. A script that would reply
+   * differently to a second call is told the number of the call. When the client sends the call again after a lost reply,
+   * or the caller repeats it with the same `call`, Redis replies as it did the first time.
    */
   run(
     name: ScriptName,
     keys: QueueKeys,
     args: readonly ScriptArgument[],
-    options: RunOptions & { call?: number } = {},
+    options: ScriptOptions = {},
   ): Promise<unknown> {
     if (options.calls === undefined && isNumbered(name)) {
       args = [...args, options.call ?? this.nextCall()];

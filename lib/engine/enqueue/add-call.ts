@@ -1,15 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../../redis/keys.js';
+import { add } from '../../redis/scripts/add.js';
+import type { AddReply, JobWriter } from '../../redis/scripts/add.js';
 import { messageOf } from '../base/errors.js';
+import { envelopeBound, writeEnvelope } from '../codec/envelope.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { DurabilityOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/connections.js';
-import type { AddReply } from './answers.js';
-import { NO_BATCH, eventBatchOf, pack } from './frames.js';
 import type { Group } from './group.js';
+import type { NewJob } from './new-job.js';
 
 /** How often a call prolongs the server's memory of this producer's calls, which lasts ten minutes. */
 const PROLONG_MS = 60_000;
+
+const WRITER: JobWriter<NewJob> = { bound: envelopeBound, write: writeEnvelope };
 
 /** Sends the calls of one producer. The server counts each of them once, however often the client sends it. */
 export class AddCall {
@@ -31,20 +35,21 @@ export class AddCall {
 
   /** @param onSettled the call can no longer reach the server, or it has been answered */
   send(groups: readonly Group[], onSettled: () => void): Promise<AddReply> {
-    const { sizes, parts, names, anyDelayed } = pack(groups);
     const now = performance.now();
     const prolongs = now >= this.#prolongAt;
     if (prolongs) this.#prolongAt = now + PROLONG_MS;
     const { eventsCap, eventsBatchFrom } = this.#events;
-    const batch = eventsCap > 0 && eventsBatchFrom > 0 ? eventBatchOf(groups, eventsBatchFrom) : NO_BATCH;
-    const flags = (anyDelayed ? 'd' : '') + (prolongs ? 't' : '') + (batch.length > 0 ? 'b' : '');
-    const maxStreamLen = groups[0]?.maxStreamLen ?? 0;
-    return this.#link.run(
-      'add',
-      this.#keys,
-      [this.#sequence++, maxStreamLen, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names],
-      { calls: this.#calls, onSettled },
-    ) as Promise<AddReply>;
+    return add(this.#link, this.#keys, {
+      calls: this.#calls,
+      sequence: this.#sequence++,
+      prolongs,
+      maxStreamLen: groups[0]?.maxStreamLen ?? 0,
+      eventsCap,
+      eventsBatchFrom,
+      groups,
+      writer: WRITER,
+      onSettled,
+    });
   }
 }
 

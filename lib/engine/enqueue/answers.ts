@@ -1,9 +1,7 @@
+import type { AddReply } from '../../redis/scripts/add.js';
 import { DurabilityError, QueueFullError } from '../base/errors.js';
 import { NO_DUPLICATES } from './group.js';
 import type { Group } from './group.js';
-
-/** See lua/add.lua. */
-export type AddReply = number | [length: number, refused: number[], duplicates: number[], due: string];
 
 /**
  * Settles each group of a call with its part of the reply.
@@ -15,8 +13,7 @@ export function settleGroups(
   queue: string,
   unconfirmed: string | undefined,
 ): void {
-  const [length, refused, duplicates]: readonly [number, readonly number[], readonly number[], ...unknown[]] =
-    typeof reply === 'number' ? [reply, [], []] : reply;
+  const { length, refused, duplicates } = reply;
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;

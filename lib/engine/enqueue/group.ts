@@ -21,10 +21,6 @@ export interface Group {
 
 export const NO_DUPLICATES: ReadonlySet<number> = new Set();
 
-export function isImmediate(job: NewJob): boolean {
-  return !job.delayMs && job.runAtMs === undefined;
-}
-
 export function payloadBytes(jobs: readonly NewJob[]): number {
   let bytes = 0;
   for (const job of jobs) bytes += job.payload.length;

@@ -1,6 +1,7 @@
+import { isImmediate } from '../../redis/scripts/add.js';
 import { ConnectionError, DurabilityError, messageOf } from '../base/errors.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
-import { MAX_CALL_JOBS, isImmediate } from './group.js';
+import { MAX_CALL_JOBS } from './group.js';
 import type { NewJob } from './new-job.js';
 
 /** Slices of one large add that are under way at once. */

@@ -1,3 +1,4 @@
+import type { AddedJob } from '../../redis/scripts/add.js';
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
 import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
@@ -16,15 +17,7 @@ export const MAX_PAYLOAD_BYTES = 1_048_576;
 export const MAX_DELAY_SECS = 30 * 24 * 3600;
 
 /** A job on its way into Redis. */
-export interface NewJob extends Envelope {
-  name: string;
-  /** ms from now, by Redis's clock. Absent or 0 = at once. */
-  delayMs?: number | undefined;
-  /** Unix ms; instead of `delayMs`. */
-  runAtMs?: number | undefined;
-  /** Set where the id is the caller's: for how many ms it stays taken after the job has ended. */
-  uniqueMs?: number | undefined;
-}
+export interface NewJob extends Envelope, AddedJob {}
 
 export interface JobLimits {
   maxPayloadBytes: number;

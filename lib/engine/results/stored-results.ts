@@ -1,21 +1,11 @@
 import type { QueueKeys } from '../../redis/keys.js';
+import { readResults } from '../../redis/scripts/read-results.js';
+import type { StoredResult } from '../../redis/scripts/read-results.js';
 import type { CommandLink } from '../connection/connections.js';
 import { WAITERS_TTL_MS } from './ended-entry.js';
 
-/** By the numbers of lua/results.lua. */
-const STATES = ['unknown', 'queue-empty', 'ended', 'live'] as const;
-
 /** What Redis remembers of how a job has ended. */
-export interface StoredEnd {
-  /** MessagePack of the stored result. */
-  value: Buffer | undefined;
-  /** Why there is no result: see lua/dead-letter.lua. */
-  why: string | undefined;
-  /**
-   * Of a job that has neither. `unknown`: its end may be on its way. `queue-empty`: the queue holds no job at all. `ended`,
-   * `live`: the marker of its id says so.
-   */
-  state: (typeof STATES)[number];
+export interface StoredEnd extends StoredResult {
   /** The newest entry of the stream `ended` at the time of the read; '' if there was none. Only for result waiters. */
   newest: string;
 }
@@ -69,19 +59,11 @@ export class StoredResults {
     const ends: StoredEnd[] = [];
     // A reply covers as many of the jobs as its size allows, and at least one.
     while (ends.length < jobIds.length) {
-      const ids = jobIds.slice(ends.length, ends.length + IDS_PER_CALL);
-      const args = [forWaiters ? WAITERS_TTL_MS : '', ...ids];
-      const reply = await this.#link.run('results', this.#keys, args, { buffers: true });
-      const [newest, ...found] = reply as [Buffer, ...(Buffer | number | null)[]];
-      for (let i = 0; i < found.length; i += 3) {
-        const [value, why, state] = found.slice(i, i + 3) as [Buffer | null, Buffer | null, 0 | 1 | 2 | 3];
-        ends.push({
-          value: value ?? undefined,
-          why: why?.toString(),
-          state: STATES[state],
-          newest: newest.toString(),
-        });
-      }
+      const { newest, results } = await readResults(this.#link, this.#keys, {
+        waitersMs: forWaiters ? WAITERS_TTL_MS : undefined,
+        jobIds: jobIds.slice(ends.length, ends.length + IDS_PER_CALL),
+      });
+      for (const result of results) ends.push({ ...result, newest });
     }
     return ends;
   }

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../../redis/keys.js';
+import { promote } from '../../redis/scripts/promote.js';
+import type { PromoteReply } from '../../redis/scripts/promote.js';
+import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
 import type { CommandLink } from '../connection/connections.js';
 import { DueLoop, LOOK_MS } from './due-loop.js';
@@ -28,9 +31,6 @@ export interface PromoterSettings extends EventsSettings {
  */
 const AHEAD = 2;
 
-/** See lua/promote.lua. */
-type Promotion = [leads: number, promoted: number, next: string, depth: number, lag: number, now: string];
-
 /** Why a call is made, beside what is due. */
 interface Wakes {
   take: boolean;
@@ -38,7 +38,7 @@ interface Wakes {
 }
 
 interface Call extends Wakes {
-  promotion: Promise<Promotion>;
+  promotion: Promise<PromoteReply>;
 }
 
 const NO_WAKES: Wakes = { take: false, entryIds: [] };
@@ -61,13 +61,18 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   let owed = NO_WAKES;
   let full = false;
 
-  const promote = async (take: boolean, entryIds: readonly string[]): Promise<Promotion> => {
-    const { lockTtlMs, batch, eventsCap, eventsBatchFrom, group } = settings;
-    const args = [holder, lockTtlMs, batch, eventsCap, eventsBatchFrom, take ? 1 : 0, group, ...entryIds];
-    return (await link.run('promote', keys, args)) as Promotion;
-  };
   const send = (wakes: Wakes): void => {
-    const promotion = promote(wakes.take, wakes.entryIds);
+    const { lockTtlMs, batch, eventsCap, eventsBatchFrom, group } = settings;
+    const promotion = promote(link, keys, {
+      holder,
+      lockMs: lockTtlMs,
+      batch,
+      eventsCap,
+      eventsBatchFrom,
+      lead: wakes.take,
+      group,
+      wakeIds: wakes.entryIds,
+    });
     // Looked at in its turn; until then its failure is nobody's yet.
     promotion.catch(() => undefined);
     underWay.push({ ...wakes, promotion });
@@ -79,9 +84,9 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
     if (wakes.take || wakes.entryIds.length > 0 || underWay.length === 0) send(wakes);
     while (full && underWay.length < AHEAD) send(NO_WAKES);
     const call = underWay[0] as Call;
-    let promotion: Promotion;
+    let reply: PromoteReply;
     try {
-      promotion = await call.promotion;
+      reply = await call.promotion;
     } catch (error) {
       // The others share its fate, and what they would have promoted is still due.
       owed = merged(underWay);
@@ -90,22 +95,18 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
       throw error;
     }
     underWay.shift();
-    const [leads, promoted, next, depth, lag, now] = promotion;
-    const isLeader = leads === 1;
-    if (isLeader !== led) metrics.promoterLockOutcome?.(isLeader ? 'acquired' : 'held');
-    led = isLeader;
-    if (isLeader) metrics.promoterTick?.({ promoted, depth, oldestPendingLagMs: lag });
+    const { leads, now } = reply;
+    if (leads !== led) metrics.promoterLockOutcome?.(leads ? 'acquired' : 'held');
+    led = leads;
+    if (!leads) {
+      full = false;
+      return { leads, more: underWay.length > 0, nextDue: undefined, now, ledForMs: reply.ledForMs };
+    }
+    const { promoted, depth, lagMs, nextDue } = reply;
+    metrics.promoterTick?.({ promoted, depth, oldestPendingLagMs: lagMs });
     // A call promotes fewer than a batch where they are large.
-    full =
-      isLeader &&
-      (promoted >= settings.batch || (promoted > 0 && next !== '' && Number(next) <= Number(now)));
-    return {
-      leads: isLeader,
-      more: full || underWay.length > 0,
-      nextDue: next === '' ? undefined : Number(next),
-      now: Number(now),
-      ledForMs: isLeader ? undefined : lag,
-    };
+    full = promoted >= settings.batch || (promoted > 0 && nextDue !== undefined && nextDue <= now);
+    return { leads, more: full || underWay.length > 0, nextDue, now };
   };
 
   return new DueLoop({
@@ -114,7 +115,7 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
     clock: settings.clock,
     // A shorter interval is for producers that wake nobody.
     whenFilled: settings.idleMs < LOOK_MS ? undefined : (filled) => whenFilled(link, keys.delayed, filled),
-    resign: () => link.run('resign', keys, [holder], { lock: keys.promoterLock, wake: keys.promoterWake }),
+    resign: () => resign(link, keys, { role: 'promoter', holder }),
     onError: settings.onError,
   });
 }

@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { QueueKeys } from '../../redis/keys.js';
+import { fireSchedules } from '../../redis/scripts/fire-schedules.js';
+import type { Firing } from '../../redis/scripts/fire-schedules.js';
+import { readDueSchedules } from '../../redis/scripts/read-due-schedules.js';
+import type { DueSchedule, ReadDueSchedulesReply } from '../../redis/scripts/read-due-schedules.js';
+import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
 import type { CommandLink } from '../connection/connections.js';
 import { DueLoop, LOOK_MS } from './due-loop.js';
@@ -8,7 +13,6 @@ import { whenFilled } from './empty-watch.js';
 import { ConfigError, messageOf } from '../base/errors.js';
 import type { LockOutcome, MetricsSink } from '../base/metrics.js';
 import { MAX_FIRES, planFires } from './repeat/plan.js';
-import type { Plan } from './repeat/plan.js';
 import { SCHEDULE_FIELDS, decodeSchedule } from './repeat/spec.js';
 
 export interface SchedulerSettings {
@@ -35,7 +39,7 @@ export function createScheduler(settings: SchedulerSettings): DueLoop {
   const holder = settings.holderId ?? `s-${randomUUID()}`;
   return new DueLoop({
     look: createSchedulerLook({ ...settings, holderId: holder }),
-    resign: () => link.run('resign', keys, [holder], { lock: keys.schedulerLock, wake: keys.schedulerWake }),
+    resign: () => resign(link, keys, { role: 'scheduler', holder }),
     // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
     idleMs: Math.max(settings.tickIntervalMs, Math.min(LOOK_MS, Math.floor(settings.lockTtlMs * 0.6))),
     whenFilled: (filled) => whenFilled(link, keys.repeat, filled),
@@ -45,13 +49,6 @@ export function createScheduler(settings: SchedulerSettings): DueLoop {
 
 /** How long a spec that cannot be read is put off, so that it does not stand in the way of the others. */
 const UNREADABLE_MS = 60_000;
-
-/** A spec that is due, and what to do about it. */
-interface Firing extends Plan {
-  key: string;
-  slot: string;
-  revision: string;
-}
 
 /** One look at the schedule: reads what is due, plans, and fires. */
 export function createSchedulerLook(
@@ -65,20 +62,23 @@ export function createSchedulerLook(
   const silentMs = Math.max(tickIntervalMs, LOOK_MS) + LOOK_MS / 2;
   let led: LockOutcome | undefined;
 
-  const readDue = async (take: boolean, entryIds: readonly string[]): Promise<DueReply> => {
-    const time = clock === undefined ? '' : clock.now();
-    const fields = [SCHEDULE_FIELDS.length, ...SCHEDULE_FIELDS];
-    const args = [holder, lockMs, batch, time, take ? 1 : 0, group, silentMs, ...fields, ...entryIds];
-    return (await link.run('due-repeats', keys, args)) as DueReply;
-  };
+  const readDue = (take: boolean, entryIds: readonly string[]): Promise<ReadDueSchedulesReply> =>
+    readDueSchedules(link, keys, {
+      holder,
+      lockMs,
+      batch,
+      now: clock?.now(),
+      lead: take,
+      group,
+      silentMs,
+      fields: SCHEDULE_FIELDS,
+      wakeIds: entryIds,
+    });
 
-  const planned = ([key, slot, revision, owed, ...values]: DueRow, now: number, gap: number): Firing => {
+  const planned = (due: DueSchedule, now: number, gap: number): Firing => {
+    const { key, slot, revision, owed, values } = due;
     try {
-      const spec = {
-        ...decodeSchedule(values),
-        slot: Number(slot),
-        owed: owed === null ? undefined : Number(owed),
-      };
+      const spec = { ...decodeSchedule(values), slot: Number(slot), owed };
       // What came while nobody was looking is settled as of the moment when somebody looked again, however long that takes.
       const plan = spec.slot > gap ? planFires(spec, now, 'seen') : planFires(spec, gap, 'missed');
       return { key, slot, revision, ...plan };
@@ -94,12 +94,9 @@ export function createSchedulerLook(
     let fired = 0;
     let outdated = false;
     for (const slice of slicesOf(firings)) {
-      const args = slice.flatMap(({ key, slot, revision, next, owed, fires }) => {
-        return [key, slot, revision, next ?? '', owed ?? '', fires.length, ...fires];
-      });
-      const added = (await link.run('fire-repeat', keys, [settings.eventsCap, ...args])) as number[];
+      const added = await fireSchedules(link, keys, { eventsCap: settings.eventsCap, firings: slice });
       for (const count of added) {
-        if (count < 0) outdated = true;
+        if (count === 'outdated') outdated = true;
         else fired += count;
       }
     }
@@ -107,18 +104,18 @@ export function createSchedulerLook(
   };
 
   return async (take, entryIds) => {
-    const [leads, gap, time, later, ...rows] = await readDue(take, entryIds);
-    const outcome: LockOutcome = leads === 1 ? 'acquired' : 'held';
+    const reply = await readDue(take, entryIds);
+    const { leads, now } = reply;
+    const outcome: LockOutcome = leads ? 'acquired' : 'held';
     if (outcome !== led) metrics.schedulerLockOutcome?.(outcome);
     led = outcome;
-    const now = Number(time);
-    if (outcome === 'held')
-      return { leads: false, more: false, nextDue: undefined, now, ledForMs: Number(gap) };
+    if (!leads) return { leads, more: false, nextDue: undefined, now, ledForMs: reply.ledForMs };
 
-    const firings = rows.map((row) => planned(row, now, Number(gap)));
+    const { gap, due } = reply;
+    const firings = due.map((schedule) => planned(schedule, now, gap));
     const { fired, outdated } = await fire(firings);
-    metrics.schedulerTick?.({ due: rows.length, fired });
-    let next = later === '' ? Infinity : Number(later);
+    metrics.schedulerTick?.({ due: due.length, fired });
+    let next = reply.next ?? Infinity;
     for (const firing of firings) next = Math.min(next, firing.next ?? Infinity);
     return {
       leads: true,
@@ -129,16 +126,6 @@ export function createSchedulerLook(
     };
   };
 }
-
-/** See lua/due-repeats.lua. */
-type DueReply = [leads: number, gap: string, now: string, next: string, ...due: DueRow[]];
-type DueRow = [
-  key: string,
-  slot: string,
-  revision: string,
-  owed: string | null,
-  ...values: (string | null)[],
-];
 
 /** What one script call may fire. */
 function* slicesOf(firings: readonly Firing[]): Generator<Firing[]> {

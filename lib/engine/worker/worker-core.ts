@@ -2,6 +2,8 @@ import { settlesWithin } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
+import { countStart } from '../../redis/scripts/count-start.js';
+import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import type { CommandLink } from '../connection/connections.js';
 import { dueOf } from '../timers/due-loop.js';
 import type { DueLoop } from '../timers/due-loop.js';
@@ -338,8 +340,8 @@ export class ConsumerCore extends Service {
     this.#announcer.stop();
     await Promise.all([this.#leases.stop(500), ...this.#loops.map((loop) => loop.stop(500))]);
     const { group, consumerId } = this.#settings;
-    const retired = this.#link.run('retire', this.#keys, [group, consumerId, Number.MAX_SAFE_INTEGER]);
-    await settlesWithin(retired, 500);
+    const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
+    await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
   }
 
   /** The signal of a delivery's handler; made on demand, because most handlers never ask. */
@@ -419,8 +421,8 @@ export class ConsumerCore extends Service {
 
   async #countStart(delivery: Delivery): Promise<boolean> {
     const { group, consumerId } = this.#settings;
-    const args = [group, consumerId, delivery.entryId, delivery.crashes + 1];
-    const ours = (await this.#link.run('start', this.#keys, args)) === 1;
+    const start = { group, consumerId, entryId: delivery.entryId, starts: delivery.crashes + 1 };
+    const ours = await countStart(this.#link, this.#keys, start);
     if (!ours) this.#lose([delivery]);
     return ours;
   }

@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import { checkSchedules } from '../../../redis/scripts/check-schedules.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { DataLostError } from '../../base/errors.js';
 import { outsideOfContext } from '../../base/own-context.js';
@@ -17,9 +18,6 @@ interface Declared {
   nextFireMs: number;
   fired: number;
 }
-
-/** See lua/check-repeats.lua. */
-type State = [state: 1 | 0 | -1, next: string, fired: string];
 
 /** Of this process. */
 const open = new Set<DeclaredRepeats>();
@@ -107,13 +105,14 @@ export class DeclaredRepeats {
     const all = [...this.#declared.keys()];
     for (let from = 0; from < all.length && !this.#isClosed; from += PAGE) {
       const keys = all.slice(from, from + PAGE);
-      const states = (await this.#link.run('check-repeats', this.#keys, keys)) as State[];
-      for (const [index, [state, next, fired]] of states.entries()) {
+      const states = await checkSchedules(this.#link, this.#keys, keys);
+      for (const [index, schedule] of states.entries()) {
         const key = keys[index] as string;
         const declared = this.#declared.get(key);
         if (!declared) continue;
-        if (state === 1) Object.assign(declared, { nextFireMs: Number(next), fired: Number(fired) });
-        else if (state === -1) this.#declared.delete(key);
+        if (schedule.state === 'present') {
+          Object.assign(declared, { nextFireMs: schedule.next, fired: schedule.fired });
+        } else if (schedule.state === 'gone') this.#declared.delete(key);
         else if (await this.#restore(key, declared)) lost.push(key);
       }
     }

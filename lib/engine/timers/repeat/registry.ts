@@ -1,4 +1,9 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import { claimSchedules } from '../../../redis/scripts/claim-schedules.js';
+import { listSchedules } from '../../../redis/scripts/list-schedules.js';
+import { removeSchedules } from '../../../redis/scripts/remove-schedules.js';
+import { upsertSchedule } from '../../../redis/scripts/upsert-schedule.js';
+import type { UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { ConfigError } from '../../base/errors.js';
@@ -16,18 +21,11 @@ export interface UpsertOptions {
 export interface Upserted {
   /** The spec's key. */
   key: string;
-  /**
-   * `unchanged`: it was there, and nothing was written. `started`: it is new, or what has changed says when it fires: it
-   * counts from now, and from 0. `updated`: what has changed says what it fires: its next slot and its count stay.
-   * `gone`: it was not lost, but somebody removed it, or it is over; nothing was written.
-   */
-  outcome: 'unchanged' | 'started' | 'updated' | 'gone';
+  outcome: UpsertScheduleReply['outcome'];
   nextFireMs: number;
   /** Fires so far. */
   fired: number;
 }
-
-const OUTCOMES = ['unchanged', 'started', 'updated', 'gone'] as const;
 
 /**
  * Registers a repeatable spec; an equal one that is there already stays as it is, so every process may register what it
@@ -54,7 +52,7 @@ export async function upsertEncoded(
 ): Promise<Upserted> {
   const now = clock?.now() ?? (await redisNow(link));
   const first = firstFire(encoded.key, spec, now);
-  return upsert(link, keys, encoded, [first, clock ? '' : now, '']);
+  return upsert(link, keys, encoded, { first, now: clock ? undefined : now, lostAfterFires: undefined });
 }
 
 /**
@@ -67,18 +65,17 @@ export function restoreRepeatable(
   encoded: EncodedSpec,
   { nextFireMs, fired }: Pick<Upserted, 'nextFireMs' | 'fired'>,
 ): Promise<Upserted> {
-  return upsert(link, keys, encoded, [nextFireMs, '', fired]);
+  return upsert(link, keys, encoded, { first: nextFireMs, now: undefined, lostAfterFires: fired });
 }
 
 async function upsert(
   link: CommandLink,
   keys: QueueKeys,
-  { key, schedule, revision, fields }: EncodedSpec,
-  [first, now, lost]: [first: number, now: number | '', lost: number | ''],
+  encoded: EncodedSpec,
+  at: { first: number; now: number | undefined; lostAfterFires: number | undefined },
 ): Promise<Upserted> {
-  const reply = await link.run('upsert-repeat', keys, [key, first, schedule, revision, now, lost, ...fields]);
-  const [outcome, nextFireMs, fired] = reply as [0 | 1 | 2 | 3, string, string];
-  return { key, outcome: OUTCOMES[outcome], nextFireMs: Number(nextFireMs), fired: Number(fired) };
+  const { outcome, next, fired } = await upsertSchedule(link, keys, { ...encoded, ...at });
+  return { key: encoded.key, outcome, nextFireMs: next, fired };
 }
 
 /** @throws ConfigError (CMQ-004) for a spec that never fires */
@@ -118,9 +115,9 @@ export async function listRepeatables(
   const found = new Map<string, RepeatableMeta>();
   for (let from = 0; from < limit; from += PAGE) {
     const count = Math.min(PAGE, limit - from);
-    const rows = (await link.run('list-repeats', keys, [from, count, ...META_FIELDS])) as Row[];
-    for (const [key, slot, ...values] of rows) {
-      const meta = readable(() => decodeMeta(key, Number(slot), values));
+    const rows = await listSchedules(link, keys, { from, count, fields: META_FIELDS });
+    for (const { key, next, values } of rows) {
+      const meta = readable(() => decodeMeta(key, next, values));
       // Specs move while the pages are read: the later sight of one counts.
       if (meta) found.set(key, meta);
     }
@@ -128,8 +125,6 @@ export async function listRepeatables(
   }
   return [...found.values()].sort((a, b) => a.nextFireMs - b.nextFireMs);
 }
-
-type Row = [key: string, slot: string, ...values: (string | null)[]];
 
 function readable<T>(read: () => T): T | undefined {
   try {
@@ -140,18 +135,17 @@ function readable<T>(read: () => T): T | undefined {
 }
 
 /** Whether no newer deployment of this owner has decided about its specs; from then on, older ones may not. */
-export async function claimRepeatables(
+export function claimRepeatables(
   link: CommandLink,
   keys: QueueKeys,
   owner: string,
   generation: number,
 ): Promise<boolean> {
-  const [claimed] = (await link.run('claim-repeats', keys, [owner, generation])) as [number];
-  return claimed === 1;
+  return claimSchedules(link, keys, { owner, generation });
 }
 
 /** Removes a spec by its key; true if it was there. Jobs that it has fired already stay. */
 export async function removeRepeatable(link: CommandLink, keys: QueueKeys, key: string): Promise<boolean> {
-  const [removed] = (await link.run('remove-repeat', keys, [key])) as [number];
-  return removed === 1;
+  const [removed = false] = await removeSchedules(link, keys, [key]);
+  return removed;
 }

@@ -80,7 +80,7 @@ export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_B
     key: resolvedKey(spec),
     schedule: digest(present(schedule)),
     revision: digest(fields),
-    fields: fields.flat(),
+    fields,
   };
 }
 
@@ -90,8 +90,8 @@ export interface EncodedSpec {
   schedule: string;
   /** Tells whether it is the same in everything. */
   revision: string;
-  /** Fields and values of its hash, in turns. */
-  fields: (string | Buffer)[];
+  /** Of its hash. */
+  fields: readonly (readonly [field: string, value: string | Buffer])[];
 }
 
 type Fields = Record<string, string | Buffer | undefined>;

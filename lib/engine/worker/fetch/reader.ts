@@ -6,6 +6,7 @@ import { settlesWithin, withDeadline } from '../../../redis/deadline.js';
 import type { QueueKeys } from '../../../redis/keys.js';
 import { streamsOf } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
+import { createGroup } from '../../../redis/scripts/create-group.js';
 import { sleep } from '../../../redis/timer.js';
 import { connect, toConnectionError } from '../../connection/connections.js';
 import type { CommandLink } from '../../connection/connections.js';
@@ -271,7 +272,7 @@ export class Reader extends Service {
 
   async #createGroups(): Promise<void> {
     const { group, consumerId, readsWork } = this.#settings;
-    for (const read of this.#streams) await this.#link.run('open-group', this.#keys, [group], { read });
+    for (const stream of this.#streams) await createGroup(this.#link, this.#keys, { stream, group });
     if (!readsWork) return;
     // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
     try {

@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
-import type { ScriptArgument } from '../../../redis/scripts.js';
+import { clearWake } from '../../../redis/scripts/clear-wake.js';
+import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { JobCancelledError } from '../../base/errors.js';
 import type { Delivery } from './delivery.js';
@@ -24,7 +25,7 @@ export class Cancellations {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: CancellationsSettings;
-  #heard: ScriptArgument[] = [];
+  #heard: HeardWake[] = [];
 
   constructor(link: CommandLink, keys: QueueKeys, settings: CancellationsSettings) {
     this.#link = link;
@@ -38,7 +39,8 @@ export class Cancellations {
     const at = fields.findIndex((field) => field.toString() === 'cancel');
     const entryId = at < 0 ? '' : (fields[at + 1]?.toString() ?? '');
     const delivery = entryId === '' ? undefined : this.#settings.find(entryId);
-    if (this.#heard.push(id, delivery ? '' : entryId) === 2) process.nextTick(this.#clear);
+    const unknownEntryId = delivery || entryId === '' ? undefined : entryId;
+    if (this.#heard.push({ wakeId: id, unknownEntryId }) === 1) process.nextTick(this.#clear);
     if (!delivery) return;
     this.mark(delivery);
     this.#settings.cancelled(delivery);
@@ -59,16 +61,16 @@ export class Cancellations {
   }
 
   /** Ends a read that listens here. */
-  readonly nudge = (): Promise<unknown> => this.#tell('1', []);
+  readonly nudge = (): Promise<void> => this.#clearWake([], true);
 
   readonly #clear = (): void => {
     const heard = this.#heard;
     this.#heard = [];
-    this.#tell('', heard).catch(this.#settings.onError);
+    this.#clearWake(heard, false).catch(this.#settings.onError);
   };
 
-  #tell(nudge: '1' | '', heard: readonly ScriptArgument[]): Promise<unknown> {
-    const args = [this.#settings.group, nudge, ...heard];
-    return this.#link.run('heard', this.#keys, args, { wake: this.stream });
+  #clearWake(heard: readonly HeardWake[], endRead: boolean): Promise<void> {
+    const { group } = this.#settings;
+    return clearWake(this.#link, this.#keys, { group, wake: this.stream, heard, endRead });
   }
 }

@@ -1,6 +1,11 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
-import type { ScriptArgument } from '../../../redis/scripts.js';
+import { handOver } from '../../../redis/scripts/hand-over.js';
+import { reclaim } from '../../../redis/scripts/reclaim.js';
+import { removeConsumers } from '../../../redis/scripts/remove-consumers.js';
+import { renew } from '../../../redis/scripts/renew.js';
+import type { RenewReply } from '../../../redis/scripts/renew.js';
+import { restartLeases } from '../../../redis/scripts/restart-leases.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/connections.js';
@@ -56,9 +61,6 @@ const STEP_LEASES = 1 / 3;
 /** The connection was closed instead of an answer, for the first time. */
 class CutError extends ConnectionError {}
 
-type Found = [id: Buffer, starts: number, fields: Buffer[], cancelled: number];
-type Reclaimed = [now: Buffer, entries: Found[], vanished: Buffer[]];
-
 /**
  * Three times a lease: renews what is held (the heartbeat), takes back what was delivered here and never arrived, and
  * takes over what workers that died have left: as much as there are handlers free for, and the rest when one becomes
@@ -104,10 +106,11 @@ export class Leases extends Service {
   async handOver(deliveries: readonly Delivery[]): Promise<boolean> {
     const { group, consumerId, blockMs } = this.#settings;
     if (deliveries.length === 0) return true;
+    const [first, last] = boundsOf(deliveries);
+    const entryIds = deliveries.map(({ entryId }) => entryId);
     // An idle worker reads once a block time.
-    const args: ScriptArgument[] = [group, consumerId, ...boundsOf(deliveries), 2 * blockMs];
-    for (const { entryId } of deliveries) args.push(entryId);
-    return (await this.#link.run('hand-over', this.#keys, args)) === 1;
+    const othersMs = 2 * blockMs;
+    return handOver(this.#link, this.#keys, { group, consumerId, first, last, othersMs, entryIds });
   }
 
   protected onStart(): Promise<void> {
@@ -134,7 +137,7 @@ export class Leases extends Service {
   async #beat(): Promise<void> {
     try {
       // Leases of before this worker started may begin in what is now the future.
-      if (this.#beats === 0) await this.#restartLeases('');
+      if (this.#beats === 0) await this.#restartLeases(false);
       await this.#renew();
       await this.#reclaim();
       this.#beats += 1;
@@ -145,29 +148,18 @@ export class Leases extends Service {
   }
 
   async #renew(): Promise<void> {
-    const { group, consumerId, inFlight } = this.#settings;
-    // Younger than half a beat may still be on its way here.
-    const strandedMs = Math.ceil(this.#beatMs / 2);
+    const { inFlight } = this.#settings;
     for (;;) {
-      const args = [
-        group,
-        consumerId,
-        strandedMs,
-        STRANDED_BATCH,
-        this.#strandedBytes,
-        ...inFlight.snapshot(),
-      ];
-      const reply = await this.#renewal(args);
+      const { lost, stranded, more } = await this.#renewal();
       this.#contact();
-      const [lost, stranded, more] = reply;
-      if (lost.length > 0) this.#settings.lost(lost.map(String));
-      for (const [id, starts, fields, cancelled] of stranded) {
+      if (lost.length > 0) this.#settings.lost(lost);
+      for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
-        if (inFlight.mayHaveArrived(id.toString())) continue;
-        this.#settings.recovered([id, fields], starts - 1, cancelled === 1);
+        if (inFlight.mayHaveArrived(entry[0].toString())) continue;
+        this.#settings.recovered(entry, starts - 1, cancelled);
       }
       // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
-      if (more === 0 || stranded.length === 0 || this.isStopping) return;
+      if (!more || stranded.length === 0 || this.isStopping) return;
     }
   }
 
@@ -179,13 +171,21 @@ export class Leases extends Service {
   }
 
   /** A reply that the server finds too large closes the connection: then less is asked for, down to nothing. */
-  async #renewal(args: readonly ScriptArgument[]): Promise<[Buffer[], Found[], more: number]> {
+  async #renewal(): Promise<RenewReply> {
+    const { group, consumerId, inFlight } = this.#settings;
     try {
-      const reply = await this.#link.run('renew', this.#keys, args, { buffers: true, once: true });
-      const [lost, stranded, more] = reply as [Buffer[], Found[], more: number];
+      const reply = await renew(this.#link, this.#keys, {
+        group,
+        consumerId,
+        entryIds: inFlight.snapshot(),
+        // Younger than half a beat may still be on its way here.
+        strandedMs: Math.ceil(this.#beatMs / 2),
+        limit: STRANDED_BATCH,
+        maxBytes: this.#strandedBytes,
+      });
       this.#strandedBytes = Math.min(MAX_CALL_BYTES, Math.max(1, this.#strandedBytes * 2));
-      if (more === 0 || stranded.length > 0) this.#cuts = 0;
-      return [lost, stranded, more];
+      if (!reply.more || reply.stranded.length > 0) this.#cuts = 0;
+      return reply;
     } catch (error) {
       this.#strandedBytes = Math.floor(this.#strandedBytes / 8);
       if (!(error instanceof ConnectionError) || !error.unknownOutcome) throw error;
@@ -230,18 +230,22 @@ export class Leases extends Service {
     const { group, consumerId, leaseMs, clock } = this.#settings;
     const sentAt = clock.monotonic();
     const latest = this.#serverTime.latest(sentAt);
-    const args = [group, consumerId, Math.ceil(leaseMs), Math.floor(this.#steadyMs()), latest];
-    args.push(room.jobs, room.suspects, RECLAIM_BYTES);
-    const reply = (await this.#link.run('reclaim', this.#keys, args, { buffers: true })) as Reclaimed;
-    const [time, entries, vanished] = reply;
+    const { now, entries, vanished } = await reclaim(this.#link, this.#keys, {
+      group,
+      consumerId,
+      leaseMs: Math.ceil(leaseMs),
+      steadyMs: Math.floor(this.#steadyMs()),
+      latest,
+      count: room.jobs,
+      quarantined: room.suspects,
+      maxBytes: RECLAIM_BYTES,
+    });
     this.#contact();
-    const now = Number(time.toString());
     const reading = this.#serverTime.read(now, sentAt, clock.monotonic());
     if (reading === 'forward' || reading === 'back') this.#disturbed();
-    if (reading === 'back') await this.#restartLeases('1');
-    for (const [id, starts, fields, cancelled] of entries)
-      this.#settings.recovered([id, fields], starts, cancelled === 1);
-    if (vanished.length > 0) this.#settings.vanished(vanished.map(String));
+    if (reading === 'back') await this.#restartLeases(true);
+    for (const { entry, starts, cancelled } of entries) this.#settings.recovered(entry, starts, cancelled);
+    if (vanished.length > 0) this.#settings.vanished(vanished);
     return entries.length > 0 || now > latest;
   }
 
@@ -268,18 +272,18 @@ export class Leases extends Service {
     this.#lastContact = now;
   }
 
-  /** @param known whether it is known here that Redis's clock was set back; else the stream may tell */
-  async #restartLeases(known: '1' | ''): Promise<void> {
-    for (let from = '-'; from !== '' && !this.isStopping;)
-      from = (await this.#link.run('restart-leases', this.#keys, [
-        this.#settings.group,
-        from,
-        known,
-      ])) as string;
+  async #restartLeases(clockWasSetBack: boolean): Promise<void> {
+    const { group } = this.#settings;
+    let from: string | undefined;
+    while (!this.isStopping) {
+      from = await restartLeases(this.#link, this.#keys, { group, from, clockWasSetBack });
+      if (from === undefined) return;
+    }
   }
 
   async #forget(): Promise<void> {
     const { group, leaseMs } = this.#settings;
-    await this.#link.run('retire', this.#keys, [group, '', Math.max(leaseMs * FORGET_AFTER_LEASES, 600_000)]);
+    const idleMs = Math.max(leaseMs * FORGET_AFTER_LEASES, 600_000);
+    await removeConsumers(this.#link, this.#keys, { group, idleMs });
   }
 }

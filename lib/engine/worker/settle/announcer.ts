@@ -1,8 +1,8 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import { announce } from '../../../redis/scripts/announce.js';
 import { Timer } from '../../../redis/timer.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { ShutdownError } from '../../base/errors.js';
-import { startsOf } from './columns.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { EventsSettings } from '../../config/events-settings.js';
 
@@ -60,9 +60,7 @@ export class Announcer {
     this.#outlived = [];
     if (running.length === 0) return;
     for (const delivery of running) delivery.announced = true;
-    const { eventsCap, eventsBatchFrom } = this.#events;
-    const args = [eventsCap, eventsBatchFrom, running.length, ...startsOf(running)];
-    this.#link.run('announce', this.#keys, args).catch((error: unknown) => {
+    announce(this.#link, this.#keys, { ...this.#events, jobs: running }).catch((error: unknown) => {
       // The events are lost, as the worker is closing.
       if (!(error instanceof ShutdownError)) this.#onError(error);
     });

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../../../redis/keys.js';
-import type { ScriptArgument } from '../../../redis/scripts.js';
+import { release } from '../../../redis/scripts/release.js';
+import type { ReleaseOptions, ReleaseReply } from '../../../redis/scripts/release.js';
 import { sleep } from '../../../redis/timer.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { withAttempt } from '../../codec/envelope.js';
@@ -38,7 +39,7 @@ export class GiveBack {
     // them. Whatever becomes of their leases now concerns nobody.
     for (const delivery of ours) delivery.lost = true;
     try {
-      for (const slice of slicesOf(ours)) await this.#return(slice, '');
+      for (const slice of slicesOf(ours)) await this.#return(slice, undefined);
     } finally {
       this.#letGo(ours);
     }
@@ -55,14 +56,14 @@ export class GiveBack {
   async #offer(ours: readonly Delivery[]): Promise<boolean> {
     // Whether their leases have ended is for the reply to say, not for the heartbeat.
     for (const delivery of ours) delivery.settling = true;
-    let given = -1;
+    let isReleased = false;
     try {
       // An idle worker reads once a block time.
-      given = await this.#return(ours, 2 * this.#settings.blockMs);
+      isReleased = await this.#return(ours, 2 * this.#settings.blockMs);
     } finally {
-      if (given < 0) for (const delivery of ours) delivery.settling = false;
+      if (!isReleased) for (const delivery of ours) delivery.settling = false;
     }
-    if (given < 0) return false;
+    if (!isReleased) return false;
     this.#letGo(ours);
     return true;
   }
@@ -71,25 +72,29 @@ export class GiveBack {
     for (const delivery of deliveries) if (!delivery.cancelled) this.#settings.held.remove(delivery);
   }
 
-  async #return(deliveries: readonly Delivery[], othersMs: number | ''): Promise<number> {
+  /** False: there is no other worker, and nothing was changed. */
+  async #return(deliveries: readonly Delivery[], othersMs: number | undefined): Promise<boolean> {
     const { group, consumerId } = this.#settings;
     const [first, last] = boundsOf(deliveries);
-    const args: ScriptArgument[] = [group, consumerId, first, last, othersMs];
-    for (const delivery of deliveries) args.push(delivery.entryId, bytesToReturn(delivery));
-    const [given, ...cancelled] = await this.#release(args);
-    for (const index of cancelled) this.#settings.cancelled(deliveries[index - 1] as Delivery);
-    return given;
+    const jobs = deliveries.map((delivery) => ({
+      entryId: delivery.entryId,
+      bytes: bytesToReturn(delivery),
+    }));
+    const reply = await this.#release({ group, consumerId, first, last, othersMs, jobs });
+    if (reply.outcome === 'no-other-worker') return false;
+    for (const index of reply.cancelled) this.#settings.cancelled(deliveries[index] as Delivery);
+    return true;
   }
 
   /**
    * One call, made until Redis says what it did: a job that may have been released is not to be started here. A second
    * call is answered as the first was.
    */
-  async #release(args: readonly ScriptArgument[]): Promise<[given: number, ...cancelled: number[]]> {
+  async #release(options: ReleaseOptions): Promise<ReleaseReply> {
     const call = this.#link.nextCall();
     for (;;) {
       try {
-        return (await this.#link.run('release', this.#keys, args, { call })) as [number, ...number[]];
+        return await release(this.#link, this.#keys, { ...options, call });
       } catch (error) {
         const unknown = error instanceof ConnectionError && error.unknownOutcome;
         if (!unknown || this.#link.isReleased) throw error;
@@ -121,12 +126,13 @@ function* slicesOf(deliveries: readonly Delivery[]): Generator<readonly Delivery
   if (from < deliveries.length) yield deliveries.slice(from);
 }
 
-function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | string {
-  if (crashes === 0 || !bytes) return '';
+/** Undefined where they stay as they are. */
+function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | undefined {
+  if (crashes === 0 || !bytes) return undefined;
   try {
     return withAttempt(bytes, used + crashes);
   } catch {
     // Not a Job: it goes back as it is, and whoever reads it dead-letters it.
-    return '';
+    return undefined;
   }
 }

@@ -1,13 +1,15 @@
 import type { QueueKeys } from '../../../redis/keys.js';
-import type { ScriptArgument, ScriptName } from '../../../redis/scripts.js';
+import { complete } from '../../../redis/scripts/complete.js';
+import { deadLetter } from '../../../redis/scripts/dead-letter.js';
+import { endCancelled } from '../../../redis/scripts/end-cancelled.js';
+import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
+import { retry } from '../../../redis/scripts/retry.js';
+import { writeDelayedMember } from '../../codec/envelope.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { ConnectionError, EncodeError } from '../../base/errors.js';
-import { addColumn } from '../../codec/event-batch.js';
 import { printable } from '../../base/printable.js';
-import { endsOf } from './columns.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
-import { packEntryIds, packRetries } from './frames.js';
 import { Lane } from './commit-queue.js';
 import type { FailedCommit } from './commit-queue.js';
 import type { Outcome, Released } from './outcome.js';
@@ -64,12 +66,6 @@ const COMPLETION_CALLS = 2;
 /** Batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
 const RETRY_CALLS = 4;
 
-/** A call that is the same whenever it is made: Redis answers a second one as it answered the first. */
-interface Call {
-  args: readonly ScriptArgument[];
-  number: number;
-}
-
 /** Commits outcomes: acknowledges, schedules retries, dead-letters; each kind in batches of its own. */
 export class Settler {
   readonly #link: CommandLink;
@@ -82,7 +78,8 @@ export class Settler {
   readonly #deaths: Lane<Dead>;
   readonly #cancellations: Lane<Cancelled>;
   readonly #lanes: readonly Pick<Lane<never>, 'size' | 'active' | 'abandon'>[];
-  readonly #calls = new WeakMap<readonly unknown[], Call>();
+  /** What the script is called with, by batch. */
+  readonly #calls = new WeakMap<readonly unknown[], { call: number }>();
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings, hooks: SettlerHooks) {
     this.#link = link;
@@ -205,39 +202,20 @@ export class Settler {
   }
 
   async #complete(batch: Delivery[]): Promise<void> {
-    const lost = (await this.#commit('complete', batch, () => this.#completion(batch))) as number[];
-    this.#report(batch, lost, deliveryItself, this.#hooks.completed);
-  }
-
-  #completion(batch: Delivery[]): ScriptArgument[] {
     const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
-    const fresh = unannouncedFirst(batch, deliveryItself);
-    const args = this.#header(batch, fresh);
-    let results = 0;
-    let uniques = 0;
-    const tail: ScriptArgument[] = [];
-    const keeps: ScriptArgument[] = [];
-    for (let i = 0; i < batch.length; i++) {
-      const { jobId, result, uniqueMs } = batch[i] as Delivery;
-      if (result) {
-        results += 1;
-        tail.push(i + 1, jobId, result);
-      }
-      if (uniqueMs !== undefined) {
-        uniques += 1;
-        keeps.push(i + 1, jobId, uniqueMs);
-      }
-    }
-    const columns = eventsCap > 0 ? endsOf(batch) : [];
-    if (eventsCap > 0 && results > 0) {
-      addColumn(columns, 'returnvalues', batch, ({ resultJson }) => resultJson);
-    }
-    args.push(results, uniques, resultTtlMs, eventsCap, eventsBatchFrom, packEntryIds(batch), columns.length);
-    for (const arg of columns) args.push(arg);
-    for (const arg of tail) args.push(arg);
-    for (const arg of keeps) args.push(arg);
-    args.push(this.#inFlightWith(batch), gapsOf(batch));
-    return args;
+    const options = this.#optionsOf(batch, deliveryItself, () => ({
+      jobs: batch,
+      resultTtlMs,
+      eventsCap,
+      eventsBatchFrom,
+      inFlight: this.#inFlightWith(batch),
+    }));
+    this.#report(
+      batch,
+      await complete(this.#link, this.#keys, options),
+      deliveryItself,
+      this.#hooks.completed,
+    );
   }
 
   /** How many entries should be pending here when a call with this batch comes to Redis: those before it end theirs. */
@@ -247,162 +225,129 @@ export class Settler {
   }
 
   async #retry(batch: Retried[]): Promise<void> {
-    const [due, ...lost] = (await this.#commit('retry', batch, () => this.#rescheduling(batch))) as [
-      string,
-      ...number[],
-    ];
-    this.#report(batch, lost, deliveryOf, ({ delivery, outcome }) => {
-      this.#hooks.retried(delivery, outcome);
-    });
-    if (due !== '') this.#hooks.retryDue(Number(due));
-  }
-
-  #rescheduling(batch: Retried[]): ScriptArgument[] {
     const { eventsCap, eventsBatchFrom } = this.#settings;
-    const fresh = unannouncedFirst(batch, deliveryOf);
-    const deliveries = batch.map(deliveryOf);
-    const { frames, large } = packRetries(
-      batch.map(({ delivery, outcome }) => ({
+    const options = this.#optionsOf(batch, deliveryOf, () => ({
+      jobs: batch.map(({ delivery, outcome }) => ({
         delivery,
         backoffMs: outcome.backoffMs,
-        used: delivery.attempt,
+        attemptsUsed: delivery.attempt,
+        reason: outcome.detail,
       })),
-    );
-    const columns = eventsCap > 0 ? endsOf(deliveries) : [];
-    if (eventsCap > 0) {
-      addColumn(columns, 'reasons', batch, ({ outcome }) => outcome.detail);
-      addColumn(columns, 'backoffs_ms', batch, ({ outcome }) => outcome.backoffMs);
-    }
-    const args = this.#header(deliveries, fresh);
-    args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large, gapsOf(deliveries));
-    return args;
+      writeMember: writeDelayedMember,
+      eventsCap,
+      eventsBatchFrom,
+    }));
+    const reply = await retry(this.#link, this.#keys, options);
+    this.#report(batch, reply, deliveryOf, ({ delivery, outcome }) => {
+      this.#hooks.retried(delivery, outcome);
+    });
+    if (reply.due !== undefined) this.#hooks.retryDue(reply.due);
   }
 
   /** The same script: a job that was here and did nothing has no event, and has used no attempt. */
   async #postpone(batch: Postponed[]): Promise<void> {
-    const reply = await this.#commit('retry', batch, () => this.#postponement(batch));
-    const [due, ...lost] = reply as [string, ...number[]];
+    const options = this.#optionsOf(batch, deliveryOf, () => ({
+      jobs: batch.map(({ delivery, outcome }) => ({
+        delivery,
+        backoffMs: outcome.delayMs,
+        attemptsUsed: delivery.attempt - 1,
+        reason: '',
+      })),
+      writeMember: writeDelayedMember,
+      eventsCap: 0,
+      eventsBatchFrom: 0,
+    }));
+    const reply = await retry(this.#link, this.#keys, options);
     this.#report(
       batch,
-      lost,
+      reply,
       deliveryOf,
       ({ delivery }) => {
         this.#hooks.released(delivery);
       },
       () => false,
     );
-    if (due !== '') this.#hooks.retryDue(Number(due));
-  }
-
-  #postponement(batch: Postponed[]): ScriptArgument[] {
-    const deliveries = batch.map(deliveryOf);
-    const { frames, large } = packRetries(
-      batch.map(({ delivery, outcome }) => ({
-        delivery,
-        backoffMs: outcome.delayMs,
-        used: delivery.attempt - 1,
-      })),
-    );
-    const args = this.#header(deliveries, 0);
-    args.push(0, 0, frames, 0, ...large, gapsOf(deliveries));
-    return args;
+    if (reply.due !== undefined) this.#hooks.retryDue(reply.due);
   }
 
   async #bury(batch: Dead[]): Promise<void> {
-    const [evicted, ...lost] = (await this.#commit('dead-letter', batch, () => this.#burial(batch))) as [
-      number,
-      ...number[],
-    ];
+    const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
+    // Where no handler ran, there is no start to announce.
+    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
+    const options = this.#optionsOf(batch, deliveryOf, () => ({
+      jobs: batch.map(({ delivery, outcome: { reason, detail, stack }, ran }) => {
+        return { delivery, ran, reason, detail, stack };
+      }),
+      eventsCap,
+      dlqCap: dlqMaxStreamLen,
+      rememberMs: resultTtlMs,
+    }));
+    const reply = await deadLetter(this.#link, this.#keys, options);
     this.#report(
       batch,
-      lost,
+      reply,
       deliveryOf,
       ({ delivery, outcome, ran }) => {
         this.#hooks.dead(delivery, outcome, ran);
       },
       ({ ran }) => ran,
     );
-    if (evicted > 0) this.#hooks.evicted(evicted);
-  }
-
-  #burial(batch: Dead[]): ScriptArgument[] {
-    // Where no handler ran, there is no start to announce.
-    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
-    const fresh = unannouncedFirst(batch, deliveryOf);
-    const deliveries = batch.map(deliveryOf);
-    const args = this.#header(deliveries, fresh);
-    const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
-    args.push(eventsCap, dlqMaxStreamLen, resultTtlMs);
-    for (const { delivery, outcome, ran } of batch) {
-      const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
-      args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
-      args.push(outcome.reason, outcome.detail, uniqueMs ?? '', outcome.stack ?? '');
-    }
-    args.push(gapsOf(deliveries));
-    return args;
+    if (reply.evicted > 0) this.#hooks.evicted(reply.evicted);
   }
 
   async #endCancelled(batch: Cancelled[]): Promise<void> {
-    const lost = (await this.#commit('end-cancelled', batch, () => this.#ending(batch))) as number[];
-    this.#report(batch, lost, deliveryOf, ({ delivery }) => {
+    const { eventsCap, resultTtlMs } = this.#settings;
+    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
+    const options = this.#optionsOf(batch, deliveryOf, () => ({
+      jobs: batch,
+      eventsCap,
+      rememberMs: resultTtlMs,
+    }));
+    this.#report(batch, await endCancelled(this.#link, this.#keys, options), deliveryOf, ({ delivery }) => {
       this.#hooks.cancelled(delivery);
     });
   }
 
-  #ending(batch: Cancelled[]): ScriptArgument[] {
-    for (const { delivery, ran } of batch) if (!ran) delivery.announced = true;
-    const fresh = unannouncedFirst(batch, deliveryOf);
-    const deliveries = batch.map(deliveryOf);
-    const args = this.#header(deliveries, fresh);
-    const { eventsCap, resultTtlMs } = this.#settings;
-    args.push(eventsCap, resultTtlMs);
-    for (const { delivery, ran } of batch) {
-      const { entryId, jobId, name, attempt, durationUs, uniqueMs } = delivery;
-      args.push(entryId, jobId, name, ran ? attempt : attempt - 1, durationUs);
-      args.push(uniqueMs === undefined ? '' : '1');
-    }
-    args.push(gapsOf(deliveries));
-    return args;
-  }
-
-  /** Commits a batch; a lane that does so again, because the reply was lost, makes the same call. */
-  #commit(
-    script: ScriptName,
-    batch: readonly unknown[],
-    argsOf: () => readonly ScriptArgument[],
-  ): Promise<unknown> {
-    let call = this.#calls.get(batch);
-    if (!call) {
-      call = { args: argsOf(), number: this.#link.nextCall() };
-      this.#calls.set(batch, call);
-    }
-    return this.#link.run(script, this.#keys, call.args, { call: call.number });
-  }
-
-  /** What all of these scripts begin with. */
-  #header(batch: readonly Delivery[], fresh: number): ScriptArgument[] {
-    const [first, last] = boundsOf(batch);
+  /**
+   * What the script is called with for a batch. A second commit of the batch, because the reply was lost, makes the same
+   * call: Redis replies as it did the first time.
+   */
+  #optionsOf<T, O extends object>(
+    batch: T[],
+    of: (item: T) => Delivery,
+    optionsOf: () => O,
+  ): O & EndingBatch & { call: number } {
+    const known = this.#calls.get(batch) as (O & EndingBatch & { call: number }) | undefined;
+    if (known) return known;
+    const unannounced = unannouncedFirst(batch, of);
+    const deliveries = batch.map(of);
+    const [first, last] = boundsOf(deliveries);
     const { group, consumerId } = this.#settings;
-    return [group, consumerId, first, last, String(batch.length), String(fresh)];
+    const gaps = gapsOf(deliveries);
+    const fence = { group, consumerId, first, last, unannounced, gaps, call: this.#link.nextCall() };
+    // After the batch was sorted.
+    const options = { ...fence, ...optionsOf() };
+    this.#calls.set(batch, options);
+    return options;
   }
 
   /**
    * Tells what became of each job of a batch.
-   * @param lost  indices (from 1) of those whose lease was not ours any more; negative: of those that were cancelled
    * @param ranOf whether the handler of one that was cancelled instead has run
    */
   #report<T>(
     batch: readonly T[],
-    lost: readonly number[],
+    unsettled: Unsettled,
     of: (item: T) => Delivery,
     settled: (item: T) => void,
     ranOf: (item: T) => boolean = () => true,
   ): void {
-    const indices = lost.length > 0 ? new Set(lost) : undefined;
+    const lost = unsettled.lost.length > 0 ? new Set(unsettled.lost) : undefined;
+    const cancelled = unsettled.cancelled.length > 0 ? new Set(unsettled.cancelled) : undefined;
     batch.forEach((item, index) => {
       try {
-        if (indices?.has(-index - 1)) this.#hooks.cancelledInstead(of(item), ranOf(item));
-        else if (indices?.has(index + 1)) this.#hooks.lost(of(item));
+        if (cancelled?.has(index)) this.#hooks.cancelledInstead(of(item), ranOf(item));
+        else if (lost?.has(index)) this.#hooks.lost(of(item));
         else settled(item);
       } catch (error) {
         // It is committed. What fails in telling of it must not have the batch sent again.

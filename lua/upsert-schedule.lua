@@ -14,7 +14,7 @@
 --      its next slot and its count stay; 3 = it was not lost but removed, or is over, and nothing was written.
 --
 -- Races: any number of processes may register the same spec at once; the first writes, the others find it unchanged.
--- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-repeat.lua. Sent twice, the
+-- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-schedules.lua. Sent twice, the
 -- second time says what the first said.
 -- @include lib/answer
 -- @include lib/repeat-gone
@@ -58,7 +58,7 @@ if keeps then
 end
 if not head[2] and ARGV[5] ~= '' then
   -- While there is no spec, schedulers look and have nothing to lead. Those that are there will look again soon; what
-  -- falls due until then has not been missed (see due-repeats.lua).
+  -- falls due until then has not been missed (see read-due-schedules.lua).
   redis.call('SET', prefix .. 'scheduler:gap', ARGV[5], 'NX', 'PX', 5000)
 end
 redis.call('ZADD', set, first, key)

@@ -1,7 +1,7 @@
 -- Reads some dead letters. Writes nothing.
 --
 -- KEYS dlq
--- ARGV 1 whole  2 reason   as in letters.lua; then ids of letters
+-- ARGV 1 whole  2 reason   as in read-dead-letters.lua; then ids of letters
 -- Reply { looked, { id, { field, value… } } or id … }: so many of the ids were looked up, the first ones; those of the
 --      others that are there and selected follow.
 

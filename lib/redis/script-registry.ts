@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Client } from './client.js';
 import type { ExtraKeys, QueueKeys, ScriptKey } from './keys.js';
 import { ScriptCall, ScriptCommand, scriptHead } from './script-command.js';
-import type { ScriptArgument, ScriptHead } from './script-command.js';
+import type { ScriptHead } from './script-command.js';
+import type { ScriptArgument, ScriptName, ScriptOptions } from './script-runner.js';
 import { SOURCES } from './scripts.generated.js';
-import type { ScriptName } from './scripts.generated.js';
-
-export type { ExtraKeys, ScriptArgument, ScriptName };
 
 interface Script {
   readonly source: string;
@@ -27,20 +25,11 @@ function load(name: ScriptName): Script {
   return script;
 }
 
-export interface RunOptions extends ExtraKeys {
-  /** Bulk strings of the reply as Buffers instead of UTF-8 strings. */
-  buffers?: boolean;
-  /** Not sent again where the connection breaks before the reply is here: the reply may be what breaks it. */
-  once?: boolean;
-  /** Called when the connection is done with the call, which may be long after its caller's deadline. */
-  onSettled?: () => void;
-}
-
 /** Less than the ten minutes for which lua/lib/once.lua remembers, less the minute between two touches. */
 const REMEMBERED_MS = 480_000;
 
 /** A call to be given to {@link runScript}. */
-export function scriptCall(args: readonly ScriptArgument[], options?: RunOptions): ScriptCall {
+export function scriptCall(args: readonly ScriptArgument[], options?: ScriptOptions): ScriptCall {
   return new ScriptCall(args, {
     ...(options?.calls !== undefined && { sendableMs: REMEMBERED_MS }),
     ...(options?.once && { once: true }),
@@ -64,7 +53,7 @@ export async function runScript(
   name: ScriptName,
   keys: QueueKeys,
   args: readonly ScriptArgument[] | ScriptCall,
-  options?: RunOptions,
+  options?: ScriptOptions,
 ): Promise<unknown> {
   const call = args instanceof ScriptCall ? args : scriptCall(args, options);
   const replyEncoding = options?.buffers ? null : 'utf8';

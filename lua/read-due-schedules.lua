@@ -13,7 +13,7 @@
 --      first spec that is not in the list, in unix ms, '' if there is none.
 --
 -- Races: the gap is kept in Redis, because the specs that were due then may take several looks, and several leaders. It
--- lives as long as the lock, but a leader that resigns leaves it: the next one goes on where it stopped. The lock only saves work: two leaders may read the same spec, and fire-repeat.lua fires each slot once all the same.
+-- lives as long as the lock, but a leader that resigns leaves it: the next one goes on where it stopped. The lock only saves work: two leaders may read the same spec, and fire-schedules.lua fires each slot once all the same.
 
 -- @include lib/events
 -- @include lib/lead

@@ -1,0 +1,36 @@
+import type { ExtraKeys, QueueKeys } from './keys.js';
+import type { ScriptName } from './scripts.generated.js';
+
+export type { ScriptName };
+
+/** One value of KEYS or ARGV. Only the functions in scripts/ know which value stands where. */
+export type ScriptArgument = string | number | Buffer;
+
+export interface ScriptOptions extends ExtraKeys {
+  /** Bulk strings of the reply are Buffers instead of UTF-8 strings. */
+  buffers?: boolean;
+  /** The call is not sent again when the connection breaks before the reply arrives: the reply may be what breaks it. */
+  once?: boolean;
+  /** Called when the connection is done with the call, which may be long after the caller's deadline. */
+  onSettled?: (() => void) | undefined;
+  /**
+   * The number of the call: a second call with the same number and the same arguments gets the reply of the first, and
+   * changes nothing. Default: the runner takes the next number.
+   */
+  call?: number | undefined;
+}
+
+/** Runs scripts on the keys of a queue. The engine's command link is one. */
+export interface ScriptRunner {
+  run(
+    name: ScriptName,
+    keys: QueueKeys,
+    args: readonly ScriptArgument[],
+    options?: ScriptOptions,
+  ): Promise<unknown>;
+}
+
+/** The number of a call that its caller may repeat: see {@link ScriptOptions.call}. */
+export interface RepeatableCall {
+  call?: number | undefined;
+}

@@ -1,0 +1,169 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptArgument, ScriptRunner } from '../script-runner.js';
+import { addColumn } from './lib/event-batch.js';
+import type { EventOptions } from './lib/event-batch.js';
+
+export interface AddedJob {
+  id: string;
+  /** Dispatch name. */
+  name: string;
+  /** ms from now, by Redis's clock. Absent or 0 = at once. */
+  delayMs?: number | undefined;
+  /** Unix ms; instead of `delayMs`. */
+  runAtMs?: number | undefined;
+  /** The id is the caller's: for how many ms it stays taken after the job has ended. */
+  uniqueMs?: number | undefined;
+}
+
+/** Jobs that are accepted or refused as a whole. */
+export interface AddedGroup<T extends AddedJob> {
+  readonly jobs: readonly T[];
+}
+
+/** How the msgpack Job is written. */
+export interface JobWriter<T> {
+  /** The most bytes that `write` needs. */
+  bound(job: T): number;
+  /** Writes at a position of a buffer; returns the position behind it. */
+  write(to: Buffer, at: number, job: T): number;
+}
+
+export interface AddOptions<T extends AddedJob> extends EventOptions {
+  /** The key of the ring of the producer's calls. */
+  calls: string;
+  /** The number of the call, counted by its producer. */
+  sequence: number;
+  /** Prolong Redis's memory of the producer's calls. */
+  prolongs: boolean;
+  /** Capacity of the work stream; 0 = unlimited. */
+  maxStreamLen: number;
+  groups: readonly AddedGroup<T>[];
+  writer: JobWriter<T>;
+  onSettled?: () => void;
+}
+
+export interface AddReply {
+  /** The length of the work stream. */
+  readonly length: number;
+  /** Groups that were refused because the stream is full, by their index from 0. */
+  readonly refused: readonly number[];
+  /** Jobs whose id was taken, by their index from 0 over all groups. */
+  readonly duplicates: readonly number[];
+}
+
+/** Adds jobs to the work stream or the delayed set. */
+export async function add<T extends AddedJob>(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  options: AddOptions<T>,
+): Promise<AddReply> {
+  const { calls, sequence, prolongs, maxStreamLen, eventsCap, eventsBatchFrom, groups, onSettled } = options;
+  const { sizes, parts, names, anyDelayed } = pack(groups, options.writer);
+  const batch = eventsCap > 0 && eventsBatchFrom > 0 ? eventBatchOf(groups, eventsBatchFrom) : NO_BATCH;
+  const flags = (anyDelayed ? 'd' : '') + (prolongs ? 't' : '') + (batch.length > 0 ? 'b' : '');
+  const args = [sequence, maxStreamLen, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names];
+  const reply = (await runner.run('add', keys, args, { calls, onSettled })) as Reply;
+  if (typeof reply === 'number') return { length: reply, refused: NONE, duplicates: NONE };
+  const [length, refused, duplicates] = reply;
+  return { length, refused, duplicates };
+}
+
+export function isImmediate(job: AddedJob): boolean {
+  return !job.delayMs && job.runAtMs === undefined;
+}
+
+type Reply = number | [length: number, refused: number[], duplicates: number[], due: string];
+
+const NONE: readonly number[] = [];
+const NO_BATCH: readonly ScriptArgument[] = [];
+
+/** The events of all jobs as one entry; empty where each has its own. */
+function eventBatchOf(groups: readonly AddedGroup<AddedJob>[], from: number): readonly ScriptArgument[] {
+  const jobs =
+    groups.length === 1 ? (groups[0] as AddedGroup<AddedJob>).jobs : groups.flatMap((group) => group.jobs);
+  const [first] = jobs;
+  if (!first || jobs.length < from) return NO_BATCH;
+  const delayed = !isImmediate(first);
+  // Only Redis knows how long it is until a job with a due time is due.
+  if (!jobs.every((job) => isImmediate(job) !== delayed && job.runAtMs === undefined)) return NO_BATCH;
+  const columns: ScriptArgument[] = [];
+  addColumn(columns, 'ids', jobs, ({ id }) => id);
+  addColumn(columns, 'names', jobs, ({ name }) => name);
+  if (delayed) addColumn(columns, 'delays_ms', jobs, ({ delayMs = 0 }) => delayMs);
+  return [delayed ? 'delayed' : 'waiting', columns.length, ...columns];
+}
+
+/** Most bytes of an argument that holds more than one job: a server's `proto-max-bulk-len` may be 1 MB. */
+const MAX_PART_BYTES = 256 * 1024;
+
+const FLAG_DELAYED = 1;
+const FLAG_ABSOLUTE = 2;
+const FLAG_UNIQUE = 4;
+
+interface Packed {
+  sizes: Buffer;
+  parts: Buffer[];
+  names: string[];
+  anyDelayed: boolean;
+}
+
+/** One frame per job: see lua/add.lua. */
+function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobWriter<T>): Packed {
+  const sizes = Buffer.allocUnsafe(groups.length * 4);
+  let left = 0;
+  groups.forEach((group, index) => {
+    sizes.writeUInt32BE(group.jobs.length, index * 4);
+    for (const job of group.jobs) left += FRAME_BYTES + writer.bound(job);
+  });
+  const parts: Buffer[] = [];
+  const names: string[] = [];
+  const indices = new Map<string, number>();
+  let anyDelayed = false;
+  let part = Buffer.allocUnsafe(Math.min(left, MAX_PART_BYTES));
+  let at = 0;
+  for (const group of groups) {
+    for (const job of group.jobs) {
+      let name = indices.get(job.name);
+      if (name === undefined) {
+        name = names.push(job.name) - 1;
+        indices.set(job.name, name);
+      }
+      anyDelayed ||= !isImmediate(job);
+      const bound = FRAME_BYTES + writer.bound(job);
+      if (at + bound > part.length) {
+        if (at > 0) parts.push(part.subarray(0, at));
+        part = Buffer.allocUnsafe(Math.max(bound, Math.min(left, MAX_PART_BYTES)));
+        at = 0;
+      }
+      at = writeFrame(part, at, job, name, writer);
+      left -= bound;
+    }
+  }
+  parts.push(part.subarray(0, at));
+  return { sizes, parts, names, anyDelayed };
+}
+
+/** Head and tail of a frame, without the Job. */
+const FRAME_BYTES = 23;
+
+function writeFrame<T extends AddedJob>(
+  to: Buffer,
+  at: number,
+  job: T,
+  name: number,
+  writer: JobWriter<T>,
+): number {
+  const immediate = isImmediate(job);
+  let flags = 0;
+  if (!immediate) flags |= FLAG_DELAYED;
+  if (job.runAtMs !== undefined) flags |= FLAG_ABSOLUTE;
+  if (job.uniqueMs !== undefined) flags |= FLAG_UNIQUE;
+  const body = at + 7;
+  let end = writer.write(to, body, job);
+  to[at] = flags;
+  to.writeUInt16BE(name, at + 1);
+  to.writeUInt32BE(end - body, at + 3);
+  if (!immediate) end = to.writeDoubleBE(job.runAtMs ?? job.delayMs ?? 0, end);
+  if (job.uniqueMs !== undefined) end = to.writeDoubleBE(job.uniqueMs, end);
+  return end;
+}

@@ -1,0 +1,18 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptRunner } from '../script-runner.js';
+
+export interface ClaimSchedulesOptions {
+  owner: string;
+  /** Grows with each deployment of the owner. */
+  generation: number;
+}
+
+/** False if a newer deployment of the owner has asked. From now on, older ones get false. */
+export async function claimSchedules(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { owner, generation }: ClaimSchedulesOptions,
+): Promise<boolean> {
+  const [claimed] = (await runner.run('claim-schedules', keys, [owner, generation])) as [number];
+  return claimed === 1;
+}

@@ -1,0 +1,46 @@
+import type { QueueKeys } from '../keys.js';
+import type { StreamEntry } from '../replies.js';
+import type { ScriptRunner } from '../script-runner.js';
+
+export interface ReadDeadLettersByIdOptions {
+  ids: readonly string[];
+  /** Only those with this reason; undefined = any. */
+  reason: string | undefined;
+}
+
+export interface DeadLettersById<T> {
+  /** How many of the ids, from the first on, were covered up. */
+  covered: number;
+  letters: T[];
+}
+
+/** Reads dead letters by their ids. */
+export function readDeadLettersById(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  options: ReadDeadLettersByIdOptions,
+): Promise<DeadLettersById<StreamEntry>> {
+  return read<StreamEntry>(runner, keys, options, '1');
+}
+
+/** Reads which of the ids are there. */
+export async function readDeadLetterIdsById(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  options: ReadDeadLettersByIdOptions,
+): Promise<DeadLettersById<string>> {
+  const { covered, letters } = await read<Buffer>(runner, keys, options, '');
+  return { covered, letters: letters.map(String) };
+}
+
+async function read<T extends StreamEntry | Buffer>(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { ids, reason = '' }: ReadDeadLettersByIdOptions,
+  whole: '1' | '',
+): Promise<DeadLettersById<T>> {
+  const args = [whole, reason, ...ids];
+  const reply = await runner.run('read-dead-letters-by-id', keys, args, { buffers: true, once: true });
+  const [covered, ...letters] = reply as [number, ...T[]];
+  return { covered, letters };
+}

@@ -1,0 +1,46 @@
+import type { QueueKeys } from '../keys.js';
+import type { RepeatableCall, ScriptArgument, ScriptRunner } from '../script-runner.js';
+
+export interface UpsertScheduleOptions extends RepeatableCall {
+  key: string;
+  /** The slot at which a new schedule fires first, in unix ms. */
+  first: number;
+  /** Digest of the fields that say when it fires. */
+  schedule: string;
+  /** Digest of all fields. */
+  revision: string;
+  /** Unix ms; undefined in tests that have a clock of their own. */
+  now: number | undefined;
+  /** Register only a schedule that was lost with Redis's data: how often it had fired. undefined = register in any case. */
+  lostAfterFires: number | undefined;
+  fields: readonly (readonly [field: string, value: string | Buffer])[];
+}
+
+const OUTCOMES = ['unchanged', 'started', 'updated', 'gone'] as const;
+
+export interface UpsertScheduleReply {
+  /**
+   * `unchanged`: it was there, and nothing was written. `started`: it is new, or fires at other times than before: it
+   * counts from 0. `updated`: it fires something else; its next slot and its count stay. `gone`: it was not lost but
+   * removed, or it is over, and nothing was written.
+   */
+  outcome: (typeof OUTCOMES)[number];
+  /** Unix ms. */
+  next: number;
+  /** How often it has fired. */
+  fired: number;
+}
+
+/** Registers a schedule. */
+export async function upsertSchedule(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  options: UpsertScheduleOptions,
+): Promise<UpsertScheduleReply> {
+  const { key, first, schedule, revision, now = '', lostAfterFires = '', fields, call } = options;
+  const args: ScriptArgument[] = [key, first, schedule, revision, now, lostAfterFires];
+  for (const [field, value] of fields) args.push(field, value);
+  const reply = await runner.run('upsert-schedule', keys, args, { call });
+  const [outcome, next, fired] = reply as [0 | 1 | 2 | 3, string, string];
+  return { outcome: OUTCOMES[outcome], next: Number(next), fired: Number(fired) };
+}
