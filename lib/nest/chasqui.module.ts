@@ -1,7 +1,7 @@
 import { Module, type ConfigurableModuleAsyncOptions, type DynamicModule } from '@nestjs/common';
 import { OwnModule } from './importers.js';
 import type { ChasquiFeatureExtras, ChasquiFeatureOptions, ChasquiQueueOptions } from './module-options.js';
-import { given } from './modules/given.js';
+import { assertOptions } from './modules/assert-options.js';
 import { ConnectionModuleClass } from './modules/connection.module-definition.js';
 import { ChasquiCoreModule } from './modules/core.module.js';
 import { ChasquiQueueModule } from './modules/queue.module.js';
@@ -28,14 +28,14 @@ export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
 export class ChasquiModule extends ConnectionModuleClass {
   /** Registers a connection, for the queues of all modules unless `isGlobal` is false. */
   static override forRoot(options: Parameters<typeof ConnectionModuleClass.forRoot>[0]): DynamicModule {
-    return super.forRoot(given('forRoot', options));
+    return super.forRoot(assertOptions('forRoot', options));
   }
 
   /** The same with options from `useFactory`, `useClass` or `useExisting`. */
   static override forRootAsync(
     options: Parameters<typeof ConnectionModuleClass.forRootAsync>[0],
   ): DynamicModule {
-    return super.forRootAsync(given('forRootAsync', options));
+    return super.forRootAsync(assertOptions('forRootAsync', options));
   }
 
   /** Registers queues, by name or with options. */

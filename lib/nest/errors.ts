@@ -1,6 +1,6 @@
 import { ChasquiError, messageOf, UnrecoverableError } from '../engine/index.js';
 import { printable } from '../engine/base/printable.js';
-import { describePlace, listOf, type Place } from './place.js';
+import { describeLocation, listOf, type SourceLocation } from './source-location.js';
 
 /** Codes of the Nest side: CMQ-300 to 319 stop the boot, from CMQ-320 on they fail a job. */
 export const NEST_ERROR_CODES = {
@@ -98,10 +98,10 @@ export class DuplicateHandlerError extends WiringError {
   constructor(
     readonly queue: string,
     what: string,
-    places: readonly Place[],
+    locations: readonly SourceLocation[],
   ) {
     super(
-      `The queue "${queue}" has more than one handler for ${what}: ${listOf(places.map(describePlace))}. ` +
+      `The queue "${queue}" has more than one handler for ${what}: ${listOf(locations.map(describeLocation))}. ` +
         'Keep one of them. The same class in the providers of two modules counts twice.',
     );
   }
@@ -113,10 +113,10 @@ export class NoHandlerError extends WiringError {
 
   constructor(
     readonly queue: string,
-    places: readonly Place[],
+    locations: readonly SourceLocation[],
   ) {
     super(
-      `${listOf(places.map(describePlace))} ${places.length === 1 ? 'is a processor' : 'are processors'} of the queue "${queue}" ` +
+      `${listOf(locations.map(describeLocation))} ${locations.length === 1 ? 'is a processor' : 'are processors'} of the queue "${queue}" ` +
         "without a handler: every job would go to the dead letters. Put @OnJob('<job name>') or @OnJob() on a method.",
     );
   }
@@ -126,9 +126,9 @@ export class NoHandlerError extends WiringError {
 export class MisplacedDecoratorError extends WiringError {
   readonly code = NEST_ERROR_CODES.misplacedDecorator;
 
-  constructor(decorator: string, place: Place, classDecorator: string) {
+  constructor(decorator: string, location: SourceLocation, classDecorator: string) {
     super(
-      `${decorator} on ${describePlace(place)} has no effect: the class has no ${classDecorator}. Put ${classDecorator} on ${place.className}.`,
+      `${decorator} on ${describeLocation(location)} has no effect: the class has no ${classDecorator}. Put ${classDecorator} on ${location.className}.`,
     );
   }
 }
@@ -141,9 +141,9 @@ export class ConflictingOptionsError extends WiringError {
     readonly queue: string,
     readonly option: string,
     decorator: string,
-    demands: readonly { readonly place: Place; readonly value: string }[],
+    demands: readonly { readonly location: SourceLocation; readonly value: string }[],
   ) {
-    const list = demands.map(({ place, value }) => `${describePlace(place)} asks for ${value}`);
+    const list = demands.map(({ location, value }) => `${describeLocation(location)} asks for ${value}`);
     super(
       `The classes with ${decorator} for the queue "${queue}" share one instance of it and disagree about "${option}": ${listOf(list)}. ` +
         'Set it in one place.',
@@ -155,8 +155,8 @@ export class ConflictingOptionsError extends WiringError {
 export class InvalidDecoratorError extends WiringError {
   readonly code = NEST_ERROR_CODES.invalidDecorator;
 
-  constructor(decorator: string, place: Place, problem: string, options?: { cause?: unknown }) {
-    super(`${decorator} on ${describePlace(place)}: ${problem}`, options);
+  constructor(decorator: string, location: SourceLocation, problem: string, options?: { cause?: unknown }) {
+    super(`${decorator} on ${describeLocation(location)}: ${problem}`, options);
   }
 }
 
@@ -167,11 +167,11 @@ export class InvalidDecoratorError extends WiringError {
 export class UnboundEnhancerError extends WiringError {
   readonly code = NEST_ERROR_CODES.unboundEnhancer;
 
-  constructor(kind: string, enhancer: string, place: Place) {
+  constructor(kind: string, enhancer: string, location: SourceLocation) {
     super(
-      `The ${kind} ${enhancer} on ${describePlace(place)} would never run: Nest makes enhancers only for classes that it ` +
-        `instantiates itself, and ${place.className} is provided in another way (useValue, useFactory or, in older versions of Nest, useClass). ` +
-        `Put ${place.className} into the providers as it is, or bind an instance: new ${enhancer}(…).`,
+      `The ${kind} ${enhancer} on ${describeLocation(location)} would never run: Nest makes enhancers only for classes that it ` +
+        `instantiates itself, and ${location.className} is provided in another way (useValue, useFactory or, in older versions of Nest, useClass). ` +
+        `Put ${location.className} into the providers as it is, or bind an instance: new ${enhancer}(…).`,
     );
   }
 }
@@ -180,9 +180,9 @@ export class UnboundEnhancerError extends WiringError {
 export class UnknownNestError extends WiringError {
   readonly code = NEST_ERROR_CODES.unknownNest;
 
-  constructor(place: Place) {
+  constructor(location: SourceLocation) {
     super(
-      `The guards, pipes, interceptors and filters of ${describePlace(place)} cannot be resolved with this version of ` +
+      `The guards, pipes, interceptors and filters of ${describeLocation(location)} cannot be resolved with this version of ` +
         '@nestjs/core. Use the version you had, or a newer nestjs-chasqui.',
     );
   }
@@ -207,10 +207,10 @@ export class UnhandledJobError extends UnrecoverableError {
 export class AmbiguousJobError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.ambiguousJob;
 
-  constructor(queue: string, name: string, places: readonly Place[]) {
+  constructor(queue: string, name: string, locations: readonly SourceLocation[]) {
     super(
       printable(
-        `The job name "${name}" of the queue "${queue}" is matched by several handlers: ${listOf(places.map(describePlace))}. ` +
+        `The job name "${name}" of the queue "${queue}" is matched by several handlers: ${listOf(locations.map(describeLocation))}. ` +
           `Narrow the patterns or add @OnJob('${name}') to the one that is meant, then replay the dead letters.`,
       ),
     );
@@ -222,12 +222,12 @@ export class PayloadRejectedError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.payloadRejected;
 
   constructor(
-    place: Place,
+    location: SourceLocation,
     readonly violations: readonly string[],
     options: { cause: unknown },
   ) {
     super(
-      printable(`Payload rejected by a pipe of ${describePlace(place)}: ${violations.join('; ')}`),
+      printable(`Payload rejected by a pipe of ${describeLocation(location)}: ${violations.join('; ')}`),
       options,
     );
   }
@@ -237,9 +237,9 @@ export class PayloadRejectedError extends UnrecoverableError {
 export class JobRefusedError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.jobRefused;
 
-  constructor(place: Place, options: { cause: unknown }) {
+  constructor(location: SourceLocation, options: { cause: unknown }) {
     super(
-      printable(`Job refused by a guard of ${describePlace(place)}: ${messageOf(options.cause)}`),
+      printable(`Job refused by a guard of ${describeLocation(location)}: ${messageOf(options.cause)}`),
       options,
     );
   }

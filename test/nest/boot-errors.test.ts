@@ -174,14 +174,14 @@ describe('a boot fails', () => {
     ['@OnQueueEvent', OnQueueEvent('failed') as MethodDecorator, '@QueueEventsListener'],
   ])('with %s outside of its class', async (name, decorator, classDecorator) => {
     @Injectable()
-    class Stray {
+    class Misplaced {
       @decorator
       method() {}
     }
-    const error = await startError({ providers: [Stray] });
+    const error = await startError({ providers: [Misplaced] });
     expect(error).toMatchObject({ code: 'CMQ-306' });
     expect(error.message).toContain(
-      `${name} on Stray.method (AppModule) has no effect: the class has no ${classDecorator}`,
+      `${name} on Misplaced.method (AppModule) has no effect: the class has no ${classDecorator}`,
     );
   });
 

@@ -89,7 +89,7 @@ function processorWith(interceptors: (typeof INTERCEPTORS)[string]) {
 /** Nest's own way logs each error that no filter answers. */
 const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 
-const place = { className: 'Processor', moduleName: 'AppModule' };
+const location = { className: 'Processor', moduleName: 'AppModule' };
 const JOB = { id: '7', name: 'send', data: { to: 'ada', n: 1 }, attemptsMade: 2, queueName: 'mail' };
 
 class Ways {
@@ -132,8 +132,8 @@ class Ways {
       methodName,
       contextId: undefined,
       inquirerId: undefined,
-      place,
-      globals: new GlobalEnhancerSource(this.#nest).static(this.kinds, place),
+      location,
+      globals: new GlobalEnhancerSource(this.#nest).static(this.kinds, location),
     });
   }
 }

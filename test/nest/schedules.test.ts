@@ -162,21 +162,21 @@ describe('a boot fails', () => {
   });
 
   it('with a schedule without @OnJob, or outside of a processor', async () => {
-    class Stray {
+    class Misplaced {
       @Repeat('@daily')
       digest() {}
     }
     @Processor('reports')
-    class Reporter extends Stray {
+    class Reporter extends Misplaced {
       @OnJob('other')
       other() {}
     }
     expect((await startError({ imports: [reports()], providers: [Reporter] })).message).toContain(
       'the method needs one @OnJob name',
     );
-    expect(await startError({ imports: [reports()], providers: [Stray] })).toMatchObject({
+    expect(await startError({ imports: [reports()], providers: [Misplaced] })).toMatchObject({
       code: 'CMQ-306',
-      message: expect.stringContaining('@Repeat on Stray.digest') as string,
+      message: expect.stringContaining('@Repeat on Misplaced.digest') as string,
     });
   });
 

@@ -19,7 +19,7 @@ import type {
   ListenerDeclaration,
   ProcessorDeclaration,
   QueueEventsDeclaration,
-  Stray,
+  Misplaced,
 } from './declarations.js';
 import type { Host, HostClass, HostInstance } from './host.js';
 
@@ -34,7 +34,7 @@ export class ChasquiExplorer {
   explore(): Declarations {
     const processors: ProcessorDeclaration[] = [];
     const listeners: QueueEventsDeclaration[] = [];
-    const strays: Stray[] = [];
+    const misplaced: Misplaced[] = [];
     for (const host of this.hosts()) {
       const served = classMetadata(PROCESSOR_METADATA, host) as readonly ProcessorMetadata[];
       const heard = classMetadata(
@@ -48,14 +48,14 @@ export class ChasquiExplorer {
       if (served.length === 0) {
         for (const handler of handled) {
           const decorator = handler.schedules.length === 0 || handler.names.length > 0 ? '@OnJob' : '@Repeat';
-          strays.push(stray(decorator, '@Processor')(handler));
+          misplaced.push(stray(decorator, '@Processor')(handler));
         }
-        strays.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
+        misplaced.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
       }
       for (const queue of heard) listeners.push({ host, ...queue, listeners: onQueue });
-      if (heard.length === 0) strays.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
+      if (heard.length === 0) misplaced.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
     }
-    return { processors, listeners, strays };
+    return { processors, listeners, misplaced };
   }
 
   private *hosts(): Iterable<Host> {
@@ -143,7 +143,7 @@ function classMetadata(key: string, host: Host): readonly unknown[] {
 }
 
 function stray(decorator: string, classDecorator: string) {
-  return ({ host, methodName }: { host: Host; methodName: string }): Stray => ({
+  return ({ host, methodName }: { host: Host; methodName: string }): Misplaced => ({
     host,
     methodName,
     decorator,

@@ -7,7 +7,7 @@ export interface Declarations {
   readonly processors: readonly ProcessorDeclaration[];
   readonly listeners: readonly QueueEventsDeclaration[];
   /** Method decorators in classes without the class decorator that they need. */
-  readonly strays: readonly Stray[];
+  readonly misplaced: readonly Misplaced[];
 }
 
 export interface ProcessorDeclaration {
@@ -45,7 +45,7 @@ export interface QueueEventsDeclaration {
   readonly listeners: readonly ListenerDeclaration[];
 }
 
-export interface Stray {
+export interface Misplaced {
   readonly host: Host;
   readonly methodName: string;
   readonly decorator: string;

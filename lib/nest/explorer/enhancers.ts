@@ -1,6 +1,6 @@
 import { ENHANCER_METADATA, PARAMETERS_METADATA } from '../constants.js';
 import { UnboundEnhancerError } from '../errors.js';
-import { placeOf, type Host, type HostClass } from './host.js';
+import { locationOf, type Host, type HostClass } from './host.js';
 
 type Enhancer = object | HostClass;
 
@@ -12,7 +12,7 @@ type Enhancer = object | HostClass;
 export function assertEnhancersBound(host: Host, methodName: string): void {
   for (const [kind, enhancer] of enhancersOf(host.classRef, methodName)) {
     if (typeof enhancer !== 'function' || host.module.injectables.has(enhancer)) continue;
-    throw new UnboundEnhancerError(kind, enhancer.name, placeOf(host, methodName));
+    throw new UnboundEnhancerError(kind, enhancer.name, locationOf(host, methodName));
   }
 }
 

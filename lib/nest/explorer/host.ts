@@ -1,6 +1,6 @@
 import type { ModuleRef } from '@nestjs/core';
 import type { InstanceWrapper, NestModule } from '../nest-types.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 
 /** A provider or controller whose methods are called: where it lives and how to get an instance of it. */
 export interface Host {
@@ -20,7 +20,7 @@ export interface Host {
 export type HostClass = abstract new (...args: never[]) => object;
 export type HostInstance = Record<string, (...args: unknown[]) => unknown>;
 
-export function placeOf(host: Host, methodName?: string): Place {
+export function locationOf(host: Host, methodName?: string): SourceLocation {
   const { className, moduleName } = host;
   return methodName === undefined ? { className, moduleName } : { className, moduleName, methodName };
 }

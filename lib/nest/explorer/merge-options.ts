@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { ConflictingOptionsError } from '../errors.js';
-import { placeOf, type Host } from './host.js';
+import { locationOf, type Host } from './host.js';
 
 /**
  * The options of all classes that share one worker, or one subscription, of a queue.
@@ -19,8 +19,8 @@ export function mergeOptions<Options extends object>(
       if (!other) merged.set(key, { host, value });
       else if (!isDeepStrictEqual(other.value, value)) {
         throw new ConflictingOptionsError(queue, key, decorator, [
-          { place: placeOf(other.host), value: print(other.value) },
-          { place: placeOf(host), value: print(value) },
+          { location: locationOf(other.host), value: print(other.value) },
+          { location: locationOf(host), value: print(value) },
         ]);
       }
     }

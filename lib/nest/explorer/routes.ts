@@ -1,7 +1,7 @@
 import { DuplicateHandlerError, InvalidDecoratorError, NoHandlerError } from '../errors.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 import type { HandlerDeclaration } from './declarations.js';
-import { placeOf } from './host.js';
+import { locationOf } from './host.js';
 
 /** Which handler takes which job names of one queue. */
 export interface RoutePlan {
@@ -14,7 +14,7 @@ export interface RoutePlan {
 export function planRoutes(
   queue: string,
   handlers: readonly HandlerDeclaration[],
-  processors: readonly Place[],
+  processors: readonly SourceLocation[],
 ): RoutePlan {
   if (handlers.length === 0) throw new NoHandlerError(queue, processors);
   const names = new Map<string, HandlerDeclaration>();
@@ -43,7 +43,7 @@ export function planRoutes(
   if (rest?.namesNothing) {
     throw new InvalidDecoratorError(
       '@OnJob',
-      placeOf(rest.host, rest.methodName),
+      locationOf(rest.host, rest.methodName),
       'the list of names is empty. A catch-all is @OnJob() without an argument.',
     );
   }
@@ -68,6 +68,6 @@ function duplicate(
   return new DuplicateHandlerError(
     queue,
     what,
-    handlers.map(({ host, methodName }) => placeOf(host, methodName)),
+    handlers.map(({ host, methodName }) => locationOf(host, methodName)),
   );
 }

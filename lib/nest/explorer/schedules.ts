@@ -2,13 +2,13 @@ import { messageOf, type JobsOptions, type RepeatOptions } from '../../engine/in
 import { toRepeatableSpec } from '../../engine/timers/repeat/from-options.js';
 import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import { InvalidDecoratorError } from '../errors.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 import type { HandlerDeclaration } from './declarations.js';
-import { placeOf } from './host.js';
+import { locationOf } from './host.js';
 
 /** A schedule that the code declares. */
 export interface SchedulePlan {
-  readonly place: Place;
+  readonly location: SourceLocation;
   readonly jobName: string;
   readonly key: string;
   readonly data: unknown;
@@ -27,7 +27,7 @@ export function planSchedules(handlers: readonly HandlerDeclaration[]): readonly
       const plan = toPlan(handler, settings);
       if (plans.has(plan.key)) {
         throw invalid(
-          plan.place,
+          plan.location,
           `there is another schedule with the key "${plan.key.slice(DECLARED.length)}" in this queue. Give each a key of its own: @Repeat({ key: … }).`,
         );
       }
@@ -38,11 +38,11 @@ export function planSchedules(handlers: readonly HandlerDeclaration[]): readonly
 }
 
 function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): SchedulePlan {
-  const place = placeOf(handler.host, handler.methodName);
+  const location = locationOf(handler.host, handler.methodName);
   const names = handler.names.filter((name) => typeof name === 'string');
   const [jobName] = names;
   if (jobName === undefined || names.length > 1) {
-    throw invalid(place, 'the method needs one @OnJob name, which the jobs of the schedule then have.');
+    throw invalid(location, 'the method needs one @OnJob name, which the jobs of the schedule then have.');
   }
   const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = settings;
   const options: SchedulePlan['options'] = {
@@ -54,11 +54,11 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
   try {
     toRepeatableSpec(jobName, data, options);
   } catch (error) {
-    throw invalid(place, messageOf(error), error);
+    throw invalid(location, messageOf(error), error);
   }
-  return { place, jobName, key: options.repeatJobKey, data, disabled, options };
+  return { location, jobName, key: options.repeatJobKey, data, disabled, options };
 }
 
-export function invalid(place: Place, problem: string, cause?: unknown): InvalidDecoratorError {
-  return new InvalidDecoratorError('@Repeat', place, problem, { cause });
+export function invalid(location: SourceLocation, problem: string, cause?: unknown): InvalidDecoratorError {
+  return new InvalidDecoratorError('@Repeat', location, problem, { cause });
 }

@@ -5,7 +5,7 @@ import { nearestKey } from '../../engine/config/nearest-key.js';
 import { QUEUE_EVENTS, WORKER_EVENTS } from '../constants.js';
 import { InvalidDecoratorError, MisplacedDecoratorError, QueueNotRegisteredError } from '../errors.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
-import { describePlace } from '../place.js';
+import { describeLocation } from '../source-location.js';
 import type {
   Declarations,
   HandlerDeclaration,
@@ -15,7 +15,7 @@ import type {
 } from './declarations.js';
 import { assertEnhancersBound } from './enhancers.js';
 import { groupBy } from './group-by.js';
-import { placeOf, type Host } from './host.js';
+import { locationOf, type Host } from './host.js';
 import { mergeOptions } from './merge-options.js';
 import { planRoutes, type RoutePlan } from './routes.js';
 import { planSchedules, type SchedulePlan } from './schedules.js';
@@ -46,9 +46,9 @@ export interface SubscriptionPlan {
  * @throws WiringError that names class, method and queue
  */
 export function planWiring(declarations: Declarations, queues: readonly string[]): Wiring {
-  const { processors, listeners, strays } = declarations;
-  for (const { decorator, host, methodName, classDecorator } of strays) {
-    throw new MisplacedDecoratorError(decorator, placeOf(host, methodName), classDecorator);
+  const { processors, listeners, misplaced } = declarations;
+  for (const { decorator, host, methodName, classDecorator } of misplaced) {
+    throw new MisplacedDecoratorError(decorator, locationOf(host, methodName), classDecorator);
   }
   checkQueues('@Processor', processors, queues);
   checkQueues('@QueueEventsListener', listeners, queues);
@@ -71,7 +71,7 @@ function planWorker(queue: string, processors: readonly ProcessorDeclaration[]):
     routes: planRoutes(
       queue,
       handlers,
-      processors.map(({ host }) => placeOf(host)),
+      processors.map(({ host }) => locationOf(host)),
     ),
     schedules: planSchedules(handlers),
     options: mergeOptions('@Processor', queue, processors),
@@ -97,32 +97,32 @@ function checkQueues(
     checkQueue(decorator, host, queue, queues);
     const before = named.get(host) ?? new Set();
     if (before.has(queue)) {
-      throw new InvalidDecoratorError(decorator, placeOf(host), `it names the queue "${queue}" twice.`);
+      throw new InvalidDecoratorError(decorator, locationOf(host), `it names the queue "${queue}" twice.`);
     }
     named.set(host, before.add(queue));
   }
 }
 
 function checkQueue(decorator: string, host: Host, queue: unknown, queues: readonly string[]): void {
-  const place = placeOf(host);
+  const location = locationOf(host);
   if (typeof queue !== 'string' || queue.trim() === '') {
     throw new InvalidDecoratorError(
       decorator,
-      place,
+      location,
       'give the name of a queue, as in forFeature({ name }).',
     );
   }
   if (queues.includes(queue)) return;
   throw new QueueNotRegisteredError(
     queue,
-    `${decorator}('${queue}') on ${describePlace(place)}`,
+    `${decorator}('${queue}') on ${describeLocation(location)}`,
     nearestKey(queue, queues),
   );
 }
 
 function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
   const invalid = (problem: string): InvalidDecoratorError =>
-    new InvalidDecoratorError('@OnJob', placeOf(host, methodName), problem);
+    new InvalidDecoratorError('@OnJob', locationOf(host, methodName), problem);
   for (const name of names as readonly unknown[]) {
     if (types.isRegExp(name)) continue;
     if (typeof name !== 'string') throw invalid('a job name must be a string or a RegExp.');
@@ -142,7 +142,7 @@ function checkRuns(decorator: string, host: Host, methodName: string): void {
   if (!types.isGeneratorFunction(method)) return;
   throw new InvalidDecoratorError(
     decorator,
-    placeOf(host, methodName),
+    locationOf(host, methodName),
     'the method is a generator (*), whose body would never run. Make it an async method.',
   );
 }
@@ -158,7 +158,7 @@ function checkEvents(
     const nearest = nearestKey(event, events);
     throw new InvalidDecoratorError(
       decorator,
-      placeOf(host, methodName),
+      locationOf(host, methodName),
       `there is no event "${event}". ${nearest === undefined ? `Events are ${events.join(', ')}.` : `Did you mean "${nearest}"?`}`,
     );
   }

@@ -3,7 +3,7 @@ import { ModuleRef } from '@nestjs/core';
 import { UnknownNestError } from '../errors.js';
 import type { Host } from '../explorer/host.js';
 import type { InstanceWrapper } from '../nest-types.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 
 /** The kinds of enhancers that an application can bind globally. */
 export const ENHANCER_KINDS = ['guards', 'pipes', 'interceptors', 'filters'] as const;
@@ -51,34 +51,34 @@ export class GlobalEnhancerSource {
   }
 
   /** Nest's creator of a kind that finds these global enhancers, whatever the application binds. */
-  creator(kind: EnhancerKind, globals: readonly object[], place: Place): ContextCreator {
-    const creator = this.known(kind, place);
+  creator(kind: EnhancerKind, globals: readonly object[], location: SourceLocation): ContextCreator {
+    const creator = this.known(kind, location);
     return Object.assign(Object.create(creator) as ContextCreator, { getGlobalMetadata: () => globals });
   }
 
   /** Those that have one instance for all calls. */
-  static(kinds: readonly EnhancerKind[], place: Place): GlobalEnhancers {
+  static(kinds: readonly EnhancerKind[], location: SourceLocation): GlobalEnhancers {
     return byKind((kind) =>
       // Without a context Nest answers with these.
-      kinds.includes(kind) ? [...(this.known(kind, place).getGlobalMetadata?.() ?? [])] : [],
+      kinds.includes(kind) ? [...(this.known(kind, location).getGlobalMetadata?.() ?? [])] : [],
     );
   }
 
   /** Whether some of them are made for each call. */
-  hasScoped(kinds: readonly EnhancerKind[], place: Place): boolean {
-    return kinds.some((kind) => this.scoped(kind, place).length > 0);
+  hasScoped(kinds: readonly EnhancerKind[], location: SourceLocation): boolean {
+    return kinds.some((kind) => this.scoped(kind, location).length > 0);
   }
 
   /** All of them, with those that are made for this context. */
   async inContext(
     kinds: readonly EnhancerKind[],
     contextId: ContextId,
-    place: Place,
+    location: SourceLocation,
   ): Promise<GlobalEnhancers> {
-    const single = this.static(kinds, place);
+    const single = this.static(kinds, location);
     const entries = await Promise.all(
       ENHANCER_KINDS.map(async (kind) => {
-        const scoped = kinds.includes(kind) ? this.scoped(kind, place) : [];
+        const scoped = kinds.includes(kind) ? this.scoped(kind, location) : [];
         const made = await Promise.all(scoped.map((wrapper) => make(wrapper, contextId)));
         return [kind, [...single[kind], ...made]] as const;
       }),
@@ -93,29 +93,29 @@ export class GlobalEnhancerSource {
   async instanceOf<Instance extends object>(
     host: Host,
     contextId: ContextId,
-    place: Place,
+    location: SourceLocation,
   ): Promise<Instance> {
     const { wrapper, moduleRef } = host;
-    const globals = new Set(ENHANCER_KINDS.flatMap((kind) => this.scoped(kind, place)));
+    const globals = new Set(ENHANCER_KINDS.flatMap((kind) => this.scoped(kind, location)));
     const isBound = (enhancer: InstanceWrapper): boolean => !globals.has(enhancer);
     const resolver = (wrapper.getEnhancersMetadata() ?? []).every(isBound)
       ? moduleRef
-      : withEnhancers(moduleRef, isBound, place);
+      : withEnhancers(moduleRef, isBound, location);
     return resolver.resolve<Instance>(wrapper.token as string, contextId, { strict: true });
   }
 
-  private scoped(kind: EnhancerKind, place: Place): readonly InstanceWrapper[] {
-    const { config } = this.known(kind, place);
+  private scoped(kind: EnhancerKind, location: SourceLocation): readonly InstanceWrapper[] {
+    const { config } = this.known(kind, location);
     const list = config?.[NEST[kind].scoped];
-    if (typeof list !== 'function') throw new UnknownNestError(place);
+    if (typeof list !== 'function') throw new UnknownNestError(location);
     return list.call(config) as readonly InstanceWrapper[];
   }
 
   /** Enhancers that run where they should not would be a silent harm: another way of Nest's must be heard of. */
-  private known(kind: EnhancerKind, place: Place): ContextCreator {
+  private known(kind: EnhancerKind, location: SourceLocation): ContextCreator {
     const creator = this.#nest[NEST[kind].creator];
     if (typeof creator?.getGlobalMetadata === 'function') return creator;
-    throw new UnknownNestError(place);
+    throw new UnknownNestError(location);
   }
 }
 
@@ -138,14 +138,14 @@ function make(wrapper: InstanceWrapper, contextId: ContextId): Promise<object> {
 function withEnhancers(
   moduleRef: ModuleRef,
   isWanted: (enhancer: InstanceWrapper) => boolean,
-  place: Place,
+  location: SourceLocation,
 ): Resolver {
   const resolver = moduleRef as unknown as Resolver;
   const { injector } = resolver;
   if (
     typeof (injector as Partial<Resolver['injector']> | undefined)?.loadEnhancersPerContext !== 'function'
   ) {
-    throw new UnknownNestError(place);
+    throw new UnknownNestError(location);
   }
   const selective = Object.assign(Object.create(injector) as Resolver['injector'], {
     loadEnhancersPerContext(wrapper: InstanceWrapper, contextId: ContextId, inquirer: InstanceWrapper) {

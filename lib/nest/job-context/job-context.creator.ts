@@ -5,7 +5,7 @@ import { isError } from '../../engine/base/errors.js';
 import { UnknownNestError } from '../errors.js';
 import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 import { GlobalEnhancerSource, type ContextCreator, type GlobalEnhancers } from './global-enhancers.js';
 import { callOf, type HandlerCall, type HandlerParts } from './handler-call.js';
 import type { JobParamsFactory } from './job-params.factory.js';
@@ -48,7 +48,7 @@ export interface Bound {
   readonly methodName: string;
   readonly contextId: ContextId | undefined;
   readonly inquirerId: string | undefined;
-  readonly place: Place;
+  readonly location: SourceLocation;
   /** Those of the application that run too, before those of the class. */
   readonly globals: GlobalEnhancers;
 }
@@ -79,7 +79,7 @@ export class JobContextCreator {
   }
 
   create(module: NestModule, bound: Bound): HandlerCall {
-    const { instance, methodName, place } = bound;
+    const { instance, methodName, location } = bound;
     const nest = this.#nest;
     const method = instance[methodName] as Callback;
     const { filters, ...resolved } = this.resolve(module, bound);
@@ -100,7 +100,7 @@ export class JobContextCreator {
           const filtered = nest.externalErrorProxy.createProxy(rethrow, filters, CHASQUI_CONTEXT_TYPE);
           return await filtered(...args);
         } catch (last) {
-          throw this.verdicts.translate(last, place);
+          throw this.verdicts.translate(last, location);
         }
       },
     });
@@ -109,16 +109,16 @@ export class JobContextCreator {
   private resolve(module: NestModule, bound: Bound): Resolved {
     const nest = this.#nest;
     const { verdicts } = this;
-    const { instance, methodName, contextId, inquirerId, place, globals } = bound;
-    const interceptors = this.#globals.creator('interceptors', globals.interceptors, place);
-    const filters = this.#globals.creator('filters', globals.filters, place);
+    const { instance, methodName, contextId, inquirerId, location, globals } = bound;
+    const interceptors = this.#globals.creator('interceptors', globals.interceptors, location);
+    const filters = this.#globals.creator('filters', globals.filters, location);
     const found: { -readonly [Key in keyof Resolved]?: Resolved[Key] } = {};
 
     const overrides: Overrides = {
       getContextModuleKey: () => module.token,
       getHostModuleKey: () => module.token,
-      guardsContextCreator: this.#globals.creator('guards', globals.guards, place),
-      pipesContextCreator: this.#globals.creator('pipes', globals.pipes, place),
+      guardsContextCreator: this.#globals.creator('guards', globals.guards, location),
+      pipesContextCreator: this.#globals.creator('pipes', globals.pipes, location),
       createGuardsFn(...args) {
         const activate = nest.createGuardsFn(...args) as HandlerParts['guard'];
         found.guard = activate && ((values) => verdicts.of('guard', () => activate(values)) as Promise<void>);
@@ -155,12 +155,12 @@ export class JobContextCreator {
       undefined,
       CHASQUI_CONTEXT_TYPE,
     );
-    return complete(found, place);
+    return complete(found, location);
   }
 }
 
 /** Enhancers that are left out would be a silent harm: a version of Nest that works differently must be heard of. */
-function complete(found: Partial<Resolved>, place: Place): Resolved {
+function complete(found: Partial<Resolved>, location: SourceLocation): Resolved {
   const { guard, fill, parameterCount, interceptors, filters } = found;
   if (
     guard === undefined ||
@@ -169,7 +169,7 @@ function complete(found: Partial<Resolved>, place: Place): Resolved {
     !interceptors ||
     !filters
   ) {
-    throw new UnknownNestError(place);
+    throw new UnknownNestError(location);
   }
   return { guard, fill, parameterCount, interceptors, filters };
 }

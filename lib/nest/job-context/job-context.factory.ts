@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { ContextIdFactory, ExternalContextCreator, type ContextId } from '@nestjs/core';
 import type { Job } from '../../engine/index.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
-import { placeOf, type Host, type HostInstance } from '../explorer/host.js';
+import { locationOf, type Host, type HostInstance } from '../explorer/host.js';
 import { GlobalEnhancerSource, type EnhancerKind, type GlobalEnhancers } from './global-enhancers.js';
 import { JobContextCreator } from './job-context.creator.js';
 import { JobParamsFactory } from './job-params.factory.js';
@@ -28,10 +28,10 @@ export class JobContextFactory {
 
   /** @param globals which global enhancers of the application run, too */
   create({ host, methodName }: HandlerDeclaration, globals: readonly EnhancerKind[]): JobHandler {
-    const place = placeOf(host, methodName);
+    const location = locationOf(host, methodName);
     const run =
-      host.instance && !this.#globals.hasScoped(globals, place)
-        ? this.bind(host, methodName, host.instance, this.#globals.static(globals, place))
+      host.instance && !this.#globals.hasScoped(globals, location)
+        ? this.bind(host, methodName, host.instance, this.#globals.static(globals, location))
         : this.perJob(host, methodName, globals);
     return (job) => this.scopes.enter(job, run);
   }
@@ -43,19 +43,19 @@ export class JobContextFactory {
 
   /** Resolves the class, and builds its context, anew for each job, as Nest does for requests. */
   private perJob(host: Host, methodName: string, kinds: readonly EnhancerKind[]): JobHandler {
-    const place = placeOf(host, methodName);
+    const location = locationOf(host, methodName);
     return async (job) => {
       const contextId = this.contextOf(host, job);
       const [instance, globals] = await Promise.all([
         host.instance ?? this.resolve(host, contextId),
-        this.#globals.inContext(kinds, contextId, place),
+        this.#globals.inContext(kinds, contextId, location),
       ]);
       return this.bind(host, methodName, instance, globals, contextId)(job);
     };
   }
 
   private resolve(host: Host, contextId: ContextId): Promise<HostInstance> {
-    return this.#globals.instanceOf<HostInstance>(host, contextId, placeOf(host));
+    return this.#globals.instanceOf<HostInstance>(host, contextId, locationOf(host));
   }
 
   private contextOf(host: Host, job: Job): ContextId {
@@ -76,7 +76,7 @@ export class JobContextFactory {
       contextId: host.instance ? undefined : contextId,
       // Transient enhancers are made for each class that bears them.
       inquirerId: host.wrapper.id,
-      place: placeOf(host, methodName),
+      location: locationOf(host, methodName),
       globals,
     });
     // A signal costs something to make, so that one is made only for those who can see it.

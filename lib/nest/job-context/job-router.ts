@@ -2,7 +2,7 @@ import { nearestKey } from '../../engine/config/nearest-key.js';
 import type { Job } from '../../engine/index.js';
 import { AmbiguousJobError, UnhandledJobError } from '../errors.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
-import { placeOf } from '../explorer/host.js';
+import { locationOf } from '../explorer/host.js';
 import type { RoutePlan } from '../explorer/routes.js';
 import type { JobHandler } from './job-context.factory.js';
 
@@ -55,8 +55,8 @@ export class JobRouter {
       return new UnhandledJobError(this.queue, name, handled, nearestKey(name, exactNames));
     }
     if (others.length > 0) {
-      const places = [...matching].map(({ host, methodName }) => placeOf(host, methodName));
-      return new AmbiguousJobError(this.queue, name, places);
+      const locations = [...matching].map(({ host, methodName }) => locationOf(host, methodName));
+      return new AmbiguousJobError(this.queue, name, locations);
     }
     return match;
   }

@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { messageOf } from '../../engine/base/errors.js';
 import { JobRefusedError, PayloadRejectedError } from '../errors.js';
-import type { Place } from '../place.js';
+import type { SourceLocation } from '../source-location.js';
 import { isPromise } from './results.js';
 
 export type Judge = 'guard' | 'pipe';
@@ -35,22 +35,22 @@ export class Verdicts {
   }
 
   /** The error as the engine should see it. */
-  translate(error: unknown, place: Place): unknown {
+  translate(error: unknown, location: SourceLocation): unknown {
     try {
-      return this.translated(error, place);
+      return this.translated(error, location);
     } catch {
       // A value that throws when it is looked at: the engine knows how to deal with those.
       return error;
     }
   }
 
-  private translated(error: unknown, place: Place): unknown {
+  private translated(error: unknown, location: SourceLocation): unknown {
     if (!(error instanceof HttpException) || !isFinal(error)) return error;
     switch (this.#judges.get(error)) {
       case 'guard':
-        return new JobRefusedError(place, { cause: error });
+        return new JobRefusedError(location, { cause: error });
       case 'pipe':
-        return new PayloadRejectedError(place, violationsOf(error), { cause: error });
+        return new PayloadRejectedError(location, violationsOf(error), { cause: error });
       case undefined:
         return error;
     }

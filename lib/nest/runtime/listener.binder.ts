@@ -5,10 +5,10 @@ import { Job } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
 import { detailOf, read, stackOf } from '../../engine/base/thrown.js';
 import type { ListenerDeclaration } from '../explorer/declarations.js';
-import { placeOf, type HostInstance } from '../explorer/host.js';
+import { locationOf, type HostInstance } from '../explorer/host.js';
 import { JobContextFactory } from '../job-context/job-context.factory.js';
 import { JobScopes } from '../job-context/job-scope.js';
-import { describePlace } from '../place.js';
+import { describeLocation } from '../source-location.js';
 
 /** What a user's emitter must be able to do. */
 interface EmitterLike {
@@ -49,7 +49,7 @@ export class ListenerBinder {
 
   private call({ host, methodName, event }: ListenerDeclaration, args: unknown[]): void {
     const run = (instance: HostInstance): unknown => instance[methodName]?.(...args);
-    const what = `${describePlace(placeOf(host, methodName))}, which listens to "${event}",`;
+    const what = `${describeLocation(locationOf(host, methodName))}, which listens to "${event}",`;
     const { instance } = host;
     this.guard(what, () =>
       this.inScope(args, () =>

@@ -68,7 +68,7 @@ export class Schedules {
   }
 
   private async declare({ queue, registration }: Declared, schedule: SchedulePlan): Promise<void> {
-    const { place, jobName, key, data, options } = schedule;
+    const { location, jobName, key, data, options } = schedule;
     const { endDate } = options.repeat;
     if (endDate !== undefined && new Date(endDate).getTime() <= Date.now()) {
       this.log(`Schedule "${key}" of queue "${registration.name}" has ended: it is not registered.`);
@@ -79,7 +79,7 @@ export class Schedules {
     try {
       await queue.add(jobName, data, { ...options, repeat });
     } catch (error) {
-      throw error instanceof ConfigError ? invalid(place, messageOf(error), error) : error;
+      throw error instanceof ConfigError ? invalid(location, messageOf(error), error) : error;
     }
   }
 
@@ -141,17 +141,17 @@ export class Schedules {
   }
 }
 
-function isDisabled({ disabled, place }: SchedulePlan): boolean {
+function isDisabled({ disabled, location }: SchedulePlan): boolean {
   let answer: unknown;
   try {
     answer = typeof disabled === 'function' ? disabled() : disabled;
   } catch (error) {
-    throw invalid(place, `"disabled" threw: ${messageOf(error)}`, error);
+    throw invalid(location, `"disabled" threw: ${messageOf(error)}`, error);
   }
   if (typeof answer === 'boolean') return answer;
   // A text from the environment, "false" say, would count as true.
   throw invalid(
-    place,
+    location,
     `"disabled" must be true or false, or a function that returns one, not a ${typeof answer}.`,
   );
 }

@@ -1,12 +1,12 @@
 /** Where something was declared, for error messages. */
-export interface Place {
+export interface SourceLocation {
   readonly className: string;
   readonly methodName?: string;
   readonly moduleName: string;
 }
 
 /** `WelcomeProcessor.send (MailModule)` */
-export function describePlace({ className, methodName, moduleName }: Place): string {
+export function describeLocation({ className, methodName, moduleName }: SourceLocation): string {
   const name = methodName === undefined ? className : `${className}.${methodName}`;
   return `${name} (${moduleName})`;
 }

@@ -5,7 +5,7 @@ import { plainOptions } from '../../engine/config/check-options.js';
  * The options of a module, as a plain object: those of an async one are only as good as its factory.
  * @throws ConfigError (CMQ-004)
  */
-export function given<Options extends object>(method: string, options: Options): Options {
+export function assertOptions<Options extends object>(method: string, options: Options): Options {
   if (typeof (options as unknown) === 'object' && (options as unknown) !== null) return plainOptions(options);
   throw new ConfigError(
     `ChasquiModule.${method}: the options must be an object, not ${options === null ? 'null' : typeof options} (a factory may have returned it).`,
