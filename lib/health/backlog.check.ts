@@ -19,22 +19,22 @@ const THRESHOLDS: readonly Threshold[] = [
   {
     option: 'maxOldestWaitingMs',
     of: 'oldestWaitingMs',
-    remedy: 'check that workers run, or add some',
+    remedy: 'check that workers run, or add workers',
   },
   {
     option: 'maxDelayed',
     of: 'delayed',
-    remedy: 'look for jobs that fail and are retried, or for a producer gone wild',
+    remedy: 'look for jobs that fail and are retried, or for a producer that adds too many jobs',
   },
   {
     option: 'maxOverdueMs',
     of: 'overdueMs',
-    remedy: 'check that a worker with delayedEnabled runs',
+    remedy: 'check that a worker runs that has delayedEnabled',
   },
   {
     option: 'maxDeadLetters',
     of: 'deadLetters',
-    remedy: 'look at them with peekDlq, mend the cause, replay them',
+    remedy: 'read them with peekDlq, fix the cause, and replay them',
   },
 ];
 
@@ -47,7 +47,7 @@ export async function checkBacklog(
 ): Promise<Finding> {
   try {
     const begun = performance.now();
-    // The PING, which is shared, goes first: while Redis hangs, probes leave nothing behind that it must do later.
+    // A shared PING goes first: while Redis hangs, the checks queue no commands that Redis must answer later.
     await within(queue.ping(), target.timeoutMs);
     const left = target.timeoutMs - (performance.now() - begun);
     const backlog = await within(queue.getBacklog(target.group), left);
@@ -57,12 +57,12 @@ export async function checkBacklog(
   }
 }
 
-/** A pure function of what the queue holds. */
+/** Compares the backlog with the thresholds. A pure function. */
 export function faultsOf(queue: string, backlog: Backlog, options: BacklogCheckOptions): string[] {
   return THRESHOLDS.flatMap(({ option, of, remedy }) => {
     const most = options[option];
     const value = backlog[of];
     if (most === undefined || value <= most) return [];
-    return [`Queue "${queue}": ${of} is ${value} and ${option} is ${most}: ${remedy}.`];
+    return [`Queue "${queue}": ${of} is ${value}, above ${option} (${most}): ${remedy}.`];
   });
 }

@@ -13,7 +13,7 @@ import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions }
 import { backlogSchema, checkNames, connectionSchema, workersSchema } from './schemas.js';
 import { checkWorker, type Checked } from './workers.check.js';
 
-/** A queue that is to be checked. */
+/** A queue to check. */
 interface InUse {
   /** The key of its details. */
   readonly name: string;
@@ -25,12 +25,12 @@ interface InUse {
 }
 
 const REGISTER =
-  'Register a queue with ChasquiModule.forFeature, start a ChasquiServer, or leave this check out of this process.';
+  'Register a queue with ChasquiModule.forFeature, start a ChasquiServer, or remove this check from this process.';
 
 /**
- * Health of the queues of this process, for `@nestjs/terminus`: provide it in the module whose imports have
- * `TerminusModule`. Every check answers within its timeout, also while Redis hangs, and says of what is wrong what to do.
- * One that has nothing to check is down, and says so.
+ * Checks the queues of this process, for `@nestjs/terminus`. Provide it in the module that imports `TerminusModule`. Every
+ * check answers within its timeout, even if Redis hangs. A message says what is wrong and what to do. A check that has
+ * nothing to check is down and says so.
  *
  * @example
  * ```ts
@@ -49,13 +49,13 @@ const REGISTER =
 export class ChasquiHealthIndicator {
   constructor(
     private readonly indicator: HealthIndicatorService,
-    // An application that only has a ChasquiServer or a ChasquiClient needs no ChasquiModule.
+    // An application with only a ChasquiServer or a ChasquiClient needs no ChasquiModule.
     @Optional() private readonly queues?: QueueRegistry,
     @Optional() private readonly workers?: ChasquiWorkers,
   ) {}
 
   /**
-   * Whether Redis answers a PING on the connections that the queues of this process use.
+   * Checks that Redis answers a PING on the connections that the queues of this process use.
    * @throws ConfigError (CMQ-004) for a wrong option
    */
   async checkConnection<const Key extends string>(
@@ -72,7 +72,7 @@ export class ChasquiHealthIndicator {
   }
 
   /**
-   * Whether the workers of this process fetch jobs. Asks the workers themselves, so it sends nothing.
+   * Checks that the workers of this process fetch jobs. It asks the workers and sends nothing to Redis.
    * @throws ConfigError (CMQ-004) for a wrong option
    */
   async checkWorkers<const Key extends string>(
@@ -87,13 +87,13 @@ export class ChasquiHealthIndicator {
     const checked = all.filter(({ name }) => queues?.includes(name) ?? true);
     const findings = checked.map((worker) => checkWorker(worker, options));
     const none =
-      'This process has no worker: it needs a @Processor or a ChasquiServer, and `workers` must not leave the queue out. ' +
-      'Where it is not meant to have one, give checkWorkers the option allowNone: true.';
+      'This process has no worker. Add a @Processor or a ChasquiServer, and check that `workers` includes the queue. ' +
+      'If this process is meant to have no worker, call checkWorkers with allowNone: true.';
     return this.result(key, 'workers', findings, allowNone ? undefined : none);
   }
 
   /**
-   * How much there is to do, and whether that is more, or later, than it should be.
+   * Checks how many jobs wait, how late they are, and how many dead letters there are, against your thresholds.
    * @throws ConfigError (CMQ-004) for a wrong option
    */
   async checkBacklog<const Key extends string>(
@@ -112,7 +112,7 @@ export class ChasquiHealthIndicator {
     return this.result(key, 'queues', await Promise.all(findings), this.unused(queues));
   }
 
-  /** @param none what to say where nothing was checked; undefined where that is all right */
+  /** @param none the message if nothing was checked; undefined if that is not a fault */
   private result<Key extends string>(
     key: Key,
     what: string,
@@ -126,7 +126,7 @@ export class ChasquiHealthIndicator {
       : session.down({ message, [what]: details });
   }
 
-  /** Undefined where there are queues, if only such as a test has put a fake in place of. */
+  /** The message for a process without queues. Undefined if it has queues, even if a test has replaced them with fakes. */
   private unused(named: readonly string[] | undefined): string | undefined {
     if (named?.length === 0) return 'Nothing was checked: the list of names is empty.';
     if (this.registrations().length > 0) return undefined;
@@ -168,7 +168,7 @@ export class ChasquiHealthIndicator {
     return [...own, ...others];
   }
 
-  /** What no module knows of, under names of their own. */
+  /** The queues of servers and clients, which no module registers, each under a unique name. */
   private others(taken: Set<string>): readonly { name: string; participant: Participant }[] {
     return participants.all().map((participant) => {
       const { kind, queue } = participant;
@@ -179,7 +179,7 @@ export class ChasquiHealthIndicator {
     });
   }
 
-  /** One queue of each connection, by the connection's name: all that share it have the same link. */
+  /** One queue of each connection, by the name of the connection: all queues of a connection share its link. */
   private connections(): ReadonlyMap<string, Queue> {
     const seen = new Set<Connection>();
     const byName = new Map<string, Queue>();
@@ -199,7 +199,7 @@ export class ChasquiHealthIndicator {
   }
 }
 
-/** A queue may bring a connection of its own, which has no other name than the queue's. */
+/** The connection of a single queue has no name, so the name of the queue stands for it. */
 function connectionOf({ name, connectionName, given }: QueueRegistration): string {
   return given.connection === undefined ? connectionName : `of queue ${name}`;
 }

@@ -4,7 +4,7 @@ import { NoAnswerError, within } from './within.js';
 
 export const ANSWER_TIMEOUT_MS = 1_000;
 
-/** Sends a PING over the connection that the queue shares with all others of it. */
+/** Sends a PING over the connection that the queue shares with the other queues. */
 export async function checkConnection(name: string, queue: Queue, timeoutMs: number): Promise<Finding> {
   try {
     const latency = await within(queue.ping(), timeoutMs);
@@ -15,7 +15,7 @@ export async function checkConnection(name: string, queue: Queue, timeoutMs: num
   }
 }
 
-/** An eviction policy that drops nothing needs no mention. */
+/** The details without the eviction policy if that policy drops nothing. */
 function detailsOf(queue: Queue): object {
   const { evictionPolicy, ...details } = queue.connectionInfo;
   return evictionPolicy === undefined || evictionPolicy === 'noeviction'
@@ -23,7 +23,7 @@ function detailsOf(queue: Queue): object {
     : { ...details, evictionPolicy };
 }
 
-/** Why Redis did not answer a call, and what to look at. */
+/** Says why Redis did not answer, and what to check. */
 export function unreachable(connection: string, queue: Queue, error: unknown): string {
   const { address, status, lastError } = queue.connectionInfo;
   const where = `Redis at ${address} (connection "${connection}")`;
@@ -32,5 +32,5 @@ export function unreachable(connection: string, queue: Queue, error: unknown): s
     return `${where} is connected and gave ${error.message}: it hangs, is busy with a slow command, or the network loses packets.`;
   }
   const why = lastError === undefined ? '' : `; last error: ${lastError}`;
-  return `${where} is not connected (${status}${why}): check that it runs and can be reached from here.`;
+  return `${where} is not connected (${status}${why}): check that it runs and that this process can reach it.`;
 }

@@ -1,14 +1,14 @@
-/** What a check has found out about one connection, worker or queue. */
+/** The result of a check for one connection, worker or queue. */
 export interface Finding {
   /** The key of its details in the result. */
   readonly name: string;
   /** Numbers and states, for dashboards and people. */
   readonly details: object;
-  /** What is wrong and what to do about it, a sentence each; empty where all is well. */
+  /** One sentence for each fault, which says what is wrong and what to do. Empty if there is none. */
   readonly faults: readonly string[];
 }
 
-/** The details of all by name, and what is wrong with any of them. */
+/** The details of all findings by name, and one message with all faults. */
 export function summaryOf(findings: readonly Finding[]): {
   details: Record<string, object>;
   message: string | undefined;

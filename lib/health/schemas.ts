@@ -32,7 +32,7 @@ export const backlogSchema: Schema<BacklogCheckOptions> = {
   maxDeadLetters: whole(0),
 };
 
-/** @throws ConfigError (CMQ-004) for a name that is not there, with the nearest one that is */
+/** @throws ConfigError (CMQ-004) for an unknown name; the message suggests the nearest known one */
 export function checkNames(what: string, given: readonly string[], there: readonly string[]): void {
   for (const name of given) {
     if (there.includes(name)) continue;

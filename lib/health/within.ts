@@ -1,9 +1,9 @@
 import { Timer } from '../engine/base/deadline.js';
 
-/** What `within` throws when nothing has come in time. */
+/** `within` rejects with it if the answer does not come in time. */
 export class NoAnswerError extends Error {}
 
-/** The answer, or a rejection after `ms`: a probe must be answered also when Redis is not. */
+/** Resolves with the answer, or rejects after `ms`: a health check must answer even if Redis does not. */
 export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -2,21 +2,21 @@ import type { Worker, WorkerHealth } from '../engine/index.js';
 import type { Finding } from './finding.js';
 import type { WorkersCheckOptions } from './options.js';
 
-/** What a read may take beyond its block time before its worker counts as stalled. */
+/** A worker is stalled if a read takes this much longer than its block time. */
 const STALLED_AFTER_MS = 10_000;
 
-/** So many reads in a row that ended because Redis closed their connection are a fault. */
+/** It is a fault if Redis closed the connection during this many reads in a row. */
 const MAX_CUT_READS = 3;
 const CUT_READ = 'closed the connection during';
 
-/** A worker that is to be checked. */
+/** A worker to check. */
 export interface Checked {
   /** The key of its details. */
   readonly name: string;
   readonly queue: string;
-  /** Undefined where the process works on the queue, but the worker was stopped. */
+  /** Undefined if the process works on the queue, but the worker was stopped. */
   readonly worker: Worker | undefined;
-  /** What starts it. */
+  /** The call that starts it. */
   readonly start: string;
 }
 
@@ -29,7 +29,7 @@ export function checkWorker(checked: Checked, options: WorkersCheckOptions): Fin
   return { name, details: toDetails(worker, health), faults: faultsOf(queue, health, options, start) };
 }
 
-/** A pure function of what the worker says of itself. */
+/** Finds the faults in the health that a worker reports. A pure function. */
 export function faultsOf(
   queue: string,
   health: WorkerHealth,
@@ -40,7 +40,7 @@ export function faultsOf(
     return idle(queue, health.state, start, options);
   }
   const { fullMs, lastLeaseLostAgeMs, running, concurrency, lastError } = health;
-  // Its reads have a connection of their own, and what it has read is of no use without the other.
+  // Reads and commands have separate connections. A worker that can read but cannot send commands is stalled too.
   const unansweredMs = Math.max(health.unansweredMs, health.disconnectedMs);
   const {
     maxUnansweredMs = health.blockMs + STALLED_AFTER_MS,
@@ -52,7 +52,7 @@ export function faultsOf(
   if (unansweredMs > maxUnansweredMs) {
     faults.push(
       `The worker of queue "${queue}" has had no answer from Redis for ${seconds(unansweredMs)} and fetches no jobs` +
-        `${lastError === undefined ? '' : ` (${lastError})`}: check Redis and the network; it goes on by itself once Redis answers.`,
+        `${lastError === undefined ? '' : ` (${lastError})`}: check Redis and the network. The worker resumes by itself once Redis answers.`,
     );
   }
   if (health.failures >= MAX_CUT_READS && lastError?.includes(CUT_READ)) {
@@ -61,7 +61,7 @@ export function faultsOf(
   if (maxFullMs !== undefined && fullMs > maxFullMs) {
     faults.push(
       `The worker of queue "${queue}" has been full for ${seconds(fullMs)} (${running} of ${concurrency} handlers run): ` +
-        'look for handlers that hang, or raise its concurrency.',
+        'look for handlers that hang, or raise concurrency.',
     );
   }
   if (
@@ -71,7 +71,7 @@ export function faultsOf(
   ) {
     faults.push(
       `The worker of queue "${queue}" lost a lease ${seconds(lastLeaseLostAgeMs)} ago (${health.leasesLost} since it started), ` +
-        'so a job ran twice: keep CPU-bound work off the event loop, or raise claimMinIdleMs.',
+        'so a job ran twice: move CPU-bound work off the event loop, or raise claimMinIdleMs.',
     );
   }
   const { lastDlqEvictedAgeMs } = health;
@@ -82,7 +82,7 @@ export function faultsOf(
   ) {
     faults.push(
       `The worker of queue "${queue}" dropped old dead letters ${seconds(lastDlqEvictedAgeMs)} ago (${health.dlqEvicted} since it started): ` +
-        'replay or drop what is there, or raise dlqMaxStreamLen.',
+        'replay or drop dead letters, or raise dlqMaxStreamLen.',
     );
   }
   return faults;

@@ -3,13 +3,13 @@ import { RpcException } from '@nestjs/microservices';
 import { messageOf } from '../engine/index.js';
 import { isError, toError as wrapped } from '../engine/base/thrown.js';
 
-/** What Nest says for every error that is no `RpcException`, where no filter of the application says otherwise. */
+/** Nest's answer for every error other than an `RpcException`, unless a filter of the application answers. */
 const UNKNOWN = { status: 'error', message: 'Internal server error' } as const;
 
-/** Errors that `ChasquiExceptionFilter` has let through: they are what the handler threw, and no filter's answer. */
+/** The errors that `ChasquiExceptionFilter` has let through. The handler threw them, so they are not answers of a filter. */
 const thrown = new WeakSet<Error>();
 
-/** What a handler threw, marked as such. */
+/** Marks an error as thrown by a handler. */
 export function letThrough(exception: unknown): Error {
   const error = isError(exception) ? exception : wrapped(exception);
   thrown.add(error);
@@ -17,17 +17,18 @@ export function letThrough(exception: unknown): Error {
 }
 
 /**
- * What to answer to a request that ended with this; undefined for a failure, which is tried again. As with other
- * transports, what leaves Nest's exception filters is the answer, an Error too: it is what an `RpcException` was made of.
- * Not so Nest's own "Internal server error", and what `ChasquiExceptionFilter` has let through: of these, only an
- * `RpcException` and a client error over HTTP (of a `ValidationPipe`, say) are answers, which asking again would bring
- * again.
+ * The answer to a request that ended with this error. Undefined for a failure, which is retried.
+ *
+ * As with other transports, a value that leaves Nest's exception filters is the answer. It may be an Error, if an
+ * `RpcException` was made of one. There are two exceptions: Nest's own "Internal server error", and errors that
+ * `ChasquiExceptionFilter` has let through. Of the latter, only an `RpcException` and a client error over HTTP, such as
+ * the one of a `ValidationPipe`, are answers: a retry would end in the same way.
  */
 export function answerOf(error: unknown): { readonly error: unknown } | undefined {
   try {
     return answerIn(error);
   } catch {
-    // A value that throws when it is looked at: a failure like any other.
+    // The value throws when its properties are read. It is an ordinary failure.
     return undefined;
   }
 }
@@ -40,12 +41,12 @@ function answerIn(error: unknown): { readonly error: unknown } | undefined {
   return { error: bodyOf(error) };
 }
 
-/** The error that the caller sees for a request that failed for good. As in Nest, it tells nothing of the inside. */
+/** The error that the caller gets for a request that failed for good. As in Nest, it reveals no internal details. */
 export function unknownAnswer(jobId: string): object {
   return { ...UNKNOWN, jobId };
 }
 
-/** Something to throw into the engine, which keeps its message. */
+/** An error for the engine, which keeps its message. */
 export function toError(error: unknown): Error {
   if (isError(error)) return error;
   try {
@@ -55,7 +56,7 @@ export function toError(error: unknown): Error {
   }
 }
 
-/** What the caller's `RpcException` is made of. Of an Error no more than was meant for others: it may hold anything. */
+/** The content of the caller's `RpcException`. Of an Error, only its message and code: the rest may be internal. */
 function bodyOf(error: unknown): unknown {
   if (error instanceof RpcException) return bodyOf(error.getError());
   if (error instanceof HttpException) return fromHttp(error);

@@ -5,10 +5,10 @@ import { letThrough } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 
 /**
- * Lets the server see what a handler threw. Without it, Nest makes "Internal server error" of everything that is no
- * `RpcException`, as for all its transports: dead letters would say no more than that, an `UnrecoverableError` would be
- * tried again, and a `ValidationPipe`'s violations would not reach the caller. Messages of other transports are
- * treated as Nest treats them.
+ * Passes the error of a handler to the server unchanged. Without this filter, Nest turns every error except an
+ * `RpcException` into "Internal server error", as for all its transports. Dead letters would then have no other text, an
+ * `UnrecoverableError` would be retried, and the violations of a `ValidationPipe` would not reach the caller. For messages
+ * of other transports, the filter does what Nest does.
  *
  * @example
  * ```ts

@@ -28,7 +28,7 @@ import { toJobName } from './pattern.js';
 import { Request } from './request.js';
 
 const TIMEOUT_MS = 30_000;
-/** How long `close` waits for the cancellation of what it abandons, in ms. */
+/** How long `close` waits for the cancellation of open requests, in ms. */
 const CANCEL_MS = 2_000;
 
 interface Outgoing {
@@ -39,8 +39,8 @@ interface Outgoing {
 }
 
 /**
- * Sends messages to a `ChasquiServer` through its queue. `emit` emits the job when it is durable in Redis; `send` emits
- * what the handler answers.
+ * Sends messages to a `ChasquiServer` through its queue. The Observable of `emit` emits the job once Redis has stored it.
+ * The Observable of `send` emits the reply of the handler.
  *
  * @example
  * ```ts
@@ -52,14 +52,14 @@ interface Outgoing {
 export class ChasquiClient extends ClientProxy {
   readonly #logger = new Logger(ChasquiClient.name);
   readonly #queue: Queue;
-  /** Those that nobody has answered. */
+  /** The requests that wait for a reply. */
   readonly #requests = new Set<Request>();
   readonly #timeoutMs: number;
   /** For health checks. */
   readonly #participant: Participant;
   #closing: Promise<void> | undefined;
 
-  /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
+  /** @throws ConfigError (CMQ-004) for a wrong option; the message suggests the nearest valid key */
   constructor(options: ChasquiClientOptions) {
     super();
     const checked = checkOptions('ChasquiClient', clientSchema, options, ['queue', 'connection']);
@@ -82,7 +82,7 @@ export class ChasquiClient extends ClientProxy {
   }
 
   /**
-   * Resolves when Redis answers and is new enough. `send` and `emit` do it by themselves.
+   * Resolves when Redis answers and is new enough. `send` and `emit` call it themselves.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004), ShutdownError (CMQ-005)
    */
   async connect(): Promise<Queue> {
@@ -91,15 +91,15 @@ export class ChasquiClient extends ClientProxy {
   }
 
   /**
-   * Ends what waits for a reply with a ShutdownError (CMQ-005), cancels these requests wherever they are, and lets go of
-   * the connections. Idempotent.
+   * Ends all open requests with a ShutdownError (CMQ-005), cancels them in the queue and on the workers, and closes the
+   * connections. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Whether the last call to Redis succeeded. Nothing before the first. */
+  /** Emits whether the last call to Redis succeeded. It emits nothing before the first call. */
   override get status(): Observable<ChasquiStatus> {
     // Nest's ClientsModule takes only classes whose status is any text.
     return super.status as Observable<ChasquiStatus>;
@@ -114,13 +114,13 @@ export class ChasquiClient extends ClientProxy {
   /** @throws NotSupportedError (CMQ-100) */
   override on(): never {
     throw new NotSupportedError(
-      'ChasquiClient.on is not supported: listen with QueueEvents of nestjs-chasqui.',
+      'ChasquiClient.on is not supported. Use QueueEvents of nestjs-chasqui to listen to events.',
     );
   }
 
   /**
-   * Adds a job, whether or not somebody subscribes, and emits it when it is durable in Redis. Unlike other clients of
-   * Nest, also to those who subscribe later; and an error that nobody subscribes to is logged.
+   * Adds a job at once, even without a subscriber, and emits it once Redis has stored it. Unlike with other clients of
+   * Nest, a late subscriber also gets the job, and an error without a subscriber is logged.
    *
    * @param data the event's data, or a {@link ChasquiRecord} of data and options
    */
@@ -146,9 +146,7 @@ export class ChasquiClient extends ClientProxy {
   protected override async dispatchEvent<T = Job>(packet: ReadPacket): Promise<T> {
     const { name, data, options, timeoutMs } = this.#toOutgoing(packet, false);
     if (timeoutMs !== undefined) {
-      throw new ConfigError(
-        'ChasquiRecord: option "timeoutMs" is for send; an event has no reply to wait for.',
-      );
+      throw new ConfigError('ChasquiRecord: option "timeoutMs" is only for send. An event has no reply.');
     }
     return (await this.#watched(() => this.#queue.add(name, data, options))) as T;
   }
@@ -160,7 +158,7 @@ export class ChasquiClient extends ClientProxy {
       const { delay = 0 } = outgoing.options;
       if (delay >= timeoutMs) {
         throw new ConfigError(
-          `ChasquiRecord: a reply cannot come within timeoutMs (${String(timeoutMs)}) of a request with a delay of ${String(delay)} ms.`,
+          `ChasquiRecord: the delay of the request (${String(delay)} ms) must be shorter than timeoutMs (${String(timeoutMs)}), or no reply can come in time.`,
         );
       }
       const request = new Request(this.#queue, { ...outgoing, timeoutMs }, callback);
@@ -180,12 +178,12 @@ export class ChasquiClient extends ClientProxy {
     const given: unknown = packet.data;
     const record = given instanceof ChasquiRecord ? given : new ChasquiRecord(given);
     const { timeoutMs, ...options } = checkOptions('ChasquiRecord', recordSchema, record.options);
-    // Nest 11 has none.
+    // Nest 11 has no metadata.
     const { metadata } = packet as { metadata?: MessageMetadata };
     return { name, data: record.data, options: withHead(options, { reply, metadata }), timeoutMs };
   }
 
-  /** A call to Redis, which tells the status. */
+  /** Makes a call to Redis and updates the status. */
   async #watched<T>(call: () => Promise<T>): Promise<T> {
     try {
       const result = await call();
@@ -210,6 +208,8 @@ export class ChasquiClient extends ClientProxy {
   }
 
   #closedError(): ShutdownError {
-    return new ShutdownError(`The client of queue "${this.#queue.name}" was closed before a reply came.`);
+    return new ShutdownError(
+      `The client of queue "${this.#queue.name}" was closed before the reply arrived.`,
+    );
   }
 }

@@ -4,7 +4,7 @@ import type { MessageMetadata } from './message.js';
 
 type ChasquiContextArgs = [job: Job, pattern: string, metadata: MessageMetadata | undefined];
 
-/** What `@Ctx()` gives in a handler: the message as a job. */
+/** `@Ctx()` injects it into a handler: the message as a job. */
 export class ChasquiContext extends BaseRpcContext<ChasquiContextArgs> {
   /** The job that carries the message; `job.data` is the message's data. */
   getJob(): Job {
@@ -16,20 +16,20 @@ export class ChasquiContext extends BaseRpcContext<ChasquiContextArgs> {
     return this.args[1];
   }
 
-  /** What the client attached beside the data, if anything. */
+  /** The metadata that the client attached next to the data, if any. */
   getMetadata(): MessageMetadata | undefined {
     return this.args[2];
   }
 
-  /** From 1. A crash of the process uses an attempt too. */
+  /** The number of this attempt, from 1. A crash of the process uses an attempt too. */
   getAttempt(): number {
     return this.args[0].attemptsMade;
   }
 
   /**
-   * Aborted when the work no longer counts or should end. Its reason says why: a JobCancelledError (the caller of a
-   * request no longer waits, or `Queue.cancel` was called), a LeaseLostError, or a ShutdownError (the server closes, and
-   * its grace time is over).
+   * Aborted when the handler should stop. The reason of the signal is one of these: a JobCancelledError (the caller of a
+   * request no longer waits, or you called `Queue.cancel`), a LeaseLostError, or a ShutdownError (the server closes and
+   * the grace time is over).
    */
   getSignal(): AbortSignal {
     return this.args[0].signal;

@@ -1,6 +1,6 @@
 import type { ChasquiRecordOptions } from './options.js';
 
-/** Data of a message together with its options; made by {@link ChasquiRecordBuilder}. */
+/** The data of a message together with its options. {@link ChasquiRecordBuilder} builds it. */
 export class ChasquiRecord<Data = unknown> {
   constructor(
     readonly data: Data,
@@ -9,7 +9,7 @@ export class ChasquiRecord<Data = unknown> {
 }
 
 /**
- * Gives one message options of its own.
+ * Sets options for one message.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ export class ChasquiRecordBuilder<Data = unknown> {
     return this;
   }
 
-  /** Options that were set before stay, unless they are named again. */
+  /** Adds options. They override options with the same name that were set before. */
   setOptions(options: ChasquiRecordOptions): this {
     this.#options = { ...this.#options, ...options };
     return this;

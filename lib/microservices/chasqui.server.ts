@@ -28,10 +28,10 @@ import { toJobName } from './pattern.js';
 import { toReply, type Reply } from './reply.js';
 import { runHandler, type Outcome } from './run-handler.js';
 
-/** For handlers of this transport alone in an application with several: `@EventPattern('paid', CHASQUI_TRANSPORT)`. */
+/** Binds a handler to this transport in an application with several: `@EventPattern('paid', CHASQUI_TRANSPORT)`. */
 export const CHASQUI_TRANSPORT = Symbol.for('nestjs-chasqui');
 
-/** Listeners of `ChasquiServer.on`: those of its worker. */
+/** Listeners of `ChasquiServer.on`, which are the listeners of its worker. */
 export type ChasquiServerEvents = {
   [Event in keyof WorkerEventsMap]: (...args: WorkerEventsMap[Event]) => void;
 };
@@ -41,8 +41,9 @@ type Handler = MessageHandler<unknown, ChasquiContext, unknown>;
 const REPLY_TTL_SECS = 60;
 
 /**
- * Runs `@EventPattern` and `@MessagePattern` handlers on the jobs of a queue; the pattern is the job's name. An event is
- * done when its handlers are, and is retried and dead-lettered like any job. A request is done when its reply is stored.
+ * Runs `@EventPattern` and `@MessagePattern` handlers on the jobs of a queue. The pattern is the name of the job. An event
+ * completes when its handlers complete, and is retried and dead-lettered like any job. A request completes when its reply
+ * is stored.
  *
  * @example
  * ```ts
@@ -56,7 +57,7 @@ export class ChasquiServer
   implements CustomTransportStrategy
 {
   override transportId: Transport | symbol = CHASQUI_TRANSPORT;
-  /** Failed events are reported here, with their job; Nest need not. */
+  /** This class logs failed events with their job, so Nest does not log them again. */
   override readonly propagatesEventHandlerErrors = true;
   protected override readonly logger = new Logger(ChasquiServer.name);
   readonly #queue: string;
@@ -65,7 +66,7 @@ export class ChasquiServer
   readonly #participant: Participant;
   readonly #handlers = new Map<string, Handler[]>();
 
-  /** @throws ConfigError (CMQ-004) for a wrong option; names the nearest valid key. */
+  /** @throws ConfigError (CMQ-004) for a wrong option; the message suggests the nearest valid key */
   constructor(options: ChasquiServerOptions) {
     super();
     const checked = checkOptions('ChasquiServer', serverSchema, options, ['queue', 'connection']);
@@ -82,30 +83,31 @@ export class ChasquiServer
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
       ...(commandTimeoutMs !== undefined && { commandTimeoutMs }),
     };
-    // Of the same connection object, and so on the same connection.
+    // The same connection object, so the queue and the worker share one connection.
     const probe = new Queue(queue, { connection, ...timeouts });
     this.#participant = { kind: 'ChasquiServer', queue: probe, worker: this.#worker };
     this.#watch();
   }
 
   /**
-   * Keeps the handlers of one server from another of the same application: this one then runs those that name `id` as
-   * their transport, `@MessagePattern('price', id)`, and those that name none. To be called before the server starts.
+   * Separates the handlers of several servers in one application. This server then runs the handlers that name `id` as
+   * their transport, such as `@MessagePattern('price', id)`, and the handlers that name none. Call it before the server
+   * starts.
    */
   override setTransportId(id: Transport | symbol): void {
     this.transportId = id;
   }
 
-  /** Connects, checks, and consumes. Called by Nest. */
+  /** Connects, checks the server, and starts the worker. Nest calls it. */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     participants.add(this.#participant);
     try {
       if (this.#handlers.size === 0) throw new NoPatternError(this.#queue);
-      // It settles when the worker has stopped; what keeps it from starting, `waitUntilReady` tells as well.
+      // `run` settles when the worker has stopped. `waitUntilReady` reports an error at the start.
       this.#worker.run().catch(() => undefined);
       await this.#worker.waitUntilReady();
     } catch (error) {
-      // Nest closes only what has started, and an open connection would keep the process alive.
+      // Nest closes only a server that has started, and an open connection would keep the process alive.
       await this.close();
       callback(error);
       return;
@@ -114,8 +116,8 @@ export class ChasquiServer
   }
 
   /**
-   * Reads no more, gives back what has not started, and waits for running handlers up to `shutdownDeadlineSecs`. Called
-   * by Nest.
+   * Stops reading, releases the jobs that have not started, and waits for running handlers up to `shutdownDeadlineSecs`.
+   * Nest calls it.
    */
   async close(): Promise<void> {
     participants.delete(this.#participant);
@@ -138,8 +140,8 @@ export class ChasquiServer
   }
 
   /**
-   * Called by Nest for each handler. Nest chains those of one event, and takes the chain for done when one of them ends
-   * without a value; as jobs must wait for them all, they are kept apart here.
+   * Nest calls it for each handler. Nest would chain the handlers of one event and end the chain when one of them ends
+   * without a value. A job must wait for all of its handlers, so they are kept apart here.
    */
   override addHandler(
     pattern: unknown,
@@ -157,7 +159,7 @@ export class ChasquiServer
     if (others.length === 0) this.messageHandlers.set(name, callback);
   }
 
-  /** The worker's processor: what it returns is stored, what it throws fails the attempt. */
+  /** The processor of the worker. Its return value is stored. If it throws, the attempt fails. */
   readonly #serve = async (job: Job): Promise<Reply | undefined> => {
     const message = messageOfJob(job);
     const handlers = this.#handlers.get(job.name);
@@ -165,7 +167,7 @@ export class ChasquiServer
     const outcomes = await Promise.all(handlers.map((handler) => this.#call(handler, job, message)));
     const { values, failure } = combine(outcomes);
     if (!failure) return message.reply ? toReply(values) : undefined;
-    // Nobody waits for the reply to one that was cancelled, and a server that has to stop has not answered.
+    // If the request was cancelled, nobody waits for a reply. If the server must stop, the handler has not finished.
     const answer = message.reply && !job.signal.aborted ? answerOf(failure.error) : undefined;
     if (answer) return toReply(values, answer.error);
     throw toError(failure.error);
@@ -179,7 +181,7 @@ export class ChasquiServer
     return toReply([], { status: 'error', message: error.message, code: error.code });
   }
 
-  /** Runs one handler between the hooks that instrumentation may have set. Each has a context of its own, as in Nest. */
+  /** Runs one handler between the hooks of the instrumentation. As in Nest, each handler has its own context. */
   #call(handler: Handler, job: Job, { data, reply, metadata }: Message): Promise<Outcome> {
     const context = new ChasquiContext([job, job.name, metadata]);
     return new Promise((resolve) => {
@@ -216,7 +218,7 @@ export class ChasquiServer
   }
 }
 
-/** Of several handlers of an event, the failure that decides: one that cannot be connected goes first. */
+/** The outcome of several handlers of an event. An unrecoverable failure decides before any other failure. */
 function combine(outcomes: readonly Outcome[]): Outcome {
   const failed = outcomes.filter(({ failure }) => failure !== undefined);
   const final = failed.find(({ failure }) => isUnrecoverable(failure?.error));

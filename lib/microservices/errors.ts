@@ -2,7 +2,7 @@ import { ChasquiError, UnrecoverableError } from '../engine/index.js';
 import { printable } from '../engine/base/printable.js';
 import { WiringError } from '../nest/errors.js';
 
-/** Codes of the microservice transport: CMQ-340 to 342 stop the boot, the others fail a message. */
+/** Codes of the microservice transport. CMQ-340 to 342 stop the boot. The others fail a message. */
 export const MICROSERVICE_ERROR_CODES = {
   duplicatePattern: 'CMQ-340',
   invalidPattern: 'CMQ-341',
@@ -12,7 +12,7 @@ export const MICROSERVICE_ERROR_CODES = {
   noReply: 'CMQ-345',
 } as const;
 
-/** Two handlers for one pattern, at least one of which is a `@MessagePattern`: a request has one answer. */
+/** Two handlers have the same pattern, and at least one of them is a `@MessagePattern`. A request has one answer. */
 export class DuplicatePatternError extends WiringError {
   readonly code = MICROSERVICE_ERROR_CODES.duplicatePattern;
 
@@ -22,12 +22,12 @@ export class DuplicatePatternError extends WiringError {
   ) {
     super(
       `The pattern "${pattern}" of the queue "${queue}" has more than one handler, and not all of them are @EventPattern: ` +
-        'only events may be handled in several places. Keep one, or give them patterns of their own.',
+        'only an event can have several handlers. Keep one handler, or change a pattern.',
     );
   }
 }
 
-/** A pattern that cannot be the name of a job: no text, number or object, blank, or too long. */
+/** A pattern cannot be the name of a job: it is not text, a number or an object, or it is blank or too long. */
 export class InvalidPatternError extends ChasquiError {
   readonly code = MICROSERVICE_ERROR_CODES.invalidPattern;
 
@@ -39,21 +39,21 @@ export class InvalidPatternError extends ChasquiError {
   }
 }
 
-/** A server without a single handler. */
+/** A server has no handler. */
 export class NoPatternError extends WiringError {
   readonly code = MICROSERVICE_ERROR_CODES.noPattern;
 
   constructor(readonly queue: string) {
     super(
-      `ChasquiServer for the queue "${queue}" has no handler: every message would go to the dead letters. ` +
-        'Put @EventPattern or @MessagePattern on a method of a controller, and the controller into a module of this application.',
+      `ChasquiServer for the queue "${queue}" has no handler: every message would become a dead letter. ` +
+        'Put @EventPattern or @MessagePattern on a method of a controller, and add the controller to a module of this application.',
     );
   }
 }
 
 /**
- * A message whose pattern nobody handles. An event goes to the dead letters, from where it can be replayed; who made a
- * request gets this as its answer.
+ * No handler matches the pattern of a message. An event becomes a dead letter that you can replay. The caller of a request
+ * gets this error as the answer.
  */
 export class UnhandledPatternError extends UnrecoverableError {
   override readonly code = MICROSERVICE_ERROR_CODES.unhandledPattern;
@@ -68,7 +68,7 @@ export class UnhandledPatternError extends UnrecoverableError {
   }
 }
 
-/** No reply came in time. The request is cancelled, wherever it is, unless somebody else has added it. */
+/** No reply arrived in time. The request is cancelled, unless another caller has added it. */
 export class RequestTimeoutError extends ChasquiError {
   readonly code = MICROSERVICE_ERROR_CODES.requestTimeout;
 
@@ -85,7 +85,7 @@ export class RequestTimeoutError extends ChasquiError {
   }
 }
 
-/** The request has ended, but there is no reply: whoever ran it is no `ChasquiServer`, or the reply expired. */
+/** The request has ended without a reply. Another kind of worker ran it, or the reply has expired. */
 export class NoReplyError extends ChasquiError {
   readonly code = MICROSERVICE_ERROR_CODES.noReply;
 
@@ -97,7 +97,7 @@ export class NoReplyError extends ChasquiError {
   ) {
     super(
       `"${pattern}" (job ${jobId} of queue "${queue}") has ended, and there is no reply. ` +
-        'Only a ChasquiServer replies: give it a queue that no other worker reads; or its resultTtlSecs is too short.',
+        'Check that only ChasquiServers read this queue, because no other worker replies. If the reply has expired, raise resultTtlSecs of the server.',
       options,
     );
   }

@@ -1,12 +1,12 @@
 import { encodePayload, type BulkJobOptions, type Job } from '../engine/index.js';
 import { EXTRAS, type WithExtras } from '../engine/codec/extras.js';
 
-/** Values beside the data, a trace id say; Nest's `setOnDispatchHook` sets them. */
+/** Values next to the data, such as a trace id. Nest's `setOnDispatchHook` sets them. */
 export type MessageMetadata = Readonly<Record<string, string>>;
 
-/** What a message says beside its data. */
+/** The fields of a message next to its data. */
 export interface MessageHead {
-  /** Whether somebody waits for a reply. */
+  /** Whether a caller waits for a reply. */
   readonly reply: boolean;
   readonly metadata: MessageMetadata | undefined;
 }
@@ -16,8 +16,8 @@ export interface Message extends MessageHead {
 }
 
 /**
- * Options that send the head of a message beside its data. The payload is the data and nothing else, so that
- * `Queue.add` can send what `@EventPattern` handles, and `@OnJob` can handle what `emit` sends.
+ * Job options that carry the head of a message next to its data. The payload is only the data, so `@EventPattern` handles
+ * jobs of `Queue.add`, and `@OnJob` handles messages of `emit`.
  */
 export function withHead(options: BulkJobOptions, { reply, metadata }: MessageHead): BulkJobOptions {
   if (!reply && !metadata) return options;

@@ -5,18 +5,18 @@ import { workerSchema } from '../engine/config/options/worker.js';
 import type { Schema } from '../engine/config/check-options.js';
 import { limitMs, text } from '../engine/config/checks.js';
 
-/** What the server decides itself: it starts with the application, and replies are stored and announced. */
+/** The options that the server sets itself: it starts with the application, and it stores and announces replies. */
 type Decided = 'autorun' | 'storeResults' | 'eventsEnabled' | 'resultTtlMs';
 
-/** Options of a `ChasquiServer`: its queue, and everything that a worker can be told. */
+/** Options of a `ChasquiServer`: its queue, and the options of a worker. */
 export interface ChasquiServerOptions extends Omit<WorkerOptions, Decided> {
-  /** The queue whose jobs are the messages. No other kind of worker should read it. */
+  /** The queue whose jobs are the messages. No other kind of worker may read it. */
   queue: string;
   /** How long a reply is kept for the client to fetch, in seconds. Default 60. */
   resultTtlSecs?: number;
 }
 
-/** Options of a `ChasquiClient`: the queue of a server, and everything that a queue can be told. */
+/** Options of a `ChasquiClient`: the queue of a server, and the options of a queue. */
 export interface ChasquiClientOptions extends QueueOptions {
   /** The queue of the server. */
   queue: string;
@@ -30,10 +30,9 @@ export interface ChasquiRecordOptions extends BulkJobOptions {
   timeoutMs?: number;
 }
 
-/** `connected` from the start on; `interrupted` when Redis failed, until it is used with success; `closed`. */
+/** `connected` after the start; `interrupted` after Redis failed, until a call succeeds; `closed`. */
 export type ChasquiStatus = 'connected' | 'interrupted' | 'closed';
 
-/** The longest time that a timer takes. */
 const timeoutMs = limitMs(1);
 
 const { autorun: _a, storeResults: _s, eventsEnabled: _e, resultTtlMs: _r, ...serverWorker } = workerSchema;
@@ -41,11 +40,11 @@ export const serverSchema: Schema<ChasquiServerOptions> = { ...serverWorker, que
 
 export const clientSchema: Schema<ChasquiClientOptions> = { ...queueSchema, queue: text, timeoutMs };
 
-// A message is sent now, or once after a delay; a schedule belongs to the queue.
+// A message is sent now, or once after a delay. Schedules are set on the queue.
 const { repeat: _p, repeatJobKey: _k, ...messageJob } = jobSchema;
 export const recordSchema: Schema<ChasquiRecordOptions> = { ...messageJob, timeoutMs };
 
-/** Text as an object: connections are shared by the identity of what describes them. */
+/** Turns a URL into an object, because the engine shares a connection among users of the same options object. */
 export function shareable<T extends { connection: QueueOptions['connection'] }>(options: T): T {
   const { connection } = options;
   return typeof connection === 'string' ? { ...options, connection: { url: connection } } : options;

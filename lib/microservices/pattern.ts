@@ -5,7 +5,7 @@ import { InvalidPatternError } from './errors.js';
 /**
  * The name of the jobs for a pattern.
  *
- * @param route what Nest's `normalizePattern` made of it: text, or the pattern itself where it is of a kind without one
+ * @param route the result of Nest's `normalizePattern`: text, or the pattern itself if Nest cannot turn it into text
  * @throws InvalidPatternError
  */
 export function toJobName(route: unknown): string {

@@ -1,13 +1,13 @@
 import { EncodeError, encodePayload } from '../engine/index.js';
 
-/** What is stored as the result of a request: what the handler emitted, and the error that ended it, if one did. */
+/** The stored result of a request: the values that the handler emitted, and the error that ended it, if any. */
 export interface Reply {
   readonly $reply: readonly unknown[];
-  /** What `RpcException.getError()` returned. Absent where all went well. */
+  /** The value of `RpcException.getError()`. Absent if there was no error. */
   readonly error?: unknown;
 }
 
-/** A reply that can be stored: one that cannot be written becomes an error that says so. */
+/** A reply that can be stored. A reply that cannot be encoded becomes an error that says so. */
 export function toReply(values: readonly unknown[], ...errors: readonly [error?: unknown]): Reply {
   const reply: Reply = errors.length === 0 ? { $reply: values } : { $reply: values, error: errors[0] };
   try {

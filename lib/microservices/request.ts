@@ -13,7 +13,7 @@ import { unknownAnswer } from './answer.js';
 import { NoReplyError, RequestTimeoutError } from './errors.js';
 import { isReply } from './reply.js';
 
-/** What is to be sent, checked. */
+/** A checked request. */
 export interface OutgoingRequest {
   readonly name: string;
   readonly data: unknown;
@@ -21,13 +21,13 @@ export interface OutgoingRequest {
   readonly timeoutMs: number;
 }
 
-/** How long the id of a request stays taken after its end: it is only there to be found by, not to be unique for long. */
+/** How long the id of a request stays taken after its end. The id only has to find the job, so a short time is enough. */
 const ID_TTL_MS = 1_000;
-/** How long Redis has for the last question before a request that is not known to be added counts as late, in ms. */
+/** How long to wait for the last check, whether the request was added, before it counts as late, in ms. */
 const LAST_LOOK_MS = 2_000;
 
 /**
- * One `send`, from its job to the reply. The job has an id from here, so that it can be taken back by it at any time.
+ * One `send`, from its job to its reply. This class chooses the id of the job, so that it can cancel the job at any time.
  */
 export class Request {
   readonly #jobId: string;
@@ -36,7 +36,7 @@ export class Request {
   /** Monotonic ms. */
   readonly #deadline: number;
   #adding: Promise<Job> | undefined;
-  /** Somebody else is to be told what comes of it, or nobody. */
+  /** True if the callback must not be called any more. */
   #isSettled = false;
 
   constructor(
@@ -51,7 +51,7 @@ export class Request {
     this.#deadline = performance.now() + timeoutMs;
   }
 
-  /** Adds the job, and tells the callback what comes of it. Never rejects. */
+  /** Adds the job, and calls back with the reply or the error. Never rejects. */
   async send(): Promise<void> {
     try {
       this.#deliver(await this.#ask());
@@ -63,10 +63,10 @@ export class Request {
   }
 
   /**
-   * Nobody wants the reply any more: the job is cancelled wherever it is, if this request has added it; others may have
-   * sent the same, and wait for its reply. Best effort: where Redis cannot be asked, it goes on unheard.
+   * Gives the request up. It cancels the job if this request has added it: other callers may have sent the same job and
+   * wait for its reply. Best effort: if Redis cannot be reached, the job runs, and nobody gets the reply.
    *
-   * @param error what the caller is told, where there is still one
+   * @param error the error for the caller; undefined if the caller has unsubscribed
    */
   async abandon(error?: unknown): Promise<void> {
     if (this.#isSettled) return;
@@ -77,26 +77,27 @@ export class Request {
       const job = await this.#adding;
       if (job && !job.duplicate) await this.queue.cancel(this.#jobId);
     } catch {
-      // There is no job, or nobody can be asked.
+      // There is no job, or Redis cannot be reached.
     }
   }
 
-  /** The stored reply, or undefined where the job completed without one. */
+  /** The stored reply, or undefined if the job completed without one. */
   async #ask(): Promise<unknown> {
     const { name, data } = this.outgoing;
-    // Not before the subscriber has had a chance to leave.
+    // Give the subscriber a chance to unsubscribe first.
     await Promise.resolve();
     if (this.#isSettled) return undefined;
     this.#adding = this.queue.add(name, data, this.#options);
-    // One that has ended already is answered like the others: its reply is stored, or why there is none.
+    // A job that has ended already needs no other path: Redis stores its reply, or the reason why there is none.
     await this.#inTime(this.#adding);
     const timeoutMs = Math.max(0, Math.ceil(this.#deadline - performance.now()));
     return this.queue.waitForResult(this.#jobId, { timeoutMs, signal: this.#abandoned.signal });
   }
 
   /**
-   * @throws RequestTimeoutError where it took too long. Where this process was busy until now, its timers run before it
-   * reads what Redis has answered; so it asks once more, and what was answered before is there.
+   * Waits for the add. If this process was busy, its timers run before it reads the replies of Redis. So after the
+   * deadline it makes one more call, and reads the earlier replies with it.
+   * @throws RequestTimeoutError if the add took too long
    */
   async #inTime(adding: Promise<Job>): Promise<void> {
     let timer: Timer | undefined;
@@ -134,7 +135,7 @@ export class Request {
     else this.#end({ isDisposed: true });
   }
 
-  /** What the caller is told where no reply comes. */
+  /** The error for the caller if no reply comes. */
   #failure(error: unknown): unknown {
     if (error instanceof JobGoneError && error.reason === 'unknown') return this.#noReply(error);
     if (!(error instanceof JobFailedError) && !(error instanceof JobGoneError)) return error;
@@ -163,7 +164,7 @@ export class Request {
   }
 }
 
-/** Whether it is fulfilled already. @throws what it was rejected with */
+/** Whether the promise is fulfilled already. @throws its error, if it is rejected */
 async function isSettledNow(promise: Promise<void>): Promise<boolean> {
   const not = Symbol();
   return (await Promise.race([promise, Promise.resolve(not)])) !== not;

@@ -3,15 +3,15 @@ import { fromEvent, isObservable, lastValueFrom, takeUntil, tap, type Observable
 import { errorIn } from '../engine/worker/run/returned.js';
 import type { ChasquiContext } from './chasqui.context.js';
 
-/** What came of a handler. */
+/** The outcome of a handler. */
 export interface Outcome {
-  /** What it emitted, in order, before it ended; empty where nobody wants to know. */
+  /** The values that it emitted, in order. Empty if no caller waits for them. */
   readonly values: readonly unknown[];
-  /** Why it did not end well. */
+  /** The error that ended it, if any. */
   readonly failure?: { readonly error: unknown };
 }
 
-/** Runs a handler to its end, the end of its Observable included. Never rejects. */
+/** Runs a handler to its end, which includes the end of its Observable. Never rejects. */
 export async function runHandler(
   handler: MessageHandler<unknown, ChasquiContext, unknown>,
   data: unknown,
@@ -27,7 +27,7 @@ export async function runHandler(
     } else if (keep && result !== undefined && !errorIn(result)) {
       values.push(result);
     }
-    // Returned by the handler or by an exception filter: it has failed all the same.
+    // An error that a handler or an exception filter returns is a failure, as if it were thrown.
     const error = errorIn(result);
     return error ? { values, failure: { error } } : { values };
   } catch (error) {
@@ -35,7 +35,7 @@ export async function runHandler(
   }
 }
 
-/** Subscribes until the end, to the last value; unsubscribes when the work should end before. */
+/** Resolves with the last value of the source. It unsubscribes when the signal is aborted. */
 async function drain(source: Observable<unknown>, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
   const aborted = fromEvent(signal, 'abort');

@@ -6,7 +6,7 @@ import { ConnectionModuleClass } from './modules/connection.module-definition.js
 import { ChasquiCoreModule } from './modules/core.module.js';
 import { ChasquiQueueModule } from './modules/queue.module.js';
 
-/** What `ChasquiModule.forFeatureAsync` takes: a factory for a queue's options, and what must be known before it runs. */
+/** What `ChasquiModule.forFeatureAsync` takes: a factory for a queue's options, and the fields that Nest needs before it runs. */
 export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
   ChasquiFeatureOptions,
   'createQueueOptions'
@@ -14,8 +14,8 @@ export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
   ChasquiFeatureExtras;
 
 /**
- * `forRoot` registers a connection, once per application and connection; `forFeature` registers queues, in the modules
- * that use them.
+ * Import `forRoot` once, in the root module, to register a connection. Import `forFeature` in each module to register the
+ * queues that the module uses.
  *
  * @example
  * ```ts
@@ -26,12 +26,12 @@ export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
 @OwnModule()
 @Module({ imports: [ChasquiCoreModule] })
 export class ChasquiModule extends ConnectionModuleClass {
-  /** Registers a connection, for the queues of all modules unless `isGlobal` is false. */
+  /** Registers a connection. All modules can use it, unless `isGlobal` is false. */
   static override forRoot(options: Parameters<typeof ConnectionModuleClass.forRoot>[0]): DynamicModule {
     return super.forRoot(assertOptions('forRoot', options));
   }
 
-  /** The same with options from `useFactory`, `useClass` or `useExisting`. */
+  /** Registers a connection with options from `useFactory`, `useClass` or `useExisting`. */
   static override forRootAsync(
     options: Parameters<typeof ConnectionModuleClass.forRootAsync>[0],
   ): DynamicModule {
@@ -47,13 +47,13 @@ export class ChasquiModule extends ConnectionModuleClass {
     );
   }
 
-  /** The same with options from `useFactory`, `useClass` or `useExisting`; the queue's `name` stands beside them. */
+  /** Registers queues with options from `useFactory`, `useClass` or `useExisting`. Put the `name` next to the factory. */
   static forFeatureAsync(...queues: readonly ChasquiQueueAsyncOptions[]): DynamicModule {
     return together(queues.map((queue) => ChasquiQueueModule.forFeatureAsync(queue)));
   }
 }
 
 function together(modules: DynamicModule[]): DynamicModule {
-  // This module, so that one can say `exports: [ChasquiModule]`.
+  // This module class, so that users can write `exports: [ChasquiModule]`.
   return { module: ChasquiModule, imports: modules, exports: modules };
 }

@@ -3,7 +3,7 @@ import type { QueueEventsMap, WorkerEventsMap } from '../engine/index.js';
 /** `ExecutionContext.getType()` inside the guards, pipes, interceptors and filters of a job handler. */
 export const CHASQUI_CONTEXT_TYPE = 'chasqui';
 
-/** Name of the connection that `forRoot` registers and `forFeature` uses unless told otherwise. */
+/** Default name of the connection that `forRoot` registers and `forFeature` uses. */
 export const DEFAULT_CONNECTION = 'default';
 
 export const PROCESSOR_METADATA = 'chasqui:processor';
@@ -14,12 +14,12 @@ export const QUEUE_EVENTS_LISTENER_METADATA = 'chasqui:queue-events-listener';
 export const ON_QUEUE_EVENT_METADATA = 'chasqui:on-queue-event';
 
 /**
- * Where Nest keeps the decorated parameters of a method. It is the key that `createParamDecorator` writes to, so that
- * a user's own parameter decorators work on job handlers, and the one Nest scans for pipes given as classes.
+ * The metadata key under which Nest keeps the decorated parameters of a method. `createParamDecorator` writes to this key,
+ * so the parameter decorators of an application work on job handlers. Nest also scans it for pipes that are classes.
  */
 export const PARAMETERS_METADATA = '__routeArguments__';
 
-/** Where Nest keeps the enhancers bound to a class or a method, by what they are. */
+/** The metadata keys under which Nest keeps the enhancers of a class or a method, by kind. */
 export const ENHANCER_METADATA = {
   guard: '__guards__',
   pipe: '__pipes__',
@@ -27,7 +27,7 @@ export const ENHANCER_METADATA = {
   'exception filter': '__exceptionFilters__',
 } as const;
 
-/** The events that there are, by which a decorator's argument is checked. The types keep the lists complete. */
+/** All events. The argument of a decorator is checked against these lists, and the types keep them complete. */
 export const WORKER_EVENTS = Object.keys({
   ready: true,
   active: true,

@@ -2,7 +2,7 @@ import { ChasquiError, messageOf, UnrecoverableError } from '../engine/index.js'
 import { printable } from '../engine/base/printable.js';
 import { describeLocation, listOf, type SourceLocation } from './source-location.js';
 
-/** Codes of the Nest side: CMQ-300 to 319 stop the boot, from CMQ-320 on they fail a job. */
+/** Codes of the Nest module. CMQ-300 to 319 stop the boot. Codes from CMQ-320 on fail a job. */
 export const NEST_ERROR_CODES = {
   queueNotRegistered: 'CMQ-300',
   duplicateQueue: 'CMQ-301',
@@ -21,7 +21,7 @@ export const NEST_ERROR_CODES = {
   jobRefused: 'CMQ-323',
 } as const;
 
-/** Base class of the mistakes that stop an application at boot. The message names class, method and queue. */
+/** Base class of the errors that stop the boot. The message names the class, the method and the queue. */
 export abstract class WiringError extends ChasquiError {}
 
 /** A processor, a listener or `workers` names a queue that no `forFeature` registers. */
@@ -41,7 +41,7 @@ export class QueueNotRegisteredError extends WiringError {
   }
 }
 
-/** One queue registered twice with different options. */
+/** The application registers one queue twice, with different options. */
 export class DuplicateQueueError extends WiringError {
   readonly code = NEST_ERROR_CODES.duplicateQueue;
 
@@ -53,12 +53,12 @@ export class DuplicateQueueError extends WiringError {
     super(
       `The queue "${queue}" is registered more than once with different options (${difference}), ` +
         `by the imports of ${listOf(modules)}. ` +
-        'Register it once, in a module that exports ChasquiModule, or give the same options each time.',
+        'Register it once, in a module that exports ChasquiModule, or pass the same options each time.',
     );
   }
 }
 
-/** A queue asks for a connection that no `forRoot` registers. */
+/** A queue uses a connection that no `forRoot` registers. */
 export class ConnectionNotRegisteredError extends WiringError {
   readonly code = NEST_ERROR_CODES.connectionNotRegistered;
 
@@ -70,13 +70,13 @@ export class ConnectionNotRegisteredError extends WiringError {
     const name = connection === 'default' ? '' : `name: '${connection}', `;
     super(
       `The queue "${queue}", registered in ${listOf(modules)}, uses the connection "${connection}", which is not registered. ` +
-        `Import ChasquiModule.forRoot({ ${name}connection: … }) in your root module; ` +
-        'one that is not global must be in the imports of the registration itself.',
+        `Import ChasquiModule.forRoot({ ${name}connection: … }) in your root module. ` +
+        'If that connection has isGlobal: false, add its module to the imports of forFeatureAsync.',
     );
   }
 }
 
-/** Two `forRoot` for one connection name. */
+/** Two `forRoot` calls have the same connection name. */
 export class DuplicateConnectionError extends WiringError {
   readonly code = NEST_ERROR_CODES.duplicateConnection;
 
@@ -86,12 +86,12 @@ export class DuplicateConnectionError extends WiringError {
   ) {
     super(
       `The connection "${connection}" is registered more than once, by the imports of ${listOf(modules)}. ` +
-        'Import ChasquiModule.forRoot() once; a further connection needs a name of its own: forRoot({ name, connection }).',
+        'Import ChasquiModule.forRoot() once. Give each additional connection its own name: forRoot({ name, connection }).',
     );
   }
 }
 
-/** Two handlers for one job name of one queue. */
+/** A job name of a queue has two handlers. */
 export class DuplicateHandlerError extends WiringError {
   readonly code = NEST_ERROR_CODES.duplicateHandler;
 
@@ -102,12 +102,12 @@ export class DuplicateHandlerError extends WiringError {
   ) {
     super(
       `The queue "${queue}" has more than one handler for ${what}: ${listOf(locations.map(describeLocation))}. ` +
-        'Keep one of them. The same class in the providers of two modules counts twice.',
+        'Keep one of them. A class that two modules provide counts twice.',
     );
   }
 }
 
-/** A queue whose processors have no handler at all. */
+/** The processors of a queue have no handler. */
 export class NoHandlerError extends WiringError {
   readonly code = NEST_ERROR_CODES.noHandler;
 
@@ -117,12 +117,12 @@ export class NoHandlerError extends WiringError {
   ) {
     super(
       `${listOf(locations.map(describeLocation))} ${locations.length === 1 ? 'is a processor' : 'are processors'} of the queue "${queue}" ` +
-        "without a handler: every job would go to the dead letters. Put @OnJob('<job name>') or @OnJob() on a method.",
+        "without a handler: every job would become a dead letter. Put @OnJob('<job name>') or @OnJob() on a method.",
     );
   }
 }
 
-/** A method decorator in a class that lacks the class decorator it belongs to. */
+/** A method decorator is on a class that lacks the matching class decorator. */
 export class MisplacedDecoratorError extends WiringError {
   readonly code = NEST_ERROR_CODES.misplacedDecorator;
 
@@ -133,7 +133,7 @@ export class MisplacedDecoratorError extends WiringError {
   }
 }
 
-/** The classes that serve one queue ask for different values of one option. */
+/** The classes that share a worker or a subscription set different values of one option. */
 export class ConflictingOptionsError extends WiringError {
   readonly code = NEST_ERROR_CODES.conflictingOptions;
 
@@ -143,15 +143,15 @@ export class ConflictingOptionsError extends WiringError {
     decorator: string,
     demands: readonly { readonly location: SourceLocation; readonly value: string }[],
   ) {
-    const list = demands.map(({ location, value }) => `${describeLocation(location)} asks for ${value}`);
+    const list = demands.map(({ location, value }) => `${describeLocation(location)} sets ${value}`);
     super(
-      `The classes with ${decorator} for the queue "${queue}" share one instance of it and disagree about "${option}": ${listOf(list)}. ` +
-        'Set it in one place.',
+      `The classes with ${decorator} for the queue "${queue}" share one set of options, but they set different values of "${option}": ${listOf(list)}. ` +
+        'Set the option on one of them.',
     );
   }
 }
 
-/** An argument of a decorator that makes no sense, such as an event that does not exist. */
+/** A decorator has an invalid argument, such as an event that does not exist. */
 export class InvalidDecoratorError extends WiringError {
   readonly code = NEST_ERROR_CODES.invalidDecorator;
 
@@ -161,34 +161,34 @@ export class InvalidDecoratorError extends WiringError {
 }
 
 /**
- * A guard, pipe, interceptor or filter given as a class that Nest would silently leave out, because the class that
- * bears it is provided as a value or by a factory.
+ * Nest would silently leave out a guard, pipe, interceptor or filter. It is bound as a class, to a class that is provided
+ * as a value or by a factory.
  */
 export class UnboundEnhancerError extends WiringError {
   readonly code = NEST_ERROR_CODES.unboundEnhancer;
 
   constructor(kind: string, enhancer: string, location: SourceLocation) {
     super(
-      `The ${kind} ${enhancer} on ${describeLocation(location)} would never run: Nest makes enhancers only for classes that it ` +
+      `The ${kind} ${enhancer} on ${describeLocation(location)} would never run. Nest creates enhancers only for classes that it ` +
         `instantiates itself, and ${location.className} is provided in another way (useValue, useFactory or, in older versions of Nest, useClass). ` +
-        `Put ${location.className} into the providers as it is, or bind an instance: new ${enhancer}(…).`,
+        `Put the class ${location.className} itself into the providers, or bind an instance: new ${enhancer}(…).`,
     );
   }
 }
 
-/** A version of Nest whose context creator works in another way: enhancers would be left out silently. */
+/** The context creator of this version of Nest works in an unknown way. Enhancers would be left out silently. */
 export class UnknownNestError extends WiringError {
   readonly code = NEST_ERROR_CODES.unknownNest;
 
   constructor(location: SourceLocation) {
     super(
       `The guards, pipes, interceptors and filters of ${describeLocation(location)} cannot be resolved with this version of ` +
-        '@nestjs/core. Use the version you had, or a newer nestjs-chasqui.',
+        '@nestjs/core. Use the previous version of Nest, or a newer version of nestjs-chasqui.',
     );
   }
 }
 
-/** A job of a name that nobody handles. It goes to the dead letters, from where it can be replayed. */
+/** No handler matches the name of a job. The job becomes a dead letter that you can replay. */
 export class UnhandledJobError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.unhandledJob;
 
@@ -197,27 +197,27 @@ export class UnhandledJobError extends UnrecoverableError {
     super(
       printable(
         `No handler for the job name "${name}" of the queue "${queue}".${hint} ` +
-          `Handled are ${listOf(handled)}. Add @OnJob('${name}') or a catch-all @OnJob(), then replay the dead letters.`,
+          `There are handlers for ${listOf(handled)}. Add @OnJob('${name}') or a catch-all @OnJob(), then replay the dead letters.`,
       ),
     );
   }
 }
 
-/** A job whose name is matched by the patterns of several handlers. */
+/** The patterns of several handlers match the name of a job. */
 export class AmbiguousJobError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.ambiguousJob;
 
   constructor(queue: string, name: string, locations: readonly SourceLocation[]) {
     super(
       printable(
-        `The job name "${name}" of the queue "${queue}" is matched by several handlers: ${listOf(locations.map(describeLocation))}. ` +
-          `Narrow the patterns or add @OnJob('${name}') to the one that is meant, then replay the dead letters.`,
+        `Several handlers match the job name "${name}" of the queue "${queue}": ${listOf(locations.map(describeLocation))}. ` +
+          `Narrow the patterns, or add @OnJob('${name}') to one handler. Then replay the dead letters.`,
       ),
     );
   }
 }
 
-/** A pipe refused the payload; the message lists why. Trying again would not help. */
+/** A pipe refused the payload, and the message lists why. A retry cannot help. */
 export class PayloadRejectedError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.payloadRejected;
 
@@ -233,7 +233,7 @@ export class PayloadRejectedError extends UnrecoverableError {
   }
 }
 
-/** A guard refused the job. Trying again would not help. */
+/** A guard refused the job. A retry cannot help. */
 export class JobRefusedError extends UnrecoverableError {
   override readonly code = NEST_ERROR_CODES.jobRefused;
 

@@ -4,19 +4,19 @@ import type { NestModule } from './nest-types.js';
 
 const OURS = 'chasqui:module';
 
-/** Marks a module class of this package: users look for the module that imports it. */
+/** Marks a module class of this package. Error messages name the module of the user that imports it instead. */
 export function OwnModule(): ClassDecorator {
   return (target) => {
     Reflect.defineMetadata(OURS, true, target);
   };
 }
 
-/** Names of the user's modules that import a module of ours with a provider of this token, one per import. */
+/** Names of the user's modules that import a module of this package with a provider of this token, one name per import. */
 export function importersOf(token: InjectionToken, modules: ModulesContainer): readonly string[] {
   const all = [...modules.values()];
   const holders = all.filter((module) => isOurs(module.metatype) && module.providers.has(token));
   const names = holders.flatMap((holder) =>
-    // Nest adds a global module to the imports of all others; who asked for it stands in the decorators.
+    // Nest adds a global module to the imports of all other modules, so only the decorators tell which module imports it.
     holder.isGlobal ? declarersOf(token, all) : importers(holder, all),
   );
   return names.length > 0 ? [...new Set(names)] : ['an unknown module'];

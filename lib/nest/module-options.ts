@@ -2,59 +2,59 @@ import type { InjectionToken } from '@nestjs/common';
 import type { EnhancerKind } from './job-context/global-enhancers.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
 
-/** Everything a worker can be told, but not its connection, which comes from the queue. */
+/** The options of a worker, without its connection: the worker uses the connection of its queue. */
 export interface WorkerSettings extends Omit<WorkerOptions, 'connection' | 'accepts'> {
   /**
-   * What happens to a job whose name no handler of this process takes. `dead-letter`: it becomes a dead letter at once.
-   * `release`: it goes back to the queue for another worker, which an older version of the code should do while a newer
-   * version that adds such jobs is rolled out. It uses no attempt and waits from 500 ms up to 30 s, longer each time;
-   * then it is logged, with `CMQ-013`. Default `dead-letter`.
+   * What happens to a job if no handler of this process matches its name. `dead-letter`: the job becomes a dead letter at
+   * once. `release`: the job returns to the queue for another worker and uses no attempt. It waits from 500 ms up to 30 s,
+   * longer each time. After half a minute, the worker logs it with `CMQ-013`. Use `release` if old and new versions of the
+   * code run side by side. Default `dead-letter`.
    */
   unknownJobs?: 'dead-letter' | 'release';
 }
 
-/** Everything a queue can be told, but not its connection. */
+/** The options of a queue, without its connection. */
 export type QueueSettings = Omit<QueueOptions, 'connection'>;
 
-/** Everything an events subscription can be told, but not its connection. */
+/** The options of a subscription to queue events, without its connection. */
 export type QueueEventsSettings = Omit<QueueEventsOptions, 'connection' | 'autorun'>;
 
 /**
- * Which global enhancers of the application (`APP_GUARD`, `app.useGlobalPipes`, …) run on jobs, too: all of them
- * (`true`), none (`false`, the default), or those of some kinds. Those of classes and methods always run.
+ * Which global enhancers of the application (`APP_GUARD`, `app.useGlobalPipes`, …) also run on jobs: all (`true`), none
+ * (`false`, the default), or some kinds. Enhancers of a class or a method always run.
  */
 export type GlobalEnhancerSettings = boolean | Readonly<Partial<Record<EnhancerKind, boolean>>>;
 
-/** Who declares the schedules of an application, and what becomes of those that it does not declare any more. */
+/** Which application declares the schedules, and what happens to schedules that it no longer declares. */
 export interface ScheduleSettings {
   /**
-   * Name of the application. It is kept with each schedule that it declares; those of other owners are left alone. At most
-   * 256 bytes.
+   * Name of the application, at most 256 bytes. Each schedule that the application declares stores this name. Schedules of
+   * other owners are not changed.
    */
   owner: string;
   /**
-   * A whole number that grows with each deployment, also with one that goes back to older code: the number of the
-   * deployment, or its time. Processes of an older deployment that start later declare and remove nothing, so the two
-   * do not undo each other's work. Default: none.
+   * A whole number that grows with each deployment: the number of the deployment, or its time. A rollback to older code is
+   * a deployment too. If a process of an older deployment starts later, it declares and removes nothing, so the versions
+   * do not undo each other's changes. Default: none.
    */
   generation?: number;
-  /** Whether schedules of this owner that the code does not declare any more are removed. Needs `generation`. Default false. */
+  /** Whether to remove the schedules of this owner that the code no longer declares. Needs `generation`. Default false. */
   removeUndeclared?: boolean;
 }
 
 /**
  * What `ChasquiModule.forRoot` takes: a connection, and the defaults of the queues that use it. Every field of
- * {@link QueueSettings} is a default for them all; `forFeature` wins over it.
+ * {@link QueueSettings} is a default for these queues. `forFeature` overrides it.
  */
 export interface ChasquiModuleOptions extends QueueSettings {
   /**
-   * Where Redis is. One command connection is opened for all queues and workers of it. An ioredis client of your own is
-   * used as it is and never closed.
+   * Where Redis is. All queues and workers of this connection share one command connection. If you pass your own ioredis
+   * client, it is used as it is and never closed.
    */
   connection: Connection;
   /**
-   * Which queues this process works on: `true` = all, `false` = none (it only adds jobs), or a list of names.
-   * Processors of the other queues are checked at boot and get no worker. Default true.
+   * Which queues this process works on: `true` = all, `false` = none (it only adds jobs), or a list of names. The boot
+   * checks the processors of the other queues and gives them no worker. Default true.
    */
   workers?: boolean | readonly string[];
   /**
@@ -63,21 +63,21 @@ export interface ChasquiModuleOptions extends QueueSettings {
    */
   workerOptions?: WorkerSettings;
   /**
-   * What happens to a schedule that `@Repeat` declared once and that is no longer in the code: `keep` = it goes on,
-   * with a warning in the log; `remove` = it is removed. Use `remove` only if all replicas of a queue are replaced at
-   * once: a replica of an older version that starts in between removes what is new. Default `keep`.
+   * What happens to a schedule whose `@Repeat` is no longer in the code. `keep`: it keeps running, and the log has a
+   * warning. `remove`: it is removed. Use `remove` only if one version of the code runs at a time: a process of an older
+   * version that starts during a deployment removes the new schedules. Default `keep`.
    */
   staleSchedules?: 'keep' | 'remove';
-  /** Who declares the schedules, so that those that are gone from the code can be removed safely. Default: nobody says. */
+  /** Which application declares the schedules. With it, schedules that left the code can be removed safely. Default: none. */
   schedules?: ScheduleSettings;
   /**
-   * Which global enhancers of the application run on jobs, too. Default `false`: they are written for requests, and a
+   * Which global enhancers of the application also run on jobs. Default `false`: they are written for requests, and a
    * guard that reads headers would refuse every job.
    *
    * @example `globalEnhancers: { pipes: true, interceptors: true }`
    */
   globalEnhancers?: GlobalEnhancerSettings;
-  /** Whether `currentJob()` knows the job that is being run. Default false: on Node 20 it costs throughput. */
+  /** Whether `currentJob()` returns the running job. Default false: on Node 20 it costs throughput. */
   trackCurrentJob?: boolean;
   /**
    * Token of an event emitter (`EventEmitter2` of `@nestjs/event-emitter`) that gets a copy of all worker and queue
@@ -87,7 +87,7 @@ export interface ChasquiModuleOptions extends QueueSettings {
   eventEmitter?: InjectionToken;
 }
 
-/** What else `forRoot` and `forRootAsync` take; it must be known before any provider is made. */
+/** The options of `forRoot` and `forRootAsync` that Nest needs before it creates any provider. */
 export interface ChasquiModuleExtras {
   /** Name of the connection, for `connectionName` of a queue. Default `default`. */
   name?: string;
@@ -99,13 +99,13 @@ export interface ChasquiModuleExtras {
 export interface ChasquiFeatureOptions extends QueueSettings {
   /** The queue's name in Redis, if it differs from the `name` that the code uses. Default: `name`. */
   queueName?: string;
-  /** A connection of the queue's own. Default: the connection that `connectionName` names. */
+  /** A connection for this queue only. Default: the connection that `connectionName` names. */
   connection?: Connection;
-  /** `false`: no worker for this queue in this process. Default: as `workers` of the connection says. */
+  /** Whether this process works on this queue. Default: as `workers` of the connection says. */
   workers?: boolean;
   /**
-   * What becomes of a schedule that `@Repeat` declared once and that is not in the code any more. Default: as
-   * `staleSchedules` of the connection says.
+   * What happens to a schedule whose `@Repeat` is no longer in the code. Default: as `staleSchedules` of the connection
+   * says.
    */
   staleSchedules?: 'keep' | 'remove';
   /** Which global enhancers run on the jobs of this queue. Default: as `globalEnhancers` of the connection says. */
@@ -114,13 +114,13 @@ export interface ChasquiFeatureOptions extends QueueSettings {
   workerOptions?: WorkerSettings;
 }
 
-/** What is known of a queue before any provider is made. */
+/** The options of a queue that Nest needs before it creates any provider. */
 export interface ChasquiFeatureExtras {
-  /** The name by which `@InjectQueue` and `@Processor` know the queue. */
+  /** The name that `@InjectQueue` and `@Processor` use for the queue. */
   name: string;
-  /** Default `default`. */
+  /** Name of the connection, as `forRoot({ name })` registers it. Default `default`. */
   connectionName?: string;
-  /** Whether the queue can be injected everywhere, and not only where this is imported. Default false. */
+  /** Whether all modules can inject the queue, not only those that import this registration. Default false. */
   isGlobal?: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** Where something was declared, for error messages. */
+/** Where a decorator stands, for error messages. */
 export interface SourceLocation {
   readonly className: string;
   readonly methodName?: string;

@@ -1,13 +1,13 @@
 import { Timer } from '../engine/base/deadline.js';
 import { Queue, QueueEvents, type QueueEventsMap } from '../engine/index.js';
 
-/** The events of a queue that a recorder keeps. `retries-exhausted` is left out: it is `dlq` under another name. */
+/** The events of a queue that a recorder keeps, without `retries-exhausted`, which always comes with `dlq`. */
 export type RecordedName = Exclude<
   keyof QueueEventsMap,
   'error' | 'reconnected' | 'warning' | 'unknown' | 'retries-exhausted'
 >;
 
-/** What an event says; `drained` says nothing. */
+/** The data of an event. `drained` has none. */
 export type RecordedData<Name extends RecordedName> = Name extends 'drained'
   ? object
   : QueueEventsMap[Name][0];
@@ -18,7 +18,7 @@ export type RecordedEvent<Name extends RecordedName = RecordedName> = {
 }[Name];
 
 export interface WaitOptions {
-  /** How long to wait before it is an error, in ms. Default 10,000. */
+  /** How long to wait before the call fails, in ms. Default 10,000. */
   readonly timeoutMs?: number;
 }
 
@@ -36,8 +36,8 @@ const NAMES = Object.keys({
 } satisfies Record<RecordedName, true>) as RecordedName[];
 
 /**
- * Keeps the events of a queue in the order in which they happened, in whichever process. Of jobs that end within the
- * tick in which they start there is an `active` only when they complete.
+ * Keeps the events of a queue from all processes, in the order in which they happened. If a job ends in the tick in which
+ * it starts, there is an `active` event only if it completes.
  */
 export class EventRecorder implements AsyncDisposable {
   readonly all: RecordedEvent[] = [];
@@ -59,19 +59,19 @@ export class EventRecorder implements AsyncDisposable {
     this.#detach.push(() => events.off('error', onError));
   }
 
-  /** What was recorded of one kind. */
+  /** The data of all recorded events with this name. */
   of<Name extends RecordedName>(name: Name): RecordedData<Name>[] {
     return this.all.filter(({ event }) => event === name).map(({ data }) => data as RecordedData<Name>);
   }
 
-  /** The kinds of events of one job, in their order. */
+  /** The names of the events of one job, in order. */
   namesOf(jobId: string): RecordedName[] {
     return this.all.filter((event) => jobIdOf(event) === jobId).map(({ event }) => event);
   }
 
   /**
-   * The first event of this kind that the predicate accepts, recorded already or still to come.
-   * @throws Error after the timeout, with the events that there were
+   * Resolves with the first event with this name that the predicate accepts, recorded already or still to come.
+   * @throws Error after the timeout; the message lists the recorded events
    */
   async waitFor<Name extends RecordedName>(
     name: Name,
@@ -108,7 +108,7 @@ export class EventRecorder implements AsyncDisposable {
     this.all.length = 0;
   }
 
-  /** Records no more. Events that were given stay open; those that were opened for a queue are closed. */
+  /** Stops recording. It closes a subscription that it has opened itself, but not a `QueueEvents` that you passed in. */
   async close(): Promise<void> {
     for (const detach of this.#detach.splice(0)) detach();
     if (this.#own) await this.#events.close();
@@ -132,7 +132,7 @@ export class EventRecorder implements AsyncDisposable {
   #late(name: RecordedName, timeoutMs: number): Error {
     const seen = this.all.slice(-20).map(describe).join(', ');
     return new Error(
-      `No "${name}" event of queue "${this.#events.name}" was as wanted within ${timeoutMs} ms. ` +
+      `No matching "${name}" event of queue "${this.#events.name}" within ${timeoutMs} ms. ` +
         `Events so far: ${seen === '' ? 'none' : seen}.`,
       { cause: this.#lastError },
     );
@@ -140,9 +140,9 @@ export class EventRecorder implements AsyncDisposable {
 }
 
 /**
- * Begins to record. With a queue it subscribes by itself, and resolves when no later event can be missed.
+ * Starts to record. For a queue, it opens a subscription. When it resolves, no later event is missed.
  *
- * @param options.lastEventId where a subscription of its own starts: `$` (the default) for what comes, `0` for all that
+ * @param options.lastEventId where that subscription starts: `$` (the default) for new events, `0` for all events that
  * Redis keeps
  */
 export async function recordEvents(
@@ -160,7 +160,7 @@ export async function recordEvents(
     ...options,
   });
   const recorder = new EventRecorder(events, true);
-  // Settles when it is closed; what fails before it is ready, `waitUntilReady` reports.
+  // `run` settles when the subscription closes. `waitUntilReady` reports an error before that.
   events.run().catch(() => undefined);
   try {
     await events.waitUntilReady();

@@ -29,24 +29,24 @@ import { noRedis } from './no-redis.js';
 
 /** One job that was added to a fake queue. */
 export interface AddedJob<Data = unknown, Name extends string = string> {
-  /** As given, or a ULID; of a repeatable job, the key of its spec. */
+  /** The `jobId`, or a ULID. For a schedule, its key. */
   readonly id: string;
   readonly name: Name;
-  /** As a worker would get it: a copy of what was given, once written and read again. */
+  /** The data that a worker would get: a copy, encoded and decoded again. */
   readonly data: Data;
-  /** Those of the add over `defaultJobOptions`. */
+  /** The options of the add, merged over `defaultJobOptions`. */
   readonly opts: JobsOptions;
 }
 
-/** A job that is to be added, and has passed all checks. */
+/** A job to add that has passed all checks. */
 interface Checked<Data, Name extends string> {
   readonly job: AddedJob<Data, Name>;
-  /** As it was given, for the job that is returned. */
+  /** The original data, for the job that is returned. */
   readonly data: Data;
   readonly opts: JobsOptions;
   readonly timestamp: number;
   readonly delay: number;
-  /** Of a schedule: what tells an unchanged one from a changed one. */
+  /** The revision of a schedule, which tells a changed schedule from an unchanged one. Undefined for a job. */
   readonly revision: string | undefined;
 }
 
@@ -59,9 +59,9 @@ interface ToAdd<Data, Name extends string> {
 export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
 
 /**
- * A queue for unit tests, without Redis: it checks what is added as the real one does, and records what a worker would
- * get. A `jobId` that is taken makes a duplicate, which is not recorded again, and so does an unchanged schedule; one
- * that has changed takes the place of the old one. Nothing runs, so what was added stays there until it is removed.
+ * A queue for unit tests, without Redis. It checks each add as the real queue does, and records what a worker would get. A
+ * `jobId` that is taken and an unchanged schedule are duplicates, which are not recorded again. A changed schedule replaces
+ * the old one. Nothing runs, so a recorded job stays until you remove it. Methods that need Redis reject with `CMQ-100`.
  *
  * @example
  * ```ts
@@ -75,10 +75,10 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   Result,
   Name
 > {
-  /** In the order in which they were added, without those that were removed again. */
+  /** The recorded jobs in the order of their adds, without the removed ones. */
   readonly added: AddedJob<Data, Name>[] = [];
   readonly #limits: JobLimits;
-  /** Of the schedules, by key. */
+  /** The revisions of the schedules, by key. */
   readonly #revisions = new Map<string, string>();
   #failure: Error | undefined;
 
@@ -90,12 +90,12 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     };
   }
 
-  /** The next call that adds rejects with this, and adds nothing. */
+  /** The next add rejects with this error and adds nothing. */
   failNext(error: Error): void {
     this.#failure = error;
   }
 
-  /** Forgets what was added. */
+  /** Forgets all recorded jobs. */
   clear(): void {
     this.added.length = 0;
     this.#revisions.clear();
@@ -124,7 +124,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   ): Promise<Job<Data, Result, Name>[]> {
     this.#assertUsable();
     checkJobs(jobs);
-    // All are checked before any is added.
+    // All jobs are checked before one is added.
     const checked = jobs.map(({ name, data, opts }) =>
       this.#check({ name, data, opts: withDefaults(this.opts.defaultJobOptions, opts) }),
     );
@@ -132,19 +132,19 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return Promise.resolve(checked.map((job) => this.#record(job)));
   }
 
-  /** 1 for a job that was added, which is then no longer in `added`: nothing runs here. */
+  /** Removes a job from `added`. Returns 1, or 0 if there is no such job. */
   override async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
     this.#assertOpen();
     return Promise.resolve(this.#take(jobId, false) ? 1 : 0);
   }
 
-  /** `removed` for a job that was added, which is then no longer in `added`, else `gone`. */
+  /** Removes a job from `added`. Returns `removed`, or `gone` if there is no such job. */
   override async cancel(jobId: string): Promise<CancelOutcome> {
     return (await this.remove(jobId)) === 1 ? 'removed' : 'gone';
   }
 
-  /** True for a schedule that was added, which is then no longer in `added`. */
+  /** Removes a schedule from `added`. Returns false if there is no such schedule. */
   override async removeRepeatableByKey(key: string): Promise<boolean> {
     checkText('removeRepeatableByKey: the key', key);
     this.#assertOpen();
@@ -195,7 +195,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     };
   }
 
-  /** A bulk is refused whole, as is a single job. Only what does not wait for a later time takes room. */
+  /** Refuses all jobs of a call or none. Delayed jobs and schedules do not count towards `maxStreamLen`. */
   #assertRoom(checked: readonly Checked<Data, Name>[]): void {
     const { maxStreamLen = 0 } = this.opts;
     const waiting = this.added.filter(({ opts }) => opts.repeat === undefined && !opts.delay).length;
@@ -229,7 +229,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return made;
   }
 
-  /** A schedule's key and a job's id may be the same text. */
+  /** The key of a schedule and the id of a job may be the same text. */
   #indexOf(id: string, isSchedule: boolean): number {
     return this.added.findIndex((job) => job.id === id && (job.opts.repeat !== undefined) === isSchedule);
   }
@@ -242,7 +242,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   }
 }
 
-/** A fake queue as a provider, under the token that `@InjectQueue(name)` asks for. */
+/** A provider of a fake queue, with the token of `@InjectQueue(name)`. */
 export function fakeQueueProvider<Data = unknown, Result = unknown, Name extends string = string>(
   name: string,
   opts: FakeQueueOptions = {},

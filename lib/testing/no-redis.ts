@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { NotSupportedError, type Connection } from '../engine/index.js';
 
-/** A connection that leads nowhere: what would need Redis rejects at once, and says so. */
+/** A connection without a server: each call that needs Redis rejects at once and says so. */
 export function noRedis(owner: string): Connection {
   const refuse = (): Promise<never> =>
     Promise.reject(
@@ -9,7 +9,7 @@ export function noRedis(owner: string): Connection {
         `${owner} has no Redis behind it: it records add, addBulk and addUnique, and removes. Use TestRedis for the rest.`,
       ),
     );
-  // The version check at first use is not what the caller asked for; what they asked for is refused after it.
+  // The version check at first use passes, so that the error comes from the call itself.
   const hello = (): Promise<unknown> => Promise.resolve(['server', 'redis', 'version', '99.0.0']);
   const client = Object.assign(new EventEmitter(), {
     status: 'ready',

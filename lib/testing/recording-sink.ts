@@ -2,7 +2,7 @@ import { Timer } from '../engine/base/deadline.js';
 import type { MetricsSink } from '../engine/index.js';
 import { WAIT_MS, type WaitOptions } from './event-recorder.js';
 
-/** What each method of a sink is told. */
+/** The argument of each method of a sink. */
 export type SinkEvents = { [Name in keyof MetricsSink]-?: Parameters<NonNullable<MetricsSink[Name]>>[0] };
 
 /** One call of a sink. */
@@ -10,19 +10,19 @@ export type SinkRecord<Name extends keyof SinkEvents = keyof SinkEvents> = {
   [N in Name]: { readonly metric: N; readonly data: SinkEvents[N] };
 }[Name];
 
-/** A metrics sink that keeps what it is told: give it to a worker as `metrics`. */
+/** A metrics sink that records every call. Pass it to a worker as `metrics`. */
 export class RecordingSink implements Required<MetricsSink> {
   readonly all: SinkRecord[] = [];
   readonly #changed = new Set<() => void>();
 
-  /** What was recorded of one kind. */
+  /** The data of all recorded calls of this method. */
   of<Name extends keyof SinkEvents>(metric: Name): SinkEvents[Name][] {
     return this.all.filter((record) => record.metric === metric).map(({ data }) => data as SinkEvents[Name]);
   }
 
   /**
-   * The first record of this kind that the predicate accepts, there already or still to come.
-   * @throws Error after the timeout, with the kinds that there were
+   * Resolves with the first call of this method that the predicate accepts, recorded already or still to come.
+   * @throws Error after the timeout; the message lists the methods that were called
    */
   async waitFor<Name extends keyof SinkEvents>(
     metric: Name,
@@ -43,7 +43,7 @@ export class RecordingSink implements Required<MetricsSink> {
         const kinds = [...new Set(this.all.map((record) => record.metric))].join(', ');
         reject(
           new Error(
-            `No "${metric}" was as wanted within ${timeoutMs} ms. Recorded so far: ${kinds || 'nothing'}.`,
+            `No matching "${metric}" within ${timeoutMs} ms. Recorded so far: ${kinds || 'nothing'}.`,
           ),
         );
       });

@@ -11,11 +11,11 @@ export interface TestJobInit<Data, Name extends string = string> {
   /** Default 1. */
   readonly attemptsMade?: number;
   readonly opts?: JobsOptions;
-  /** What `job.signal` gives. Default: one that is never aborted. */
+  /** The `signal` of the job. Default: a signal that is never aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** A job to call a handler with in a unit test. `job.updateProgress` sets `job.progress`, and nobody hears of it. */
+/** Creates a job for a call of a handler in a unit test. `job.updateProgress` sets `job.progress` and emits no event. */
 export function testJob<Data = unknown, Result = unknown, Name extends string = string>(
   init: TestJobInit<Data, Name>,
 ): Job<Data, Result, Name> {

@@ -7,7 +7,7 @@ const CLOSING_MS = 1_000;
 const POLL_MS = 10;
 
 /**
- * A private Redis for a test suite, with any test runner: started once, flushed between tests, stopped after the last.
+ * A private Redis for a test suite, with any test runner. Start it once, flush it between tests, and stop it at the end.
  *
  * @example
  * ```ts
@@ -28,7 +28,7 @@ export class TestRedis implements AsyncDisposable {
 
   /**
    * Starts the server, if it has not been started yet.
-   * @throws Error where there is no redis-server or valkey-server in PATH, with the command that installs one
+   * @throws Error if there is no redis-server or valkey-server in PATH; the message has the command that installs one
    */
   async start(): Promise<this> {
     this.#starting ??= RedisServer.start(this.#options);
@@ -38,7 +38,7 @@ export class TestRedis implements AsyncDisposable {
 
   /** The server process, to pause, kill and restart it. */
   get server(): RedisServer {
-    if (!this.#server) throw new Error('TestRedis: await start() first, in beforeAll say.');
+    if (!this.#server) throw new Error('TestRedis: await start() first, for example in beforeAll.');
     return this.#server;
   }
 
@@ -53,7 +53,7 @@ export class TestRedis implements AsyncDisposable {
     return { host, port, ...(password === undefined ? {} : { password }) };
   }
 
-  /** Deletes everything. A server that a test has paused goes on, one that it has killed comes back. */
+  /** Deletes all data. It resumes a paused server and restarts a killed one. */
   async flush(): Promise<void> {
     const { server } = this;
     server.resume();
@@ -62,8 +62,8 @@ export class TestRedis implements AsyncDisposable {
   }
 
   /**
-   * Waits up to a second until nobody is connected any more: after `app.close()`, nothing of the app should be.
-   * @throws Error with the connections that are left, as CLIENT LIST tells them
+   * Waits up to a second until no client is connected. Use it after `app.close()`, which must leave no connection open.
+   * @throws Error with the connections that are left, as CLIENT LIST shows them
    */
   async expectNoConnections(): Promise<void> {
     await this.#use(async (client) => {
@@ -79,12 +79,12 @@ export class TestRedis implements AsyncDisposable {
         left = await others();
       }
       if (left.length > 0) {
-        throw new Error(`${left.length} connection(s) to Redis are open still:\n  ${left.join('\n  ')}`);
+        throw new Error(`${left.length} connection(s) to Redis are still open:\n  ${left.join('\n  ')}`);
       }
     });
   }
 
-  /** Ends the server, whose folder goes with it. */
+  /** Stops the server and deletes its folder. */
   async stop(): Promise<void> {
     await this.#starting?.then((server) => server.stop());
   }

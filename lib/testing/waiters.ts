@@ -9,27 +9,27 @@ import {
   type WaitOptions,
 } from './event-recorder.js';
 
-/** A queue whatever its payloads, results and job names are. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- a type parameter that stands on both sides of methods
+/** A queue with any type of payloads, results and job names. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the type parameters are both inputs and outputs of methods
 type AnyQueue = Queue<any, any, any>;
 
-/** What a job can be waited for to be: the event that tells it. */
+/** The events that `waitForJob` can wait for. */
 export type JobMilestone = Exclude<RecordedName, 'drained'>;
 
-/** Looks again after so long without an event: a job may go without one, `remove`d or with events off. */
-const LOOK_MS = 50;
+/** Polls after this time without an event: a removed job, or a queue without events, emits none. */
+const POLL_MS = 50;
 
 export interface DrainOptions extends WaitOptions {
   /**
-   * `due` (the default) waits for delayed jobs whose time has come. `all` waits for the others too, and so for retries
-   * whose backoff runs.
+   * `due` (the default) waits for delayed jobs whose time has come. `all` also waits for later jobs, including retries
+   * that wait for their backoff.
    */
   readonly delayed?: 'due' | 'all';
 }
 
 /**
- * Resolves when nothing waits, nothing runs, and no delayed job is due.
- * @throws Error after the timeout, with what is left
+ * Resolves when no job waits, none runs, and no delayed job is due.
+ * @throws Error after the timeout; the message has the counts of the jobs that are left
  */
 export async function drain(queue: AnyQueue, options: DrainOptions = {}): Promise<void> {
   const { delayed: which = 'due', timeoutMs = WAIT_MS } = options;
@@ -45,19 +45,19 @@ export async function drain(queue: AnyQueue, options: DrainOptions = {}): Promis
       const { waiting, active, delayed, due } = backlog;
       throw new Error(
         `Queue "${queue.name}" was not drained within ${timeoutMs} ms: ${waiting} waiting, ${active} active, ` +
-          `${delayed} delayed, ${due} of them due. Does a worker of it run?`,
+          `${delayed} delayed, ${due} of them due. Check that a worker for this queue runs.`,
       );
     }
-    await events.changed(LOOK_MS);
+    await events.changed(POLL_MS);
   }
 }
 
 /**
- * Resolves with the event that says that a job has got so far, be it long ago or still to come.
+ * Resolves with an event of a job, which may be in the past or still to come.
  *
- * @param which the job's id, or what its event must be like; the first one that fits counts
- * @param milestone `active` is announced for handlers that run for a moment; the others always are
- * @throws Error after the timeout, with the events of the job that there were
+ * @param which the id of the job, or a predicate; the first event that it accepts counts
+ * @param milestone the event to wait for; a job whose handler ends at once may emit no `active`
+ * @throws Error after the timeout; the message lists the events of the job
  */
 export async function waitForJob<Milestone extends JobMilestone>(
   queue: AnyQueue,

@@ -69,7 +69,7 @@ describe('disable a schedule', () => {
   });
 });
 
-describe('one that is not in the code any more', () => {
+describe('one that is no longer in the code', () => {
   const gone = block<{ AppModule: Type; ReportProcessor: Type }>('Remove a schedule from the code');
   const owned = block<{ AppModule: Type }>('Remove a schedule from the code', 2);
   const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
@@ -92,7 +92,7 @@ describe('one that is not in the code any more', () => {
       '@Repeat:slow',
       'by hand',
     ]);
-    expect(logs.filter((line) => line.includes('is not in the code any more'))).toHaveLength(3);
+    expect(logs.filter((line) => line.includes('is no longer in the code'))).toHaveLength(3);
     await queueOf(app, 'reports').removeRepeatableByKey('@Repeat:digest');
     expect(await keysOf(app, 'reports')).toEqual(['@Repeat:fast', '@Repeat:slow', 'by hand']);
   });

@@ -216,7 +216,7 @@ describe('checkWorkers', () => {
       workers: {
         status: 'down',
         workers: {},
-        message: expect.stringMatching(/This process has no worker: .* allowNone: true/) as string,
+        message: expect.stringMatching(/This process has no worker\. .* allowNone: true/) as string,
       },
     });
     expect(await indicator.checkWorkers('workers', { allowNone: true })).toEqual({
@@ -251,7 +251,7 @@ describe('checkBacklog', () => {
       backlog: {
         status: 'down',
         message: expect.stringMatching(
-          /^Queue "mail": deadLetters is 1 and maxDeadLetters is 0: .*peekDlq/,
+          /^Queue "mail": deadLetters is 1, above maxDeadLetters \(0\): .*peekDlq/,
         ) as string,
       },
     });

@@ -84,14 +84,17 @@ describe('what is wrong with a backlog', () => {
   it.each([
     [{}, []],
     [{ maxWaiting: 10, maxOldestWaitingMs: 20, maxDelayed: 40, maxOverdueMs: 60, maxDeadLetters: 70 }, []],
-    [{ maxWaiting: 9 }, ['waiting is 10 and maxWaiting is 9: add workers']],
+    [{ maxWaiting: 9 }, ['waiting is 10, above maxWaiting (9): add workers']],
     [
       { maxOldestWaitingMs: 19 },
-      ['oldestWaitingMs is 20 and maxOldestWaitingMs is 19: check that workers run'],
+      ['oldestWaitingMs is 20, above maxOldestWaitingMs (19): check that workers run'],
     ],
-    [{ maxDelayed: 39 }, ['delayed is 40 and maxDelayed is 39: look for jobs that fail']],
-    [{ maxOverdueMs: 59 }, ['overdueMs is 60 and maxOverdueMs is 59: check that a worker']],
-    [{ maxDeadLetters: 69, maxWaiting: 0 }, ['waiting is 10', 'deadLetters is 70 and maxDeadLetters is 69']],
+    [{ maxDelayed: 39 }, ['delayed is 40, above maxDelayed (39): look for jobs that fail']],
+    [{ maxOverdueMs: 59 }, ['overdueMs is 60, above maxOverdueMs (59): check that a worker']],
+    [
+      { maxDeadLetters: 69, maxWaiting: 0 },
+      ['waiting is 10', 'deadLetters is 70, above maxDeadLetters (69)'],
+    ],
   ])('%j', (options, faults) => {
     expect(faultsOfBacklog('mail', BACKLOG, options)).toEqual(
       faults.map((fault) => expect.stringContaining(fault) as string),

@@ -278,10 +278,10 @@ describe('misuse', () => {
 
   it.each([
     ['send', { timeoutMs: 0 }, 'option "timeoutMs" must be'],
-    ['send', { delay: 60_000 }, 'a reply cannot come within timeoutMs (30000)'],
+    ['send', { delay: 60_000 }, 'must be shorter than timeoutMs (30000)'],
     ['send', { repeat: { every: 1 } }, 'unknown option "repeat"'],
     ['send', { atempts: 1 }, 'Did you mean "attempts"?'],
-    ['emit', { timeoutMs: 1 }, 'option "timeoutMs" is for send'],
+    ['emit', { timeoutMs: 1 }, 'option "timeoutMs" is only for send'],
     ['emit', { delay: -1 }, 'delay must be'],
   ] as const)('options of a message: %s %o', async (method, options, message) => {
     const record = new ChasquiRecord(1, options as object);

@@ -198,7 +198,7 @@ describe('a boot fails', () => {
     }
     const error = await startError({ imports: [mail()], providers: [One, Other] });
     expect(error).toMatchObject({ code: 'CMQ-307', queue: 'mail', option: 'concurrency' });
-    expect(error.message).toContain('One (AppModule) asks for 1 and Other (AppModule) asks for 2');
+    expect(error.message).toContain('One (AppModule) sets 1 and Other (AppModule) sets 2');
   });
 
   it('with an unknown event of @OnWorkerEvent', async () => {

@@ -243,14 +243,14 @@ describe.each([
       () => {
         apply(Sender.prototype, symbol, of(Sender.prototype, symbol));
       },
-      'Sender.Symbol(send): give the method a name that is a string',
+      'Sender.Symbol(send): give the method a string as its name',
     ],
     [
       'a decorator of the standard',
       () => {
         apply(Sender.prototype[symbol], { kind: 'method', name: 'send' });
       },
-      'send: this decorator, like those of Nest, needs "experimentalDecorators"',
+      'send: this decorator, like the decorators of Nest, needs "experimentalDecorators"',
     ],
   ])('on %s', (_, use, message) => {
     expect(use).toThrow(TypeError);

@@ -385,8 +385,8 @@ describe('ChasquiQueues', () => {
     expect(() => queues.get('mails')).toThrow('Did you mean "mail"?');
     await app.close();
     expect(tenant.isClosed).toBe(true);
-    expect(() => queues.register({ name: 'late' })).toThrow('The application has ended');
-    expect(() => queues.get('mail')).toThrow('The application has ended');
+    expect(() => queues.register({ name: 'late' })).toThrow('The application has stopped');
+    expect(() => queues.get('mail')).toThrow('The application has stopped');
   });
 
   it('gives another queue in place of one that was closed', async () => {

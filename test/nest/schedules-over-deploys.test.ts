@@ -48,8 +48,8 @@ describe('an application with an owner', () => {
   it('removes what it does not declare any more, and says so', async () => {
     expect(await deploy(version('a', 'b'), deployment(1))).toEqual(['a', 'b']);
     expect(await deploy(version('b', 'c'), deployment(2))).toEqual(['b', 'c']);
-    expect(logs.filter((line) => line.includes('it is removed'))).toEqual([
-      'Schedule "@Repeat:a" of queue "reports" is not in the code any more: it is removed.',
+    expect(logs.filter((line) => line.includes('has been removed'))).toEqual([
+      'Schedule "@Repeat:a" of queue "reports" is no longer in the code, so it has been removed.',
     ]);
   });
 
@@ -76,7 +76,7 @@ describe('an application with an owner', () => {
     await deploy(version('theirs'), deployment(9, 'another'));
     await deploy(version('old'));
     expect(await deploy(version('mine'), deployment(1))).toEqual(['mine', 'old', 'theirs']);
-    expect(logs.filter((line) => line.includes('is not in the code any more'))).toEqual([
+    expect(logs.filter((line) => line.includes('is no longer in the code'))).toEqual([
       expect.stringContaining('"@Repeat:old"'),
     ]);
   });
@@ -85,9 +85,9 @@ describe('an application with an owner', () => {
     const settings = (generation: number) => ({ schedules: { owner: 'app', generation } });
     await deploy(version('a'), settings(1));
     expect(await deploy(version(), settings(2))).toEqual(['a']);
-    expect(logs.filter((line) => line.includes('is not in the code any more'))).toEqual([
-      'Schedule "@Repeat:a" of queue "reports" is not in the code any more: it goes on, and no handler takes its jobs ' +
-        '("a"), which become dead letters. Remove it with queue.removeRepeatableByKey(\'@Repeat:a\'), or set schedules.removeUndeclared.',
+    expect(logs.filter((line) => line.includes('is no longer in the code'))).toEqual([
+      'Schedule "@Repeat:a" of queue "reports" is no longer in the code, but it keeps running, and no handler matches its jobs ' +
+        '("a"), so they become dead letters. Remove it with queue.removeRepeatableByKey(\'@Repeat:a\'), or set schedules.removeUndeclared.',
     ]);
   });
 
@@ -122,7 +122,7 @@ it('a schedule by hand whose jobs have no handler is reported, with the way to r
   logs.length = 0;
   await deploy(version());
   expect(logs.filter((line) => line.startsWith('Schedule'))).toEqual([
-    'Schedule "by hand" of queue "reports" goes on, and no handler takes its jobs ("gone"), which become dead letters. ' +
+    'Schedule "by hand" of queue "reports" keeps running, and no handler matches its jobs ("gone"), so they become dead letters. ' +
       "Add a handler, or remove the schedule with queue.removeRepeatableByKey('by hand').",
   ]);
   logs.length = 0;

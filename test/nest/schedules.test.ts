@@ -95,8 +95,8 @@ describe('@Repeat', () => {
   });
 
   it.each([
-    ['keep', ['@Repeat:digest', 'by hand'], 'it goes on'],
-    ['remove', ['by hand'], 'it is removed'],
+    ['keep', ['@Repeat:digest', 'by hand'], 'keeps running'],
+    ['remove', ['by hand'], 'has been removed'],
   ] as const)('that is gone from the code: %s', async (staleSchedules, left, said) => {
     @Processor('reports')
     class Before {
@@ -115,7 +115,7 @@ describe('@Repeat', () => {
     const after = await start({ imports: [reports()], providers: [After] }, { staleSchedules });
     const keys = (await queueOf(after, 'reports').getRepeatableJobs()).map(({ key }) => key);
     expect(keys.sort()).toEqual(left);
-    const told = logs.filter((line) => line.includes('is not in the code any more'));
+    const told = logs.filter((line) => line.includes('is no longer in the code'));
     expect(told).toEqual([expect.stringContaining(said)]);
   });
 });
@@ -158,7 +158,7 @@ describe('a boot fails', () => {
       other() {}
     }
     const error = await startError({ imports: [reports()], providers: [Reporter] });
-    expect(error.message).toContain('Reporter.digest (AppModule): the method needs one @OnJob name');
+    expect(error.message).toContain('Reporter.digest (AppModule): the method needs exactly one @OnJob name');
   });
 
   it('with a schedule without @OnJob, or outside of a processor', async () => {
@@ -172,7 +172,7 @@ describe('a boot fails', () => {
       other() {}
     }
     expect((await startError({ imports: [reports()], providers: [Reporter] })).message).toContain(
-      'the method needs one @OnJob name',
+      'the method needs exactly one @OnJob name',
     );
     expect(await startError({ imports: [reports()], providers: [Misplaced] })).toMatchObject({
       code: 'CMQ-306',

@@ -92,7 +92,7 @@ describe('RedisServer.start', () => {
 
   it("rejects with the server's own last lines when it dies", async () => {
     const failure = start({ args: ['--maxmemory', 'plenty'] });
-    await expect(failure).rejects.toThrow(/ended at its start.*argument must be a memory value/s);
+    await expect(failure).rejects.toThrow(/ended during its start.*argument must be a memory value/s);
   });
 
   it('rejects when the given port is taken, without trying another', async () => {
@@ -129,7 +129,7 @@ describe('a running RedisServer', () => {
     expect(alive(server.pid)).toBe(false);
     expect(server.running).toBe(false);
     expect(existsSync(server.dir)).toBe(false);
-    await expect(server.restart()).rejects.toThrow(/stopped for good/);
+    await expect(server.restart()).rejects.toThrow(/stop\(\) was called/);
   });
 
   it('keeps a folder that was given to it', async () => {

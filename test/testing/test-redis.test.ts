@@ -40,7 +40,7 @@ describe('TestRedis', () => {
     await using client = closing(new Redis(redis.url, { connectionName: 'left-behind' }));
     await client.redis.ping();
     await expect(redis.expectNoConnections()).rejects.toThrow(
-      /1 connection\(s\) to Redis are open still:.*name=left-behind/s,
+      /1 connection\(s\) to Redis are still open:.*name=left-behind/s,
     );
   });
 });

@@ -79,7 +79,7 @@ describe('drain', () => {
     await queue.add('send', 1);
     await queue.add('send', 2, { delay: 60_000 });
     await expect(drain(queue, { timeoutMs: 60 })).rejects.toThrow(
-      'Queue "mail" was not drained within 60 ms: 1 waiting, 0 active, 1 delayed, 0 of them due. Does a worker',
+      'Queue "mail" was not drained within 60 ms: 1 waiting, 0 active, 1 delayed, 0 of them due. Check that a worker',
     );
   });
 });
@@ -172,7 +172,7 @@ describe('recordEvents', () => {
     const { id } = await queue.add('send', 1);
     await events.waitFor('waiting');
     await expect(events.waitFor('dlq', undefined, { timeoutMs: 20 })).rejects.toThrow(
-      `No "dlq" event of queue "mail" was as wanted within 20 ms. Events so far: waiting of ${id}.`,
+      `No matching "dlq" event of queue "mail" within 20 ms. Events so far: waiting of ${id}.`,
     );
   });
 });
@@ -200,7 +200,7 @@ describe('RecordingSink', () => {
     sink.clear();
     expect(sink.all).toEqual([]);
     await expect(sink.waitFor('leaseLost', undefined, { timeoutMs: 20 })).rejects.toThrow(
-      /No "leaseLost" was as wanted within 20 ms/,
+      /No matching "leaseLost" within 20 ms/,
     );
   });
 });

@@ -1,7 +1,7 @@
 import { Inject } from '@nestjs/common';
 import { getQueueToken } from '../tokens.js';
 
-/** Injects the queue that `ChasquiModule.forFeature` registered by this name. */
+/** Injects the queue that `ChasquiModule.forFeature` registers under this name. */
 export function InjectQueue(name: string): ParameterDecorator & PropertyDecorator {
   return Inject(getQueueToken(name));
 }

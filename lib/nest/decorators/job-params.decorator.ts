@@ -3,9 +3,9 @@ import { ConfigTypeError } from '../../engine/base/errors.js';
 import { PARAMETERS_METADATA } from '../constants.js';
 
 /**
- * What a decorated parameter of a handler receives. To pipes, `data` is what a request's body is, so that a
- * `ValidationPipe` checks it against the parameter's type; Nest knows a body by this number. To the others, which are
- * not the producer's input, a pipe that is bound to the class or globally sees a custom parameter.
+ * What a decorated parameter of a handler receives. Pipes see `data` as the body of a request, so a `ValidationPipe`
+ * checks it against the type of the parameter; 3 is Nest's number for a body. The other kinds are not input of the
+ * producer: pipes of the class and global pipes see them as custom parameters.
  */
 export const JobParam = { data: 3, job: 100, id: 101, attempt: 102, signal: 103 } as const;
 
@@ -18,8 +18,8 @@ interface ParameterMetadata {
 }
 
 /**
- * The job's payload, or one property of it, through the given pipes. A pipe that refuses it (`BadRequestException` and
- * its like) sends the job to the dead letters, with the violations in the detail.
+ * Injects the payload of the job, or one property of it, through the given pipes. If a pipe refuses it with a client
+ * error, such as a `BadRequestException`, the job becomes a dead letter with the violations in its detail.
  *
  * @example `send(@JobData(ValidationPipe) mail: WelcomeDto, @JobData('to', new ParseEnumPipe(Address)) to: Address)`
  */
@@ -29,38 +29,41 @@ export function JobData(property?: string | Pipe, ...pipes: readonly Pipe[]): Pa
     : parameter(JobParam.data, undefined, [property, ...pipes]);
 }
 
-/** The `Job` itself. */
+/** Injects the `Job` itself. */
 export function JobRef(...pipes: readonly Pipe[]): ParameterDecorator {
   return parameter(JobParam.job, undefined, pipes);
 }
 
-/** The job's id. */
+/** Injects the id of the job. */
 export function JobId(...pipes: readonly Pipe[]): ParameterDecorator {
   return parameter(JobParam.id, undefined, pipes);
 }
 
-/** Which attempt this is, from 1. */
+/** Injects the number of this attempt, from 1. */
 export function JobAttempt(...pipes: readonly Pipe[]): ParameterDecorator {
   return parameter(JobParam.attempt, undefined, pipes);
 }
 
-/** Aborted when the attempt should stop: its lease was lost, or the worker is closed by force. */
+/**
+ * Injects the `AbortSignal` of the job. It is aborted when the handler should stop: the job was cancelled, its lease was
+ * lost, or the worker closes and the grace time is over.
+ */
 export function JobSignal(...pipes: readonly Pipe[]): ParameterDecorator {
   return parameter(JobParam.signal, undefined, pipes);
 }
 
 function parameter(kind: number, data: string | undefined, pipes: readonly Pipe[]): ParameterDecorator {
   return (target, method, index) => {
-    // Only the parameters of a constructor have no method, and there is nothing of a job in a constructor.
+    // Only the parameters of a constructor have no method, and a constructor has no job.
     if (method === undefined) {
       const className = (target as { name?: string }).name ?? 'the class';
       throw new ConfigTypeError(
-        `A job parameter decorator stands in the constructor of ${className}; use @Inject(JOB_REF).`,
+        `A job parameter decorator is in the constructor of ${className}. Use @Inject(JOB_REF) there.`,
       );
     }
     const inherited = Reflect.getMetadata(PARAMETERS_METADATA, target.constructor, method) as
       Record<string, ParameterMetadata> | undefined;
-    // A method that overrides another begins with the parameters of that one; this is a new one in its place.
+    // An overriding method inherits the parameters of the overridden one. This parameter replaces the inherited one.
     const others = Object.entries(inherited ?? {}).filter(([, other]) => other.index !== index);
     const metadata: ParameterMetadata = { index, data, pipes };
     Reflect.defineMetadata(

@@ -1,11 +1,11 @@
 import { ConfigTypeError } from '../../engine/base/errors.js';
 
-/** A class, concrete or abstract, as a decorator gets it. */
+/** A class, concrete or abstract, as a decorator receives it. */
 export type AnyClass = abstract new (...args: never[]) => object;
 
 /**
- * Adds a value to the list that a class decorator keeps on the class, so that it can be used more than once. A subclass
- * that uses it itself has a list of its own.
+ * Adds a value to the list that a class decorator keeps on the class, so that a class can have the decorator more than
+ * once. A subclass with the decorator has its own list.
  */
 export function appendToClass(key: string, value: unknown): ClassDecorator {
   return (target) => {
@@ -14,8 +14,9 @@ export function appendToClass(key: string, value: unknown): ClassDecorator {
 }
 
 /**
- * Adds a value to the list that a method decorator keeps on the method, so that it can be used more than once.
- * @throws ConfigTypeError (CMQ-004) for anything that is not called as a method of an instance: it would be left out.
+ * Adds a value to the list that a method decorator keeps on the method, so that a method can have the decorator more than
+ * once.
+ * @throws ConfigTypeError (CMQ-004) if the target is not a method of an instance, because nothing would call it
  */
 export function appendToMethod(decorator: string, key: string, value: unknown): MethodDecorator {
   return (target, name, descriptor: PropertyDescriptor | undefined) => {
@@ -28,7 +29,7 @@ export function appendToMethod(decorator: string, key: string, value: unknown): 
 
 function append(key: string, value: unknown, target: object): void {
   const list = (Reflect.getOwnMetadata(key, target) as unknown[] | undefined) ?? [];
-  // Decorators are applied from the bottom up; the list is in the order in which they are written.
+  // Decorators run from the bottom up. The list has the order in which they are written.
   Reflect.defineMetadata(key, [value, ...list], target);
 }
 
@@ -37,11 +38,11 @@ function problemOf(
   name: unknown,
   descriptor: PropertyDescriptor | undefined,
 ): string | undefined {
-  // Decorators of the standard get a function and a context.
+  // Standard decorators get a function and a context.
   if (typeof name === 'object') {
-    return 'this decorator, like those of Nest, needs "experimentalDecorators": true in the compiler options.';
+    return 'this decorator, like the decorators of Nest, needs "experimentalDecorators": true in the compiler options.';
   }
-  if (typeof name === 'symbol') return 'give the method a name that is a string; Nest finds no others.';
+  if (typeof name === 'symbol') return 'give the method a string as its name; Nest does not find symbols.';
   if (typeof target === 'function') return 'it is static, and only methods of an instance are called.';
   if (typeof descriptor?.value === 'function') return undefined;
   const what = descriptor ? 'a getter or setter' : 'a property';

@@ -1,20 +1,20 @@
 import { ON_JOB_METADATA } from '../constants.js';
 import { appendToMethod } from './metadata.js';
 
-/** What one `@OnJob` asks for. */
+/** The arguments of one `@OnJob`. */
 export interface OnJobMetadata {
   readonly names: readonly (string | RegExp)[];
-  /** It was given a list with nothing in it: a mistake, where no argument at all means a catch-all. */
+  /** True if the argument is an empty list. That is a mistake: a catch-all has no argument at all. */
   readonly namesNothing: boolean;
 }
 
 /**
- * The method handles the jobs of these names. Without a name it is the queue's catch-all. An exact name goes before a
- * pattern, a pattern before the catch-all.
+ * The method handles the jobs with these names. Without a name, it is the catch-all of the queue. An exact name wins over
+ * a pattern, and a pattern wins over the catch-all.
  *
- * Without parameter decorators the method gets `(job: Job, signal: AbortSignal)`. What it returns (a value, a promise,
- * the last value of an Observable) is the job's result. What it throws fails the attempt; an `UnrecoverableError` sends
- * the job to the dead letters at once.
+ * Without parameter decorators, the method gets `(job: Job, signal: AbortSignal)`. Its return value is the result of the
+ * job: a value, the value of a promise, or the last value of an Observable. If it throws, the attempt fails. If it throws
+ * an `UnrecoverableError`, the job becomes a dead letter at once.
  *
  * @example
  * ```ts

@@ -3,8 +3,8 @@ import type { ListenerDecorator, WorkerEventMap } from '../listener-types.js';
 import { appendToMethod } from './metadata.js';
 
 /**
- * Calls the method, in a `@Processor` class, on an event of the queue's worker in this process. It runs beside the
- * job: what it throws is logged and harms nothing.
+ * Calls the method of a `@Processor` class on an event of the queue's worker in this process. If it throws, the error is
+ * logged, and the job is not affected.
  */
 export function OnWorkerEvent<Event extends keyof WorkerEventMap>(
   event: Event,

@@ -8,12 +8,13 @@ export interface ProcessorMetadata {
 }
 
 /**
- * A class whose `@OnJob` methods handle the jobs of a queue. Several classes, in several modules, may serve one queue:
- * they share one worker, and its options are those of all of them together. Used twice, with two queues, the class serves
- * both, with a worker each. A subclass serves the queues of its base class, unless it has a `@Processor` of its own.
+ * Marks a class whose `@OnJob` methods handle the jobs of a queue. Several classes, in several modules, can handle one
+ * queue: they share one worker, which gets the options of all of them. A class with two `@Processor` decorators handles
+ * two queues, each with its own worker. A subclass handles the queues of its base class, unless it has its own
+ * `@Processor`.
  *
- * @param queue the name that the queue is registered by with `ChasquiModule.forFeature`
- * @param options options of the queue's worker; `workerOptions` of `forFeature` win over them
+ * @param queue the name under which `ChasquiModule.forFeature` registers the queue
+ * @param options options of the queue's worker; `workerOptions` of `forFeature` override them
  */
 export function Processor(queue: string, options: WorkerSettings = {}): ClassDecorator {
   return appendToClass(PROCESSOR_METADATA, { queue, options } satisfies ProcessorMetadata);

@@ -8,8 +8,8 @@ export interface QueueEventsListenerMetadata {
 }
 
 /**
- * A class whose `@OnQueueEvent` methods hear what happens in a queue, whichever process it happens in. The listeners of
- * one queue share one connection. Used twice, with two queues, the class hears both.
+ * Marks a class whose `@OnQueueEvent` methods listen to the events of a queue, from all processes. The listeners of one
+ * queue share one connection. A class with two decorators listens to two queues.
  */
 export function QueueEventsListener(queue: string, options: QueueEventsSettings = {}): ClassDecorator {
   return appendToClass(QUEUE_EVENTS_LISTENER_METADATA, {

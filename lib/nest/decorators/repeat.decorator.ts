@@ -2,7 +2,7 @@ import type { JobsOptions, RepeatOptions } from '../../engine/index.js';
 import { REPEAT_METADATA } from '../constants.js';
 import { appendToMethod } from './metadata.js';
 
-/** What `@Repeat` takes. A number of fires is no part of it: each start of an application would begin it again. */
+/** What `@Repeat` takes. It has no `limit`, because each startup would start the count again. */
 export interface RepeatSettings
   extends
     Omit<RepeatOptions, 'limit' | 'immediately' | 'jobId' | 'owner'>,
@@ -10,13 +10,13 @@ export interface RepeatSettings
   /** Payload of the jobs. Default null. */
   data?: unknown;
   /**
-   * What tells this schedule from the others of the queue. Default: the job's name; a method with several schedules must
-   * give keys. A schedule that changes under the same key replaces the old one.
+   * The key of this schedule within the queue. A changed schedule replaces the one with the same key. If a method has
+   * several schedules, give each one a key. Default: the name of the job.
    */
   key?: string;
   /**
-   * True: the schedule is not registered, and one that is registered under its key is removed; its jobs still run. A
-   * function is asked when the application starts. Default false.
+   * If true, the schedule is not registered. If it is registered already, it is removed, and its jobs still run. A
+   * function is called when the application starts. Default false.
    *
    * @example `@Repeat('0 8 * * *', { disabled: process.env.DIGEST === 'off' })`
    */
@@ -26,8 +26,8 @@ export interface RepeatSettings
 export type RepeatMetadata = RepeatSettings;
 
 /**
- * Adds a job for this method, of its `@OnJob` name, at every slot of a schedule. Every replica that works on the queue
- * declares it at start; each slot is run once all the same.
+ * Adds a job with the method's `@OnJob` name at every slot of a schedule. Every process that works on the queue declares
+ * the schedule at startup, and each slot runs once.
  *
  * @example
  * ```ts

@@ -23,7 +23,7 @@ import type {
 } from './declarations.js';
 import type { Host, HostClass, HostInstance } from './host.js';
 
-/** Finds what the decorators say, in the providers and controllers of all modules. */
+/** Finds the decorators of this package in the providers and controllers of all modules. */
 @Injectable()
 export class ChasquiExplorer {
   constructor(
@@ -85,7 +85,7 @@ export class ChasquiExplorer {
   private listeners(host: Host, key: string): ListenerDeclaration[] {
     const uses = this.decorated<string>(host, key);
     const methods = new Set(uses.map(([methodName]) => methodName));
-    // Said twice of one method, an event is heard once.
+    // A method that names an event twice is called once.
     return [...methods].flatMap((methodName) =>
       [...new Set(valuesOf(methodName, uses))].map((event) => ({ host, methodName, event })),
     );
@@ -104,7 +104,7 @@ export class ChasquiExplorer {
 function toHost(wrapper: InstanceWrapper): Host | undefined {
   const module = wrapper.host;
   const moduleRef = module?.providers.get(ModuleRef)?.instance as ModuleRef | undefined;
-  // An alias (`useExisting`) is found under the token that it stands for.
+  // The target of an alias (`useExisting`) is a provider of its own.
   if (!module || !moduleRef || wrapper.isAlias) return undefined;
   const scoped = !wrapper.isDependencyTreeStatic() || wrapper.isTransient;
   const classRef = classOf(wrapper, scoped);
@@ -122,8 +122,8 @@ function toHost(wrapper: InstanceWrapper): Host | undefined {
 }
 
 /**
- * The class of a provider, whichever way it is provided. What a factory will make once per request shows by its token
- * only: under a class it makes instances of that class, under anything else nobody knows.
+ * The class of a provider, however it is provided. A request-scoped factory has no instance yet, so only its token can
+ * tell the class: if the token is a class, the factory creates instances of it. With any other token the class is unknown.
  */
 function classOf(
   { isNotMetatype, metatype, instance, token }: InstanceWrapper,
@@ -132,7 +132,7 @@ function classOf(
   if (!isNotMetatype && typeof metatype === 'function') return metatype as unknown as HostClass;
   if (scoped) return typeof token === 'function' ? (token as unknown as HostClass) : undefined;
   if (typeof instance !== 'object' || instance === null) return undefined;
-  // Not `instance.constructor`: a value may be a proxy that answers to any name.
+  // Not `instance.constructor`: a value may be a proxy that has a property for any name.
   const prototype = Object.getPrototypeOf(instance) as { constructor?: unknown } | null;
   return typeof prototype?.constructor === 'function' ? (prototype.constructor as HostClass) : undefined;
 }

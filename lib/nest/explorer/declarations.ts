@@ -2,11 +2,11 @@ import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import type { Host } from './host.js';
 
-/** What the decorators of an application say, as found and not yet checked. */
+/** The decorators of an application, not yet checked. */
 export interface Declarations {
   readonly processors: readonly ProcessorDeclaration[];
   readonly listeners: readonly QueueEventsDeclaration[];
-  /** Method decorators in classes without the class decorator that they need. */
+  /** Method decorators on classes without the matching class decorator. */
   readonly misplaced: readonly Misplaced[];
 }
 
@@ -18,16 +18,16 @@ export interface ProcessorDeclaration {
   readonly listeners: readonly ListenerDeclaration[];
 }
 
-/** One method with `@OnJob`, once or more. */
+/** One method with one or more `@OnJob`. */
 export interface HandlerDeclaration {
   readonly host: Host;
   readonly methodName: string;
   readonly names: readonly (string | RegExp)[];
-  /** Takes whatever no other handler of the queue takes. */
+  /** True if it handles every job that no other handler of the queue matches. */
   readonly catchAll: boolean;
-  /** It was given a list with nothing in it: a catch-all by mistake. */
+  /** True if its list of names is empty: a catch-all by mistake. */
   readonly namesNothing: boolean;
-  /** Each `@Repeat` of it. */
+  /** One for each `@Repeat`. */
   readonly schedules: readonly RepeatMetadata[];
 }
 

@@ -5,8 +5,8 @@ import { locationOf, type Host, type HostClass } from './host.js';
 type Enhancer = object | HostClass;
 
 /**
- * Nest instantiates the enhancers of classes that it scans, and of those only. For a processor that is provided by
- * `useValue` or `useFactory` it would leave out a guard given as a class, silently.
+ * Nest creates enhancers only for the classes that it scans. For a processor that `useValue` or `useFactory` provides, it
+ * would silently leave out a guard that is bound as a class.
  * @throws UnboundEnhancerError
  */
 export function assertEnhancersBound(host: Host, methodName: string): void {

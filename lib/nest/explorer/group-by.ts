@@ -1,4 +1,4 @@
-/** Groups in the order in which their keys first appear. */
+/** Groups items by key. The groups have the order in which their keys first appear. */
 export function groupBy<Item, Key>(items: Iterable<Item>, keyOf: (item: Item) => Key): Map<Key, Item[]> {
   const groups = new Map<Key, Item[]>();
   for (const item of items) {

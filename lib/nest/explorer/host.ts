@@ -2,18 +2,18 @@ import type { ModuleRef } from '@nestjs/core';
 import type { InstanceWrapper, NestModule } from '../nest-types.js';
 import type { SourceLocation } from '../source-location.js';
 
-/** A provider or controller whose methods are called: where it lives and how to get an instance of it. */
+/** A provider or controller whose methods are called, its module, and how to get an instance of it. */
 export interface Host {
   readonly wrapper: InstanceWrapper;
   readonly module: NestModule;
-  /** Resolves in the module that provides the class, and in no other that provides it too. */
+  /** Resolves the class in this module only, even if other modules provide it too. */
   readonly moduleRef: ModuleRef;
   readonly classRef: HostClass;
   readonly className: string;
   readonly moduleName: string;
-  /** True where each job gets an instance of its own (or, durable, each tenant). */
+  /** True if each job gets its own instance. With a durable provider, each tenant does. */
   readonly scoped: boolean;
-  /** The one instance; undefined where it is scoped. */
+  /** The single instance; undefined if the host is scoped. */
   readonly instance: HostInstance | undefined;
 }
 

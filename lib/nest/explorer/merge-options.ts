@@ -3,8 +3,8 @@ import { ConflictingOptionsError } from '../errors.js';
 import { locationOf, type Host } from './host.js';
 
 /**
- * The options of all classes that share one worker, or one subscription, of a queue.
- * @throws ConflictingOptionsError where two of them want different values of one option
+ * Merges the options of all classes that share one worker, or one subscription, of a queue.
+ * @throws ConflictingOptionsError if two classes set different values of one option
  */
 export function mergeOptions<Options extends object>(
   decorator: string,

@@ -3,7 +3,7 @@ import type { SourceLocation } from '../source-location.js';
 import type { HandlerDeclaration } from './declarations.js';
 import { locationOf } from './host.js';
 
-/** Which handler takes which job names of one queue. */
+/** Which handler handles which job names of one queue. */
 export interface RoutePlan {
   readonly names: ReadonlyMap<string, HandlerDeclaration>;
   readonly patterns: readonly { readonly pattern: RegExp; readonly handler: HandlerDeclaration }[];
@@ -33,7 +33,7 @@ export function planRoutes(
         names.set(name, handler);
       } else {
         const other = patterns.get(String(name));
-        // Two patterns that say the same, on one method.
+        // One method may name the same pattern twice.
         if (other?.handler === handler) continue;
         if (other) throw duplicate(queue, `the pattern ${String(name)}`, other.handler, handler);
         patterns.set(String(name), { pattern: stateless(name), handler });
@@ -50,12 +50,12 @@ export function planRoutes(
   return { names, patterns: [...patterns.values()], rest };
 }
 
-/** Whether a handler, or more than one, takes jobs of this name. */
-export function takes({ names, patterns, rest }: RoutePlan, name: string): boolean {
+/** Whether at least one handler handles jobs with this name. */
+export function handles({ names, patterns, rest }: RoutePlan, name: string): boolean {
   return rest !== undefined || names.has(name) || patterns.some(({ pattern }) => pattern.test(name));
 }
 
-/** `g` and `y` make a pattern remember where it was, and so match one name and not the next. */
+/** Removes `g` and `y`: with these flags a pattern keeps its position, so it would match one name and not the next. */
 function stateless({ source, flags }: RegExp): RegExp {
   return new RegExp(source, flags.replace(/[gy]/g, ''));
 }

@@ -16,7 +16,7 @@ export interface SchedulePlan {
   readonly options: JobsOptions & { readonly repeat: RepeatOptions; readonly repeatJobKey: string };
 }
 
-/** What the keys of schedules begin with that are declared in code, and not added by it while it runs. */
+/** The prefix of the keys of schedules that `@Repeat` declares. Schedules that the application adds at run time lack it. */
 export const DECLARED = '@Repeat:';
 
 /** @throws InvalidDecoratorError */
@@ -28,7 +28,7 @@ export function planSchedules(handlers: readonly HandlerDeclaration[]): readonly
       if (plans.has(plan.key)) {
         throw invalid(
           plan.location,
-          `there is another schedule with the key "${plan.key.slice(DECLARED.length)}" in this queue. Give each a key of its own: @Repeat({ key: … }).`,
+          `the queue has another schedule with the key "${plan.key.slice(DECLARED.length)}". Give each schedule its own key: @Repeat({ key: … }).`,
         );
       }
       plans.set(plan.key, plan);
@@ -42,7 +42,10 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
   const names = handler.names.filter((name) => typeof name === 'string');
   const [jobName] = names;
   if (jobName === undefined || names.length > 1) {
-    throw invalid(location, 'the method needs one @OnJob name, which the jobs of the schedule then have.');
+    throw invalid(
+      location,
+      'the method needs exactly one @OnJob name. The jobs of the schedule get that name.',
+    );
   }
   const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = settings;
   const options: SchedulePlan['options'] = {

@@ -20,7 +20,7 @@ import { mergeOptions } from './merge-options.js';
 import { planRoutes, type RoutePlan } from './routes.js';
 import { planSchedules, type SchedulePlan } from './schedules.js';
 
-/** What the application asks for, checked: at most one worker and one subscription per queue. */
+/** The checked plan of the application: at most one worker and one subscription per queue. */
 export interface Wiring {
   readonly workers: readonly WorkerPlan[];
   readonly subscriptions: readonly SubscriptionPlan[];
@@ -42,8 +42,8 @@ export interface SubscriptionPlan {
 }
 
 /**
- * Checks everything that can be known without Redis.
- * @throws WiringError that names class, method and queue
+ * Checks everything that needs no Redis.
+ * @throws WiringError that names the class, the method and the queue
  */
 export function planWiring(declarations: Declarations, queues: readonly string[]): Wiring {
   const { processors, listeners, misplaced } = declarations;
@@ -109,7 +109,7 @@ function checkQueue(decorator: string, host: Host, queue: unknown, queues: reado
     throw new InvalidDecoratorError(
       decorator,
       location,
-      'give the name of a queue, as in forFeature({ name }).',
+      'pass the name of a queue, as in forFeature({ name }).',
     );
   }
   if (queues.includes(queue)) return;
@@ -136,14 +136,14 @@ function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
   assertEnhancersBound(host, methodName);
 }
 
-/** The body of a generator runs when somebody asks for its values, and here nobody does. */
+/** The body of a generator runs only when a caller reads its values. The module does not read them. */
 function checkRuns(decorator: string, host: Host, methodName: string): void {
   const method: unknown = (host.classRef.prototype as Record<string, unknown>)[methodName];
   if (!types.isGeneratorFunction(method)) return;
   throw new InvalidDecoratorError(
     decorator,
     locationOf(host, methodName),
-    'the method is a generator (*), whose body would never run. Make it an async method.',
+    'the method is a generator (*). Its body would never run. Make it an async method.',
   );
 }
 

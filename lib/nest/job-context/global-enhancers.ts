@@ -9,17 +9,17 @@ import type { SourceLocation } from '../source-location.js';
 export const ENHANCER_KINDS = ['guards', 'pipes', 'interceptors', 'filters'] as const;
 export type EnhancerKind = (typeof ENHANCER_KINDS)[number];
 
-/** The instances of global enhancers that run round one handler. */
+/** The instances of global enhancers that run around one handler. */
 export type GlobalEnhancers = Readonly<Record<EnhancerKind, readonly object[]>>;
 
-/** Nest's creator of one kind of enhancers. What is used here is private to TypeScript. */
+/** Nest's creator of one kind of enhancers. In TypeScript, these members are private. */
 export interface ContextCreator {
   create(...args: unknown[]): never;
   getGlobalMetadata?: () => readonly object[];
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** Where Nest keeps the creators, and where its configuration keeps what has no single instance. */
+/** The members in which Nest keeps the creators, and the methods of its configuration that list request-scoped enhancers. */
 const NEST = {
   guards: { creator: 'guardsContextCreator', scoped: 'getGlobalRequestGuards' },
   pipes: { creator: 'pipesContextCreator', scoped: 'getGlobalRequestPipes' },
@@ -27,7 +27,7 @@ const NEST = {
   filters: { creator: 'filtersContextCreator', scoped: 'getGlobalRequestFilters' },
 } as const;
 
-/** A resolver whose `injector` makes what a wrapper needs. */
+/** A resolver whose `injector` creates what a wrapper needs. */
 interface Resolver {
   readonly injector: {
     loadEnhancersPerContext(
@@ -40,8 +40,8 @@ interface Resolver {
 }
 
 /**
- * The enhancers that an application binds globally. Nest would run them round every handler; they are written for HTTP
- * requests, so a job handler gets those only that `globalEnhancers` asks for.
+ * The global enhancers of an application. Nest would run them around every handler. They are written for HTTP requests, so
+ * a job handler gets only those that `globalEnhancers` selects.
  */
 export class GlobalEnhancerSource {
   readonly #nest: Record<string, ContextCreator | undefined>;
@@ -50,26 +50,26 @@ export class GlobalEnhancerSource {
     this.#nest = base as unknown as Record<string, ContextCreator | undefined>;
   }
 
-  /** Nest's creator of a kind that finds these global enhancers, whatever the application binds. */
+  /** Nest's creator of one kind. It finds the given global enhancers instead of those that the application binds. */
   creator(kind: EnhancerKind, globals: readonly object[], location: SourceLocation): ContextCreator {
     const creator = this.known(kind, location);
     return Object.assign(Object.create(creator) as ContextCreator, { getGlobalMetadata: () => globals });
   }
 
-  /** Those that have one instance for all calls. */
+  /** The enhancers that have one instance for all calls. */
   static(kinds: readonly EnhancerKind[], location: SourceLocation): GlobalEnhancers {
     return byKind((kind) =>
-      // Without a context Nest answers with these.
+      // Called without a context, this method of Nest returns exactly these.
       kinds.includes(kind) ? [...(this.known(kind, location).getGlobalMetadata?.() ?? [])] : [],
     );
   }
 
-  /** Whether some of them are made for each call. */
+  /** Whether some of the enhancers are created for each call. */
   hasScoped(kinds: readonly EnhancerKind[], location: SourceLocation): boolean {
     return kinds.some((kind) => this.scoped(kind, location).length > 0);
   }
 
-  /** All of them, with those that are made for this context. */
+  /** All enhancers, including those that are created for this context. */
   async inContext(
     kinds: readonly EnhancerKind[],
     contextId: ContextId,
@@ -87,8 +87,8 @@ export class GlobalEnhancerSource {
   }
 
   /**
-   * The instance of a class in a context. Nest binds global enhancers that are request-scoped to every controller: they
-   * are not made here, as what they inject as the request would be a job.
+   * The instance of a class in a context. Nest binds request-scoped global enhancers to every controller. They are not
+   * created here, because they would get a job where they inject the request.
    */
   async instanceOf<Instance extends object>(
     host: Host,
@@ -111,7 +111,7 @@ export class GlobalEnhancerSource {
     return list.call(config) as readonly InstanceWrapper[];
   }
 
-  /** Enhancers that run where they should not would be a silent harm: another way of Nest's must be heard of. */
+  /** Fails loudly if Nest works in an unknown way: otherwise enhancers would silently run where they should not. */
   private known(kind: EnhancerKind, location: SourceLocation): ContextCreator {
     const creator = this.#nest[NEST[kind].creator];
     if (typeof creator?.getGlobalMetadata === 'function') return creator;
@@ -128,13 +128,13 @@ function byKind(of: (kind: EnhancerKind) => readonly object[]): GlobalEnhancers 
   };
 }
 
-/** Not a provider of its own module to Nest, but found like one. */
+/** Nest does not list a global enhancer as a provider of its module, but resolves it like one. */
 function make(wrapper: InstanceWrapper, contextId: ContextId): Promise<object> {
   const moduleRef = wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef;
   return moduleRef.resolve<object>(wrapper.token as string, contextId, { strict: true });
 }
 
-/** Resolves with some of the enhancers that are bound to a class, and not with all of them. */
+/** A resolver that creates only some of the enhancers that are bound to a class. */
 function withEnhancers(
   moduleRef: ModuleRef,
   isWanted: (enhancer: InstanceWrapper) => boolean,

@@ -3,25 +3,25 @@ import { InterceptorChain } from './interceptor-chain.js';
 import type { FillParameters } from './parameters.js';
 import { flatten, isPromise } from './results.js';
 
-/** A handler and what surrounds it, as Nest has resolved them. */
+/** A handler and its enhancers, as Nest has resolved them. */
 export interface HandlerParts {
   readonly guard: ((args: unknown[]) => Promise<void>) | null;
   readonly interceptors: readonly NestInterceptor[];
   readonly contextOf: (args: unknown[]) => ExecutionContext;
-  /** Null where no parameter is decorated: then the method gets the arguments as they are. */
+  /** Null if no parameter has a decorator. The method then gets the arguments unchanged. */
   readonly fill: FillParameters | null;
   readonly parameterCount: number;
   readonly method: (...args: unknown[]) => unknown;
   readonly instance: object;
-  /** The exception filters: it returns an answer, or throws. */
+  /** Runs the exception filters. It returns an answer, or throws. */
   readonly recover: (error: unknown, args: unknown[]) => Promise<unknown>;
 }
 
 export type HandlerCall = (...args: unknown[]) => unknown;
 
 /**
- * Guards, interceptors, pipes, the method; on an error the filters. What is not there costs nothing, and what needs no
- * promise makes none: for a job with an empty handler, Nest's own way through costs more than all of the engine.
+ * Runs guards, interceptors, pipes and the method, and the filters on an error. An absent step costs nothing, and a
+ * synchronous step creates no promise: for a job with an empty handler, Nest's own code costs more than the engine.
  */
 export function callOf(parts: HandlerParts): HandlerCall {
   const { guard, recover } = parts;
@@ -40,7 +40,7 @@ function intercepted(parts: HandlerParts): (args: unknown[]) => unknown {
   const { interceptors, contextOf } = parts;
   const handler = handlerOf(parts);
   return (args) => {
-    // One for all that the interceptors call of it: a second call finds what the first has left.
+    // As in Nest, all calls of the handler share one array: a second call finds the values of the first.
     const values = new Array<unknown>(parts.parameterCount).fill(undefined);
     return new InterceptorChain(interceptors, contextOf(args), () => handler(args, values)).run();
   };

@@ -3,16 +3,16 @@ import type { ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { from, isObservable, lastValueFrom, mergeAll, Observable, type Subscriber } from 'rxjs';
 import { flatten, isPromise } from './results.js';
 
-/** What an interceptor returns; what it is in a program without types, RxJS decides. */
+/** What an interceptor returns. In a program without types it may be anything, and RxJS decides how to read it. */
 type Source = ReturnType<NestInterceptor['intercept']>;
 
 /**
- * A handler inside of its interceptors, run as Nest's `InterceptorsConsumer` runs it, with fewer objects: an
- * interceptor that returns `next.handle()` as it is costs no subscription.
+ * Runs a handler inside its interceptors, as Nest's `InterceptorsConsumer` does, with fewer objects: an interceptor that
+ * returns `next.handle()` unchanged costs no subscription.
  *
- * What counts is the same. `handle()` may be called, and its Observable subscribed to, any number of times; each
- * subscription runs all that is inside anew, in the async context in which `handle()` was called: the next interceptor
- * at once, the handler a microtask later, and not at all where the subscription has ended by then.
+ * The behavior is the same. `handle()` can be called any number of times, and its Observable can have any number of
+ * subscribers. Each subscription runs everything inside again, in the async context in which `handle()` was called. The
+ * next interceptor runs at once. The handler runs a microtask later, unless the subscription has ended by then.
  */
 export class InterceptorChain {
   constructor(
@@ -23,7 +23,7 @@ export class InterceptorChain {
   ) {}
 
   /**
-   * The last value, now or as a promise. For one who does not unsubscribe.
+   * Returns the last value, or a promise of it. It cannot be unsubscribed from.
    *
    * @param index of the interceptor to begin with
    */
@@ -37,7 +37,7 @@ export class InterceptorChain {
     return lastValueFrom(stream, { defaultValue: undefined });
   }
 
-  /** Gives a subscriber all values. It never rejects. */
+  /** Sends all values to a subscriber. It never rejects. */
   async feed(index: number, scope: AsyncResource, subscriber: Subscriber<unknown>): Promise<void> {
     const isLast = index === this.interceptors.length;
     try {
@@ -83,7 +83,7 @@ class Handling extends Observable<unknown> {
   }
 }
 
-/** One for all: `this` is the Observable that is subscribed to. */
+/** One function for all instances: `this` is the Observable that gets the subscriber. */
 function feed(this: Observable<unknown>, subscriber: Subscriber<unknown>): void {
   (this as Handling).feed(subscriber);
 }

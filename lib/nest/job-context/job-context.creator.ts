@@ -13,12 +13,12 @@ import { directFill, type PreparedParameter } from './parameters.js';
 import { lastValue } from './results.js';
 import type { Verdicts } from './verdicts.js';
 
-/** The two parts of Nest's exception handling that are used here; its own `next` is not. */
+/** The part of Nest's exception handler that is used here. Its own `next` is not used. */
 interface ExceptionHandler {
   invokeCustomFilters(error: unknown, host: ArgumentsHost): unknown;
 }
 type Callback = (...args: unknown[]) => unknown;
-/** What of Nest's creator is private to TypeScript. */
+/** The members of Nest's creator that are private in TypeScript. */
 interface Inside {
   getHostModuleKey: () => string;
   guardsContextCreator: ContextCreator;
@@ -34,36 +34,36 @@ interface Inside {
 }
 type Overrides = Omit<Inside, 'interceptorsConsumer'> &
   Pick<ExternalContextCreator, 'createGuardsFn' | 'createPipesFn' | 'getContextModuleKey'>;
-/** What Nest resolves for one handler. */
+/** The parts that Nest resolves for one handler. */
 interface Resolved extends Pick<HandlerParts, 'guard' | 'fill' | 'parameterCount' | 'interceptors'> {
   readonly filters: ExceptionHandler;
 }
-/** TypeScript knows no intersection with a class that has them private. */
+/** TypeScript cannot intersect a class with a type that has its private members as public ones. */
 type NestCreator = Pick<ExternalContextCreator, keyof ExternalContextCreator> & Inside;
 type TypedContext = ExecutionContext & { setType(type: string): void };
 
-/** Which method of which instance, and the DI context where the instance is not the only one. */
+/** A method of an instance, with the DI context if the host is scoped. */
 export interface Bound {
   readonly instance: HostInstance;
   readonly methodName: string;
   readonly contextId: ContextId | undefined;
   readonly inquirerId: string | undefined;
   readonly location: SourceLocation;
-  /** Those of the application that run too, before those of the class. */
+  /** The global enhancers that also run, before those of the class. */
   readonly globals: GlobalEnhancers;
 }
 
 /**
- * Has Nest's context creator resolve a handler's enhancers and parameters, and puts them together itself, see
- * {@link callOf}. The creator is derived from the application's, which stays as it is:
+ * Lets Nest's context creator resolve the enhancers and parameters of a handler, and combines them itself, see
+ * {@link callOf}. It derives an object from the application's creator, which stays unchanged, and overrides these parts:
  *
  * - Guards and pipes: their refusals are remembered, see {@link Verdicts}.
- * - The module is the one that the handler's class was found in. Nest looks for it by class, among providers only: it
- *   would not find a controller, nor tell two modules apart, and then leave enhancers out.
- * - Global enhancers: those that the caller names, and not all that the application has, see {@link GlobalEnhancerSource}.
- * - Filters: what none of them answers fails the attempt. Nest would take the promise of an async filter, which resolves
- *   with nothing, for an answer, and the job for done. Nor is every error logged as unexpected: the worker logs failed
- *   attempts, with the job's id.
+ * - The module: it is the module in which the class was found. Nest would search for the class among the providers of all
+ *   modules. It would not find a controller and could not tell two modules apart, and it would leave out their enhancers.
+ * - Global enhancers: only those that the caller names run, see {@link GlobalEnhancerSource}.
+ * - Filters: an error that no filter answers fails the attempt. For Nest, the promise of an async filter would be an
+ *   answer even if it resolves with nothing, so the job would complete. Nest would also log each error as unexpected. The
+ *   worker already logs failed attempts, with the id of the job.
  */
 export class JobContextCreator {
   readonly #nest: NestCreator;
@@ -159,7 +159,7 @@ export class JobContextCreator {
   }
 }
 
-/** Enhancers that are left out would be a silent harm: a version of Nest that works differently must be heard of. */
+/** Fails loudly if this version of Nest works differently: otherwise enhancers would be left out silently. */
 function complete(found: Partial<Resolved>, location: SourceLocation): Resolved {
   const { guard, fill, parameterCount, interceptors, filters } = found;
   if (
@@ -174,13 +174,13 @@ function complete(found: Partial<Resolved>, location: SourceLocation): Resolved 
   return { guard, fill, parameterCount, interceptors, filters };
 }
 
-/** A handler of exceptions whose `next` is what Nest calls for an error. */
+/** An exception handler with our own `next`, the method that Nest calls for an error. */
 function withoutSilentAnswers(handler: ExceptionHandler): ExceptionHandler {
   const next = async (error: unknown, host: ArgumentsHost): Promise<unknown> => {
     const answer: unknown = await handler.invokeCustomFilters(error, host);
     const result = await lastValue(answer);
     if (result === undefined || result === null) throw error;
-    // Filters written for GraphQL return the error: the attempt has failed all the same.
+    // Filters written for GraphQL return the error. The attempt fails, as if the error were thrown.
     if (isError(result)) throw result;
     return result;
   };

@@ -9,7 +9,7 @@ import { JobParamsFactory } from './job-params.factory.js';
 import { JobScopes } from './job-scope.js';
 import { Verdicts } from './verdicts.js';
 
-/** It may throw, and returns a result or a promise of one. */
+/** Runs one job. It may throw, and it returns a result or a promise of one. */
 export type JobHandler = (job: Job) => unknown;
 
 /** Builds the function that runs a handler with its guards, interceptors, pipes and filters. */
@@ -26,7 +26,7 @@ export class JobContextFactory {
     this.#globals = new GlobalEnhancerSource(contextCreator);
   }
 
-  /** @param globals which global enhancers of the application run, too */
+  /** @param globals which global enhancers of the application also run */
   create({ host, methodName }: HandlerDeclaration, globals: readonly EnhancerKind[]): JobHandler {
     const location = locationOf(host, methodName);
     const run =
@@ -36,12 +36,12 @@ export class JobContextFactory {
     return (job) => this.scopes.enter(job, run);
   }
 
-  /** The instance that serves this job: the only one, or the one of the job's DI context. */
+  /** The instance for this job: the single one, or the one of the job's DI context. */
   async instanceFor(host: Host, job: Job | undefined): Promise<HostInstance> {
     return host.instance ?? this.resolve(host, job ? this.contextOf(host, job) : ContextIdFactory.create());
   }
 
-  /** Resolves the class, and builds its context, anew for each job, as Nest does for requests. */
+  /** Resolves the class and builds its context for each job, as Nest does for requests. */
   private perJob(host: Host, methodName: string, kinds: readonly EnhancerKind[]): JobHandler {
     const location = locationOf(host, methodName);
     return async (job) => {
@@ -72,20 +72,20 @@ export class JobContextFactory {
     const call = this.#creator.create(host.module, {
       instance,
       methodName,
-      // A static host's enhancers have no context of their own, whatever the global ones have.
+      // The enhancers of a static host are static, even if global enhancers are created for each job.
       contextId: host.instance ? undefined : contextId,
-      // Transient enhancers are made for each class that bears them.
+      // Nest creates a transient enhancer for each class that it is bound to.
       inquirerId: host.wrapper.id,
       location: locationOf(host, methodName),
       globals,
     });
-    // A signal costs something to make, so that one is made only for those who can see it.
+    // A signal costs time to create, so only handlers with a second parameter get one.
     const takesSignal = (instance[methodName]?.length ?? 0) > 1;
     return takesSignal ? (job) => call(job, job.signal) : (job) => call(job);
   }
 }
 
-/** Makes the job what `@Inject(JOB_REF)` gives, or, for a durable tree, the payload that its strategy provides. */
+/** `@Inject(JOB_REF)` injects the job, or, in a durable tree, the payload that the strategy returns. */
 function newContext(host: Host, job: Job): ContextId {
   const contextId = ContextIdFactory.getByRequest(job);
   const durable = host.wrapper.isDependencyTreeDurable();

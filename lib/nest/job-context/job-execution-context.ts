@@ -19,17 +19,17 @@ export type ChasquiContextType = typeof CHASQUI_CONTEXT_TYPE;
 export class JobExecutionContext<Data = unknown> {
   private constructor(private readonly job: Job<Data>) {}
 
-  /** Whether a job handler is being called, and not a route or something else. */
+  /** Whether the context belongs to a job handler, and not to a route or another kind of handler. */
   static is(context: ArgumentsHost): boolean {
     return context.getType<string>() === CHASQUI_CONTEXT_TYPE;
   }
 
-  /** @throws TypeError (CMQ-004) where the context is not that of a job */
+  /** @throws TypeError (CMQ-004) if the context does not belong to a job handler */
   static create<Data = unknown>(context: ArgumentsHost): JobExecutionContext<Data> {
     if (!JobExecutionContext.is(context)) {
       throw new ConfigTypeError(
         `JobExecutionContext.create: this context is of type "${context.getType<string>()}", not "${CHASQUI_CONTEXT_TYPE}". ` +
-          'Ask JobExecutionContext.is(context) first where an enhancer serves several kinds.',
+          'In an enhancer that serves several kinds of handlers, check JobExecutionContext.is(context) first.',
       );
     }
     return new JobExecutionContext(context.getArgByIndex<Job<Data>>(0));
@@ -39,7 +39,7 @@ export class JobExecutionContext<Data = unknown> {
     return this.job;
   }
 
-  /** The payload: null in a job that was added without one, which those of a `@Repeat` without `data` are. */
+  /** The payload. It is null if the job was added without one, which includes the jobs of a `@Repeat` without `data`. */
   getData(): Data {
     return this.job.data;
   }
@@ -48,7 +48,7 @@ export class JobExecutionContext<Data = unknown> {
     return this.job.queueName;
   }
 
-  /** Aborted when the attempt should stop. */
+  /** Aborted when the handler should stop. */
   getSignal(): AbortSignal {
     return this.job.signal;
   }

@@ -16,13 +16,13 @@ export class JobParamsFactory {
       case JobParam.signal:
         return job.signal;
       default:
-        // The decorator of another transport, on a method that serves both.
+        // The decorator of another transport, on a method that handles both.
         return undefined;
     }
   }
 }
 
-/** Not what the payload inherits: its producer decides on its names. */
+/** Reads own properties only: the producer chooses the names in the payload, so `toString` must not reach Object.prototype. */
 function ownProperty(data: unknown, property: string): unknown {
   if (typeof data !== 'object' || data === null || !Object.hasOwn(data, property)) return undefined;
   return (data as Record<string, unknown>)[property];

@@ -6,10 +6,10 @@ import { locationOf } from '../explorer/host.js';
 import type { RoutePlan } from '../explorer/routes.js';
 import type { JobHandler } from './job-context.factory.js';
 
-/** Names that a pattern or the catch-all took are kept, up to this many: names may be made up by producers. */
+/** The router remembers the handlers of up to this many names. The limit exists because producers can invent names. */
 const REMEMBERED_NAMES = 1_000;
 
-/** Gives each job of a queue to its handler: by exact name, then by pattern, then to the catch-all. */
+/** Passes each job of a queue to its handler: by exact name, then by pattern, then to the catch-all. */
 export class JobRouter {
   readonly #handlers = new Map<HandlerDeclaration, JobHandler>();
   readonly #found = new Map<string, JobHandler>();
@@ -19,13 +19,13 @@ export class JobRouter {
     private readonly routes: RoutePlan,
     private readonly build: (handler: HandlerDeclaration) => JobHandler,
   ) {
-    // Built at boot, so that what is wrong with a handler shows there.
+    // All handlers are built at boot, so that a mistake in one of them stops the boot.
     for (const handler of routes.names.values()) this.handlerOf(handler);
     for (const { handler } of routes.patterns) this.handlerOf(handler);
     if (routes.rest) this.handlerOf(routes.rest);
   }
 
-  /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, where no handler is to be found. */
+  /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, if not exactly one handler matches. */
   readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
 
   private find(name: string): JobHandler {

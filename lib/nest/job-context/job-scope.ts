@@ -3,10 +3,10 @@ import { Injectable } from '@nestjs/common';
 import type { ContextId } from '@nestjs/core';
 import type { Job } from '../../engine/index.js';
 
-/** What belongs to one run of one job: the same in the handler, in what it calls, and in the worker's listeners. */
+/** The state of one attempt of a job. The handler, the code that it calls, and the worker's listeners share it. */
 export interface JobScope {
   readonly job: Job;
-  /** For values of your own, a trace id say. */
+  /** For your own values, such as a trace id. */
   readonly store: Map<unknown, unknown>;
 }
 
@@ -14,24 +14,25 @@ interface OpenScope extends JobScope {
   contextId: ContextId | undefined;
 }
 
-/** Made by the first application that asks for it: on Node 20 it slows down every promise of the process. */
+/** Created for the first application that needs it, because on Node 20 it slows down every promise of the process. */
 let storage: AsyncLocalStorage<JobScope> | undefined;
 
 /**
- * The job that is being run, from anywhere below a handler or a worker listener; undefined elsewhere. For loggers and
- * the like, which cannot be handed the job. It needs `trackCurrentJob: true` in `ChasquiModule.forRoot`.
+ * The running job, in a handler, in a worker listener, and in the code that they call. Elsewhere it is undefined. Use it in
+ * code that cannot get the job as an argument, such as a logger. It needs `trackCurrentJob: true` in
+ * `ChasquiModule.forRoot`.
  */
 export function currentJob(): JobScope | undefined {
   return storage?.getStore();
 }
 
-/** Keeps the scope of each job of one application for as long as the engine holds the job. */
+/** Keeps the scope of each job of one application while the job is in flight. */
 @Injectable()
 export class JobScopes {
   readonly #scopes = new WeakMap<Job, OpenScope>();
   #storage: AsyncLocalStorage<JobScope> | undefined;
 
-  /** From now on `currentJob` knows the jobs of this application. */
+  /** From now on, `currentJob` returns the jobs of this application. */
   track(): void {
     storage ??= new AsyncLocalStorage();
     this.#storage = storage;
@@ -42,7 +43,7 @@ export class JobScopes {
     return this.#storage ? this.#storage.run(this.#of(job), run, job) : run(job);
   }
 
-  /** The DI context of the job's request-scoped providers; made once for the handler and the listeners. */
+  /** The DI context of the job's request-scoped providers. The handler and the listeners share it. */
   contextId(job: Job, make: () => ContextId): ContextId {
     const scope = this.#of(job);
     scope.contextId ??= make();

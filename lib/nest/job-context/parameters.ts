@@ -4,7 +4,7 @@ import { isPromise } from './results.js';
 /** A decorated parameter, as Nest has prepared it. */
 export interface PreparedParameter {
   readonly index: number;
-  /** A number where the decorator says of what kind it is, a string where it brings a function of its own. */
+  /** A number if the decorator names a kind of value; a string if the decorator has its own function. */
   readonly type: unknown;
   readonly data?: unknown;
   readonly metatype?: unknown;
@@ -13,13 +13,13 @@ export interface PreparedParameter {
   readonly extractValue: (...args: unknown[]) => unknown;
 }
 
-/** Puts the values of the decorated parameters in their places; where that takes time, it returns a promise. */
+/** Writes the values of the decorated parameters into `values`. It returns a promise if a pipe is asynchronous. */
 export type FillParameters = (values: unknown[], ...args: unknown[]) => unknown;
 
 /**
- * The usual parameters without the promises that Nest makes for each of them: any number without a pipe, or a single
- * one with pipes. Where several parameters have pipes, Nest runs them side by side, and where a decorator has a function
- * of its own, it may be asynchronous and fail: there the order is Nest's affair.
+ * Fills the usual parameters without the promises that Nest creates for each of them. It handles any number of parameters
+ * without pipes, or a single one with pipes. It leaves the other cases to Nest, which decides on the order: several
+ * parameters with pipes run side by side, and a decorator with its own function may be asynchronous and fail.
  */
 export function directFill(
   pipes: readonly PipeTransform[],
@@ -45,7 +45,7 @@ function fillPiped(parameter: PreparedParameter, pipes: readonly PipeTransform[]
   return (values, ...args) => {
     let value = extractValue(...args);
     for (const [at, pipe] of pipes.entries()) {
-      // Each pipe gets an object of its own: it may keep it, or write to it.
+      // Each pipe gets its own object, because it may keep it or write to it.
       value = pipe.transform(value, { ...metadata });
       if (!isPromise(value)) continue;
       return finish(value, pipes.slice(at + 1), metadata).then((last) => {
@@ -67,7 +67,7 @@ async function finish(
   return result;
 }
 
-/** What Nest tells pipes; Nest 12 has a `schema`, too. */
+/** The metadata that Nest passes to pipes. Nest 12 adds `schema`. */
 function metadataOf({ type, metatype, data, ...rest }: PreparedParameter): ArgumentMetadata {
   const known = { metatype, type: KINDS.get(type as number) ?? 'custom', data };
   return ('schema' in rest ? { ...known, schema: rest.schema } : known) as ArgumentMetadata;

@@ -8,17 +8,17 @@ export function isPromise(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** A promise that calls back later and once, whatever the library is that made the thenable. */
+/** A native promise for a thenable of any library: it calls back later, and once. */
 export function promiseOf(thenable: PromiseLike<unknown>): Promise<unknown> {
   return thenable instanceof Promise ? thenable : Promise.resolve(thenable);
 }
 
-/** What a handler returned: the last value of an Observable, whether it is there or comes by a promise. */
+/** The result of a handler. An Observable, or a promise of one, becomes a promise of its last value. */
 export function flatten(result: unknown): unknown {
   return isPromise(result) ? promiseOf(result).then(lastValue) : lastValue(result);
 }
 
-/** An Observable without a value means a handler without a result, not an error. */
+/** An Observable without a value means that the handler has no result. It is not an error. */
 export function lastValue(result: unknown): unknown {
   return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
 }

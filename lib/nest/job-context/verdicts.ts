@@ -6,18 +6,18 @@ import { isPromise } from './results.js';
 
 export type Judge = 'guard' | 'pipe';
 
-/** Statuses of the 4xx family that speak of the moment and not of the job: trying again may help. */
+/** The 4xx statuses that are temporary: a retry may help. */
 const TEMPORARY = new Set([408, 409, 423, 424, 425, 429]);
 
 /**
- * Remembers which errors came from guards and pipes. What they refuse they would refuse again, so it is made
- * unrecoverable; the same exception out of the handler itself is an error like any other. It happens after the
- * exception filters, which see what was thrown.
+ * Remembers which errors came from guards and pipes. A retry cannot change a refusal, so the error becomes unrecoverable.
+ * The same exception thrown by the handler itself is an ordinary error. The translation happens after the exception
+ * filters, so they see the error that was thrown.
  */
 export class Verdicts {
   readonly #judges = new WeakMap<object, Judge>();
 
-  /** Runs a step of guards or pipes, and remembers what it throws. */
+  /** Runs a step of guards or pipes, and remembers the error that it throws. */
   of(judge: Judge, step: () => unknown): unknown {
     try {
       const result = step();
@@ -34,12 +34,12 @@ export class Verdicts {
     throw error;
   }
 
-  /** The error as the engine should see it. */
+  /** The error that the engine gets. */
   translate(error: unknown, location: SourceLocation): unknown {
     try {
       return this.translated(error, location);
     } catch {
-      // A value that throws when it is looked at: the engine knows how to deal with those.
+      // The value throws when its properties are read. The engine can deal with it.
       return error;
     }
   }
@@ -62,7 +62,7 @@ function isFinal(error: HttpException): boolean {
   return status >= 400 && status < 500 && !TEMPORARY.has(status);
 }
 
-/** The list that a `ValidationPipe` puts into its response; else the message. */
+/** The list of violations in the response of a `ValidationPipe`, or else the message. */
 function violationsOf(error: HttpException): readonly string[] {
   const response = error.getResponse();
   const message = typeof response === 'object' ? (response as { message?: unknown }).message : response;

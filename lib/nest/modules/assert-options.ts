@@ -2,7 +2,7 @@ import { ConfigError } from '../../engine/index.js';
 import { plainOptions } from '../../engine/config/check-options.js';
 
 /**
- * The options of a module, as a plain object: those of an async one are only as good as its factory.
+ * The options of a module, as a plain object. A factory of an async module may return anything.
  * @throws ConfigError (CMQ-004)
  */
 export function assertOptions<Options extends object>(method: string, options: Options): Options {

@@ -8,7 +8,7 @@ import { getConnectionToken } from '../tokens.js';
 
 const OPTIONS = Symbol('ChasquiModuleOptions');
 
-/** Makes `forRoot` and `forRootAsync`. */
+/** Defines `forRoot` and `forRootAsync`. */
 export const { ConfigurableModuleClass: ConnectionModuleClass } =
   new ConfigurableModuleBuilder<ChasquiModuleOptions>({ optionsInjectionToken: OPTIONS })
     .setClassMethodName('forRoot')

@@ -16,7 +16,7 @@ import { Schedules } from '../runtime/schedules.js';
 import { Subscriptions } from '../runtime/subscriptions.js';
 import { WorkerPool } from '../runtime/worker.pool.js';
 
-/** What there is once per application. It is imported by every other module of ours. */
+/** The providers that exist once per application. Every other module of this package imports it. */
 @Global()
 @OwnModule()
 @Module({

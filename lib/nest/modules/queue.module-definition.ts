@@ -13,7 +13,7 @@ import { getConnectionToken, getQueueToken } from '../tokens.js';
 const OPTIONS = Symbol('ChasquiQueueOptions');
 const REGISTRATION = Symbol('ChasquiQueueRegistration');
 
-/** Makes `forFeature` and `forFeatureAsync` for one queue. */
+/** Defines `forFeature` and `forFeatureAsync` for one queue. */
 export const { ConfigurableModuleClass: QueueModuleClass } =
   new ConfigurableModuleBuilder<ChasquiFeatureOptions>({ optionsInjectionToken: OPTIONS })
     .setClassMethodName('forFeature')
@@ -22,7 +22,7 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
       { name: '', connectionName: DEFAULT_CONNECTION, isGlobal: false },
       (definition, { name, connectionName = DEFAULT_CONNECTION, isGlobal = false }) => {
         const token = getQueueToken(name);
-        // Apart from the queue itself, so that a test that puts a fake in its place still has it registered.
+        // A provider apart from the queue itself: a test that replaces the queue with a fake still registers it.
         const registration = {
           provide: REGISTRATION,
           inject: [

@@ -10,8 +10,8 @@ type Instance = Partial<Record<Hook, unknown>>;
 type Around = (original: () => unknown) => Promise<unknown>;
 
 /**
- * What Nest tells nobody: that a hook of the application has thrown, after which it calls no other, and that all have
- * ended. The hooks of instances are replaced for the time of the boot, until they are called.
+ * Reports two events for which Nest has no hook: a lifecycle hook of the application has thrown, and all boot hooks have
+ * ended. It replaces the hooks of the instances during the boot. Each one is restored when it is called.
  */
 @Injectable()
 export class BootWatch {
@@ -20,9 +20,9 @@ export class BootWatch {
   constructor(private readonly modules: ModulesContainer) {}
 
   /**
-   * Calls back when a hook throws, before whoever boots the application hears of it.
+   * Calls back when a boot hook throws, before the caller that boots the application gets the error.
    *
-   * @param but not for the hooks of this one
+   * @param but an instance whose hooks are not watched
    */
   onFailure(but: object, failed: () => Promise<void>): void {
     for (const instance of this.instances()) {
@@ -43,10 +43,10 @@ export class BootWatch {
   }
 
   /**
-   * Calls back when a shutdown hook throws, where Nest calls no other hook then: up to version 11. Later versions log the
-   * error and go on.
+   * Calls back when a shutdown hook throws, on Nest 11, which then calls no other hook. Nest 12 logs the error and calls
+   * the other hooks.
    *
-   * @param but not for the hooks of this one
+   * @param but an instance whose hooks are not watched
    */
   onShutdownFailure(but: object, failed: () => Promise<void>): void {
     if (Number.parseInt(core.version, 10) >= 12) return;
@@ -67,12 +67,12 @@ export class BootWatch {
   }
 
   /**
-   * Takes the last step of the boot, when all hooks have ended; what it throws, the boot throws.
+   * Runs `step` when all boot hooks have ended. If it throws, the boot throws.
    *
-   * @returns false where that cannot be: then the step is never taken
+   * @returns false if no hook can be replaced for it; the step then never runs
    */
   atTheEnd(step: () => Promise<void>): boolean {
-    // Nest calls the hooks of modules in this order, and that of a module's class after those of its providers.
+    // Nest calls the hooks of modules in this order, and the hook of a module class after those of its providers.
     const last = [...this.modules.values()].sort((one, other) => other.distance - one.distance).at(-1);
     const host = last?.providers.get(last.metatype);
     if (!host || !isLive(host)) return false;
@@ -83,7 +83,7 @@ export class BootWatch {
     });
   }
 
-  /** The boot has ended, well or not. */
+  /** The boot has ended, with or without an error. */
   private end(): void {
     for (const restore of this.#restores.splice(0)) restore();
   }
@@ -119,12 +119,12 @@ function isLive(wrapper: InstanceWrapper): boolean {
   );
 }
 
-/** Replaces a hook for one call. Returns what undoes it; undefined where the instance cannot be changed. */
+/** Replaces a hook for one call. Returns a function that restores it, or undefined if the instance cannot be changed. */
 function replaceHook(instance: Instance, hook: Hook, around: Around): (() => void) | undefined {
   const own = Object.getOwnPropertyDescriptor(instance, hook);
   const original = instance[hook] as ((...args: unknown[]) => unknown) | undefined;
   const restore = (): void => {
-    // Not what somebody else has put in its place since.
+    // Keep the hook if other code has replaced it since.
     if (instance[hook] !== replacement) return;
     if (own) Object.defineProperty(instance, hook, own);
     else Reflect.deleteProperty(instance, hook);

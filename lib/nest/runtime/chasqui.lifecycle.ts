@@ -21,21 +21,20 @@ import { Subscriptions } from './subscriptions.js';
 import { WorkerPool } from './worker.pool.js';
 
 /**
- * The order in which an application starts and stops, and why. Nothing else of ours has lifecycle hooks.
+ * The order in which an application starts and stops, with the reasons. No other class of this package has lifecycle hooks.
  *
- * 1. `onModuleInit`: check everything. First what needs no Redis (decorators, queues, options), then Redis itself
- *    (reachable, let in, new enough). Every provider exists by now, and no hook of the application has run: what is
- *    wrong stops the boot before anything has happened. Queues can be used from here on, so the application's own
- *    `onModuleInit` may add jobs.
- * 2. `onApplicationBootstrap`: listen. Subscriptions must not miss what the hooks of the application, or the workers, do.
- * 3. After all hooks of the application: declare schedules, and consume. So handlers find what the hooks made, and an
- *    application that does not start takes no jobs. Nest has no hook for this, see {@link BootWatch}; it also tells that a
- *    hook has thrown, and then all is closed, as Nest does not call the shutdown hooks.
- * 4. `beforeApplicationShutdown`: drain. Workers read no more, give back what they have not started, and wait for
- *    running handlers up to their deadline. Queues still take adds, from those handlers as well as from HTTP requests,
- *    which Nest ends after this hook. What handlers need should be closed in `onApplicationShutdown`, not before.
- * 5. `onApplicationShutdown`: close the connections. Nothing runs any more that could use them. Subscriptions go first,
- *    as their listeners may add jobs.
+ * 1. `onModuleInit`: check everything. First the parts that need no Redis (decorators, queues, options), then Redis itself
+ *    (reachable, login, version). All providers exist, and no hook of the application has run, so a mistake stops the boot
+ *    before anything has happened. Queues are usable from here on, so the `onModuleInit` of the application can add jobs.
+ * 2. `onApplicationBootstrap`: subscribe. Subscriptions must not miss what the hooks of the application or the workers do.
+ * 3. After all hooks of the application: declare schedules, and start the workers. Handlers can then use everything that
+ *    the hooks set up, and an application that does not start fetches no jobs. Nest has no hook for this, see
+ *    {@link BootWatch}. If a hook throws, Nest calls no shutdown hooks, so BootWatch closes everything.
+ * 4. `beforeApplicationShutdown`: drain. Workers stop reading, release the jobs that they have not started, and wait for
+ *    running handlers up to their deadline. Queues still accept adds from these handlers and from HTTP requests, because
+ *    Nest ends requests after this hook. So an application closes the resources of its handlers in `onApplicationShutdown`.
+ * 5. `onApplicationShutdown`: close the connections. Nothing uses them any more. Subscriptions close first, because their
+ *    listeners may add jobs.
  */
 @Injectable()
 export class ChasquiLifecycle
@@ -91,9 +90,10 @@ export class ChasquiLifecycle
   }
 
   /**
-   * The same for the processors and listeners of modules that were loaded since. Nest calls no hook of those.
+   * Takes the same steps for the processors and listeners of modules that were loaded after the boot. Nest calls no hook of
+   * these modules.
    *
-   * @returns the queues that have more processors now
+   * @returns the queues that have new processors
    */
   discover(): Promise<readonly string[]> {
     const found = this.#discovery.then(() => this.takeUp());
@@ -102,7 +102,7 @@ export class ChasquiLifecycle
   }
 
   private async takeUp(): Promise<readonly string[]> {
-    // Before that, the boot finds them all the same; and an application that ends takes up nothing.
+    // Before the boot ends, it finds these modules itself. An application that stops starts nothing new.
     if (!this.consumes()) return [];
     const wiring = this.plan();
     const more = wiring.workers.filter((plan) => this.workers.hasMore(plan));
@@ -112,7 +112,7 @@ export class ChasquiLifecycle
       more,
       more.map(({ queue }) => queue),
     );
-    // Ended meanwhile: no new worker may begin.
+    // If the application has stopped meanwhile, no new worker may start.
     if (!this.consumes()) return [];
     await this.workers.renew(wiring.workers);
     return more.map(({ queue }) => queue);
@@ -126,7 +126,7 @@ export class ChasquiLifecycle
     await this.disconnect();
   }
 
-  /** Nest calls no shutdown hooks after a failed boot, and an open connection would keep the process alive. */
+  /** After a failed boot, Nest calls no shutdown hooks, and an open connection would keep the process alive. */
   private async orStop(step: () => Promise<void>): Promise<void> {
     try {
       await step();
@@ -141,7 +141,7 @@ export class ChasquiLifecycle
     await this.disconnect();
   }
 
-  /** A function, as the answer may be another after each await. */
+  /** A function, because TypeScript would not expect the field to change during an await. */
   private consumes(): boolean {
     return this.#consumes;
   }
@@ -157,7 +157,7 @@ export class ChasquiLifecycle
   private async drain(): Promise<void> {
     this.#consumes = false;
     await this.all(this.workers.all().map((worker) => worker.end()));
-    // It may be waiting for a worker that another one is to replace.
+    // It may be waiting for a worker that it replaces.
     await this.#discovery;
   }
 
@@ -166,11 +166,11 @@ export class ChasquiLifecycle
     await this.all(this.queues.close());
   }
 
-  /** One that cannot be stopped in order must not keep the others from being stopped. */
+  /** If one step fails, the other steps still run. */
   private async all(steps: readonly Promise<void>[]): Promise<void> {
     for (const result of await Promise.allSettled(steps)) {
       if (result.status === 'rejected')
-        this.#logger.error(printable(`While stopping: ${messageOf(result.reason)}`));
+        this.#logger.error(printable(`Error during shutdown: ${messageOf(result.reason)}`));
     }
   }
 }

@@ -10,7 +10,7 @@ import { ConnectionRegistry } from './connection.registry.js';
 import { QueueRegistration } from './queue.registration.js';
 import { QueueRegistry } from './queue.registry.js';
 
-/** The queues of the application by name, and queues whose names are known only at run time, one per tenant say. */
+/** The queues of the application by name. It can also register queues whose names are known only at run time. */
 @Injectable()
 export class ChasquiQueues {
   constructor(
@@ -23,9 +23,9 @@ export class ChasquiQueues {
   }
 
   /**
-   * In place of one that was closed comes another.
-   * @throws ConfigError (CMQ-004) where no queue of this name is registered; ShutdownError (CMQ-005) once the application
-   * has ended
+   * Returns the queue with this name. If it was closed, returns a new one.
+   * @throws ConfigError (CMQ-004) if no queue with this name is registered; ShutdownError (CMQ-005) after the application
+   * has stopped
    */
   get<Data = unknown, Result = unknown, Name extends string = string>(
     name: string,
@@ -35,16 +35,16 @@ export class ChasquiQueues {
     const nearest = nearestKey(name, this.names);
     throw new ConfigError(
       `No queue "${name}" is registered.${nearest === undefined ? '' : ` Did you mean "${nearest}"?`} ` +
-        'Import ChasquiModule.forFeature, or register it here first.',
+        'Import ChasquiModule.forFeature, or call ChasquiQueues.register first.',
     );
   }
 
   /**
-   * Registers a queue while the application runs, with the connection and the defaults of `forRoot`. It is closed with
-   * the application. Registered already with the same options, it is the same queue, or, where that was closed meanwhile,
-   * another one of this name.
+   * Registers a queue while the application runs, with the connection and the defaults of `forRoot`. The queue closes with
+   * the application. If the name is registered already with the same options, returns the same queue, or a new one if that
+   * queue was closed.
    * @throws DuplicateQueueError (CMQ-301), ConnectionNotRegisteredError (CMQ-302), ConfigError (CMQ-004); ShutdownError
-   * (CMQ-005) once the application has ended
+   * (CMQ-005) after the application has stopped
    */
   register<Data = unknown, Result = unknown, Name extends string = string>(
     options: Omit<ChasquiQueueOptions, 'isGlobal'>,

@@ -6,8 +6,7 @@ import type { WorkerHost } from './worker.host.js';
 import { WorkerPool } from './worker.pool.js';
 
 /**
- * Starts and stops the workers of this process one by one, and gives access to them. They stop with the application
- * in any case.
+ * Starts and stops single workers of this process, and gives access to them. All workers stop with the application.
  */
 @Injectable()
 export class ChasquiWorkers {
@@ -21,7 +20,7 @@ export class ChasquiWorkers {
     return this.pool.all().map(({ queue }) => queue);
   }
 
-  /** The engine's worker; undefined where the process has none for the queue, or it is stopped. */
+  /** The engine's worker. Undefined if this process has no worker for the queue, or if it is stopped. */
   get(queue: string): Worker | undefined {
     return this.pool.get(queue)?.worker;
   }
@@ -31,29 +30,29 @@ export class ChasquiWorkers {
   }
 
   /**
-   * Starts a worker that was stopped, or that has `autorun: false`. Running already, it goes on.
-   * @throws ConfigError (CMQ-004) where the process has no worker for the queue; ConnectionError (CMQ-001);
-   * ShutdownError (CMQ-005) once the application ends
+   * Starts a worker that was stopped, or that has `autorun: false`. A worker that runs already keeps running.
+   * @throws ConfigError (CMQ-004) if this process has no worker for the queue; ConnectionError (CMQ-001); ShutdownError
+   * (CMQ-005) after the application has begun to stop
    */
   async start(queue: string): Promise<void> {
     await this.host(queue).start();
   }
 
   /**
-   * Stops a worker: running handlers end, up to its `shutdownDeadlineSecs`, or are aborted at once with `force`; what
-   * was not started goes back to the queue with no attempt used.
-   * @throws ConfigError (CMQ-004) where the process has no worker for the queue
+   * Stops a worker. It waits for running handlers up to `shutdownDeadlineSecs`; with `force`, it aborts their signals at
+   * once. Jobs that have not started return to the queue with no attempt used.
+   * @throws ConfigError (CMQ-004) if this process has no worker for the queue
    */
   async stop(queue: string, options: { force?: boolean } = {}): Promise<void> {
     await this.host(queue).stop(options.force);
   }
 
   /**
-   * Finds the processors, schedules and listeners of modules that were loaded since the application began, with Nest's
-   * `LazyModuleLoader`, and starts what they need. A queue that has a worker already gets another in its place, once
-   * running handlers have ended; a subscription that is open keeps its options. Nothing has changed where it rejects with a `WiringError`.
+   * Finds the processors, schedules and listeners of modules that Nest's `LazyModuleLoader` has loaded, and starts them. If
+   * a queue already has a worker, a new worker replaces it after the running handlers have finished. A subscription that is
+   * open keeps its options. If it rejects with a `WiringError`, nothing has changed.
    *
-   * @returns the queues that have more processors than before
+   * @returns the queues that have new processors
    * @throws WiringError (CMQ-300 to 310), as the boot does; ConnectionError (CMQ-001)
    */
   async discover(): Promise<readonly string[]> {
@@ -67,7 +66,7 @@ export class ChasquiWorkers {
     const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
     throw new ConfigError(
       `This process has no worker for the queue "${queue}".${hint} ` +
-        'It needs a @Processor, and `workers` must not leave the queue out.',
+        'Add a @Processor for it, and check that `workers` includes the queue.',
     );
   }
 }

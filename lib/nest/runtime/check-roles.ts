@@ -3,7 +3,7 @@ import { QueueNotRegisteredError } from '../errors.js';
 import type { RegisteredConnection } from './registered-connection.js';
 
 /**
- * `workers` may be a list from the environment, where a typing mistake would leave a queue without a worker.
+ * Checks the names in `workers`. The list may come from the environment, and a typo would leave a queue without a worker.
  * @throws QueueNotRegisteredError
  */
 export function checkRoles(connections: readonly RegisteredConnection[], queues: readonly string[]): void {

@@ -3,17 +3,17 @@ import { ConnectionError, messageOf, type Queue, type QueueEvents, type Worker }
 import { printable } from '../../engine/base/printable.js';
 
 /**
- * Logs what becomes of connections. Queues, workers and subscriptions of one connection are all told of the same thing:
- * here it makes one line, where it begins and where it ends.
+ * Logs the outages of connections. All queues, workers and subscriptions of a connection report the same outage. It becomes
+ * one line when it begins, and one line when it ends.
  */
 @Injectable()
 export class ConnectionLog {
   readonly #logger = new Logger('Chasqui');
   readonly #told = new WeakSet<object>();
 
-  /** @param what it is, at the beginning of a line about an error of its own */
+  /** @param what the text before an error that concerns only this source */
   watch(source: Queue | Worker | QueueEvents, what: string): void {
-    // Their events differ, and have these in common.
+    // All three kinds of sources have these events.
     const common = source as QueueEvents;
     common.on('error', (error) => {
       const isOutage = error instanceof ConnectionError && error.outage;

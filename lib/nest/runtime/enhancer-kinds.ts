@@ -7,9 +7,9 @@ import type { GlobalEnhancerSettings } from '../module-options.js';
 const SCHEMA = { guards: boolean, pipes: boolean, interceptors: boolean, filters: boolean };
 
 /**
- * The kinds that `globalEnhancers` asks for.
+ * The kinds that `globalEnhancers` selects.
  *
- * @param owner the options that it is one of
+ * @param owner the name of the options that contain it, for messages
  * @throws ConfigError (CMQ-004)
  */
 export function enhancerKinds(

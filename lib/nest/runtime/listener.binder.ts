@@ -10,12 +10,12 @@ import { JobContextFactory } from '../job-context/job-context.factory.js';
 import { JobScopes } from '../job-context/job-scope.js';
 import { describeLocation } from '../source-location.js';
 
-/** What a user's emitter must be able to do. */
+/** What the emitter of the application must provide. */
 interface EmitterLike {
   emit(event: string, ...args: unknown[]): unknown;
 }
 
-/** Calls the methods that listen. What one of them throws is logged, and harms neither the job nor the others. */
+/** Calls the methods that listen to events. If one throws, the error is logged; the job and the others are not affected. */
 @Injectable()
 export class ListenerBinder {
   readonly #logger = new Logger('Chasqui');
@@ -26,7 +26,7 @@ export class ListenerBinder {
     private readonly moduleRef: ModuleRef,
   ) {}
 
-  /** Has the methods called on the events of a worker or a subscription. */
+  /** Calls the methods on the events of a worker or a subscription. */
   bind(source: EventEmitter, listeners: readonly ListenerDeclaration[]): void {
     for (const listener of listeners) {
       source.on(listener.event, (...args: unknown[]) => {
@@ -35,7 +35,7 @@ export class ListenerBinder {
     }
   }
 
-  /** Copies events to the application's own emitter, as `<prefix>.<event>`. */
+  /** Copies events to the emitter of the application, as `<prefix>.<event>`. */
   forward(source: EventEmitter, events: readonly string[], prefix: string, token: InjectionToken): void {
     const emitter = this.moduleRef.get<EmitterLike>(token as string, { strict: false });
     for (const event of events) {
@@ -53,7 +53,7 @@ export class ListenerBinder {
     const { instance } = host;
     this.guard(what, () =>
       this.inScope(args, () =>
-        // At once where that is possible: listeners should see events in the order in which they happen.
+        // Synchronous if possible, so that listeners see events in the order in which they happen.
         instance ? run(instance) : this.contexts.instanceFor(host, jobIn(args)).then(run),
       ),
     );
@@ -70,7 +70,7 @@ export class ListenerBinder {
     };
     try {
       const result = run();
-      // A thenable of another make may throw: a promise that adopts it tells so.
+      // A thenable of another library may throw. A native promise that adopts it then rejects.
       if (isThenable(result))
         new Promise((resolve) => {
           resolve(result);

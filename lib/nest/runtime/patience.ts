@@ -3,12 +3,12 @@ import { CONNECT_TIMEOUT_MS } from '../../engine/connection/connections.js';
 import { ERROR_CODES, type Queue } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
 
-/** How long a server that is there takes to answer at most. */
+/** A server that is up answers within this time. */
 const PATIENCE_MS = 1_000;
 
 /**
- * Says in the log which Redis the boot waits for. The error comes when `connectTimeoutMs` is over, and a test runner may
- * have lost its patience by then.
+ * Logs which Redis the boot waits for. The error itself comes after `connectTimeoutMs`, and a test runner may have given
+ * up by then.
  */
 export async function whileWaiting(
   logger: Logger,
@@ -16,7 +16,7 @@ export async function whileWaiting(
   ready: Promise<unknown>,
 ): Promise<void> {
   const timer = setTimeout(() => {
-    // An error, as the logger of Nest's test modules prints nothing else.
+    // An error, because the logger of Nest's test modules prints only errors.
     for (const line of new Set(queues.flatMap(waitsFor))) logger.error(printable(line));
   }, PATIENCE_MS);
   try {
@@ -32,6 +32,6 @@ function waitsFor({ connectionInfo, opts }: Queue): readonly string[] {
   const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = opts;
   return [
     `${ERROR_CODES.connection}: Redis at ${address} has not been reached yet (${lastError ?? 'no answer'}). ` +
-      `The boot fails if it is not there within ${String(connectTimeoutMs)} ms (connectTimeoutMs).`,
+      `The boot fails if Redis does not answer within ${String(connectTimeoutMs)} ms (connectTimeoutMs).`,
   ];
 }

@@ -12,7 +12,7 @@ import { withDefaults } from './defaults.js';
 import { enhancerKinds } from './enhancer-kinds.js';
 import { ownConnection, type RegisteredConnection } from './registered-connection.js';
 
-/** Options that a queue and its worker have in common: said once, for the queue, they hold for both. */
+/** Options that a queue and its worker have in common. If they are set for the queue, they apply to both. */
 const SHARED = [
   'maxPayloadBytes',
   'eventsEnabled',
@@ -22,17 +22,17 @@ const SHARED = [
   'connectTimeoutMs',
 ] as const satisfies readonly (keyof QueueOptions & keyof WorkerOptions)[];
 
-/** One queue of one application: what `forRoot` and `forFeature` say of it, put together. */
+/** One queue of one application: the options of `forRoot` and `forFeature`, merged. */
 export class QueueRegistration {
   /** The name in Redis. */
   readonly queueName: string;
   /** Whether this process works on it. */
   readonly works: boolean;
   readonly eventEmitter: InjectionToken | undefined;
-  /** What becomes of schedules that the code does not declare any more. */
+  /** What happens to schedules that the code no longer declares. */
   readonly staleSchedules: 'keep' | 'remove';
   readonly schedules: ScheduleSettings | undefined;
-  /** The kinds of global enhancers that run on its jobs. */
+  /** The kinds of global enhancers that run on the jobs. */
   readonly globalEnhancers: readonly EnhancerKind[];
   readonly queueOptions: QueueOptions;
   readonly #connection: Connection;
@@ -40,9 +40,9 @@ export class QueueRegistration {
   readonly #workerOptions: WorkerSettings;
 
   /**
-   * @param name the name by which the code knows it
-   * @param given what `forFeature` was given
-   * @param root undefined where the queue brings a connection of its own
+   * @param name the name that the code uses
+   * @param given the options of `forFeature`
+   * @param root undefined if the queue has its own connection
    */
   constructor(
     readonly name: string,
@@ -75,7 +75,7 @@ export class QueueRegistration {
     this.#workerOptions = workerOptions ?? {};
   }
 
-  /** Options of the worker: the deployment (`forFeature`) wins over the code (`@Processor`), that over `forRoot`. */
+  /** Options of the worker. `forFeature` (the deployment) overrides `@Processor` (the code), which overrides `forRoot`. */
   workerOptionsWith(processor: WorkerSettings): WorkerSettings & Pick<WorkerOptions, 'connection'> {
     return withDefaults<WorkerSettings & Pick<WorkerOptions, 'connection'>>(
       this.#workerDefaults,

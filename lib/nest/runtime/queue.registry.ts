@@ -8,7 +8,7 @@ import { getQueueToken } from '../tokens.js';
 import { ConnectionLog } from './connection.log.js';
 import type { QueueRegistration } from './queue.registration.js';
 
-/** The queues of one application. Registered by several modules, a queue is still one. */
+/** The queues of one application. A queue that several modules register is one queue. */
 @Injectable()
 export class QueueRegistry {
   readonly #registrations = new Map<string, QueueRegistration>();
@@ -21,7 +21,7 @@ export class QueueRegistry {
   ) {}
 
   /**
-   * The registration that holds: the first one, if the others say the same.
+   * Returns the registration that applies: the first one with this name. The others must have the same options.
    * @throws DuplicateQueueError
    */
   register(registration: QueueRegistration): QueueRegistration {
@@ -45,14 +45,15 @@ export class QueueRegistry {
   }
 
   /**
-   * The queue itself; nothing connects before it is used, or checked at boot. In place of one that somebody has closed
-   * comes another.
-   * @throws ShutdownError (CMQ-005) once the application has ended
+   * Returns the queue itself. It connects when it is first used, or checked at boot. If the queue was closed, returns a new
+   * one.
+   * @throws ShutdownError (CMQ-005) after the application has stopped
    */
   open({ name, queueName, queueOptions }: QueueRegistration): Queue {
     let queue = this.#queues.get(name);
     if (!queue || queue.isClosed) {
-      if (this.#closed) throw new ShutdownError(`The application has ended: queue "${name}" is not opened.`);
+      if (this.#closed)
+        throw new ShutdownError(`The application has stopped, so queue "${name}" cannot be opened.`);
       queue = new Queue(queueName, queueOptions);
       this.connections.watch(queue, `Queue "${name}"`);
       this.#queues.set(name, queue);
@@ -60,7 +61,7 @@ export class QueueRegistry {
     return queue;
   }
 
-  /** Closes all queues, and lets no new one be opened. */
+  /** Closes all queues. After that, no queue can be opened. */
   close(): readonly Promise<void>[] {
     this.#closed = true;
     return this.opened().map((queue) => queue.close());
@@ -70,12 +71,12 @@ export class QueueRegistry {
     return this.#registrations.get(name);
   }
 
-  /** The queue, where it is in use: not one that a test has put a fake in place of. */
+  /** The queue, if it is in use. Undefined for a queue that a test has replaced with a fake. */
   find(name: string): Queue | undefined {
     return this.#queues.get(name);
   }
 
-  /** Whether this process works on a queue. On one that a test has put a fake in place of, nothing works or listens. */
+  /** Whether this process works on a queue. A queue that a test has replaced with a fake has no worker. */
   worksOn(name: string): boolean {
     return this.#queues.has(name) && this.#registrations.get(name)?.works === true;
   }
@@ -84,7 +85,7 @@ export class QueueRegistry {
     return [...this.#registrations.values()];
   }
 
-  /** The queues in use: not those that a test has put a fake in place of. */
+  /** The queues in use, without those that a test has replaced with a fake. */
   opened(): readonly Queue[] {
     return [...this.#queues.values()];
   }
@@ -99,14 +100,14 @@ function isSameInRedis(one: QueueRegistration, other: QueueRegistration): boolea
   return one.queueName === other.queueName && one.queueOptions.connection === other.queueOptions.connection;
 }
 
-/** Names of options only: among the values may be a password. */
+/** The names of the options that differ. It leaves out the values, which may contain a password. */
 function differencesOf(one: QueueRegistration, other: QueueRegistration): readonly string[] {
   const a: Record<string, unknown> = { ...one.given, connectionName: one.connectionName };
   const b: Record<string, unknown> = { ...other.given, connectionName: other.connectionName };
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSame(a[key], b[key]));
 }
 
-/** A client of the user's own is compared by identity: all of its state is no option. */
+/** A client that the user passes in is compared by identity, because its state is not an option. */
 function isSame(a: unknown, b: unknown): boolean {
   return a === b || (!isInstance(a) && !isInstance(b) && isDeepStrictEqual(a, b));
 }

@@ -52,15 +52,15 @@ export class RegisteredConnection {
     this.queueDefaults = queueDefaults;
   }
 
-  /** Whether this process works on a queue that does not say so itself. */
+  /** Whether this process works on a queue that does not set `workers` itself. */
   worksOn(queue: string): boolean {
     return typeof this.workers === 'boolean' ? this.workers : this.workers.includes(queue);
   }
 }
 
 /**
- * The engine shares a connection among those that hold the same object. Another application in this process may have
- * been given the object of the user, so each has a copy; a client of the user's own is meant to be shared.
+ * The engine shares one connection among all users of the same options object. Another application in this process may get
+ * the same object, so each application uses a copy. A client that the user passes in is meant to be shared.
  */
 export function ownConnection(connection: Connection): Connection {
   if (typeof connection === 'string') return { url: connection };

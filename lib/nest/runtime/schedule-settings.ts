@@ -22,8 +22,8 @@ export function checkScheduleSettings(method: string, settings: ScheduleSettings
   checkOptions(owner, SCHEMA, settings, ['owner']);
   if (settings.removeUndeclared && settings.generation === undefined) {
     throw new ConfigError(
-      `${owner}: "removeUndeclared" needs "generation", a number that grows with each deployment: ` +
-        'without it, a process of an older deployment would remove what a newer one has declared.',
+      `${owner}: "removeUndeclared" needs "generation", a number that grows with each deployment. ` +
+        'Without it, a process of an older deployment would remove the schedules that a newer one has declared.',
     );
   }
 }

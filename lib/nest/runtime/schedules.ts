@@ -2,30 +2,30 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ConfigError, messageOf, type Queue, type RepeatableJobMeta } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
 import { DECLARED, invalid, type SchedulePlan } from '../explorer/schedules.js';
-import { takes } from '../explorer/routes.js';
+import { handles } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import type { QueueRegistration } from './queue.registration.js';
 import { QueueRegistry } from './queue.registry.js';
 
-/** A queue of this process, and what the code says of it. */
+/** A queue of this process, and the schedules that the code declares for it. */
 interface Declared {
   readonly registration: QueueRegistration;
   readonly queue: Queue;
-  /** Undefined where the queue has no processor here. */
+  /** Undefined if the queue has no processor in this process. */
   readonly plan: WorkerPlan | undefined;
   readonly schedules: readonly SchedulePlan[];
 }
 
-/** Registers what `@Repeat` declares, for the queues that this process works on, and looks for what is left over. */
+/** Registers the schedules of `@Repeat` for the queues that this process works on, and finds schedules that are left over. */
 @Injectable()
 export class Schedules {
   readonly #logger = new Logger('Chasqui');
   constructor(private readonly queues: QueueRegistry) {}
 
   /**
-   * Idempotent: every replica does it, and what is registered already stays as it is.
+   * Idempotent: every process calls it, and a schedule that is registered already stays as it is.
    *
-   * @param names the queues to look at, also those that have no processor here
+   * @param names the queues to check, including those that have no processor in this process
    */
   async register(plans: readonly WorkerPlan[], names: readonly string[]): Promise<void> {
     await Promise.all(
@@ -33,7 +33,7 @@ export class Schedules {
         const registration = this.queues.get(name);
         if (!registration || !this.queues.worksOn(name)) return;
         const plan = plans.find(({ queue }) => queue === name);
-        // Those of a queue without a processor here are another's affair, unless this application has declared them once.
+        // Another application looks after a queue without a processor here, unless this one has declared schedules for it.
         if (!plan && registration.schedules === undefined) return;
         const queue = this.queues.open(registration);
         await this.settle({ registration, queue, plan, schedules: plan?.schedules ?? [] });
@@ -50,7 +50,7 @@ export class Schedules {
       !(await queue.claimRepeatables(owner, generation))
     ) {
       this.log(
-        `A newer deployment of "${owner}" has declared the schedules of queue "${registration.name}": this one declares none.`,
+        `A newer deployment of "${owner}" has declared the schedules of queue "${registration.name}", so this process declares none.`,
       );
       return;
     }
@@ -63,7 +63,7 @@ export class Schedules {
 
   private async disable({ queue, registration }: Declared, { key }: SchedulePlan): Promise<void> {
     const removed = await queue.removeRepeatableByKey(key);
-    const consequence = removed ? 'it was registered, and is removed' : 'it is not registered';
+    const consequence = removed ? 'it was registered and has been removed' : 'it is not registered';
     this.log(`Schedule "${key}" of queue "${registration.name}" is disabled: ${consequence}.`);
   }
 
@@ -71,7 +71,9 @@ export class Schedules {
     const { location, jobName, key, data, options } = schedule;
     const { endDate } = options.repeat;
     if (endDate !== undefined && new Date(endDate).getTime() <= Date.now()) {
-      this.log(`Schedule "${key}" of queue "${registration.name}" has ended: it is not registered.`);
+      this.log(
+        `Schedule "${key}" of queue "${registration.name}" is past its endDate, so it is not registered.`,
+      );
       return;
     }
     const owner = registration.schedules?.owner;
@@ -83,7 +85,7 @@ export class Schedules {
     }
   }
 
-  /** What fires and is not declared here, or has no handler. */
+  /** Reports schedules that keep running but are not declared here, or whose jobs have no handler. */
   private async review(declared: Declared): Promise<void> {
     const { queue, registration, schedules } = declared;
     const known = new Set(schedules.map(({ key }) => key));
@@ -94,28 +96,28 @@ export class Schedules {
       if (this.isStale(declared, meta)) {
         if (this.removesStale(declared, meta)) {
           await queue.removeRepeatableByKey(key);
-          this.log(`${what} is not in the code any more: it is removed.`);
+          this.log(`${what} is no longer in the code, so it has been removed.`);
           continue;
         }
         const option = registration.schedules ? 'schedules.removeUndeclared' : "staleSchedules: 'remove'";
         this.warn(
-          `${what} is not in the code any more: it goes on${this.deadEnd(declared, meta)}. ` +
+          `${what} is no longer in the code, but it keeps running${this.deadEnd(declared, meta)}. ` +
             `Remove it with queue.removeRepeatableByKey('${key}'), or set ${option}.`,
         );
       } else if (this.deadEnd(declared, meta) !== '') {
         this.warn(
-          `${what} goes on${this.deadEnd(declared, meta)}. ` +
+          `${what} keeps running${this.deadEnd(declared, meta)}. ` +
             `Add a handler, or remove the schedule with queue.removeRepeatableByKey('${key}').`,
         );
       }
     }
   }
 
-  /** Declared once by this application, as far as can be told, and not now. */
+  /** Whether this application, as far as it can tell, has declared the schedule before and no longer does. */
   private isStale({ registration, plan }: Declared, { key, owner }: RepeatableJobMeta): boolean {
     if (!key.startsWith(DECLARED)) return false;
     if (owner !== undefined) return owner === registration.schedules?.owner;
-    // By a version that did not say who it was.
+    // A version without an owner has declared it.
     return plan !== undefined;
   }
 
@@ -124,7 +126,7 @@ export class Schedules {
     return registration.schedules?.removeUndeclared === true && owner !== undefined;
   }
 
-  /** Keys and names may come from other processes. */
+  /** Escapes the line, because keys and names may come from other processes. */
   private log(line: string): void {
     this.#logger.log(printable(line));
   }
@@ -134,10 +136,10 @@ export class Schedules {
   }
 
   private deadEnd({ plan, registration }: Declared, { jobName }: RepeatableJobMeta): string {
-    if (!plan || takes(plan.routes, jobName)) return '';
+    if (!plan || handles(plan.routes, jobName)) return '';
     // Another process may have the handler.
     if (registration.workerOptionsWith(plan.options).unknownJobs === 'release') return '';
-    return `, and no handler takes its jobs ("${jobName}"), which become dead letters`;
+    return `, and no handler matches its jobs ("${jobName}"), so they become dead letters`;
   }
 }
 
@@ -149,7 +151,7 @@ function isDisabled({ disabled, location }: SchedulePlan): boolean {
     throw invalid(location, `"disabled" threw: ${messageOf(error)}`, error);
   }
   if (typeof answer === 'boolean') return answer;
-  // A text from the environment, "false" say, would count as true.
+  // A text from the environment, such as "false", would count as true.
   throw invalid(
     location,
     `"disabled" must be true or false, or a function that returns one, not a ${typeof answer}.`,

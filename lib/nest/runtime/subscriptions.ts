@@ -6,7 +6,7 @@ import { ConnectionLog } from './connection.log.js';
 import { ListenerBinder } from './listener.binder.js';
 import { QueueRegistry } from './queue.registry.js';
 
-/** The subscriptions to queue events, one for each queue that is listened to. */
+/** The subscriptions to queue events, one for each queue that has listeners. */
 @Injectable()
 export class Subscriptions {
   readonly #open = new Map<string, { readonly plan: SubscriptionPlan; readonly events: QueueEvents }>();
@@ -21,16 +21,16 @@ export class Subscriptions {
   prepare(plans: readonly SubscriptionPlan[]): void {
     const isOpen = (queue: string): boolean => this.queues.find(queue) !== undefined;
     const listened = new Set(plans.map(({ queue }) => queue));
-    // An application's own emitter gets the events of all queues.
+    // The emitter of the application gets the events of all queues.
     const forwarded = this.queues
       .all()
       .filter(({ name, eventEmitter }) => eventEmitter !== undefined && !listened.has(name))
       .map(({ name }) => ({ queue: name, options: {}, listeners: [] }));
-    // One that a test has put a fake in place of says nothing.
+    // A queue that a test has replaced with a fake has no events.
     this.#plans = [...plans, ...forwarded].filter(({ queue }) => isOpen(queue));
   }
 
-  /** Resolves when no later event can be missed. */
+  /** When it resolves, no later event is missed. */
   async start(): Promise<void> {
     await Promise.all(this.#plans.map((plan) => this.extend(plan) ?? this.subscribe(plan)));
   }
@@ -41,7 +41,7 @@ export class Subscriptions {
     await Promise.all(open.map(({ events }) => events.close()));
   }
 
-  /** Adds the listeners that are new to a subscription that is open; it would miss events if it were made anew. */
+  /** Adds the new listeners to an open subscription. A new subscription would miss events. */
   private extend(plan: SubscriptionPlan): Promise<void> | undefined {
     const { queue, listeners } = plan;
     const open = this.#open.get(queue);
@@ -67,7 +67,7 @@ export class Subscriptions {
     if (eventEmitter !== undefined) {
       this.listeners.forward(events, QUEUE_EVENTS, `chasqui.${queue}.queue`, eventEmitter);
     }
-    // Settles when it is closed; what fails before it is ready, `waitUntilReady` reports.
+    // `run` settles when the subscription closes. `waitUntilReady` reports an error before that.
     events.run().catch(() => undefined);
     await events.waitUntilReady();
   }

@@ -2,8 +2,8 @@ import { ShutdownError, Worker, type WorkerOptions } from '../../engine/index.js
 import type { JobHandler } from '../job-context/job-context.factory.js';
 
 /**
- * The worker of one queue in this process, which can be stopped and started again. A worker of the engine ends for good,
- * so each start after a stop makes a new one; the listeners are on it before it runs.
+ * The worker of one queue in this process. You can stop it and start it again. A worker of the engine cannot start again
+ * after `close`, so each start creates a new one and adds the listeners before it runs.
  */
 export class WorkerHost {
   #worker: Worker | undefined;
@@ -11,7 +11,7 @@ export class WorkerHost {
   #ended = false;
 
   constructor(
-    /** The name by which the code knows the queue. */
+    /** The name that the code uses for the queue. */
     readonly queue: string,
     private readonly queueName: string,
     private readonly handler: JobHandler,
@@ -19,7 +19,7 @@ export class WorkerHost {
     private readonly listen: (worker: Worker) => void,
   ) {}
 
-  /** Whether it is to begin when the application does. */
+  /** Whether it starts with the application. */
   get startsByItself(): boolean {
     return this.options.autorun !== false;
   }
@@ -32,28 +32,30 @@ export class WorkerHost {
     return this.#worker?.isRunning() ?? false;
   }
 
-  /** Connects and checks the server; nothing is read yet. */
+  /** Connects and checks the server. It does not read yet. */
   check(): Promise<void> {
     return this.next(() => this.open().waitUntilReady());
   }
 
-  /** @throws ShutdownError (CMQ-005) once the application ends */
+  /** @throws ShutdownError (CMQ-005) after the application has begun to stop */
   start(): Promise<void> {
     return this.next(async () => {
       if (this.#ended)
-        throw new ShutdownError(`The worker of queue "${this.queue}" ends with the application.`);
+        throw new ShutdownError(
+          `The worker of queue "${this.queue}" cannot start: the application is stopping.`,
+        );
       const worker = this.open();
-      // Closed by a stop that was asked for after this start: its turn comes next.
+      // A later `stop` has closed it already, and runs next.
       if (worker.isRunning() || worker.isClosed) return;
-      // It settles when the worker has stopped; what keeps it from starting, `waitUntilReady` tells as well.
+      // `run` settles when the worker has stopped. `waitUntilReady` reports an error at the start.
       worker.run().catch(() => undefined);
       await worker.waitUntilReady();
     });
   }
 
-  /** Waits for running handlers, up to the deadline of the options; gives back what was not started. */
+  /** Waits for running handlers up to `shutdownDeadlineSecs`, and releases the jobs that have not started. */
   stop(force = false): Promise<void> {
-    // At once, and not after what is under way: a start that waits for Redis must not hold up the end.
+    // Close at once, and not after a pending step: a start that waits for Redis must not delay the stop.
     this.#worker?.close(force).catch(() => undefined);
     return this.next(async () => {
       const worker = this.#worker;
@@ -76,7 +78,7 @@ export class WorkerHost {
     return worker;
   }
 
-  /** One thing after the other, whatever became of the one before. */
+  /** Runs the steps one after the other, even if the previous one failed. */
   private next(step: () => Promise<void>): Promise<void> {
     const result = this.#last.then(step, step);
     this.#last = result.catch(() => undefined);

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import { ConfigError, type Job, type Worker, type WorkerOptions } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
-import { takes } from '../explorer/routes.js';
+import { handles } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import { JobContextFactory, type JobHandler } from '../job-context/job-context.factory.js';
 import { JobRouter } from '../job-context/job-router.js';
@@ -27,15 +27,15 @@ export class WorkerPool {
     private readonly connections: ConnectionLog,
   ) {}
 
-  /** Builds every handler, also those of queues that this process does not work on: what is wrong shows everywhere. */
+  /** Builds all handlers, including those of queues without a worker here, so that every process reports a mistake. */
   prepare(plans: readonly WorkerPlan[]): void {
     for (const [queue, host] of this.build(plans)) this.#hosts.set(queue, host);
     this.#plans = plans;
   }
 
   /**
-   * Serves queues whose processors have become more. A worker of the engine has its handlers for good: another takes its
-   * place as soon as it has ended, unless it was stopped.
+   * Adds the new processors of queues. A worker of the engine cannot change its handlers, so a new worker replaces it after
+   * it has ended. If the old worker was stopped, the new one does not start.
    */
   async renew(plans: readonly WorkerPlan[]): Promise<void> {
     const built = this.build(plans.filter((plan) => this.hasMore(plan)));
@@ -44,7 +44,7 @@ export class WorkerPool {
       built.map(async ([queue, host]) => {
         const old = this.#hosts.get(queue);
         const starts = old ? old.isRunning : host.startsByItself;
-        // Before the old one has ended: an application that ends meanwhile ends those that are here.
+        // Before the old one has ended, so that a shutdown meanwhile also ends the new one.
         this.#hosts.set(queue, host);
         await old?.end();
         if (starts) await host.start();
@@ -52,7 +52,7 @@ export class WorkerPool {
     );
   }
 
-  /** The processors of a queue become more only. */
+  /** Whether a queue has new processors. Processors are never removed. */
   hasMore({ queue, processors }: WorkerPlan): boolean {
     const known = this.#plans.find((plan) => plan.queue === queue);
     return processors.length !== (known?.processors.length ?? 0);
@@ -96,7 +96,7 @@ export class WorkerPool {
     });
     worker.on('dlqEvicted', ({ count, cap }) => {
       this.#logger.error(
-        `${String(count)} old dead letter(s) of queue "${queue}" are lost: more than ${String(cap)} (dlqMaxStreamLen) were kept. Replay or drop what is there, or raise dlqMaxStreamLen.`,
+        `Queue "${queue}" dropped ${String(count)} old dead letter(s), because it keeps at most ${String(cap)} (dlqMaxStreamLen). Replay or drop dead letters, or raise dlqMaxStreamLen.`,
       );
     });
     this.connections.watch(worker, `Worker of queue "${queue}"`);
@@ -112,7 +112,7 @@ function workerOptions(
     case 'dead-letter':
       return options;
     case 'release':
-      return { ...options, accepts: (name) => takes(routes, name) };
+      return { ...options, accepts: (name) => handles(routes, name) };
     default:
       throw new ConfigError(
         `The worker of queue "${queue}": option "unknownJobs" must be 'dead-letter' or 'release'.`,

@@ -7,8 +7,8 @@ export interface AdminAddress {
 }
 
 /**
- * Runs `use` with a connection that never reconnects, and closes it. Rejects when the server cannot be reached, as
- * `use` does, or once `signal` is aborted.
+ * Runs `use` with a connection that never reconnects, and closes it. Rejects if the server cannot be reached, if `use`
+ * rejects, or when `signal` is aborted.
  */
 export async function withAdmin<T>(
   address: AdminAddress,
@@ -26,7 +26,7 @@ export async function withAdmin<T>(
     maxRetriesPerRequest: 0,
     connectTimeout: 2_000,
     commandTimeout: 5_000,
-    // A stranger that took the port need not answer our FIN.
+    // Another program that took the port may never answer our FIN.
     disconnectTimeout: 20,
     retryStrategy: () => null,
   });
@@ -42,11 +42,11 @@ export async function withAdmin<T>(
     await client.connect();
     return await use(client);
   } catch (error) {
-    // "Connection is closed." hides why; the error event told it.
+    // "Connection is closed." hides the reason. The error event had it.
     throw cause ?? error;
   } finally {
     signal?.removeEventListener('abort', giveUp);
-    // On a connection that has ended, this would only leave a timer behind.
+    // On a connection that has ended, `disconnect` would only leave a timer behind.
     if (client.status !== 'end') client.disconnect();
   }
 }

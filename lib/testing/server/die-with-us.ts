@@ -10,8 +10,8 @@ interface Ward {
 const wards = new Set<Ward>();
 
 /*
- * A process that dies of a signal runs no exit handler, so each server has a watcher outside of our process: a shell
- * that reads a pipe of which we hold the other end. The system closes that end however we die.
+ * A process that a signal kills runs no exit handler. So each server has a watcher outside our process: a shell that reads
+ * a pipe whose other end is ours. The system closes that end when our process ends, for any reason.
  */
 const WATCHER = `trap '' INT TERM HUP
 while read -r _; do :; done
@@ -19,11 +19,11 @@ kill -s KILL -- "-$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"`;
 
 /**
- * Makes a server end with this process, however this process ends: by itself, by an error, by `kill -9`.
+ * Ends a server when this process ends: normally, by an error, or by `kill -9`.
  *
- * @param pid leader of a process group of its own, the whole of which is killed
- * @param folder removed after the server, when given
- * @returns ends the watch; call it as soon as the server has ended, before its pid can be given to another process
+ * @param pid the leader of a process group; the whole group is killed
+ * @param folder a folder to remove after the server has ended
+ * @returns a function that ends the watch; call it as soon as the server has ended, before another process can get its pid
  */
 export function dieWithUs(pid: number, folder?: string): () => void {
   if (wards.size === 0) process.on('exit', killAll);
@@ -34,7 +34,7 @@ export function dieWithUs(pid: number, folder?: string): () => void {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // Without a shell the exit handler is what remains.
+  // Without a shell, only the exit handler remains.
   watcher.on('error', () => undefined);
   watcher.stdin.on('error', () => undefined);
   watcher.unref();
@@ -47,7 +47,7 @@ export function dieWithUs(pid: number, folder?: string): () => void {
   };
 }
 
-/** Sends a signal to a process group; says whether there was one. */
+/** Sends a signal to a process group. Returns false if there is no such group. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(-pid, signal);

@@ -5,18 +5,20 @@ import { findProgram, isProgram, SERVERS } from './programs.js';
 export interface ResolveServerOptions {
   /** Install a missing server with the platform's package manager. Default false. */
   readonly install?: boolean;
-  /** Gets each line of progress: every command of an installation before it runs. Default: nothing is told. */
+  /** Gets each line of progress: every command of an installation before it runs. Default: no output. */
   readonly log?: (line: string) => void;
 }
 
 /**
- * Where a server binary comes from: `CHASQUI_REDIS_SERVER` (a path, or a name in PATH), else `redis-server` or
- * `valkey-server` from PATH, else, with `install`, the platform's package manager (as root or with a `sudo` that
- * asks for no password).
+ * Finds a server binary. It tries these in order:
+ *
+ * 1. `CHASQUI_REDIS_SERVER`: a path, or a name in PATH.
+ * 2. `redis-server` or `valkey-server` from PATH.
+ * 3. With `install`, the platform's package manager, as root or with a `sudo` that asks for no password.
  *
  * @returns an absolute path
- * @throws Error when `CHASQUI_REDIS_SERVER` names nothing that can be run; when there is no server and it may not or
- *   cannot be installed, with the command that would install it
+ * @throws Error if `CHASQUI_REDIS_SERVER` is not a program, or if there is no server and none can be installed; the
+ *   message has the command that installs one
  */
 export async function resolveServerBinary(options: ResolveServerOptions = {}): Promise<string> {
   const found = findServerBinary();
@@ -30,12 +32,12 @@ export async function resolveServerBinary(options: ResolveServerOptions = {}): P
   await installServer(options.log ?? (() => undefined));
   const installed = findServerBinary();
   if (installed === undefined) {
-    throw new Error('A server was installed, but neither redis-server nor valkey-server is to be found');
+    throw new Error('A server was installed, but redis-server and valkey-server are not in PATH');
   }
   return installed;
 }
 
-/** The server that is there, as an absolute path. */
+/** The absolute path of an installed server. */
 export function findServerBinary(env: NodeJS.ProcessEnv = process.env): string | undefined {
   const wanted = env['CHASQUI_REDIS_SERVER'];
   if (wanted === undefined || wanted === '') return findProgram(SERVERS, env);

@@ -1,10 +1,10 @@
 import { createServer } from 'node:net';
 
 /*
- * Every system takes the source ports of outgoing connections from a range that starts at 32768 (Linux) or above.
- * A server's port must lie outside of it: while the server is down, a client that reconnects in a loop could
- * otherwise be given that very port as its own and connect to itself. A cluster node also listens on its port plus
- * 10000, so ports end where that second port would enter the range.
+ * Every system takes the source ports of outgoing connections from a range that starts at 32768 (Linux) or above. The port
+ * of a server must be outside this range. Otherwise a client that reconnects in a loop while the server is down could get
+ * the same port as its source port, and connect to itself. A cluster node also listens on its port plus 10000, which must
+ * be below the range too.
  */
 const FIRST_PORT = 12_000;
 const LAST_PORT = 21_999;
@@ -12,11 +12,10 @@ const CLUSTER_BUS_OFFSET = 10_000;
 const ATTEMPTS = 100;
 
 /**
- * A loopback port nobody listens on, with port + 10000 (the cluster bus) free as well.
+ * Finds a free loopback port whose port + 10000 (the cluster bus) is free too. Another process may take the port before it
+ * is used, so the caller must be ready to try another one.
  *
- * Another process may take the port before it is used: whoever binds it has to be ready to ask again.
- *
- * @throws Error when no free port is found in 100 tries
+ * @throws Error if no free port is found in 100 tries
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

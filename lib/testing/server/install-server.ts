@@ -9,12 +9,12 @@ const LINES_SHOWN = 5;
 
 interface PackageManager {
   readonly program: string;
-  /** Tried in this order: distributions have the one, the other, or both. */
+  /** Tried in this order. A distribution has at least one of them. */
   readonly packages: readonly [string, ...string[]];
   readonly install: readonly string[];
-  /** Run when an installation failed, which is then tried again: the list of packages may be missing or old. */
+  /** Runs after a failed installation, before another try: the list of packages may be missing or old. */
   readonly refresh?: readonly string[];
-  /** Refuses to run as root, and needs no root. */
+  /** True if it needs no root, and refuses to run as root. */
   readonly asUser?: boolean;
 }
 
@@ -33,17 +33,17 @@ const MANAGERS: readonly PackageManager[] = [
   { program: 'brew', packages: ['redis'], install: ['install'], asUser: true },
 ];
 
-/** The services the packages above bring, one of which an installation may start. */
+/** The services of the packages above. An installation may start one of them. */
 const SERVICES = ['redis-server', 'redis', 'valkey-server', 'valkey'];
 
 const UNATTENDED = {
   DEBIAN_FRONTEND: 'noninteractive',
-  // A package of Debian's does not start its service in the single-user runlevel.
+  // In the single-user runlevel, a Debian package does not start its service.
   RUNLEVEL: '1',
   HOMEBREW_NO_AUTO_UPDATE: '1',
 };
 
-/** The command a user of this machine runs to install a server. */
+/** The command that installs a server on this machine. */
 export function installCommand(): string {
   const manager = findManager();
   if (!manager) return 'your package manager (the package is called redis-server, redis or valkey)';
@@ -56,16 +56,16 @@ export function installCommand(): string {
 }
 
 /**
- * Installs a server with the platform's package manager. A service which that starts is stopped again; one that ran
- * before goes on.
+ * Installs a server with the platform's package manager. It stops a service that the installation started, and leaves a
+ * service that ran before.
  *
  * @param log gets each command before it runs
- * @throws Error with the command for the user when this process may not install, or with the manager's last lines
+ * @throws Error with the command for the user if this process may not install, or with the last lines of the manager
  */
 export async function installServer(log: (line: string) => void): Promise<void> {
   const manager = findManager();
   const forTheUser = `Install a server yourself with\n  ${installCommand()}`;
-  if (!manager) throw new Error(`No package manager known to us is in PATH. ${forTheUser}`);
+  if (!manager) throw new Error(`No known package manager is in PATH. ${forTheUser}`);
   const prefix = await privilege(manager);
   if (!prefix) {
     const why = manager.asUser === true ? 'does not run as root' : 'needs root, and sudo asks for a password';
@@ -87,7 +87,7 @@ export async function installServer(log: (line: string) => void): Promise<void> 
   };
   const installs = (name: string): Promise<boolean> => succeeds(...manager.install, name);
 
-  // With a list of packages that is there and fresh, the first command is all it takes.
+  // If the list of packages is up to date, the first command is enough.
   let done = await installs(packages[0]);
   if (!done && refresh && (await succeeds(...refresh))) done = await installs(packages[0]);
   for (const name of packages.slice(1)) done ||= await installs(name);
@@ -104,7 +104,7 @@ function isRoot(): boolean {
   return process.getuid?.() === 0;
 }
 
-/** What stands before a command so that it may install; undefined when nothing does. */
+/** The words before a command that give it the right to install; undefined if there are none. */
 async function privilege(manager: PackageManager): Promise<readonly string[] | undefined> {
   if (manager.asUser === true) return isRoot() ? undefined : [];
   if (isRoot()) return [];
@@ -146,7 +146,7 @@ async function stopNewServices(
   log: (line: string) => void,
 ): Promise<void> {
   for (const name of await runningServices()) {
-    // `redis` may be another name of `redis-server`: stopping either ends both.
+    // `redis` may be another name of `redis-server`, so stopping one of them stops both.
     if (ranBefore.includes(name) || !(await isRunning(name))) continue;
     const words = underSystemd() ? ['systemctl', 'stop', name] : ['service', name, 'stop'];
     await command([...prefix, ...words], log);

@@ -1,10 +1,10 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** The programs that serve, the preferred one first. */
+/** The server programs, the preferred one first. */
 export const SERVERS: readonly string[] = ['redis-server', 'valkey-server'];
 
-/** Where package managers put programs, for a PATH that leaves them out. */
+/** The folders in which package managers install programs, in case they are not in PATH. */
 const USUAL_FOLDERS = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/opt/homebrew/bin'];
 
 /** The path of the first of these programs that is in PATH or a usual folder. */

@@ -7,21 +7,21 @@ const SLOTS = 16_384;
 const MASTERS = 3;
 const FORM_TIMEOUT_MS = 30_000;
 
-/** The options of each node. A cluster always picks its own ports and folders. */
+/** The options of each node. A cluster always chooses its own ports and folders. */
 export type RedisClusterOptions = Omit<RedisServerOptions, 'port' | 'dir'>;
 
 /** A private cluster of three masters on loopback, without replicas. */
 export class RedisCluster implements AsyncDisposable {
   private constructor(
-    /** The masters, in the order of their slots: each owns a third. */
+    /** The masters, in the order of their slots. Each one owns a third. */
     readonly nodes: readonly RedisServer[],
     private readonly password: string | undefined,
   ) {}
 
   /**
-   * Resolves once every node says `cluster_state:ok` and all agree on who owns what, which takes some seconds.
+   * Starts the nodes and resolves when `ready` does, after some seconds.
    *
-   * @throws Error when a node does not come up, or they do not agree within 30 s
+   * @throws Error if a node does not start, or the nodes do not agree within 30 s
    */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
     const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', ...(options.args ?? [])];
@@ -51,9 +51,10 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * Resolves once every node says `cluster_state:ok` and all agree on who owns what; after a node was restarted, say.
+   * Resolves when every node reports `cluster_state:ok` and all nodes agree on the owners of the slots. Call it after you
+   * restart a node.
    *
-   * @throws Error when they do not within 30 s
+   * @throws Error if they do not agree within 30 s
    */
   async ready(): Promise<void> {
     for (const node of this.nodes) {
@@ -76,8 +77,8 @@ export class RedisCluster implements AsyncDisposable {
 async function form(nodes: readonly RedisServer[], password: string | undefined): Promise<void> {
   for (const [index, node] of nodes.entries()) {
     await withAdmin({ port: node.port, password }, async (client) => {
-      // Epochs that differ from the start spare the nodes the settling of a collision. A node takes one only as long
-      // as it knows no other.
+      // Different epochs at the start avoid a collision, which takes time to resolve. A node accepts an epoch only while
+      // it knows no other node.
       await client.cluster('SET-CONFIG-EPOCH', index + 1);
       await addSlots(
         client,
@@ -97,7 +98,7 @@ async function addSlots(client: Redis, first: number, last: number): Promise<voi
   try {
     await client.cluster('ADDSLOTSRANGE', first, last);
   } catch (error) {
-    // Redis 6.2 takes slots one by one only.
+    // Redis 6.2 has no ADDSLOTSRANGE.
     if (!/unknown subcommand/i.test(String(error))) throw error;
     await client.cluster(
       'ADDSLOTS',
@@ -106,7 +107,7 @@ async function addSlots(client: Redis, first: number, last: number): Promise<voi
   }
 }
 
-/** What a node still lacks before it can serve every slot, as it sees the cluster itself. */
+/** What is still missing, in the view of one node, before the cluster serves every slot. */
 async function missingOn(client: Redis, nodes: readonly RedisServer[]): Promise<string | undefined> {
   const info = parseInfo(await client.cluster('INFO'));
   if (info.get('cluster_state') !== 'ok') return `cluster_state:${info.get('cluster_state') ?? ''}`;

@@ -11,37 +11,37 @@ const SENTINELS = 3;
 const QUORUM = 2;
 const READY_TIMEOUT_MS = 60_000;
 /**
- * Five times the PING period is also how old a sentinel's knowledge of a replica may be for a promotion, and while the
- * master is down it asks for that once a second: with shorter PINGs many a failover finds "no good slave".
+ * A sentinel promotes a replica only if its INFO is not older than five PING periods. While the master is down, the
+ * sentinel asks for INFO once a second, so with shorter PING periods a failover often finds "no good slave".
  */
 const PERIODS_MS = ['ping-period', '300', 'publish-period', '200', 'info-period', '500'];
 
-/** The options of the master and its replica. They always pick their own ports and folders. */
+/** The options of the master and its replica. They always choose their own ports and folders. */
 export interface RedisSentinelOptions extends Omit<RedisServerOptions, 'port' | 'dir'> {
-  /** What the sentinels call the master. Default `mymaster`. */
+  /** The name of the master in the sentinels. Default `mymaster`. */
   readonly name?: string;
-  /** Time without an answer after which a server counts as down. Default 1000 ms. */
+  /** How long a server must not answer before it counts as down. Default 1000 ms. */
   readonly downAfterMs?: number;
-  /** Sentinel's `failover-timeout`: among others, how long until a failed failover is tried again. Default 3000 ms. */
+  /** Sentinel's `failover-timeout`, for example the time until a failed failover is tried again. Default 3000 ms. */
   readonly failoverTimeoutMs?: number;
 }
 
 /** A private master with one replica on loopback, watched by three sentinels with a quorum of two. */
 export class RedisSentinel implements AsyncDisposable {
   private constructor(
-    /** What the sentinels call the master. */
+    /** The name of the master in the sentinels. */
     readonly name: string,
-    /** The server that was master at the start, then the one that was its replica. */
+    /** The first master, then its replica. */
     readonly servers: readonly RedisServer[],
     readonly sentinels: readonly ServerProcess[],
     private readonly password: string | undefined,
   ) {}
 
   /**
-   * Resolves once the replica is in sync and every sentinel knows the master, the replica and the other sentinels,
-   * so that a failover can happen from then on. Takes some seconds.
+   * Resolves when the replica is in sync and every sentinel knows the master, the replica and the other sentinels. From
+   * then on, a failover can happen. Takes some seconds.
    *
-   * @throws Error when a process does not come up, or that state is not reached within a minute
+   * @throws Error if a process does not start, or this state is not reached within a minute
    */
   static async start(options: RedisSentinelOptions = {}): Promise<RedisSentinel> {
     const { name = 'mymaster', password } = options;
@@ -81,7 +81,7 @@ export class RedisSentinel implements AsyncDisposable {
     return this.sentinels.map(({ host, port }) => ({ host, port }));
   }
 
-  /** The server that the sentinels hold for the master now, whether it runs or not. */
+  /** The server that the sentinels currently name as master, even if it does not run. */
   async master(): Promise<RedisServer> {
     const sentinel = this.sentinels.find(({ running }) => running);
     if (!sentinel) throw new Error('No sentinel is running');
@@ -92,10 +92,10 @@ export class RedisSentinel implements AsyncDisposable {
   }
 
   /**
-   * Resolves once every sentinel knows a master with a replica in sync, and the other sentinels; after a failover and
-   * the restart of the old master, say.
+   * Resolves when every sentinel knows a master with a replica in sync, and the other sentinels. Call it after a failover
+   * and the restart of the old master.
    *
-   * @throws Error when that is not reached within a minute
+   * @throws Error if this state is not reached within a minute
    */
   async ready(): Promise<void> {
     for (const sentinel of this.sentinels) {
@@ -151,7 +151,7 @@ async function startSentinel(
   const plan: LaunchPlan = {
     binary: options.binary ?? (await resolveServerBinary()),
     command: (_port, dir) => [config(dir), '--sentinel'],
-    // A sentinel writes what it learns into its file, so everything stands there and not among the arguments.
+    // A sentinel writes its knowledge into its file, so its settings are in the file and not in the arguments.
     prepare: (port, dir) =>
       writeFile(
         config(dir),
@@ -178,8 +178,8 @@ async function startSentinel(
 }
 
 /**
- * Lets a sentinel look around more often than each 1 s (PING), 2 s and 10 s, where it can be told to (Redis 7 and
- * later). With a PING as rare as the time after which a server counts as down, one that is up would now and then too.
+ * Makes a sentinel check more often than every 1 s (PING), 2 s and 10 s, on Redis 7 and later. If PINGs are as rare as
+ * the time after which a server counts as down, a server that is up sometimes counts as down too.
  */
 async function quicken(sentinel: ServerProcess): Promise<void> {
   await withAdmin(sentinel, async (client) => {

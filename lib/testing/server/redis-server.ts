@@ -2,31 +2,31 @@ import { resolveServerBinary } from './find-server.js';
 import { launch, ServerProcess, type LaunchPlan } from './server-process.js';
 
 export interface RedisServerOptions {
-  /** More arguments for the server, `['--maxmemory', '10mb']` say; they win over the ones below. */
+  /** More arguments for the server, such as `['--maxmemory', '10mb']`. They override the options below. */
   readonly args?: readonly string[];
-  /** `no` (the default) keeps nothing on disk; `everysec` and `always` switch the AOF on with that fsync. */
+  /** `no` (the default) keeps nothing on disk. `everysec` and `always` turn on the AOF with that fsync. */
   readonly appendonly?: 'no' | 'everysec' | 'always';
-  /** An existing folder for its files, which is kept. Default: a new temporary one, removed by `stop`. */
+  /** An existing folder for its files, which is kept. Default: a new temporary folder, which `stop` removes. */
   readonly dir?: string;
   /** Default: a free loopback port. */
   readonly port?: number;
   /** Default: none. */
   readonly password?: string;
-  /** Default: what `resolveServerBinary()` finds. */
+  /** Default: the result of `resolveServerBinary()`. */
   readonly binary?: string;
-  /** Gets each line the server prints. */
+  /** Gets each line that the server prints. */
   readonly log?: (line: string) => void;
 }
 
 /**
- * A private Redis or Valkey server on loopback, for tests, samples and benchmarks. It keeps nothing on disk unless
- * asked to, and ends with this process at the latest.
+ * A private Redis or Valkey server on loopback, for tests, samples and benchmarks. It keeps nothing on disk by default,
+ * and ends with this process at the latest.
  */
 export class RedisServer extends ServerProcess {
   /**
    * Resolves once the server answers PING and has loaded its data.
    *
-   * @throws Error when there is no server binary, or with the server's own last lines when it does not come up
+   * @throws Error if there is no server binary, or if the server does not start; the message has its last lines
    */
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const plan: LaunchPlan = {

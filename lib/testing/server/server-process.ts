@@ -16,12 +16,12 @@ const STOP_TIMEOUT_MS = 5_000;
 const PORT_ATTEMPTS = 10;
 const LINES_KEPT = 20;
 
-/** What to run, and where. */
+/** The program to run, its arguments, and its port and folder. */
 export interface LaunchPlan {
   readonly binary: string;
   /** The arguments for a port and a folder. */
   readonly command: (port: number, dir: string) => readonly string[];
-  /** Writes what the server needs in its folder before its first start. */
+  /** Writes the files that the server needs in its folder before its first start. */
   readonly prepare?: (port: number, dir: string) => Promise<void>;
   readonly port?: number | undefined;
   readonly dir?: string | undefined;
@@ -29,11 +29,11 @@ export interface LaunchPlan {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** The port and folder a server keeps over all its restarts. */
+/** The port and folder that a server keeps over all its restarts. */
 export interface Place {
   readonly port: number;
   readonly dir: string;
-  /** Made by us, so removed by us. */
+  /** True if this package has created the folder, and so removes it. */
   readonly temporary: boolean;
 }
 
@@ -41,20 +41,20 @@ interface Run {
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   readonly pid: number;
   readonly lastLines: string[];
-  /** Settles when the process has ended, as `end` is aborted. */
+  /** Settles when the process has ended. `end` is aborted at the same time. */
   readonly ended: Promise<void>;
   readonly end: AbortSignal;
-  /** Settles when the process has ended and all it printed has been read. */
+  /** Settles when the process has ended and all of its output has been read. */
   readonly drained: Promise<void>;
 }
 
 class PortTakenError extends Error {}
 
-/** One server process on loopback, with what a test does to it. */
+/** One server process on loopback. A test can pause, kill and restart it. */
 export class ServerProcess implements AsyncDisposable {
   readonly host = '127.0.0.1';
   readonly port: number;
-  /** Its working folder: a new temporary one that `stop` removes, unless one was given. */
+  /** Its working folder: the given one, or a new temporary folder that `stop` removes. */
   readonly dir: string;
 
   #run: Run | undefined;
@@ -63,7 +63,7 @@ export class ServerProcess implements AsyncDisposable {
   #paused = false;
   #stopped: Promise<void> | undefined;
 
-  /** Use `start` of the subclass, or `launch`. */
+  /** Use `start` of the subclass, or `launch`, instead. */
   constructor(
     private readonly plan: LaunchPlan,
     private readonly place: Place,
@@ -79,26 +79,26 @@ export class ServerProcess implements AsyncDisposable {
     return `redis://${user}${this.host}:${this.port}`;
   }
 
-  /** Of the running process, or of the last one that ran. */
+  /** The pid of the running process, or of the last one that ran. */
   get pid(): number {
     return this.#run?.pid ?? 0;
   }
 
-  /** The server's own version, `7.0.15` say; of Valkey its Valkey version. */
+  /** The version of the server, such as `7.0.15`. For Valkey, the Valkey version. */
   get version(): string {
     return this.#version;
   }
 
-  /** Whether the process is there; a paused one is. */
+  /** Whether the process exists. A paused process counts as running. */
   get running(): boolean {
     return this.#running;
   }
 
-  /** Ends the process and waits until it is gone. The default is `kill -9`. A server that has ended is left alone. */
+  /** Ends the process, by default with `kill -9`, and waits until it is gone. It does nothing if the server has ended. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const run = this.#run;
     if (!run || !this.#running) return;
-    // A SIGKILL takes the children (a rewrite of the AOF, say) along; any other signal is the server's own affair.
+    // SIGKILL must also end the children, such as a rewrite of the AOF. With any other signal, the server ends them itself.
     if (signal === 'SIGKILL') signalGroup(run.pid, signal);
     else process.kill(run.pid, signal);
     this.resume();
@@ -106,13 +106,13 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts the server again on the same port, in the same folder, with the same arguments. One that still runs is
-   * shut down with SIGTERM first.
+   * Starts the server again on the same port, in the same folder, with the same arguments. If it still runs, SIGTERM shuts
+   * it down first.
    *
-   * @throws Error after `stop`, or when the server does not come up
+   * @throws Error after `stop`, or if the server does not start
    */
   async restart(): Promise<void> {
-    if (this.#stopped) throw new Error(`The server on port ${this.port} was stopped for good`);
+    if (this.#stopped) throw new Error(`stop() was called for the server on port ${this.port}`);
     await this.shutDown();
     await this.begin();
   }
@@ -131,10 +131,10 @@ export class ServerProcess implements AsyncDisposable {
     if (this.#run && this.#running) signalGroup(this.#run.pid, 'SIGCONT');
   }
 
-  /** Ends the server by its own pid, waits until it is gone and removes its temporary folder. */
+  /** Ends the server, waits until it is gone, and removes its temporary folder. */
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
-      // Nothing in a folder that is about to go is worth an orderly shutdown.
+      // If the folder is removed anyway, an orderly shutdown is not needed.
       await (this.place.temporary ? this.kill() : this.shutDown());
       if (this.place.temporary) await rm(this.dir, { recursive: true, force: true });
     })();
@@ -145,7 +145,7 @@ export class ServerProcess implements AsyncDisposable {
     return this.stop();
   }
 
-  /** @internal Spawns the process and resolves once it answers PING, itself and not another server on its port. */
+  /** @internal Spawns the process and resolves when this process, and not another server on its port, answers PING. */
   async begin(): Promise<void> {
     const run = await this.spawn();
     let answer = 'no answer yet';
@@ -172,7 +172,7 @@ export class ServerProcess implements AsyncDisposable {
         `Port ${this.port} was taken before ${this.plan.binary} could bind it:\n${printed}`,
       );
     }
-    const what = died ? 'ended at its start' : `did not get ready in ${READY_TIMEOUT_MS} ms (${answer})`;
+    const what = died ? 'ended during its start' : `was not ready within ${READY_TIMEOUT_MS} ms (${answer})`;
     throw new Error(`${this.plan.binary} on port ${this.port} ${what}. Its last lines:\n${printed}`);
   }
 
@@ -186,7 +186,7 @@ export class ServerProcess implements AsyncDisposable {
 
   private async spawn(): Promise<Run> {
     const { binary, command, log } = this.plan;
-    // Its own process group: a Ctrl-C meant for us must not reach the server before we have shut down.
+    // Its own process group, so that a Ctrl-C does not reach the server before this process has shut down.
     const child = spawn(binary, command(this.port, this.dir), {
       cwd: this.dir,
       detached: true,
@@ -241,10 +241,10 @@ export class ServerProcess implements AsyncDisposable {
 }
 
 /**
- * Starts a server where the plan says, else on a free port in a new temporary folder. A port that another process
- * took in between is replaced by a new one.
+ * Starts a server on the port and in the folder of the plan, or else on a free port in a new temporary folder. If another
+ * process takes the free port first, it tries another one.
  *
- * @throws Error with the server's own last lines when it does not come up
+ * @throws Error if the server does not start; the message has its last lines
  */
 export async function launch<T extends ServerProcess>(
   plan: LaunchPlan,

@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 const POLL_MS = 15;
 
 /**
- * Asks `check` every 15 ms until it answers `undefined`; any other answer says what is still missing. A check that
- * rejects counts as not there yet.
+ * Calls `check` every 15 ms until it resolves with `undefined`. Any other value says what is still missing. If `check`
+ * rejects, the wait continues.
  *
- * @throws Error with `what`, the time and the last answer when `timeoutMs` have passed
+ * @throws Error with `what`, the time and the last value after `timeoutMs`
  */
 export async function waitUntil(
   what: string,
