@@ -32,7 +32,7 @@ export { Producer } from './api/producer.js';
 export type { NamedPayload, RunAt } from './api/producer.js';
 export { Queue } from './api/queue.js';
 export { QueueEvents } from './api/queue-events.js';
-export type * from './api/queue-events.js';
+export type * from './api/queue-event-types.js';
 export { RepeatPattern } from './timers/repeat/pattern.js';
 export type { RepeatableMeta, RepeatableSpec } from './timers/repeat/spec.js';
 export { Promoter, Scheduler } from './api/standalone.js';

@@ -1,19 +1,19 @@
 import { EventEmitter } from 'node:events';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { sleep } from '../../redis/timer.js';
 import { observerOf } from '../connection/observe.js';
 import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
 import type { ConnectionInfo } from '../connection/connections.js';
 import { ConsumerCore } from '../worker/worker-core.js';
+import type { ConsumerHooks } from '../worker/worker-core.js';
 import type { DeadLettered, DlqEvicted } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
 import type { ConsumerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
-import { ConnectionError, NotSupportedError, RateLimitError } from '../base/errors.js';
+import { NotSupportedError, RateLimitError } from '../base/errors.js';
 import type { Job, JobOwner, JobProgress } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
@@ -21,6 +21,7 @@ import { workerSchema } from '../config/options/worker.js';
 import { read, toError } from '../base/thrown.js';
 import { checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
+import { runByItself } from './by-itself.js';
 
 /**
  * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
@@ -36,15 +37,15 @@ export interface WorkerEventsMap<
   Result = unknown,
   Name extends string = string,
 > extends ConnectionEventsMap {
-  /** The worker reads. */
+  /** The worker has started to read. */
   ready: [];
   /** Before the processor is called; the second argument is always `''`. */
   active: [job: Job<Data, Result, Name>, prev: string];
   /** After the completion is committed. */
   completed: [job: Job<Data, Result, Name>, result: Result, prev: string];
   /**
-   * After the retry, or the dead letter, is committed: `job.deadLetterReason` is set where it is a dead letter. Where the
-   * handler threw no error, or one without a message, this is an error whose `cause` is what it threw.
+   * After the retry or the dead letter is committed. `job.deadLetterReason` is set for a dead letter. If the handler threw
+   * something other than an error, or an error without a message, `error.cause` is the thrown value.
    */
   failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
@@ -53,19 +54,16 @@ export interface WorkerEventsMap<
    * this event is the only one that reports it.
    */
   deadLettered: [letter: DeadLettered];
-  /** `dlqMaxStreamLen` has dropped old dead letters for new ones: they are lost. */
+  /** Because of `dlqMaxStreamLen`, old dead letters were dropped for new ones. They are lost. */
   dlqEvicted: [evicted: DlqEvicted];
   /**
-   * Redis failed, a lease was lost, or a listener threw or rejected. Without a listener it becomes a process warning. An
-   * outage is told once, when it begins: calls that fail in its course are not.
+   * Redis failed, a lease was lost, or a listener threw or rejected. Without a listener, the error becomes a process
+   * warning. An outage is reported once, when it begins; calls that fail during it are not reported.
    */
   error: [error: Error];
   closing: [message: string];
   closed: [];
 }
-
-/** Between two tries of a worker that starts by itself. */
-const START_AGAIN_MS = 1_000;
 
 /** The consuming side of one queue, with its promoter and scheduler. */
 export class Worker<Data = unknown, Result = unknown, Name extends string = string>
@@ -94,7 +92,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     checkQueueName(name);
     if (typeof processor === 'string' || (processor as unknown) instanceof URL) {
       throw new NotSupportedError(
-        'A processor by path (sandboxed) is not supported: give a function, and run more processes for isolation.',
+        'A processor by path (sandboxed) is not supported. Pass a function, and run more processes for isolation.',
       );
     }
     checkProcessor(`Worker "${name}": the processor`, processor);
@@ -103,13 +101,6 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
     this.#link = new CommandLink(opts.connection, opts, observerOf(this));
-    const owner: JobOwner = {
-      name,
-      reportProgress: (job, progress) => {
-        this.#emit('progress', job, progress);
-      },
-      signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
-    };
     const withSignal = processor.length > 1;
     this.#core = new ConsumerCore(
       this.#link,
@@ -119,36 +110,13 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       withSignal
         ? (job) => processor(job as Job<Data, Result, Name>, job.signal)
         : (job) => (processor as (job: unknown) => unknown)(job),
-      owner,
-      {
-        active: (job) => {
-          this.#emit('active', job, '');
-        },
-        completed: (job) => {
-          this.#emit('completed', job, read(job, 'returnvalue'), '');
-        },
-        failed: (job, error) => {
-          this.#emit('failed', job, toError(error), '');
-        },
-        deadLettered: (letter) => {
-          this.#emit('deadLettered', letter);
-        },
-        dlqEvicted: (evicted) => {
-          this.#emit('dlqEvicted', evicted);
-        },
-        error: (error) => {
-          this.#report(error);
-        },
-      },
+      this.#jobOwner(),
+      this.#hooks(),
     );
-    if (opts.autorun !== false) {
-      queueMicrotask(() => {
-        void this.#runByItself();
-      });
-    }
+    if (opts.autorun !== false) runByItself(this, this.#report);
   }
 
-  /** As they were given. Printing the worker does not show them: there may be a password among them. */
+  /** The options as given. Printing the worker does not show them, because they may hold a password. */
   get opts(): WorkerOptions {
     return this.#opts;
   }
@@ -159,7 +127,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Resolves when Redis answers and is new enough, whether or not the worker runs.
+   * Resolves when Redis answers and is new enough, even if the worker does not run.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   waitUntilReady(): Promise<void> {
@@ -167,31 +135,16 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Consumes until `close()`, and resolves then. Called again, it returns the same promise.
-   * @throws ConnectionError (CMQ-001) or ConfigError (CMQ-004) where Redis cannot be used; call it again to try again
+   * Consumes until `close()`, then resolves. Called again, it returns the same promise.
+   * @throws ConnectionError (CMQ-001) or ConfigError (CMQ-004) if Redis cannot be used; call `run()` again to retry
    */
   run(): Promise<void> {
-    // What it starts outlives whoever calls this, a request say.
+    // Loops and timers outlive the caller, for example a request, so they must not keep its async context.
     this.#running ??= outsideOfContext(() => this.#run()).catch((error: unknown) => {
       this.#running = undefined;
       throw error;
     });
     return this.#running;
-  }
-
-  /** Where Redis is away at the start, nobody calls `run()` again: it is tried until Redis is there. */
-  async #runByItself(): Promise<void> {
-    while (!this.isClosed) {
-      try {
-        await this.run();
-        return;
-      } catch (error) {
-        this.#report(error);
-        if (!(error instanceof ConnectionError)) return;
-      }
-      // The connection, which goes on trying, keeps the process alive; this does not.
-      await sleep(START_AGAIN_MS, { unref: true });
-    }
   }
 
   async #run(): Promise<void> {
@@ -210,10 +163,10 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Stops fetching, gives back what has not started, and waits for running handlers up to `shutdownDeadlineSecs`; jobs
-   * that outlive it go back with no attempt used, and their signal is aborted. Settles by then whatever Redis does.
-   * Idempotent.
-   * @param force do not wait: abort running handlers at once
+   * Stops fetching, releases the jobs that have not started, and waits up to `shutdownDeadlineSecs` for running handlers.
+   * Jobs that are still running then are released with no attempt used, and their signal is aborted. Settles by that time
+   * even if Redis does not answer. Idempotent.
+   * @param force abort running handlers at once
    */
   close(force = false): Promise<void> {
     this.#closing ??= this.#close(force);
@@ -243,7 +196,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return this.#core.isStarted && !this.#stopped;
   }
 
-  /** How it does: whether its reads are answered, how busy it is, whether it has lost leases. Sends nothing. */
+  /** Whether its reads are answered, how busy it is, and whether it has lost leases. Sends nothing to Redis. */
   health(): WorkerHealth {
     const { lastError, ...core } = this.#core.health;
     const { downMs, outage } = this.#link;
@@ -261,7 +214,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return this.#running ? 'starting' : 'idle';
   }
 
-  /** Where its commands go, and how that connection is. */
+  /** The address and the state of the connection for its commands. */
   get connectionInfo(): ConnectionInfo {
     return this.#link.info;
   }
@@ -284,7 +237,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     );
   }
 
-  /** The error that BullMQ's handlers throw after `rateLimit`. Here it is a failed attempt like any other error. */
+  /** The error that handlers of BullMQ throw after `rateLimit`. Here it fails the attempt, like any other error. */
   static RateLimitError(): RateLimitError {
     return new RateLimitError();
   }
@@ -294,12 +247,42 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
   }
 
+  #jobOwner(): JobOwner {
+    return {
+      name: this.name,
+      reportProgress: (job, progress) => {
+        this.#emit('progress', job, progress);
+      },
+      signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
+    };
+  }
+
+  #hooks(): ConsumerHooks {
+    return {
+      active: (job) => {
+        this.#emit('active', job, '');
+      },
+      completed: (job) => {
+        this.#emit('completed', job, read(job, 'returnvalue'), '');
+      },
+      failed: (job, error) => {
+        this.#emit('failed', job, toError(error), '');
+      },
+      dlqEvicted: (evicted) => {
+        this.#emit('dlqEvicted', evicted);
+      },
+      error: (error) => {
+        this.#report(error);
+      },
+    };
+  }
+
   #emit(event: keyof WorkerEventsMap, ...args: unknown[]): void {
     if (this.listenerCount(event) > 0) emitTo(this, event, args, this.#report);
   }
 
   readonly #report = (error: unknown): void => {
-    // That the connection is down has been told.
+    // The outage of a connection is reported once, when it begins.
     if (this.#link.isTold(error)) return;
     reportTo(this, error);
   };

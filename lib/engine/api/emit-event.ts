@@ -1,0 +1,58 @@
+import type { EventFields } from '../codec/event-batch.js';
+import { decodeTold } from '../codec/payload.js';
+import type { QueueEvent, QueueEventsMap } from './queue-event-types.js';
+
+/** Calls the listeners of one event. */
+export type Emit = <E extends keyof QueueEventsMap>(event: E, ...args: QueueEventsMap[E]) => void;
+
+/** Emits the event that an entry, or one place of a batch, describes. */
+export function emitEvent(emit: Emit, event: string | undefined, fields: EventFields, eventId: string): void {
+  const base: QueueEvent = { jobId: fields.id ?? '', name: fields.n ?? '', ts: Number(fields.ts ?? 0) };
+  const attempt = Number(fields.attempt ?? 0);
+  const durationUs = Number(fields.duration_us ?? 0);
+  switch (event) {
+    case 'waiting':
+      emit('waiting', base, eventId);
+      return;
+    case 'active':
+      emit('active', { ...base, prev: '', attempt }, eventId);
+      return;
+    case 'completed':
+      emit('completed', { ...base, attempt, durationUs, returnvalue: returnValueOf(fields) }, eventId);
+      return;
+    case 'failed':
+      emit(
+        'failed',
+        {
+          ...base,
+          failedReason: fields.reason ?? '',
+          attempt,
+          durationUs,
+          ...(fields.cancelled === '1' && { cancelled: true }),
+        },
+        eventId,
+      );
+      return;
+    case 'retry-scheduled':
+      emit('retry-scheduled', { ...base, attempt, backoffMs: Number(fields.backoff_ms ?? 0) }, eventId);
+      return;
+    case 'delayed':
+      emit('delayed', { ...base, delay: Number(fields.delay_ms ?? 0) }, eventId);
+      return;
+    case 'dlq': {
+      const reason = fields.reason ?? '';
+      emit('dlq', { ...base, reason, attempt }, eventId);
+      emit('retries-exhausted', { ...base, reason, attemptsMade: attempt }, eventId);
+      return;
+    }
+    case 'drained':
+      emit('drained', eventId);
+      return;
+    default:
+      emit('unknown', { eventName: event ?? '', fields }, eventId);
+  }
+}
+
+function returnValueOf({ returnvalue }: EventFields): unknown {
+  return returnvalue === undefined ? undefined : decodeTold(returnvalue);
+}

@@ -1,0 +1,64 @@
+import type { ConnectionEventsMap } from '../connection/observe.js';
+
+export interface QueueEvent {
+  jobId: string;
+  /** Dispatch name; empty for a job without one. */
+  name: string;
+  /** Unix ms, by Redis's clock. */
+  ts: number;
+}
+export type WaitingEvent = QueueEvent;
+export interface ActiveEvent extends QueueEvent {
+  prev: string;
+  attempt: number;
+}
+export interface CompletedEvent extends QueueEvent {
+  attempt: number;
+  durationUs: number;
+  /** The handler's return value, if the worker stores results and the value is small. */
+  returnvalue: unknown;
+}
+export interface FailedEvent extends QueueEvent {
+  failedReason: string;
+  /** The attempt that failed, from 1. For a job that was cancelled before it started: the attempts used before. */
+  attempt: number;
+  durationUs: number;
+  /** Set if `Queue.cancel` ended the job: there is no retry and no dead letter, and `failedReason` is `cancelled`. */
+  cancelled?: true;
+}
+export interface RetryScheduledEvent extends QueueEvent {
+  /** The attempt that will run next. */
+  attempt: number;
+  backoffMs: number;
+}
+export interface DelayedEvent extends QueueEvent {
+  delay: number;
+}
+export interface DlqEvent extends QueueEvent {
+  reason: string;
+  attempt: number;
+}
+export interface RetriesExhaustedEvent extends QueueEvent {
+  attemptsMade: number;
+  reason: string;
+}
+export interface UnknownEvent {
+  eventName: string;
+  fields: Record<string, string>;
+}
+
+/** Listener arguments by event name; the last is the event's id in the stream. */
+export interface QueueEventsMap extends ConnectionEventsMap {
+  waiting: [WaitingEvent, string];
+  active: [ActiveEvent, string];
+  completed: [CompletedEvent, string];
+  failed: [FailedEvent, string];
+  'retry-scheduled': [RetryScheduledEvent, string];
+  delayed: [DelayedEvent, string];
+  dlq: [DlqEvent, string];
+  /** The same event as `dlq`, under the name that BullMQ uses. */
+  'retries-exhausted': [RetriesExhaustedEvent, string];
+  drained: [string];
+  unknown: [UnknownEvent, string];
+  error: [Error];
+}
