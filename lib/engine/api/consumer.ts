@@ -6,10 +6,10 @@ import { checkProcessor, checkQueueName, checkRun } from '../config/check-argume
 import { checkOptions } from '../config/check-options.js';
 import { Worker } from './worker.js';
 
-/** What a consumer's handler receives: the job, with its data under the engine's own word too. */
+/** The job that a consumer's handler receives. `payload` is the same as `data`. */
 export type ConsumerJob<T> = Job<T> & { readonly payload: T };
 
-/** The consuming side as one call: runs until its signal is aborted. */
+/** A worker as one call, which runs until its signal is aborted. */
 export class Consumer<T = unknown> {
   readonly #queueName: string;
   readonly #options: WorkerOptions;
@@ -24,9 +24,9 @@ export class Consumer<T = unknown> {
   }
 
   /**
-   * Hands each job to `handler`; what it returns is stored where `storeResults` says so, `undefined` and an empty Buffer
-   * are not. Resolves when `signal` is aborted and everything under way has ended, or `shutdownDeadlineSecs` are over.
-   * @param onError what goes wrong with Redis meanwhile; without it, process warnings
+   * Calls `handler` for each job. With `storeResults`, its return value is stored, except `undefined` and an empty Buffer.
+   * Resolves when `signal` is aborted and all handlers have ended, or `shutdownDeadlineSecs` are over.
+   * @param onError called for each error of Redis; without it, errors become process warnings
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   async run(

@@ -1,9 +1,9 @@
 import type { Queue } from './queue.js';
 import type { Worker } from './worker.js';
 
-/** What uses a queue and is made by the application itself, so that no module knows of it. */
+/** Something that uses a queue and that the application creates itself, so no module knows of it. */
 export interface Participant {
-  /** What it is, for people. */
+  /** What it is, for messages. */
   readonly kind: string;
   readonly queue: Queue;
   readonly worker?: Worker;
@@ -11,7 +11,7 @@ export interface Participant {
 
 const open = new Set<Participant>();
 
-/** Those of this process: Nest makes transports and clients by itself, and tells nobody to which application they belong. */
+/** All of this process: Nest creates transports and clients itself, and does not say to which application they belong. */
 export const participants = {
   add(participant: Participant): void {
     open.add(participant);

@@ -14,7 +14,10 @@ import { Results } from '../results/results.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
 
-/** What `Queue` and `Producer` are made of: the connection, the way in, the results, and an orderly end. */
+/**
+ * The engine of the producing side, under `Queue` and `Producer`: the connection, adding jobs, results, the schedules that
+ * were declared, and closing in order.
+ */
 export class ProducerCore {
   readonly name: string;
   readonly keys: QueueKeys;
@@ -28,7 +31,7 @@ export class ProducerCore {
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  /** `opts` have been checked. */
+  /** @param opts checked options */
   constructor(name: string, opts: QueueOptions, observer: ConnectionObserver) {
     this.name = name;
     this.keys = queueKeys(name);
@@ -62,18 +65,23 @@ export class ProducerCore {
     return this.#closing !== undefined;
   }
 
-  /** Adds the jobs, all or none. Resolves with the indices of duplicates. */
+  /** Adds all jobs or none. Resolves with the indices of duplicates. */
   enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     this.assertOpen();
     if (this.link.isReady) return this.#enqueuer.enqueue(jobs);
     return this.link.ready().then(() => this.#enqueuer.enqueue(jobs));
   }
 
-  /** Any other work on an open connection; closing waits for it. */
-  async use<T>(work: () => Promise<T>): Promise<T> {
+  /** Calls Redis. Waits for the connection first; `close()` waits for the call. */
+  async use<T>(call: (link: CommandLink, keys: QueueKeys) => Promise<T>): Promise<T> {
     this.assertOpen();
     await this.link.ready();
-    return this.#track(work());
+    return this.#track(call(this.link, this.keys));
+  }
+
+  /** Resolves when Redis answers and is new enough. */
+  async ready(): Promise<void> {
+    await this.use(() => Promise.resolve());
   }
 
   /** @throws ShutdownError (CMQ-005) */
@@ -81,14 +89,14 @@ export class ProducerCore {
     if (this.#closing) throw new ShutdownError(`Queue "${this.name}" is closed.`);
   }
 
-  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  /** Waits for calls in flight, then releases the connection. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
-    // Each of them has a deadline of its own.
+    // Each call has a deadline of its own, so this ends.
     await this.declared.close();
     await Promise.allSettled([...this.#running, this.#enqueuer.idle()]);
     await this.results.close();

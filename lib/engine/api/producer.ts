@@ -32,8 +32,8 @@ export type RunAt = Date | number;
 export type NamedPayload<T> = readonly [name: string, payload: T];
 
 /**
- * The producing side without the conveniences of `Queue`: payloads in, ids out. Every method throws what `Queue.add`
- * does.
+ * A queue's producing side that takes payloads and returns ids; `Queue` offers the same with job objects. Every method
+ * throws the errors of `Queue.add`.
  */
 export class Producer<T = unknown> implements AsyncDisposable {
   readonly #core: ProducerCore;
@@ -59,7 +59,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     checkConnection(`Producer "${queueName}"`, connection);
     const core = new ProducerCore(queueName, { ...options, connection }, observerBy(undefined));
     try {
-      await core.use(() => Promise.resolve());
+      await core.ready();
     } catch (error) {
       await core.close();
       throw error;
@@ -83,7 +83,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.addBulkWithOptions(payloads, {});
   }
 
-  /** The same options for all; an `id` cannot be the same for several. */
+  /** All payloads get the same options. An `id` is allowed for one payload only. */
   async addBulkWithOptions(payloads: readonly T[], options: AddOptions): Promise<string[]> {
     checkList('addBulk: the payloads', payloads);
     const { id } = checkOptions('add options', addSchema, options);
@@ -142,7 +142,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.#all(items.map(([id, payload]) => this.#job(payload, { id }, delayMs)));
   }
 
-  /** True if the job was still delayed (or waiting for a retry) and never runs now. */
+  /** True if the job was still delayed, or waiting for a retry. It never runs then. */
   async cancelDelayed(id: string): Promise<boolean> {
     checkJobId(id);
     const [cancelled = false] = await this.cancelDelayedBulk([id]);
@@ -151,22 +151,22 @@ export class Producer<T = unknown> implements AsyncDisposable {
 
   async cancelDelayedBulk(ids: readonly string[]): Promise<boolean[]> {
     checkIds('cancelDelayedBulk', ids);
-    return this.#core.use(() => cancelDelayed(this.#core.link, this.#core.keys, ids));
+    return this.#core.use((link, keys) => cancelDelayed(link, keys, ids));
   }
 
-  /** Up to `limit` dead letters, oldest first; they stay where they are. */
+  /** Reads up to `limit` dead letters, oldest first, and does not move them. */
   async peekDlq(limit: number): Promise<DlqEntry[]> {
     checkLimit(limit);
-    return this.#core.use(() => peekDlq(this.#core.link, this.#core.keys, limit));
+    return this.#core.use((link, keys) => peekDlq(link, keys, limit));
   }
 
-  /** Moves up to `limit` dead letters back with their attempts at 0; resolves with how many. */
+  /** Moves up to `limit` dead letters back to the work stream, with all attempts available again. Resolves with how many. */
   async replayDlq(limit: number): Promise<number> {
     checkLimit(limit);
-    return this.#core.use(() => replayDlq(this.#core.link, this.#core.keys, {}, limit, this.#core.eventsCap));
+    return this.#core.use((link, keys) => replayDlq(link, keys, {}, limit, this.#core.eventsCap));
   }
 
-  /** Registers a recurring job; an unchanged one stays as it is. Resolves with its key. */
+  /** Declares a schedule. An unchanged one stays as it is. Resolves with its key. */
   async upsertRepeatable(spec: RepeatableSpec<T>): Promise<string> {
     const checked = checkOptions<RepeatableSpec>('upsertRepeatable', specSchema, spec, [
       'jobName',
@@ -176,10 +176,10 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return key;
   }
 
-  /** Up to `limit` specs, by their next fire, without their payloads. */
+  /** Up to `limit` schedules without their payloads, ordered by their next fire. */
   async listRepeatable(limit: number): Promise<RepeatableMeta[]> {
     checkLimit(limit);
-    return this.#core.use(() => listRepeatables(this.#core.link, this.#core.keys, limit));
+    return this.#core.use((link, keys) => listRepeatables(link, keys, limit));
   }
 
   async removeRepeatable(key: string): Promise<boolean> {
@@ -187,7 +187,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.#core.use(() => this.#core.declared.remove(key));
   }
 
-  /** MessagePack of the stored return value; undefined if there is none (yet, any more, or at all). */
+  /** MessagePack of the stored return value; undefined if nothing is stored. */
   async getResult(id: string): Promise<Buffer | undefined> {
     checkJobId(id);
     const [result] = await this.getResultBulk([id]);
@@ -199,7 +199,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.#core.use(() => this.#core.results.getBytes(ids));
   }
 
-  /** Tells this producer's calls from those of others. */
+  /** Identifies the calls of this producer in Redis. */
   get producerId(): string {
     return this.#core.producerId;
   }
@@ -216,7 +216,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     return this.#core.keys.dlq;
   }
 
-  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  /** Waits for calls in flight, then releases the connection. Idempotent. */
   close(): Promise<void> {
     return this.#core.close();
   }

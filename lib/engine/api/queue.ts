@@ -1,18 +1,16 @@
-import { EventEmitter } from 'node:events';
 import type { QueueKeys } from '../../redis/keys.js';
 import { readBacklog } from '../admin/backlog.js';
 import type { Backlog } from '../admin/backlog.js';
 import { cancelJob, removeJob } from '../admin/cancel.js';
 import type { CancelOutcome } from '../admin/cancel.js';
 import { observerOf } from '../connection/observe.js';
-import type { ConnectionEventsMap } from '../connection/observe.js';
 import type { ConnectionInfo } from '../connection/connections.js';
 import { dropDlq, peekDlq, replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
 import type { NewJob } from '../enqueue/new-job.js';
-import { ConfigError, ConfigTypeError, NotSupportedError } from '../base/errors.js';
+import { ConfigError, ConfigTypeError } from '../base/errors.js';
 import { Job } from '../job/job.js';
-import type { JobOwner, JobType } from '../job/job.js';
+import type { JobOwner } from '../job/job.js';
 import { MAX_DELAY_SECS, checkJobOptions, checkJobs, toNewJob, withDefaults } from '../enqueue/new-job.js';
 import type {
   BulkJobOptions,
@@ -25,6 +23,7 @@ import type {
 } from '../config/options.js';
 import { toJobMeta, toRepeatableSpec } from '../timers/repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
+import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
 import { claimRepeatables, listRepeatables } from '../timers/repeat/registry.js';
 import { dropSchema, replaySchema } from '../config/options/dlq.js';
 import { queueSchema } from '../config/options/queue.js';
@@ -39,18 +38,12 @@ import {
 } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 
-/** Listener arguments by event name. */
-export interface QueueListenersMap extends ConnectionEventsMap {
-  /** The connection is down: once for each outage. Without a listener it becomes a process warning. */
-  error: [error: Error];
-}
-
 /**
- * The producing side of one queue. Connects on first use; give the queues and workers of an app the same `connection`
- * object and they share one connection.
+ * The producing side of one queue. Connects on first use. Queues and workers that get the same `connection` object share
+ * one connection.
  */
 export class Queue<Data = unknown, Result = unknown, Name extends string = string>
-  extends EventEmitter<QueueListenersMap>
+  extends UnsupportedQueueMethods<Data, Result, Name>
   implements JobOwner, AsyncDisposable
 {
   readonly name: string;
@@ -74,7 +67,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     this.keys = this.#core.keys;
   }
 
-  /** As they were given. Printing the queue does not show them: there may be a password among them. */
+  /** The options as given. Printing the queue does not show them, because they may hold a password. */
   get opts(): QueueOptions {
     return this.#opts;
   }
@@ -84,16 +77,16 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   async waitUntilReady(): Promise<void> {
-    await this.#core.use(() => Promise.resolve());
+    await this.#core.ready();
   }
 
   /**
-   * Adds one job. Adds of one tick share a round trip. With `jobId`, a live job of that id makes it a duplicate: nothing
-   * is added, and the returned job says `duplicate: true`. With `repeat`, it registers a repeatable spec instead, and the
-   * returned job bears the spec's key as its id; an unchanged one stays as it is, and `duplicate` is true.
+   * Adds one job. Adds of one tick share a round trip. With `jobId`, nothing is added while a live job has that id, and the
+   * returned job has `duplicate: true`. With `repeat`, this declares a schedule instead: the id of the returned job is the
+   * key of the schedule, and `duplicate` is true if the schedule was there, unchanged.
    * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
    * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
-   * ConnectionError (CMQ-001; its `unknownOutcome` says whether the job may have been added all the same)
+   * ConnectionError (CMQ-001; if its `unknownOutcome` is true, the job may have been added)
    */
   async add(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
     this.#core.assertOpen();
@@ -106,7 +99,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   }
 
   /**
-   * `add` that insists on a `jobId`: one live job per id, across processes, whatever path each add takes.
+   * `add` that requires a `jobId`: at most one live job per id, across all processes and all ways to add a job.
    * @throws TypeError (CMQ-004) without a `jobId`; else as `add`
    */
   async addUnique(name: Name, data: Data, opts?: JobsOptions): Promise<Job<Data, Result, Name>> {
@@ -118,8 +111,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 
   /**
    * Adds many jobs in one call, each with its own options. If one of them is invalid, or the queue has no room for all of
-   * them, none is added. More than 2,000 jobs, or 4 MB, take several calls: if the connection is lost between them, a part
-   * is added, and the error says how many.
+   * them, none is added. More than 2,000 jobs, or more than 4 MB, take several calls: if the connection is lost between
+   * them, only a part is added, and the error says how many.
    */
   async addBulk(
     jobs: readonly { name: Name; data: Data; opts?: BulkJobOptions }[],
@@ -134,80 +127,79 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     );
   }
 
-  /** Up to `limit` dead letters, oldest first; they stay where they are. */
+  /** Reads up to `limit` dead letters, oldest first, and does not move them. */
   async peekDlq(limit = 20): Promise<DlqEntry[]> {
     checkLimit(limit);
-    return this.#core.use(() => peekDlq(this.#core.link, this.keys, limit));
+    return this.#core.use((link, keys) => peekDlq(link, keys, limit));
   }
 
   /**
-   * Moves dead letters back to the work stream with a fresh attempt budget, oldest first. Resolves with how many were
-   * moved. Letters that cannot be decoded stay and do not count.
-   * @param which at most so many (100), or which of them: by id of the letter or of its job, by reason, and how many
+   * Moves dead letters back to the work stream, oldest first, with all attempts available again. Resolves with how many
+   * were moved. Dead letters that cannot be decoded stay and do not count.
+   * @param which how many at most (default 100), or a selection: by id of the dead letter or of its job, by reason, and
+   * how many at most
    */
   async replayDlq(which: number | (DlqSelection & { limit?: number }) = 100): Promise<number> {
     const given = typeof which === 'object' && (which as unknown) !== null ? which : { limit: which };
     const { limit = 100, ...selection } = checkOptions('replayDlq', replaySchema, given);
     checkLimit(limit);
-    const { link, eventsCap } = this.#core;
-    return this.#core.use(() => replayDlq(link, this.keys, selection, limit, eventsCap));
+    return this.#core.use((link, keys) => replayDlq(link, keys, selection, limit, this.#core.eventsCap));
   }
 
   /**
-   * Deletes dead letters for good: those with these ids (of letters or of their jobs), those with this reason, or `all`.
-   * Resolves with how many.
-   * @throws ConfigError (CMQ-004) where nothing is selected: all must be asked for by name
+   * Deletes dead letters for good: by `ids` (of dead letters or of their jobs), by `reason`, or `all`. Resolves with how
+   * many.
+   * @throws ConfigError (CMQ-004) if nothing is selected: to delete all, pass `all: true`
    */
   async dropDlq(which: DlqSelection & { all?: boolean }): Promise<number> {
     const { all = false, ...selection } = checkOptions('dropDlq', dropSchema, which);
     if (all === (selection.ids !== undefined || selection.reason !== undefined)) {
       throw new ConfigError('dropDlq: give "ids", "reason" or both, or else { all: true }.');
     }
-    return this.#core.use(() => dropDlq(this.#core.link, this.keys, selection));
+    return this.#core.use((link, keys) => dropDlq(link, keys, selection));
   }
 
   /**
-   * Removes a job that no worker holds: one that is delayed, waits for a retry, or waits in the work stream. Resolves with
-   * 1 if it was there (then it never runs, leaves nothing, and its id is free again), else with 0: a worker holds it, or
-   * it has ended, or there never was one. With an id of the caller's (`jobId`) it costs the same whatever the queue
-   * holds; any other id is searched for in the delayed set and in the work stream.
-   * @throws TypeError for a blank id, ConfigError for one that is no text (both CMQ-004), ConnectionError (CMQ-001; where
-   * its `unknownOutcome` is true, the job may have been removed), ShutdownError (CMQ-005)
+   * Removes a job that has not started: it is delayed, waits for a retry, or waits in the work stream. Resolves with 1 if it
+   * was there. Then it never runs, leaves nothing behind, and its id is free again. Resolves with 0 if the job is in
+   * flight, has ended, or never existed. The cost does not depend on the length of the queue if the id is the caller's
+   * (`jobId`). Any other id is searched for in the delayed set and in the work stream.
+   * @throws TypeError for a blank id, ConfigError for an id that is not a string (both CMQ-004), ConnectionError (CMQ-001;
+   * if its `unknownOutcome` is true, the job may have been removed), ShutdownError (CMQ-005)
    */
   async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
-    return this.#core.use(async () => ((await removeJob(this.#core.link, this.keys, jobId)) ? 1 : 0));
+    return (await this.#core.use((link, keys) => removeJob(link, keys, jobId))) ? 1 : 0;
   }
 
   /**
-   * Cancels a job wherever it is, also one that runs in another process. Resolves with what happened:
-   * - `removed`: no worker held it. It is gone as by {@link Queue.remove}, and never runs.
-   * - `signalled`: a worker holds it, and was told. If its handler has not been called, it never is. If it runs, its
-   *   `signal` is aborted with a JobCancelledError (CMQ-012), mostly within a few ms, after 100 ms at most where the
-   *   worker has just filled up. A handler that fails then is not tried again, and leaves no dead letter: the job ends
-   *   with a `failed` event whose reason is `cancelled`, and its id is free again. A handler that completes all the same
-   *   has completed. If the worker dies, or closes, the job does not run again either.
-   * - `gone`: there is no live job of this id; it has ended, or never was.
+   * Cancels a job in whatever state it is, also one that runs in another process. Resolves with what happened:
+   * - `removed`: the job had not started. It is removed as by {@link Queue.remove}, and never runs.
+   * - `signalled`: the job is in flight, and its worker was told. If its handler has not been called, it never is. If the
+   *   handler runs, its `signal` is aborted with a JobCancelledError (CMQ-012), usually within a few ms, and within 100 ms
+   *   if the worker has just become full. If the handler then fails, there is no retry and no dead letter: the job ends with
+   *   a `failed` event whose reason is `cancelled`, and its id is free again. If the handler completes, the job has
+   *   completed. If the worker dies or closes, the job does not run again.
+   * - `gone`: there is no live job of this id. It has ended, or never existed.
    *
-   * Cancelling twice is the same as once. Only workers of this package hear the signal.
+   * A second call changes nothing. Only workers of this package receive the signal.
    * @throws as `remove`
    */
   async cancel(jobId: string): Promise<CancelOutcome> {
     checkJobId(jobId);
-    return this.#core.use(() => cancelJob(this.#core.link, this.keys, jobId));
+    return this.#core.use((link, keys) => cancelJob(link, keys, jobId));
   }
 
-  /** Up to `limit` repeatable specs, by their next fire; without their data, so that listing thousands is cheap. */
+  /** Up to `limit` schedules, ordered by their next fire. Their data is left out, so that a long list stays cheap. */
   async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
     checkLimit(limit);
-    return this.#core.use(async () =>
-      (await listRepeatables(this.#core.link, this.keys, limit)).map(toJobMeta),
-    );
+    const schedules = await this.#core.use((link, keys) => listRepeatables(link, keys, limit));
+    return schedules.map(toJobMeta);
   }
 
   /**
-   * Whether this deployment may decide which schedules of an owner there are: false where a newer one has asked before.
-   * From then on, older ones are refused.
+   * Asks whether this deployment may remove schedules of an owner. Resolves with false if a newer deployment has asked
+   * before. If it resolves with true, older deployments get false from now on.
    *
    * @param owner as `owner` of {@link RepeatOptions}
    * @param generation a whole number that grows with each deployment
@@ -215,36 +207,36 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async claimRepeatables(owner: string, generation: number): Promise<boolean> {
     checkText('claimRepeatables: the owner', owner);
     checkWhole('claimRepeatables: the generation', generation);
-    return this.#core.use(() => claimRepeatables(this.#core.link, this.keys, owner, generation));
+    return this.#core.use((link, keys) => claimRepeatables(link, keys, owner, generation));
   }
 
-  /** Removes a repeatable spec; true if it was there. Jobs that it has fired already stay. */
+  /** Removes a schedule. True if it was there. Jobs that it has already added stay. */
   async removeRepeatableByKey(key: string): Promise<boolean> {
     checkText('removeRepeatableByKey: the key', key);
     return this.#core.use(() => this.#core.declared.remove(key));
   }
 
-  /** How much there is to do, and what is late; one cheap call, whatever the queue holds. */
+  /** How many jobs wait, run and are late. One cheap call: its cost does not depend on the length of the queue. */
   async getBacklog(group = 'default'): Promise<Backlog> {
     checkText('getBacklog: the group', group);
-    return this.#core.use(() => readBacklog(this.#core.link, this.keys, group));
+    return this.#core.use((link, keys) => readBacklog(link, keys, group));
   }
 
-  /** Where the shared connection leads, and how it is. */
+  /** The address and the state of the shared connection. */
   get connectionInfo(): ConnectionInfo {
     return this.#core.link.info;
   }
 
   /**
-   * One round trip on the shared connection; resolves with its time in ms. Callers share a PING that is under way, so
-   * that they do not pile up while Redis hangs.
+   * Makes one round trip on the shared connection and resolves with its time in ms. Callers share a PING that is in flight,
+   * so that calls do not pile up while Redis hangs.
    * @throws ConnectionError (CMQ-001)
    */
   async ping(): Promise<number> {
-    return this.#core.use(() => this.#core.link.ping());
+    return this.#core.use((link) => link.ping());
   }
 
-  /** The stored return value of a job; undefined if there is none (yet, any more, or at all). */
+  /** The stored return value of a job; undefined if nothing is stored. */
   async getJobResult(jobId: string): Promise<Result | undefined> {
     checkJobId(jobId);
     return (await this.#core.use(() => this.#core.results.get(jobId))) as Result | undefined;
@@ -258,70 +250,12 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.results.wait(jobId, checked);
   }
 
-  /** Whether the queue is paused: it never is. */
+  /** Resolves with false: a queue is never paused. */
   isPaused(): Promise<boolean> {
     return Promise.resolve(false);
   }
 
-  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() shows those that failed. */
-  getJob(_jobId: string): Promise<Job<Data, Result, Name> | undefined> {
-    return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
-  }
-  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() shows those that failed. */
-  getJobs(
-    _types?: JobType | JobType[],
-    _start?: number,
-    _end?: number,
-    _asc?: boolean,
-  ): Promise<Job<Data, Result, Name>[]> {
-    return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() shows those that failed.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
-  getJobCounts(..._types: JobType[]): Promise<Record<string, number>> {
-    return unsupported('getJobCounts', 'getBacklog() tells how much there is to do.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
-  getWaitingCount(): Promise<number> {
-    return unsupported('getWaitingCount', 'getBacklog() tells how much there is to do.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
-  getActiveCount(): Promise<number> {
-    return unsupported('getActiveCount', 'getBacklog() tells how much there is to do.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
-  getDelayedCount(): Promise<number> {
-    return unsupported('getDelayedCount', 'getBacklog() tells how much there is to do.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how many dead letters there are. */
-  getFailedCount(): Promise<number> {
-    return unsupported('getFailedCount', 'getBacklog() tells how many dead letters there are.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() tells how much there is to do. */
-  count(): Promise<number> {
-    return unsupported('count', 'getBacklog() tells how much there is to do.');
-  }
-  /** @deprecated Refuses with CMQ-100. Close the workers. */
-  pause(): Promise<void> {
-    return unsupported('pause', 'Close the workers.');
-  }
-  /** @deprecated Refuses with CMQ-100. Start the workers. */
-  resume(): Promise<void> {
-    return unsupported('resume', 'Start the workers.');
-  }
-  /** @deprecated Refuses with CMQ-100. Let the workers run dry. */
-  drain(_delayed?: boolean): Promise<void> {
-    return unsupported('drain', 'Let the workers run dry.');
-  }
-  /** @deprecated Refuses with CMQ-100. Delete the keys {chasqui:<queue>}:* when no worker runs. */
-  obliterate(_opts?: { force?: boolean; count?: number }): Promise<void> {
-    return unsupported('obliterate', 'Delete the keys {chasqui:<queue>}:* when no worker runs.');
-  }
-  /** @deprecated Refuses with CMQ-100. Completed jobs are gone already; dropDlq() deletes those that failed. */
-  clean(_grace: number, _limit: number, _type?: string): Promise<string[]> {
-    return unsupported('clean', 'Completed jobs are gone already; dropDlq() deletes those that failed.');
-  }
-
-  /** Waits for calls under way, then lets go of the connection. Idempotent. */
+  /** Waits for calls in flight, then releases the connection. Idempotent. */
   close(): Promise<void> {
     return this.#core.close();
   }
@@ -364,8 +298,4 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
     return this.#toJob(job, data, opts, outcome === 'unchanged');
   }
-}
-
-function unsupported(method: string, instead: string): Promise<never> {
-  return Promise.reject(new NotSupportedError(`Queue.${method} is not supported. ${instead}`));
 }

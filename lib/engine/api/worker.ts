@@ -6,8 +6,7 @@ import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
 import type { ConnectionInfo } from '../connection/connections.js';
 import { ConsumerCore } from '../worker/worker-core.js';
-import type { ConsumerHooks } from '../worker/worker-core.js';
-import type { DeadLettered, DlqEvicted } from '../worker/hooks.js';
+import type { ConsumerHooks, DeadLettered, DlqEvicted } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
@@ -53,7 +52,7 @@ export interface WorkerEventsMap<
    * After a dead letter is committed, and after `failed` where there is a job. An entry that cannot be decoded has no job:
    * this event is the only one that reports it.
    */
-  deadLettered: [letter: DeadLettered];
+  deadLettered: [deadLetter: DeadLettered];
   /** Because of `dlqMaxStreamLen`, old dead letters were dropped for new ones. They are lost. */
   dlqEvicted: [evicted: DlqEvicted];
   /**
@@ -267,6 +266,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       },
       failed: (job, error) => {
         this.#emit('failed', job, toError(error), '');
+      },
+      deadLettered: (deadLetter) => {
+        this.#emit('deadLettered', deadLetter);
       },
       dlqEvicted: (evicted) => {
         this.#emit('dlqEvicted', evicted);

@@ -1,0 +1,79 @@
+import { EventEmitter } from 'node:events';
+import { NotSupportedError } from '../base/errors.js';
+import type { ConnectionEventsMap } from '../connection/observe.js';
+import type { Job, JobType } from '../job/job.js';
+
+/** Listener arguments by event name. */
+export interface QueueListenersMap extends ConnectionEventsMap {
+  /** The connection is down. Emitted once for each outage; without a listener, it becomes a process warning. */
+  error: [error: Error];
+}
+
+/** Methods of BullMQ's `Queue` that are refused, so that code of a migrating team compiles and says what to use instead. */
+export abstract class UnsupportedQueueMethods<
+  Data,
+  Result,
+  Name extends string,
+> extends EventEmitter<QueueListenersMap> {
+  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() returns failed ones. */
+  getJob(_jobId: string): Promise<Job<Data, Result, Name> | undefined> {
+    return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
+  }
+  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() returns failed ones. */
+  getJobs(
+    _types?: JobType | JobType[],
+    _start?: number,
+    _end?: number,
+    _asc?: boolean,
+  ): Promise<Job<Data, Result, Name>[]> {
+    return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
+  getJobCounts(..._types: JobType[]): Promise<Record<string, number>> {
+    return unsupported('getJobCounts', 'getBacklog() has the counts.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
+  getWaitingCount(): Promise<number> {
+    return unsupported('getWaitingCount', 'getBacklog() has the counts.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
+  getActiveCount(): Promise<number> {
+    return unsupported('getActiveCount', 'getBacklog() has the counts.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
+  getDelayedCount(): Promise<number> {
+    return unsupported('getDelayedCount', 'getBacklog() has the counts.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the number of dead letters. */
+  getFailedCount(): Promise<number> {
+    return unsupported('getFailedCount', 'getBacklog() has the number of dead letters.');
+  }
+  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
+  count(): Promise<number> {
+    return unsupported('count', 'getBacklog() has the counts.');
+  }
+  /** @deprecated Refuses with CMQ-100. Close the workers. */
+  pause(): Promise<void> {
+    return unsupported('pause', 'Close the workers.');
+  }
+  /** @deprecated Refuses with CMQ-100. Start the workers. */
+  resume(): Promise<void> {
+    return unsupported('resume', 'Start the workers.');
+  }
+  /** @deprecated Refuses with CMQ-100. Let the workers finish all jobs. */
+  drain(_delayed?: boolean): Promise<void> {
+    return unsupported('drain', 'Let the workers finish all jobs.');
+  }
+  /** @deprecated Refuses with CMQ-100. Delete the keys {chasqui:<queue>}:* when no worker runs. */
+  obliterate(_opts?: { force?: boolean; count?: number }): Promise<void> {
+    return unsupported('obliterate', 'Delete the keys {chasqui:<queue>}:* when no worker runs.');
+  }
+  /** @deprecated Refuses with CMQ-100. Completed jobs are already removed; dropDlq() deletes failed ones. */
+  clean(_grace: number, _limit: number, _type?: string): Promise<string[]> {
+    return unsupported('clean', 'Completed jobs are already removed; dropDlq() deletes failed ones.');
+  }
+}
+
+function unsupported(method: string, instead: string): Promise<never> {
+  return Promise.reject(new NotSupportedError(`Queue.${method} is not supported. ${instead}`));
+}
