@@ -1,5 +1,5 @@
 import { CommandLink } from '../../lib/engine/connection/connections.js';
-import { decodeEnvelope } from '../../lib/engine/codec/envelope.js';
+import { decodeEnvelope } from '../../lib/engine/codec/read-envelope.js';
 import type { Envelope } from '../../lib/engine/codec/envelope.js';
 import { queueKeys } from '../../lib/redis/keys.js';
 import type { QueueKeys } from '../../lib/redis/keys.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { CommandLink } from '../../lib/engine/connection/connections.js';
-import { encodeEnvelope } from '../../lib/engine/codec/envelope.js';
+import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
 import { ConfigError, ConfigRangeError, messageOf } from '../../lib/engine/base/errors.js';
 import { decodePayload, encodePayload } from '../../lib/engine/codec/payload.js';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';

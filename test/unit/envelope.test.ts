@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import { decodeEnvelope, locateJob } from '../../lib/engine/codec/read-envelope.js';
 import {
-  decodeEnvelope,
   encodeEnvelope,
   envelopeBound,
-  locateJob,
   withAttempt,
   writeDelayedMember,
   writeEnvelope,
-} from '../../lib/engine/codec/envelope.js';
+} from '../../lib/engine/codec/write-envelope.js';
 import type { Envelope } from '../../lib/engine/codec/envelope.js';
 import { DecodeError } from '../../lib/engine/base/errors.js';
 

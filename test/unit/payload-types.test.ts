@@ -3,7 +3,12 @@ import { Readable } from 'node:stream';
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { EncodeError } from '../../lib/engine/base/errors.js';
-import { decodePayload, decodeTold, encodePayload, encodeResult } from '../../lib/engine/codec/payload.js';
+import {
+  decodePayload,
+  decodeReturnValue,
+  encodePayload,
+  encodeResult,
+} from '../../lib/engine/codec/payload.js';
 
 const page = readFileSync(new URL('../../docs/payloads.md', import.meta.url), 'utf8');
 /** The rows of its table: what is sent, and what arrives. */
@@ -296,23 +301,23 @@ describe.each(rows)('%s: %s', (sent, arrives) => {
     }
   });
 
-  test('an event tells what is stored', () => {
+  test('an event has the value that is stored', () => {
     if (arrives === 'refused') return;
     if (sent.startsWith('bigints')) return;
     for (const [value] of cases) {
-      const { stored, told } = encodeResult([value], 1e9);
-      expect(decodeTold(told)).toStrictEqual(decodePayload(stored));
+      const { stored, inEvent } = encodeResult([value], 1e9);
+      expect(decodeReturnValue(inEvent)).toStrictEqual(decodePayload(stored));
     }
   });
 });
 
-test('JSON stands in the event where it says the same, and nothing where the value is large', () => {
-  expect(encodeResult({ a: [1, 'x', null, 1.5], b: undefined }, 100).told).toBe('{"a":[1,"x",null,1.5]}');
-  expect(encodeResult({ at: new Date(5) }, 100).told).toMatch(/^msgpack:/);
-  expect(encodeResult('x'.repeat(101), 100).told).toBe('');
-  expect(encodeResult([2n ** 60n], 100).told).toBe('');
-  expect(decodeTold('msgpack:!')).toBe('msgpack:!');
-  expect(decodeTold('not JSON')).toBe('not JSON');
+test('an event has JSON if JSON can represent the value, and nothing if the value is large', () => {
+  expect(encodeResult({ a: [1, 'x', null, 1.5], b: undefined }, 100).inEvent).toBe('{"a":[1,"x",null,1.5]}');
+  expect(encodeResult({ at: new Date(5) }, 100).inEvent).toMatch(/^msgpack:/);
+  expect(encodeResult('x'.repeat(101), 100).inEvent).toBe('');
+  expect(encodeResult([2n ** 60n], 100).inEvent).toBe('');
+  expect(decodeReturnValue('msgpack:!')).toBe('msgpack:!');
+  expect(decodeReturnValue('not JSON')).toBe('not JSON');
 });
 
 test('integers are written as integers', () => {

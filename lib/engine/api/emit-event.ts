@@ -1,5 +1,5 @@
 import type { EventFields } from '../codec/event-batch.js';
-import { decodeTold } from '../codec/payload.js';
+import { decodeReturnValue } from '../codec/payload.js';
 import type { QueueEvent, QueueEventsMap } from './queue-event-types.js';
 
 /** Calls the listeners of one event. */
@@ -54,5 +54,5 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
 }
 
 function returnValueOf({ returnvalue }: EventFields): unknown {
-  return returnvalue === undefined ? undefined : decodeTold(returnvalue);
+  return returnvalue === undefined ? undefined : decodeReturnValue(returnvalue);
 }

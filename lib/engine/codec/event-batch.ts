@@ -1,12 +1,12 @@
 import { SINGULAR } from '../../redis/scripts/lib/event-batch.js';
 import type { Plural } from '../../redis/scripts/lib/event-batch.js';
 
-// Reads the events of many jobs out of one entry of the stream: see lua/lib/event-batch.lua.
+// One entry of the events stream may hold the events of many jobs: see lua/lib/event-batch.lua.
 
-/** An event's fields, as an entry of its own has them. */
+/** The fields of one event. */
 export type EventFields = Record<string, string>;
 
-/** Some events of one kind, in their order. */
+/** Events of one kind, in their order. */
 export interface EventRun {
   readonly event: string;
   readonly jobs: number;
@@ -14,8 +14,8 @@ export interface EventRun {
 }
 
 /**
- * What stands in an entry for many jobs.
- * @throws SyntaxError where it is no such entry
+ * Reads an entry that holds the events of many jobs.
+ * @throws SyntaxError if it is not such an entry
  */
 export function readBatch(batch: EventFields): EventRun[] {
   const { of = '', ts = '0', started } = batch;
@@ -48,12 +48,12 @@ export function readBatch(batch: EventFields): EventRun[] {
   });
 }
 
-/** Fields come from Redis: `__proto__` is none. */
+/** Field names come from Redis, so `__proto__` must not count. */
 function isPlural(field: string): field is Plural {
   return Object.hasOwn(SINGULAR, field);
 }
 
-/** What a batch says of itself. */
+/** Fields of the batch itself. */
 const OWN_FIELDS = new Set(['e', 'of', 'ts', 'jobs', 'started']);
 
 function fieldsOfEvent(
@@ -61,14 +61,14 @@ function fieldsOfEvent(
   fieldsOf: (index: number) => EventFields,
 ): (index: number) => EventFields {
   if (event !== 'retry-scheduled') return fieldsOf;
-  // The list has the attempt that failed; the event tells the next one.
+  // The list has the attempt that failed; the event has the next one.
   return (index) => {
     const fields = fieldsOf(index);
     return Object.assign(fields, { attempt: String(Number(fields.attempt ?? 0) + 1) });
   };
 }
 
-/** Field names come from Redis: none of them may reach a prototype. */
+/** Field names come from Redis, so the object has no prototype that they could reach. */
 export function emptyFields(): EventFields {
   return Object.create(null) as EventFields;
 }

@@ -1,7 +1,7 @@
 /**
- * What a job carries beside the five fields of its envelope: one MessagePack map, behind the Job in the same bytes.
- * Readers that know nothing of it ignore bytes behind the Job. Under this key, options of a job hold its bytes, and a
- * job in a worker what they say. It is no name that user data or options from outside could bear.
+ * The data that a job carries beside the five fields of its envelope: one MessagePack map, behind the Job in the same
+ * bytes. Readers that do not know it ignore bytes behind the Job. Under this key, the options of a job hold the bytes of
+ * the map, and a job in a worker holds the decoded map. User data and options from outside cannot have this key.
  */
 export const EXTRAS: unique symbol = Symbol.for('nestjs-chasqui:extras') as never;
 
@@ -10,5 +10,5 @@ export interface WithExtras {
   readonly [EXTRAS]?: Buffer;
 }
 
-/** The map, as read. */
+/** The decoded map. */
 export type Extras = Readonly<Record<string, unknown>>;

@@ -1,52 +1,53 @@
 import { Unpackr } from 'msgpackr';
 import { MAX_DEPTH, encode } from './encode.js';
+import { TIMESTAMP } from './msgpack.js';
 import { DecodeError, messageOf } from '../base/errors.js';
 
 export { MAX_DEPTH };
-
-/** The extension type of a MessagePack timestamp, -1. */
-const TIMESTAMP = 0xff;
 
 // Records, structures and extra types are extensions that only msgpackr reads.
 const SETTINGS = {
   useRecords: false,
   mapsAsObjects: true,
-  // A view would let a handler change the bytes that its retry, or its dead letter, is written from.
+  // With a view, a handler could change the bytes of its own retry or dead letter.
   copyBuffers: true,
 };
-// An integer of 64 bits is a number where that is exact, and a bigint where it is not. To find out for each takes msgpackr
-// as long as all the rest of a small object, so `inspect` does.
+// An integer of 64 bits is decoded as a number if that is exact, else as a bigint. `inspect` finds out whether a value has
+// such an integer: msgpackr would take as long for it as for the rest of a small object.
 const numbers = new Unpackr({ ...SETTINGS, int64AsType: 'number' });
-// Known to msgpackr, missing in its types.
+// msgpackr accepts 'auto', and its types do not have it.
 const bigints = new Unpackr({ ...SETTINGS, int64AsType: 'auto' as 'number' });
-/** `inspect` has met an integer that no number is exact for. */
+/** `inspect` found an integer that a number cannot hold exactly. */
 let hasBigint = false;
 
 /**
- * MessagePack of any plain data: docs/payloads.md says what arrives as what. A key whose value is `undefined` is left out;
- * elsewhere `undefined` becomes null.
- * @param root what the data is called in errors
- * @throws EncodeError (CMQ-002) that names the place of what would not arrive as it is: a cyclic value, a function, a
- * symbol, a promise, an Error, a typed array other than Uint8Array, an invalid Date, nesting deeper than 100, …
+ * Encodes plain data as MessagePack; docs/payloads.md lists how each type arrives. A key whose value is `undefined` is
+ * omitted; elsewhere `undefined` becomes null.
+ * @param root the name of the data in errors
+ * @throws EncodeError (CMQ-002) that names the path of a value that would not arrive unchanged: a cyclic value, a function,
+ * a symbol, a promise, an Error, a typed array other than Uint8Array, an invalid Date, nesting deeper than 100, …
  */
 export function encodePayload(data: unknown, root = 'data'): Buffer {
   return encode(data, root).bytes;
 }
 
-/** What stands before the MessagePack of a return value, in base64, where JSON cannot say the same. */
+/** Prefix of a return value in an event that JSON cannot represent: the rest is its MessagePack in base64. */
 const PACKED = 'msgpack:';
 
-/** A return value as it is stored, and as its event tells it, if it is small and has no bigint: JSON, where that says the same. */
-export function encodeResult(value: unknown, maxEventBytes: number): { stored: Buffer; told: string } {
-  const { bytes, isJson, hasBigint: isUntold } = encode(value, 'returnvalue');
-  if (bytes.length > maxEventBytes || isUntold) return { stored: bytes, told: '' };
-  // Not of the value itself: what its getters and its toJSON say may change from one time to the next.
-  const told = isJson ? JSON.stringify(decodePayload(bytes)) : PACKED + bytes.toString('base64');
-  return { stored: bytes, told };
+/**
+ * A return value in its two forms: `stored` for Redis, and `inEvent` for its event. An event has JSON if JSON can
+ * represent the value, and '' if the value is large or has a bigint.
+ */
+export function encodeResult(value: unknown, maxEventBytes: number): { stored: Buffer; inEvent: string } {
+  const { bytes, isJson, hasBigint: isOmitted } = encode(value, 'returnvalue');
+  if (bytes.length > maxEventBytes || isOmitted) return { stored: bytes, inEvent: '' };
+  // From the bytes, and not from the value: its getters and its toJSON may answer differently the second time.
+  const inEvent = isJson ? JSON.stringify(decodePayload(bytes)) : PACKED + bytes.toString('base64');
+  return { stored: bytes, inEvent };
 }
 
-/** The return value that an event tells. Text that is neither is what somebody else wrote. */
-export function decodeTold(text: string): unknown {
+/** The return value in an event. Text in neither form is returned as it is: another program wrote it. */
+export function decodeReturnValue(text: string): unknown {
   try {
     return text.startsWith(PACKED)
       ? decodePayload(Buffer.from(text.slice(PACKED.length), 'base64'))
@@ -57,8 +58,8 @@ export function decodeTold(text: string): unknown {
 }
 
 /**
- * Data of MessagePack bytes. Integers beyond 2^53 come back as bigint.
- * @throws DecodeError (CMQ-003) for anything that is not exactly one MessagePack value, for extension types other than
+ * Decodes MessagePack. Integers beyond 2^53 become bigints.
+ * @throws DecodeError (CMQ-003) unless the bytes are exactly one MessagePack value; also for extension types other than
  * timestamps, and for nesting deeper than 100.
  */
 export function decodePayload(bytes: Buffer | Uint8Array, from = 0, to = bytes.length): unknown {
@@ -72,15 +73,15 @@ export function decodePayload(bytes: Buffer | Uint8Array, from = 0, to = bytes.l
   }
 }
 
-/** One object for all calls: msgpackr reads it at once. */
+/** One object for all calls: msgpackr reads it during the call. */
 const range = { start: 0, end: 0 };
 
-/** What is left to walk at each outer level; one array for all calls, because none is under way twice. */
+/** How many values are left at each outer level. One array for all calls: `inspect` never runs inside itself. */
 const stack: number[] = [];
 
 /**
- * Walks the headers of one MessagePack value without building anything: every length is checked against the bytes that
- * are left, so a header that announces four billion elements costs nothing, and depth is bounded before anything recurses.
+ * Walks the headers of one MessagePack value and builds nothing. It checks every length against the bytes that are left,
+ * so a header that announces four billion elements costs nothing. It bounds the depth before msgpackr recurses.
  */
 function inspect(bytes: Uint8Array, from: number, end: number): void {
   const remaining = stack;

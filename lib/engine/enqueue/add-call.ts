@@ -3,7 +3,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import { add } from '../../redis/scripts/add.js';
 import type { AddReply, JobWriter } from '../../redis/scripts/add.js';
 import { messageOf } from '../base/errors.js';
-import { envelopeBound, writeEnvelope } from '../codec/envelope.js';
+import { envelopeBound, writeEnvelope } from '../codec/write-envelope.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { DurabilityOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/connections.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Queue } from '../../../lib/engine/index.js';
 import { UnrecoverableError, encodePayload } from '../../../lib/engine/index.js';
-import { encodeEnvelope } from '../../../lib/engine/codec/envelope.js';
+import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
 import { KEYS, Latch, next, take, useKit } from './kit.js';
 
 const redis = useKit();

@@ -8,7 +8,7 @@ import {
 } from '../../../lib/engine/index.js';
 import { toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
 import { Refusals } from '../../../lib/engine/worker/run/refusals.js';
-import { encodeEnvelope } from '../../../lib/engine/codec/envelope.js';
+import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
 import { KEYS, Latch, NAME, next, rejection, useKit } from './kit.js';
 
 const redis = useKit();

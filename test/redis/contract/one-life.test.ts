@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { writeDelayedMember } from '../../../lib/engine/codec/envelope.js';
+import { writeDelayedMember } from '../../../lib/engine/codec/write-envelope.js';
 import type { Queue } from '../../../lib/engine/index.js';
 import { KEYS, Latch, eventually, next, rejection, useKit } from './kit.js';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
-import { decodeEnvelope } from '../../../lib/engine/codec/envelope.js';
+import { decodeEnvelope } from '../../../lib/engine/codec/read-envelope.js';
 import type { QueueKeys } from '../../../lib/redis/keys.js';
 import { eventsIn } from '../events.js';
 import type { LedgerRecord } from './ledger.mjs';

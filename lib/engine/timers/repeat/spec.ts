@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { encodeRetry } from '../../codec/envelope.js';
+import { encodeRetry } from '../../codec/write-envelope.js';
 import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';

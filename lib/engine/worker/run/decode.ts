@@ -1,4 +1,4 @@
-import { locateJob } from '../../codec/envelope.js';
+import { locateJob } from '../../codec/read-envelope.js';
 import { messageOf } from '../../base/errors.js';
 import { EXTRAS } from '../../codec/extras.js';
 import type { Extras } from '../../codec/extras.js';

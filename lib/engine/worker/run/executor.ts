@@ -132,9 +132,9 @@ export class Executor {
 
   #keepResult(delivery: Delivery, value: unknown): void {
     try {
-      const { stored, told } = encodeResult(value, this.#settings.eventsCap > 0 ? MAX_EVENT_BYTES : 0);
+      const { stored, inEvent } = encodeResult(value, this.#settings.eventsCap > 0 ? MAX_EVENT_BYTES : 0);
       delivery.result = stored;
-      delivery.resultJson = told;
+      delivery.resultJson = inEvent;
     } catch (error) {
       // The work is done; running it again would not make its result storable.
       const { jobId, name } = delivery;

@@ -4,7 +4,7 @@ import { deadLetter } from '../../../redis/scripts/dead-letter.js';
 import { endCancelled } from '../../../redis/scripts/end-cancelled.js';
 import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
-import { writeDelayedMember } from '../../codec/envelope.js';
+import { writeDelayedMember } from '../../codec/write-envelope.js';
 import type { CommandLink } from '../../connection/connections.js';
 import { ConnectionError, EncodeError } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
