@@ -6,7 +6,7 @@ export type { Backlog } from './admin/backlog.js';
 export { systemClock } from './base/clock.js';
 export type { Clock } from './base/clock.js';
 export type { CancelOutcome } from './admin/cancel.js';
-export type { ConnectionInfo } from './connection/connections.js';
+export type { ConnectionInfo } from './connection/command-link.js';
 export type { ReadingHealth, WorkerHealth } from './worker/health.js';
 export type { DeadLettered, DlqEvicted } from './worker/hooks.js';
 export { Consumer } from './api/consumer.js';

@@ -1,7 +1,8 @@
 import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { messageOf } from '../engine/index.js';
-import { isError, toError as wrapped } from '../engine/base/thrown.js';
+import { isError } from '../engine/base/safe-access.js';
+import { toError as wrapped } from '../engine/base/thrown.js';
 
 /** Nest's answer for every error other than an `RpcException`, unless a filter of the application answers. */
 const UNKNOWN = { status: 'error', message: 'Internal server error' } as const;

@@ -211,7 +211,7 @@ describe('a retryStrategy that gives up', () => {
     const error = await rejection(queue.add('a', 1));
     expect(error).toMatchObject({ code: 'CMQ-001' });
     expect(error.message).toMatch(
-      /closed and not made again: its retryStrategy has given up, or somebody has closed/,
+      /closed and does not reconnect: its retryStrategy gave up, or the client was closed/,
     );
     await eventually(() => {
       expect(worker.health()).toMatchObject({ state: 'disconnected' });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CommandLink } from '../../lib/engine/connection/connections.js';
+import { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { DueLoop } from '../../lib/engine/timers/due-loop.js';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
 import { removeRepeatable, upsertRepeatable } from '../../lib/engine/timers/repeat/registry.js';

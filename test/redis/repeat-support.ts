@@ -1,4 +1,4 @@
-import { CommandLink } from '../../lib/engine/connection/connections.js';
+import { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { decodeEnvelope } from '../../lib/engine/codec/read-envelope.js';
 import type { Envelope } from '../../lib/engine/codec/envelope.js';
 import { queueKeys } from '../../lib/redis/keys.js';

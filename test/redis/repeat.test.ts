@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { CommandLink } from '../../lib/engine/connection/connections.js';
+import type { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
 import { ConfigError, ConfigRangeError, messageOf } from '../../lib/engine/base/errors.js';
 import { decodePayload, encodePayload } from '../../lib/engine/codec/payload.js';

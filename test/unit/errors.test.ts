@@ -64,7 +64,7 @@ describe('errors', () => {
     const error = new errors.QueueFullError('mail', 10, 10);
     expect(error).toMatchObject({ queue: 'mail', length: 10, maxStreamLen: 10 });
     expect(error.message).toMatch(
-      /"mail" is full: it holds 10 .*maxStreamLen is 10.*Nothing was added.*Add more workers/,
+      /"mail" is full: it has 10 .*maxStreamLen is 10.*Nothing was added.*Add workers/,
     );
   });
 });

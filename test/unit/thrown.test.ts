@@ -1,16 +1,8 @@
 import { createContext, runInContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { UnrecoverableError } from '../../lib/engine/index.js';
-import {
-  detailOf,
-  isError,
-  isUnrecoverable,
-  messageOf,
-  read,
-  stackOf,
-  toError,
-  write,
-} from '../../lib/engine/base/thrown.js';
+import { isError, isUnrecoverable, readProperty, writeProperty } from '../../lib/engine/base/safe-access.js';
+import { detailOf, messageOf, stackOf, toError } from '../../lib/engine/base/thrown.js';
 
 const boom = (): never => {
   throw new Error('on access');
@@ -124,9 +116,9 @@ describe('nothing that was thrown makes them throw', () => {
     expect(
       error === value || error.cause === value || (Number.isNaN(value) && Number.isNaN(error.cause)),
     ).toBe(true);
-    expect(() => read(value, 'a')).not.toThrow();
+    expect(() => readProperty(value, 'a')).not.toThrow();
     expect(() => {
-      write(Object(value) as { name?: unknown }, 'name', read(value, 'name'));
+      writeProperty(Object(value) as { name?: unknown }, 'name', readProperty(value, 'name'));
     }).not.toThrow();
   });
 });

@@ -1,6 +1,6 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { readBacklog as readCounts } from '../../redis/scripts/read-backlog.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 
 /** What a queue holds, at one instant. */
 export interface Backlog {

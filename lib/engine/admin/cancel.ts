@@ -1,7 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { cancel } from '../../redis/scripts/cancel.js';
 import type { CancelScope, CancelState, CancelTarget } from '../../redis/scripts/cancel.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
 import { SharedSearch } from './shared-search.js';

@@ -13,7 +13,7 @@ import {
 } from '../../redis/scripts/read-dead-letters.js';
 import type { DeadLetterSlice, ReadDeadLettersOptions } from '../../redis/scripts/read-dead-letters.js';
 import type { DlqSelection } from '../config/options.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { startOfSearch } from './find-jobs.js';
 
 // Reads dead letters page by page. Each call is bounded in entries and in bytes.

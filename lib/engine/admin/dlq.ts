@@ -3,7 +3,7 @@ import type { StreamEntry } from '../../redis/replies.js';
 import { dropDeadLetters } from '../../redis/scripts/drop-dead-letters.js';
 import { replayDeadLetters } from '../../redis/scripts/replay-dead-letters.js';
 import type { ReplayedLetter } from '../../redis/scripts/replay-dead-letters.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { decodeEnvelope } from '../codec/read-envelope.js';
 import { withAttempt } from '../codec/write-envelope.js';
 import { decodePayload } from '../codec/payload.js';

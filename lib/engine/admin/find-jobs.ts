@@ -3,7 +3,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import type { CancelTarget } from '../../redis/scripts/cancel.js';
 import { findDelayed as findDelayedSlice } from '../../redis/scripts/find-delayed.js';
 import { findWaiting as findWaitingSlice } from '../../redis/scripts/find-waiting.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 
 // Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
 

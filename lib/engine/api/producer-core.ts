@@ -1,8 +1,8 @@
 import { isCluster } from '../../redis/client.js';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { CommandLink } from '../connection/connections.js';
-import type { ConnectionObserver } from '../connection/connections.js';
+import { CommandLink } from '../connection/command-link.js';
+import type { ConnectionObserver } from '../connection/shared.js';
 import { Enqueuer } from '../enqueue/enqueuer.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
 import { ConfigError, ShutdownError } from '../base/errors.js';

@@ -1,5 +1,5 @@
 import { cancelDelayed } from '../admin/cancel.js';
-import { observerBy } from '../connection/observe.js';
+import { callbackObserver } from '../connection/observe.js';
 import { checkConnection } from '../config/read-connection.js';
 import { peekDlq, replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
@@ -57,7 +57,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
     } = checkOptions('Producer', producerSchema, config);
     checkQueueName(queueName);
     checkConnection(`Producer "${queueName}"`, connection);
-    const core = new ProducerCore(queueName, { ...options, connection }, observerBy(undefined));
+    const core = new ProducerCore(queueName, { ...options, connection }, callbackObserver(undefined));
     try {
       await core.ready();
     } catch (error) {

@@ -8,8 +8,8 @@ import type { QueueEventsOptions } from '../config/options.js';
 import { checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { queueEventsSchema } from '../config/options/events.js';
-import { CommandLink } from '../connection/connections.js';
-import { observerOf } from '../connection/observe.js';
+import { CommandLink } from '../connection/command-link.js';
+import { emittingObserver } from '../connection/observe.js';
 import { StreamFeed } from '../connection/stream-feed.js';
 import { runByItself } from './by-itself.js';
 import { emitEvent } from './emit-event.js';
@@ -34,7 +34,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
     options = checkOptions(`QueueEvents "${name}"`, queueEventsSchema, options, ['connection']);
     this.name = name;
     this.#start = startAfter(options.lastEventId ?? '$');
-    this.#link = new CommandLink(options.connection, options, observerOf(this));
+    this.#link = new CommandLink(options.connection, options, emittingObserver(this));
     this.#feed = new StreamFeed({
       link: this.#link,
       stream: queueKeys(name).events,
@@ -118,7 +118,7 @@ export class QueueEvents extends EventEmitter<QueueEventsMap> implements AsyncDi
 
   readonly #report = (error: unknown): void => {
     // The outage of a connection is reported once, when it begins.
-    if (this.#link.isTold(error)) return;
+    if (this.#link.isFromOutage(error)) return;
     reportTo(this, error);
   };
 }

@@ -3,8 +3,8 @@ import { readBacklog } from '../admin/backlog.js';
 import type { Backlog } from '../admin/backlog.js';
 import { cancelJob, removeJob } from '../admin/cancel.js';
 import type { CancelOutcome } from '../admin/cancel.js';
-import { observerOf } from '../connection/observe.js';
-import type { ConnectionInfo } from '../connection/connections.js';
+import { emittingObserver } from '../connection/observe.js';
+import type { ConnectionInfo } from '../connection/command-link.js';
 import { dropDlq, peekDlq, replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
 import type { NewJob } from '../enqueue/new-job.js';
@@ -63,7 +63,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     if (this.#defaults?.delay !== undefined) {
       checkDelay(this.#defaults.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
     }
-    this.#core = new ProducerCore(name, opts, observerOf(this));
+    this.#core = new ProducerCore(name, opts, emittingObserver(this));
     this.keys = this.#core.keys;
   }
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { systemClock } from '../base/clock.js';
-import { observerBy } from '../connection/observe.js';
+import { callbackObserver } from '../connection/observe.js';
 import { checkConnection } from '../config/read-connection.js';
-import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
+import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import { Reader } from '../worker/fetch/reader.js';
 import { LOOK_MS, dueOf } from '../timers/due-loop.js';
 import type { DueLoop } from '../timers/due-loop.js';
@@ -53,10 +53,10 @@ async function runAlone(
       warn(thrown);
     }
   };
-  const link = new CommandLink(connection, {}, observerBy(onError && report));
+  const link = new CommandLink(connection, {}, callbackObserver(onError && report));
   const onFailure = (error: unknown): void => {
     // That the connection is down has been told.
-    if (!link.isTold(error)) report(error);
+    if (!link.isFromOutage(error)) report(error);
   };
   const loop = create({ link, keys, onError: onFailure });
   const reader = new Reader(link, keys, {

@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { observerOf } from '../connection/observe.js';
+import { emittingObserver } from '../connection/observe.js';
 import type { ConnectionEventsMap } from '../connection/observe.js';
-import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/connections.js';
-import type { ConnectionInfo } from '../connection/connections.js';
+import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
+import type { ConnectionInfo } from '../connection/command-link.js';
 import { ConsumerCore } from '../worker/worker-core.js';
 import type { ConsumerHooks, DeadLettered, DlqEvicted } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
@@ -17,7 +17,8 @@ import type { Job, JobOwner, JobProgress } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
-import { read, toError } from '../base/thrown.js';
+import { readProperty } from '../base/safe-access.js';
+import { toError } from '../base/thrown.js';
 import { checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
@@ -99,7 +100,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.name = name;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
-    this.#link = new CommandLink(opts.connection, opts, observerOf(this));
+    this.#link = new CommandLink(opts.connection, opts, emittingObserver(this));
     const withSignal = processor.length > 1;
     this.#core = new ConsumerCore(
       this.#link,
@@ -262,7 +263,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         this.#emit('active', job, '');
       },
       completed: (job) => {
-        this.#emit('completed', job, read(job, 'returnvalue'), '');
+        this.#emit('completed', job, readProperty(job, 'returnvalue'), '');
       },
       failed: (job, error) => {
         this.#emit('failed', job, toError(error), '');
@@ -285,7 +286,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   readonly #report = (error: unknown): void => {
     // The outage of a connection is reported once, when it begins.
-    if (this.#link.isTold(error)) return;
+    if (this.#link.isFromOutage(error)) return;
     reportTo(this, error);
   };
 }

@@ -1,4 +1,4 @@
-/** Durations come from the monotonic half, time stamps from the wall half. Injected where behaviour depends on it. */
+/** Code that depends on time takes a clock: monotonic for durations, wall time for time stamps. */
 export interface Clock {
   /** Unix ms. */
   now(): number;

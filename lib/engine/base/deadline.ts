@@ -1,3 +1,3 @@
-/** For what stands beside the engine: only the engine knows lib/redis. */
+/** For the folders beside the engine, which must not import lib/redis. */
 export { settlesWithin } from '../../redis/deadline.js';
 export { Timer } from '../../redis/timer.js';

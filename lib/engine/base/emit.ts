@@ -1,11 +1,12 @@
 import type { EventEmitter } from 'node:events';
 import { inOwnContext } from './own-context.js';
 import { printable } from './printable.js';
-import { read, stackOf, toError } from './thrown.js';
+import { readProperty } from './safe-access.js';
+import { stackOf, toError } from './thrown.js';
 
 /**
- * Calls the listeners of an event. What one of them throws, or rejects with, is reported, and harms neither its caller
- * nor the other listeners.
+ * Calls the listeners of an event. If a listener throws or rejects, the error is reported; the caller and the other
+ * listeners are not affected.
  */
 export function emitTo(
   emitter: EventEmitter,
@@ -16,7 +17,7 @@ export function emitTo(
   for (const listener of emitter.rawListeners(event)) {
     try {
       const result: unknown = inOwnContext(call, listener, emitter, args);
-      if (result !== undefined && typeof read(result, 'then') === 'function') {
+      if (result !== undefined && typeof readProperty(result, 'then') === 'function') {
         new Promise((resolve) => {
           resolve(result);
         }).catch(report);
@@ -27,18 +28,18 @@ export function emitTo(
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- what Node's types call a listener
+// eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- Node's type of a listener
 function call(listener: Function, self: unknown, args: readonly unknown[]): unknown {
   return Reflect.apply(listener, self, args);
 }
 
-/** Emits `error`; a process warning where nobody listens for it, or a listener fails with it. Never throws. */
+/** Emits `error`. Without a listener, or if a listener fails, it becomes a process warning. Never throws. */
 export function reportTo(emitter: EventEmitter, error: unknown): void {
   if (emitter.listenerCount('error') === 0) warn(error);
   else emitTo(emitter, 'error', [toError(error)], warn);
 }
 
-/** A process warning. Never throws. */
+/** Emits a process warning. Never throws. */
 export function warn(error: unknown): void {
   const warning = toError(error);
   const message = printable(warning.message);
@@ -46,7 +47,7 @@ export function warn(error: unknown): void {
     process.emitWarning(warning);
     return;
   }
-  // Node prints it as it is.
+  // Node prints the warning unescaped.
   const shown = Object.assign(new Error(message, { cause: warning }), { name: printable(warning.name) });
   shown.stack = stackOf(warning) ?? message;
   process.emitWarning(shown);

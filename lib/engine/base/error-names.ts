@@ -1,6 +1,6 @@
 /**
- * Gives the error classes that a module exports the names under which it exports them. A bundler renames classes, and
- * then logs, and whoever asks for a name, would see `a` or `UnrecoverableError2`.
+ * Names each error class of a module as the module exports it. A bundler renames classes, and without this, logs and
+ * checks of `error.name` would see `a` or `UnrecoverableError2`.
  */
 export function nameErrors(module: object): void {
   for (const [name, value] of Object.entries(module) as [string, unknown][]) {

@@ -1,10 +1,11 @@
 import { printable } from './printable.js';
 
-export { isError, isUnrecoverable, messageOf } from './thrown.js';
+export { isError, isUnrecoverable } from './safe-access.js';
+export { messageOf } from './thrown.js';
 
 /**
- * Every error of the engine, in one place. Each has a stable `code`, a message that says what to do, and, where
- * something else caused it, a `cause`. Codes are never reused: docs/error-codes.md lists When / Why / Fix for each.
+ * The codes of all errors of the engine. Each error has a stable `code`, a message that says what to do, and a `cause` if
+ * another error caused it. Codes are never reused. docs/error-codes.md lists when, why and the fix for each.
  */
 export const ERROR_CODES = {
   connection: 'CMQ-001',
@@ -33,7 +34,7 @@ export const ERROR_CODES = {
   dataLost: 'CMQ-105',
 } as const;
 
-/** What every error thrown by this package has. */
+/** Every error that this package throws. */
 export interface CodedError extends Error {
   /** Stable, of the form `CMQ-nnn`: safe to search for and to branch on. */
   readonly code: string;
@@ -43,26 +44,26 @@ export interface CodedError extends Error {
 export abstract class ChasquiError extends Error implements CodedError {
   abstract readonly code: string;
 
-  /** What jobs bring along (ids, names, data) is escaped in the message, so that it cannot forge a line of a log. */
+  /** The message is escaped: ids, names and data of jobs in it must not forge a line of a log. */
   constructor(message: string, options?: { cause?: unknown }) {
-    super(saysUser(new.target) ? message : printable(message), options);
+    super(isUserDefined(new.target) ? message : printable(message), options);
     this.name = new.target.name;
   }
 }
 
-/** An UnrecoverableError is the user's: its message is theirs to format. */
-function saysUser(target: abstract new (...args: never[]) => ChasquiError): boolean {
+/** Users throw UnrecoverableErrors, so their messages stay as they are. */
+function isUserDefined(target: abstract new (...args: never[]) => ChasquiError): boolean {
   return target === UnrecoverableError || target.prototype instanceof UnrecoverableError;
 }
 
 /**
- * Redis could not be reached, refused the connection, or did not answer within the deadline. `unknownOutcome` is true
- * when the command may have been carried out: its reply was lost.
+ * Redis could not be reached, refused the connection, or did not answer within the deadline. `unknownOutcome` is true if
+ * Redis may have executed the command: its reply was lost.
  */
 export class ConnectionError extends ChasquiError {
   readonly code = ERROR_CODES.connection;
   readonly unknownOutcome: boolean;
-  /** True for the report that a connection is down, which everything that uses it emits as `error`, once an outage. */
+  /** True for the report that the connection is down. All its users emit it as `error`, once for each outage. */
   readonly outage: boolean;
 
   constructor(message: string, options?: { cause?: unknown; unknownOutcome?: boolean; outage?: boolean }) {
@@ -72,12 +73,12 @@ export class ConnectionError extends ChasquiError {
   }
 }
 
-/** A payload or a return value cannot be written as MessagePack (cyclic, a function, nested too deep). */
+/** A payload or a return value cannot be encoded as MessagePack (cyclic, a function, nested too deep). */
 export class EncodeError extends ChasquiError {
   readonly code = ERROR_CODES.encode;
 }
 
-/** Bytes from Redis are not the MessagePack they should be. */
+/** Bytes from Redis are not the expected MessagePack. */
 export class DecodeError extends ChasquiError {
   readonly code = ERROR_CODES.decode;
 }
@@ -112,7 +113,7 @@ export class ShutdownError extends ChasquiError {
   readonly code = ERROR_CODES.shutdown;
 }
 
-/** The add would take the work stream above `maxStreamLen`. It was refused whole; nothing was added. */
+/** The add would exceed `maxStreamLen`. It was refused as a whole: nothing was added. */
 export class QueueFullError extends ChasquiError {
   readonly code = ERROR_CODES.queueFull;
   constructor(
@@ -121,18 +122,18 @@ export class QueueFullError extends ChasquiError {
     readonly maxStreamLen: number,
   ) {
     super(
-      `Queue "${queue}" is full: it holds ${String(length)} jobs and maxStreamLen is ${String(maxStreamLen)}. Nothing was added. ` +
-        'Add more workers, slow the producer down, or raise maxStreamLen (0 = no bound).',
+      `Queue "${queue}" is full: it has ${String(length)} jobs, and maxStreamLen is ${String(maxStreamLen)}. Nothing was added. ` +
+        'Add workers, slow down the producer, or raise maxStreamLen (0 = no bound).',
     );
   }
 }
 
-/** The lease on a running job passed to another worker; this one can no longer complete, retry or dead-letter it. */
+/** Another worker has the lease of a running job. This worker can no longer complete, retry or dead-letter it. */
 export class LeaseLostError extends ChasquiError {
   readonly code = ERROR_CODES.leaseLost;
 }
 
-/** The job was added, but not confirmed by as many replicas as `durability` asks for. */
+/** The job was added, but fewer replicas confirmed it than `durability` requires. */
 export class DurabilityError extends ChasquiError {
   readonly code = ERROR_CODES.durability;
   /** Ids of the jobs that were added and not confirmed. */
@@ -144,22 +145,22 @@ export class DurabilityError extends ChasquiError {
   }
 }
 
-/** An entry was pending but is no longer in the stream: somebody deleted or trimmed it. */
+/** A pending entry is no longer in the stream: it was deleted or trimmed. */
 export class LostEntryError extends ChasquiError {
   readonly code = ERROR_CODES.lostEntry;
 }
 
-/** A worker gives a job back again and again, because its `accepts` refuses it, and no other worker takes it. */
+/** A worker releases a job again and again, because its `accepts` refuses it and no other worker accepts it. */
 export class UnacceptedJobError extends ChasquiError {
   readonly code = ERROR_CODES.unaccepted;
 }
 
-/** Redis has lost data: schedules that this application declared were gone, and nobody had removed them. */
+/** Redis has lost data: schedules that this application declared are missing, and no call removed them. */
 export class DataLostError extends ChasquiError {
   readonly code = ERROR_CODES.dataLost;
 }
 
-/** Throw it (or an error of this `name`, or of a subclass) in a handler: no retry, straight to the dead letters. */
+/** A handler throws it, or an error of this `name` or of a subclass, to dead-letter the job without a retry. */
 export class UnrecoverableError extends ChasquiError {
   readonly code: string = ERROR_CODES.unrecoverable;
 
@@ -168,7 +169,7 @@ export class UnrecoverableError extends ChasquiError {
   }
 }
 
-/** The job was cancelled: `Queue.cancel` was called for it, in whatever process. The reason of the job's `signal`. */
+/** `Queue.cancel` was called for the job, in any process. It is the reason of the job's `signal`. */
 export class JobCancelledError extends ChasquiError {
   readonly code = ERROR_CODES.cancelled;
 }
@@ -178,15 +179,12 @@ export class PayloadTooLargeError extends ChasquiError {
   readonly code = ERROR_CODES.oversizePayload;
 }
 
-/** The method or option exists for compatibility and does nothing here. */
+/** The method or option exists for compatibility and is not supported. */
 export class NotSupportedError extends ChasquiError {
   readonly code = ERROR_CODES.notSupported;
 }
 
-/**
- * The name that BullMQ has for a handler that meets a rate limit. Thrown by a handler it is a failed attempt like any
- * other error.
- */
+/** BullMQ's error for a handler that reached a rate limit. Here it is a failed attempt like any other error. */
 export class RateLimitError extends ChasquiError {
   readonly code = ERROR_CODES.rateLimit;
 
@@ -195,7 +193,7 @@ export class RateLimitError extends ChasquiError {
   }
 }
 
-/** `waitForResult` saw neither a result nor a final failure in time. */
+/** `waitForResult` found neither a result nor a final failure in time. */
 export class WaitForResultTimeoutError extends ChasquiError {
   readonly code = ERROR_CODES.resultTimeout;
 }
@@ -205,18 +203,18 @@ export class JobFailedError extends ChasquiError {
   readonly code = ERROR_CODES.jobFailed;
 }
 
-/** Why there is no such job any more; `unknown` where nobody remembers. */
+/** Why a job no longer exists; `unknown` if Redis has no record of it. */
 export type JobGoneReason = 'removed' | 'dropped' | 'unknown';
 
 const GONE: Readonly<Record<JobGoneReason, string>> = {
   removed: 'was removed before it ran, and never runs',
   dropped: 'failed for good, and its dead letter was deleted',
   unknown:
-    'is neither waiting nor running, and nothing says how it ended: its handler returned nothing, its worker runs ' +
+    'is neither waiting nor running, and Redis has no record of its end: its handler returned nothing, its worker runs ' +
     'without storeResults, its result has expired, or its keys were deleted',
 };
 
-/** `waitForResult`: the job is no longer there, so there will be no result. */
+/** `waitForResult`: the job no longer exists, so there will be no result. */
 export class JobGoneError extends ChasquiError {
   readonly code = ERROR_CODES.jobGone;
 

@@ -1,19 +1,20 @@
 import { inOwnContext } from './own-context.js';
 
 /**
- * Receiver of what happens inside the engine. All methods are optional, so a new event breaks nobody. They are called
- * synchronously on the hot path: count and return. A sink that throws is reported once and harms nothing.
+ * Receives the metrics of the engine. All methods are optional, so a new method breaks no sink. The engine calls them
+ * synchronously on its hot path: count and return. If a method throws, its first error is reported and nothing else
+ * happens.
  */
 export interface MetricsSink {
   /** After every run of the promoter as leader. */
   promoterTick?(tick: PromoterTick): void;
-  /** When leadership of the promoter changes, not on every look. */
+  /** When leadership of the promoter changes, not on every poll. */
   promoterLockOutcome?(outcome: LockOutcome): void;
   /** After every run of the scheduler as leader. */
   schedulerTick?(tick: SchedulerTick): void;
-  /** When leadership of the scheduler changes, not on every look. */
+  /** When leadership of the scheduler changes, not on every poll. */
   schedulerLockOutcome?(outcome: LockOutcome): void;
-  /** After every read that brought something. */
+  /** After every read that returned entries. */
   readerBatch?(batch: ReaderBatch): void;
   /** After every run of a handler. */
   jobOutcome?(outcome: JobOutcome): void;
@@ -29,14 +30,14 @@ export interface MetricsSink {
 
 export interface PromoterTick {
   promoted: number;
-  /** Jobs left in the delayed set. */
+  /** Jobs that remain in the delayed set. */
   depth: number;
-  /** By how much the earliest job left is overdue, in ms; 0 in the steady state. */
+  /** How overdue the earliest remaining job is, in ms; 0 in the steady state. */
   oldestPendingLagMs: number;
 }
 
 export interface SchedulerTick {
-  /** Repeatable specs that were due. */
+  /** Schedules that were due. */
   due: number;
   /** Jobs that were added for them. */
   fired: number;
@@ -46,7 +47,7 @@ export type LockOutcome = 'acquired' | 'held';
 
 export interface ReaderBatch {
   size: number;
-  /** How many of them had been delivered before. */
+  /** How many of them were delivered before. */
   reclaimed: number;
 }
 
@@ -74,10 +75,10 @@ export interface DlqRouted {
   name: string;
 }
 
-/** Drops everything. */
+/** A sink that ignores everything. */
 export const noopSink: MetricsSink = {};
 
-/** A sink whose methods cannot throw into the engine: the first error of each is reported, the rest are dropped. */
+/** Wraps a sink so that its methods cannot throw. The first error of each method is reported. */
 export function safeSink(sink: MetricsSink, onError: (error: unknown) => void): MetricsSink {
   if (sink === noopSink) return sink;
   const safe: Record<string, (event: unknown) => void> = {};

@@ -1,16 +1,16 @@
 import { AsyncResource } from 'node:async_hooks';
 
-// Jobs and callers share ticks, round trips and loops; without this, what one of them puts into an AsyncLocalStorage
-// would be seen by the others.
+// Jobs and callers share ticks, round trips and loops. Without these contexts, they would see each other's
+// AsyncLocalStorage.
 
 const OPTIONS = { requireManualDestroy: true };
-/** No code of a user's runs in it: `enterWith` there would reach everything that is made later. */
+/** User code never runs in it: its `enterWith` would affect everything that is created later. */
 const root = new AsyncResource('Chasqui', OPTIONS);
 const make = (): AsyncResource => new AsyncResource('ChasquiCall', OPTIONS);
 
 /**
- * Calls code of the user's in an async context of its own, which holds nothing of whoever happens to call. It costs
- * about 50 ns; a context that is kept for several calls would let `enterWith` of one be seen by the next.
+ * Calls user code in an async context of its own, which has nothing of the caller's context. Each call gets a new context
+ * (about 50 ns): in a shared one, a call would see the `enterWith` of the call before.
  */
 export function inOwnContext<Args extends unknown[], Result>(
   call: (...args: Args) => Result,
@@ -19,7 +19,7 @@ export function inOwnContext<Args extends unknown[], Result>(
   return root.runInAsyncScope(make).runInAsyncScope(call, undefined, ...args);
 }
 
-/** Starts something of ours that outlives its caller, outside of the caller's context. */
+/** Runs work that outlives its caller, outside of the caller's context. */
 export function outsideOfContext<Result>(work: () => Result): Result {
   return root.runInAsyncScope(work);
 }

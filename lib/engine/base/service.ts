@@ -1,9 +1,9 @@
 import { settlesWithin } from '../../redis/deadline.js';
 
 /**
- * The contract of everything that runs: starts once, stops once, concurrent callers share the promise, and `stop`
- * settles by its deadline whatever Redis does. A start that failed may be tried again; a service that was stopped does
- * not start again.
+ * The contract of everything that runs. A service starts once and stops once, and concurrent callers share the promise.
+ * `stop` settles by its deadline, whatever Redis does. A start that failed may be tried again. A service that was stopped
+ * does not start again.
  */
 export abstract class Service {
   #starting: Promise<void> | undefined;
@@ -18,7 +18,7 @@ export abstract class Service {
     return this.#isStopping;
   }
 
-  /** Starts; resolves when it runs. */
+  /** Starts the service. Resolves when it runs. */
   start(): Promise<void> {
     this.#starting ??= this.isStopping ? Promise.resolve() : this.#start();
     return this.#starting;
@@ -33,9 +33,9 @@ export abstract class Service {
     }
   }
 
-  /** Stops; resolves when it has, or after `deadlineMs`. */
+  /** Stops the service. Resolves when it has stopped, or after `deadlineMs`. */
   stop(deadlineMs: number): Promise<void> {
-    // Before anything of the stopping runs: a service asks itself whether it stops.
+    // Set first: the code of `onStop` may check it.
     this.#isStopping = true;
     this.#stopping ??= this.#stop(deadlineMs);
     return this.#stopping;
@@ -46,7 +46,7 @@ export abstract class Service {
     await settlesWithin(this.onStop(deadlineMs), deadlineMs + this.marginMs);
   }
 
-  /** What stopping may take beyond the deadline that the caller gave for the work under way, in ms. */
+  /** How long `stop` may take beyond the deadline, which is meant for the work under way, in ms. */
   protected readonly marginMs: number = 0;
 
   protected abstract onStart(): Promise<void>;

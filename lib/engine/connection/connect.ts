@@ -4,7 +4,7 @@ import { withDeadline } from '../../redis/deadline.js';
 import { ConfigError, ConnectionError, ShutdownError } from '../base/errors.js';
 import {
   describe,
-  ended,
+  endedMessage,
   explained,
   hintFor,
   isRefusal,
@@ -15,10 +15,10 @@ import {
 import { lastErrorOf } from './last-error.js';
 import { infoOf } from './server.js';
 
-/** How long to ask for a reason why a connection does not come about. */
+/** How long to look for the reason why a client does not become ready. */
 const REASON_MS = 500;
 
-/** Connects a client (if it is not connecting already) and resolves when it is ready to take commands. */
+/** Connects a client, if it is not connecting already. Resolves when it accepts commands. */
 export async function connect(client: Client, timeoutMs: number, signal?: AbortSignal): Promise<void> {
   if (client.status === 'ready') return;
   let stop = (): void => undefined;
@@ -33,7 +33,7 @@ export async function connect(client: Client, timeoutMs: number, signal?: AbortS
       resolve();
     };
     const onAbort = (): void => {
-      reject(new ShutdownError('The connection was closed while it was being made.'));
+      reject(new ShutdownError('The connection was closed while it was connecting.'));
     };
     client.on('ready', onReady).on('error', onError).on('end', onEnd);
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -42,7 +42,7 @@ export async function connect(client: Client, timeoutMs: number, signal?: AbortS
       signal?.removeEventListener('abort', onAbort);
     };
     if (client.status === 'wait' || client.status === 'end') {
-      // A first failure is not the last: the client goes on trying until the deadline.
+      // After a failure the client tries again until the deadline.
       client.connect().catch((error: unknown) => {
         if (error instanceof Error) onError(error);
       });
@@ -72,7 +72,7 @@ async function unreachable(client: Client, timeoutMs: number): Promise<Connectio
   const why = error ? describe(error, client) : await reasonOf(client);
   const hint =
     (why === undefined ? undefined : hintFor(why)) ??
-    'Check that it runs, that host and port are right, and that nothing blocks the way.';
+    'Check that Redis runs, that host and port are right, and that no firewall blocks the connection.';
   return new ConnectionError(
     `Redis at ${addressOf(client)} could not be reached within ${String(timeoutMs)} ms` +
       `${why === undefined ? '' : ` (${why})`} — ${hint}`,
@@ -80,18 +80,18 @@ async function unreachable(client: Client, timeoutMs: number): Promise<Connectio
   );
 }
 
-/** Nothing went wrong, and still it is not ready. */
+/** The reason for a client that reported no error and is not ready. */
 async function reasonOf(client: Client): Promise<string | undefined> {
-  if (client.status === 'end') return ended(client);
+  if (client.status === 'end') return endedMessage(client);
   if (isCluster(client)) return undefined;
   const { stream } = client as { stream?: { connecting?: boolean } };
   if (client.status === 'connecting' && client.options.tls && stream?.connecting === false) {
-    return 'the TCP connection is made, and the TLS handshake is not answered';
+    return 'the TCP connection is open, and the server does not answer the TLS handshake';
   }
   if (client.status !== 'connect') return undefined;
   const info = await withDeadline(infoOf(client), REASON_MS, () => new Late()).catch(() => undefined);
   if (info?.get('loading') === '1') {
     return `LOADING: ${info.get('loading_loaded_perc') ?? '0'} % of its data is loaded`;
   }
-  return 'it takes the connection, and does not answer';
+  return 'the server accepts the connection and does not answer';
 }

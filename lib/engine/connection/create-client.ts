@@ -9,33 +9,33 @@ import type { Rule } from '../config/client-options.js';
 import { readConnection } from '../config/read-connection.js';
 import { keepLastError } from './last-error.js';
 import { isSelectError } from './explain.js';
-import { reconnecting, safeDelay } from './reconnecting.js';
+import { reconnectOptions, safeDelay } from './reconnecting.js';
 
 export type Purpose = 'commands' | 'blocking';
 
-/** How long a server that hangs may leave our FIN unanswered. ioredis waits as long for a socket long closed. */
+/** How long to wait for a server that does not answer our FIN. ioredis also waits this long for a socket that is closed. */
 const DISCONNECT_TIMEOUT_MS = 100;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** ioredis's types tell an absent `replyMapping` from an undefined one; its code does not. */
-type Given = Omit<RedisOptions, 'replyMapping'>;
+/** The types of ioredis do not allow an undefined `replyMapping`; its code does. */
+type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** A new connection, not yet connecting. */
+/** Creates a client. It does not connect yet. */
 export function createClient(connection: Connection, purpose: Purpose): Client {
-  const client = make(connection, purpose);
+  const client = construct(connection, purpose);
   keepLastError(client);
-  if (!isCluster(client)) neverInAnotherDatabase(client);
+  if (!isCluster(client)) failOnSelectError(client);
   return client;
 }
 
-/** Whether commands can be sent on a client of the user's own; else it is duplicated for them too. */
+/** Whether commands can use a client of the user's own. Otherwise they use a duplicate of it. */
 export function servesCommands(client: Client): boolean {
   const options = (client as { options?: Partial<RedisOptions & ClusterOptions> }).options ?? {};
   const ofNodes: Partial<RedisOptions> = isCluster(client) ? (options.redisOptions ?? {}) : options;
   return !ofNodes.stringNumbers && (options.scaleReads === undefined || options.scaleReads === 'master');
 }
 
-function make(connection: Connection, purpose: Purpose): Client {
+function construct(connection: Connection, purpose: Purpose): Client {
   const read = readConnection(connection);
   if (read.kind === 'single') {
     const { options } = read;
@@ -44,9 +44,9 @@ function make(connection: Connection, purpose: Purpose): Client {
       disconnectTimeout: DISCONNECT_TIMEOUT_MS,
       maxRetriesPerRequest: null,
       ...boundTimes(options),
-      ...reconnecting(options),
+      ...reconnectOptions(options),
       ...overrides(REDIS_RULES, purpose),
-    } as Given);
+    } as Options);
   }
   if (read.kind === 'cluster') {
     const { redisOptions, clusterRetryStrategy, ...options } = read.options;
@@ -81,13 +81,13 @@ function overrides(rules: Readonly<Record<string, Rule>>, purpose: Purpose): obj
 }
 
 /**
- * ioredis reports a SELECT that was refused and goes on in database 0. What a listener throws ends the handshake: what
- * waits is rejected, and the connection is made anew.
+ * When a server refuses SELECT, ioredis emits an error and continues in database 0. A listener that throws ends the
+ * handshake instead: waiting calls are rejected, and the client reconnects.
  */
-function neverInAnotherDatabase(client: Redis): void {
+function failOnSelectError(client: Redis): void {
   const thrown = new WeakSet<Error>();
   client.on('error', (error: Error) => {
-    // It is emitted once more because it was thrown.
+    // ioredis emits an error that a listener threw once more.
     if (!isSelectError(error) || thrown.has(error)) return;
     thrown.add(error);
     throw error;

@@ -3,110 +3,107 @@ import type { Client } from '../../redis/client.js';
 import { ChasquiError, ConnectionError, ShutdownError, messageOf } from '../base/errors.js';
 import { redact } from './redact.js';
 
-/** By what ioredis, the server or the system says: what it means, and what to do. */
+/** What to do about an error, by the message of ioredis, the server or the operating system. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/^(WRONGPASS|ERR invalid password)/, 'Check username and password of the connection.'],
   [
     /^(NOAUTH|ERR AUTH|ERR Client sent AUTH|ERR wrong number of arguments for 'auth')/,
-    'Check whether this server wants a password, and give username and password if so.',
+    'Check whether this server requires a password. If it does, set username and password of the connection.',
   ],
   [
-    // What a script runs into: Redis 7.0 says the first, later servers the second.
+    // Errors of a script: Redis 7.0 has the first text, later servers have the second.
     /^NOPERM|user executing the script can't|ACL failure in script/,
     'The ACL user lacks a command or a key pattern; docs/operations.md lists what is needed.',
   ],
   [
     /^OOM/,
-    'Redis is at its maxmemory limit: adds are refused while workers go on draining. Nothing was added.',
+    'Redis is at its maxmemory limit. It refuses adds, and workers continue to drain the queue. Nothing was added.',
   ],
   [
     /^MISCONF/,
-    'The server cannot save its data, and refuses every write until it can: check its disk and its log.',
+    'The server cannot save its data, and refuses every write until it can. Check its disk and its log.',
   ],
   [
     /^NOREPLICAS/,
-    'The server has fewer replicas than its min-replicas-to-write, and refuses every write: check its replicas.',
+    'The server has fewer replicas than its min-replicas-to-write, and refuses every write. Check its replicas.',
   ],
   [
     /^CLUSTERDOWN/,
-    'The cluster is down or a slot of it is not served: check CLUSTER INFO, and which masters are reachable.',
+    'The cluster is down, or no master serves the slot. Check CLUSTER INFO, and which masters are reachable.',
   ],
-  [/^WRONGTYPE/, 'A key of this queue holds another type: something else writes to {chasqui:<queue>} keys.'],
+  [/^WRONGTYPE/, 'A key of this queue has another type: another program writes to {chasqui:<queue>} keys.'],
   [
     /exhausted the last possible ID|equal or smaller than the target stream top item/,
-    'An entry with the greatest possible id was written to the stream by hand and blocks every later add; replay what is needed and delete the stream.',
+    'An entry with the greatest possible id was written to the stream by hand and blocks every later add. Replay what you need, then delete the stream.',
   ],
   [
     /^READONLY/,
-    'This server is a replica: connect to its master, or by "sentinels", which know the master at any time.',
+    'This server is a replica. Connect to its master, or use "sentinels", which find the current master.',
   ],
   [
     /^MASTERDOWN/,
-    'This server is a replica that has lost its master: connect to the master, and see why it is down.',
+    'This server is a replica that has lost its master. Connect to the master, and find out why it is down.',
   ],
-  [/^LOADING/, 'Redis is loading its data from disk; it can be used when that is done.'],
-  [
-    /^BUSY /,
-    'A script keeps Redis busy: find the one that runs for so long (SLOWLOG), or end it with SCRIPT KILL.',
-  ],
+  [/^LOADING/, 'Redis is loading its data from disk. Wait until it has finished.'],
+  [/^BUSY /, 'A script blocks Redis. Find it with SLOWLOG, or end it with SCRIPT KILL.'],
   [
     /^DENIED/,
-    'Redis is in protected mode and takes connections of its own host only: give it a password (requirepass) or ACL users, then set protected-mode no.',
+    'Redis is in protected mode and accepts connections from its own host only. Set a password (requirepass) or ACL users, then set protected-mode no.',
   ],
   [
     /max number of clients reached/,
-    'Redis has as many connections as maxclients allows: close some (give all queues and workers the same connection object), or raise maxclients.',
+    'Redis has as many connections as maxclients allows. Close some (pass the same connection object to all queues and workers), or raise maxclients.',
   ],
   [
     /DB index is out of range|invalid DB index|SELECT is not allowed/i,
-    'The server has no such database: give another "db" (the setting "databases" of the server says how many there are; a cluster has only 0).',
+    'The server does not have this database. Set another "db". The server setting "databases" is their number; a cluster has only database 0.',
   ],
   [
     /unknown command.*info/i,
-    'INFO is renamed or forbidden on this server, and ioredis asks with it whether the data is loaded: set enableReadyCheck: false in the connection.',
+    'INFO is renamed or forbidden on this server, and ioredis uses it to check whether the data is loaded. Set enableReadyCheck: false in the connection.',
   ],
   [
     /unknown command/i,
-    'The command is renamed or forbidden on this server, or the server is too old: this package needs Redis 6.2 or Valkey 7.2 at least, with the commands that docs/operations.md lists.',
+    'The command is renamed or forbidden on this server, or the server is too old. This package needs Redis 6.2 or Valkey 7.2, or later, with the commands that docs/operations.md lists.',
   ],
   [
     /subscriber mode/,
-    'The client that was passed in has subscribed to channels: pass in one that has not, such as client.duplicate().',
+    'Your client has subscribed to channels. Pass a client without subscriptions, such as client.duplicate().',
   ],
-  [/enableOfflineQueue/, 'The connection is down, and enableOfflineQueue is false, so nothing waits for it.'],
+  [
+    /enableOfflineQueue/,
+    'The connection is down. Calls do not wait for it, because enableOfflineQueue is false.',
+  ],
   [
     /max retries per request|maxRetriesPerRequest/i,
-    'The connection is down, and its maxRetriesPerRequest is used up.',
+    'The connection is down, and the call has used all of its maxRetriesPerRequest.',
   ],
   [
     /wrong version number|packet length too long|EPROTO|record layer|TLS handshake is not answered/i,
-    'The port does not speak TLS: use redis:// instead of rediss:// (no "tls" in the options), or give the TLS port.',
+    'The port does not speak TLS. Use redis:// instead of rediss:// (no "tls" in the options), or set the TLS port.',
   ],
   [
     /Unknown RESP type|Protocol error, got|unexpected (type|byte|token)/i,
-    'What answers there is no Redis, or wants TLS: use rediss:// (or tls: {}), or check host and port.',
+    'The server is not Redis, or requires TLS. Use rediss:// (or tls: {}), or check host and port.',
   ],
   [
     /self[- ]signed certificate|unable to (get|verify)|certificate has expired|altnames|CERT_/i,
-    'The certificate of the server is not trusted: give its authority as tls: { ca }, and a host name that it is for.',
+    'The certificate of the server is not trusted. Pass its authority as tls: { ca }, and use a host name that it covers.',
   ],
   [
     /ENOTFOUND|EAI_AGAIN/,
-    'The host name cannot be resolved: check its spelling, and the DNS of this machine or container.',
+    'The host name cannot be resolved. Check its spelling, and the DNS of this machine or container.',
   ],
-  [
-    /ECONNREFUSED/,
-    'Nothing listens there: check that it runs, that host and port are right, and that nothing blocks the way.',
-  ],
-  [/ENOENT/, 'There is no such Unix socket: check the path, and that the server has it as "unixsocket".'],
+  [/ECONNREFUSED/, 'Nothing listens there. Check that Redis runs, and that host and port are right.'],
+  [/ENOENT/, 'There is no such Unix socket. Check the path, and the setting "unixsocket" of the server.'],
   [
     /ECONNRESET|EPIPE/,
-    'The server closed the connection: use rediss:// (or tls: {}) if it wants TLS, and look into its log.',
+    'The server closed the connection. Use rediss:// (or tls: {}) if it requires TLS, and read its log.',
   ],
-  [/EACCES|EPERM/, 'This process may not use that Unix socket or port: check its permissions.'],
+  [/EACCES|EPERM/, 'This process may not use that Unix socket or port. Check its permissions.'],
   [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,
-    'Nothing answers there: check host and port, and firewalls or security groups on the way.',
+    'Nothing answers there. Check host and port, and the firewalls and security groups between.',
   ],
 ];
 
@@ -114,7 +111,7 @@ export function hintFor(message: string): string | undefined {
   return HINTS.find(([pattern]) => pattern.test(message))?.[1];
 }
 
-/** Errors that trying again does not help. */
+/** Whether another attempt cannot help. */
 export function isRefusal(error: Error): boolean {
   return (
     isSelectError(error) ||
@@ -125,30 +122,30 @@ export function isRefusal(error: Error): boolean {
   );
 }
 
-/** The database that was asked for could not be selected. */
+/** Whether SELECT failed. */
 export function isSelectError(error: Error): boolean {
   const { command } = error as { command?: { name?: unknown } };
   return String(command?.name).toLowerCase() === 'select';
 }
 
-/** What went wrong, without secrets. */
+/** The text of an error, without secrets. */
 export function describe(error: Error, client: Client): string {
   const nested = (error as { lastNodeError?: Error }).lastNodeError;
   if (nested) return describe(nested, client);
   const { code } = error as NodeJS.ErrnoException;
-  // Of several addresses tried at once, Node tells the errors apart and has no message.
+  // If Node tried several addresses, the error has no message, but an error for each address.
   const [first] = (error as { errors?: Error[] }).errors ?? [];
   if (error.message === '') return first instanceof Error ? describe(first, client) : (code ?? error.name);
   return redact(error.message, client);
 }
 
-/** The same error without what it carries beside its text: the arguments of AUTH are a password. */
+/** A copy of an error without its other fields: the arguments of AUTH contain a password. */
 export function withoutSecrets(error: unknown, client: Client): unknown {
   if (error instanceof ChasquiError || error === undefined) return error;
   if (!(error instanceof Error)) return redact(messageOf(error), client);
   const clean = new Error(describe(error, client));
   Object.defineProperty(clean, 'name', { value: error.name, configurable: true, writable: true });
-  // On demand: making the text of a stack takes long, and thousands of calls may fail at once.
+  // On demand: the text of a stack is slow to make, and thousands of calls may fail at once.
   Object.defineProperty(clean, 'stack', {
     get: () => redact(error.stack ?? '', client),
     configurable: true,
@@ -163,22 +160,22 @@ export function explained(what: string, client: Client): string {
   return `Redis at ${addressOf(client)}: ${what}${hint === undefined ? '' : ` — ${hint}`}`;
 }
 
-/** Whatever ioredis or the server threw, as an error of ours. */
+/** Converts any error of ioredis or the server to an error of this package. */
 export function toConnectionError(error: unknown, client: Client, released: boolean): Error {
   if (error instanceof ChasquiError) return error;
   const cause = withoutSecrets(error, client);
-  if (released) return new ShutdownError('The connection was closed while a call was under way.', { cause });
+  if (released) return new ShutdownError('The connection was closed during a call.', { cause });
   const isReply = error instanceof Error && error.name === 'ReplyError';
   let message = error instanceof Error ? describe(error, client) : redact(messageOf(error), client);
-  if (message === 'Connection is closed.' && client.status === 'end') message = ended(client);
+  if (message === 'Connection is closed.' && client.status === 'end') message = endedMessage(client);
   return new ConnectionError(explained(message, client), {
     cause,
     unknownOutcome: !isReply && !message.includes('enableOfflineQueue'),
   });
 }
 
-/** Why a connection is not made again. */
-export function ended(client: Client): string {
+/** The message for a client that does not reconnect. */
+export function endedMessage(client: Client): string {
   const strategy = isCluster(client) ? 'clusterRetryStrategy' : 'retryStrategy';
-  return `The connection is closed and not made again: its ${strategy} has given up, or somebody has closed it.`;
+  return `The connection is closed and does not reconnect: its ${strategy} gave up, or the client was closed.`;
 }

@@ -2,29 +2,29 @@ import { addressOf } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import { Timer } from '../../redis/timer.js';
 import { ConnectionError } from '../base/errors.js';
-import { describe, ended, explained, withoutSecrets } from './explain.js';
+import { describe, endedMessage, explained, withoutSecrets } from './explain.js';
 
-/** A connection that is down and does not come back within this is an outage, also where nothing is refused. */
+/** A connection that is closed for longer than this is an outage, even if no attempt was refused. */
 const SILENT_MS = 900;
-/** The same where the server takes the connection and says nothing: it may be busy, and calls tell that by themselves. */
+/** The same for a server that accepts the connection and does not answer: it may be busy, and calls report that. */
 const HANGING_MS = 3_000;
 
 /** An outage that is over. */
 export interface OutageEnd {
   /** Host and port. */
   address: string;
-  /** For how long the connection was away, in ms. */
+  /** How long the connection was down, in ms. */
   downMs: number;
 }
 
 export interface OutageListener {
-  /** The connection is down: once for each outage, within a second of the first attempt that fails. */
+  /** The connection is down. Called once for each outage, within a second of the first attempt that fails. */
   began: (error: ConnectionError) => void;
-  /** It is back. */
+  /** The connection is back. */
   ended: (end: OutageEnd) => void;
 }
 
-/** Sees when a connection is lost for more than a moment, and when it is back. */
+/** Detects when a connection is lost for more than a moment, and when it is back. */
 export class OutageWatch {
   readonly #client: Client;
   readonly #listener: OutageListener;
@@ -43,12 +43,12 @@ export class OutageWatch {
       .on('end', this.#onEnd);
   }
 
-  /** What began the outage that lasts; undefined where there is none. */
+  /** The error that began the current outage, if there is one. */
   get outage(): ConnectionError | undefined {
     return this.#error;
   }
 
-  /** For how long there has been an outage, in ms. */
+  /** How long the current outage has lasted, in ms; 0 if there is none. */
   get downMs(): number {
     return this.#error === undefined || this.#lostAt === undefined ? 0 : performance.now() - this.#lostAt;
   }
@@ -64,7 +64,7 @@ export class OutageWatch {
   }
 
   readonly #onError = (error: Error): void => {
-    // On a connection that is still there it is the reason of the `close` that follows: the next attempt may succeed.
+    // While the client is ready, the error only precedes a `close`: the next attempt may succeed.
     if (this.#client.status !== 'ready') this.#begin(error);
   };
 
@@ -78,12 +78,12 @@ export class OutageWatch {
     this.#timer?.clear();
     this.#timer = new Timer(ms, () => {
       if (ms === SILENT_MS && this.#client.status === 'connect') this.#wait(HANGING_MS - SILENT_MS);
-      else this.#begin(new Error('The connection was lost, and is not back yet.'));
+      else this.#begin(new Error('The connection was lost and is not back yet.'));
     }).unref();
   }
 
   readonly #onEnd = (): void => {
-    this.#begin(new Error(ended(this.#client)));
+    this.#begin(new Error(endedMessage(this.#client)));
   };
 
   readonly #onReady = (): void => {

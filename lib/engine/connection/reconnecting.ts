@@ -3,23 +3,23 @@ import { LONGEST_MS } from '../../redis/timer.js';
 
 type Strategy = ((times: number, reason?: Error) => unknown) | null | undefined;
 
-/** For how long calls that a demoted master refuses are sent again before their callers hear of it. */
+/** How long calls that a demoted master refuses are sent again before they fail. */
 const DEMOTED_MS = 2_000;
-/** Refusals further apart than this have nothing to do with each other. */
+/** Refusals further apart than this belong to different failovers. */
 const APART_MS = 5_000;
 
-/** Fast at first, then once a second, for ever: what waits has a deadline of its own. */
+/** Fast at first, then once a second, without end: waiting calls have deadlines of their own. */
 const reconnectDelay = (times: number): number => Math.min(25 * 2 ** Math.min(times, 6), 1000);
 
 /**
- * A strategy of the user's own, which may throw (in the middle of a socket's event, where that would end the process),
- * or return what is no delay. Anything but a number gives up.
+ * Wraps a strategy of the user's own. It may throw in an event of a socket, which would end the process, and it may return
+ * anything: only a number is a delay, all else means to give up.
  */
-export function safeDelay(given: Strategy): (times: number, reason?: Error) => number | undefined {
-  if (given === undefined) return reconnectDelay;
+export function safeDelay(strategy: Strategy): (times: number, reason?: Error) => number | undefined {
+  if (strategy === undefined) return reconnectDelay;
   return (times, reason) => {
     try {
-      const ms = given?.(times, reason);
+      const ms = strategy?.(times, reason);
       return typeof ms === 'number' && !Number.isNaN(ms) ? Math.min(Math.max(0, ms), LONGEST_MS) : undefined;
     } catch {
       return reconnectDelay(times);
@@ -27,13 +27,15 @@ export function safeDelay(given: Strategy): (times: number, reason?: Error) => n
   };
 }
 
-/** When to connect anew, and after which errors. */
-export function reconnecting(given: Pick<RedisOptions, 'retryStrategy' | 'reconnectOnError'>): RedisOptions {
-  const delay = safeDelay(given.retryStrategy);
+/** The options of ioredis that decide when to reconnect, and after which errors. */
+export function reconnectOptions(
+  options: Pick<RedisOptions, 'retryStrategy' | 'reconnectOnError'>,
+): RedisOptions {
+  const delay = safeDelay(options.retryStrategy);
   let since = -Infinity;
   let lastAt = -Infinity;
 
-  /** A demoted master answers READONLY and did nothing: connect anew, and send the command again. */
+  /** A demoted master answers READONLY and executes nothing, so reconnect and send the command again. */
   const onReadOnly = (): true | 2 => {
     const now = performance.now();
     if (now - lastAt > APART_MS) since = now;
@@ -45,15 +47,15 @@ export function reconnecting(given: Pick<RedisOptions, 'retryStrategy' | 'reconn
     retryStrategy: (times) => {
       const ms = delay(times);
       const isDemoted = performance.now() - lastAt < 500;
-      // ioredis counts anew after each connection, also where the next one is refused again.
+      // ioredis resets its count after each connection, even if the next one is refused again.
       return ms === undefined || !isDemoted ? ms : Math.max(ms, Math.min(1_000, lastAt - since));
     },
     reconnectOnError: (error) => {
       if (error.message.startsWith('READONLY')) return onReadOnly();
-      // These are answers that are dealt with.
+      // The callers handle these replies.
       if (/^(NOSCRIPT|BUSYGROUP|NOGROUP|UNBLOCKED)/.test(error.message)) return false;
       try {
-        return given.reconnectOnError?.(error) ?? false;
+        return options.reconnectOnError?.(error) ?? false;
       } catch {
         return false;
       }

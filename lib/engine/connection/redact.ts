@@ -1,13 +1,13 @@
 import { isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 
-/** Shorter ones would be found in any text. */
+/** Shorter secrets would match in any text. */
 const SHORTEST = 3;
 const LONGEST_MESSAGE = 2_000;
 
 /**
- * A text for people, without what a connection keeps secret: its passwords and passphrases wherever they stand, the
- * arguments that servers repeat, and the user that they name.
+ * Removes the secrets of a connection from a text: its passwords and passphrases, the arguments that servers repeat in
+ * their errors, and the name of the user.
  */
 export function redact(text: string, client: Client): string {
   let clean = text

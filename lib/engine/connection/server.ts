@@ -5,19 +5,19 @@ import { fieldsOf } from '../../redis/replies.js';
 import { ConfigError, ConnectionError } from '../base/errors.js';
 import { explained, toConnectionError } from './explain.js';
 
-/** The oldest servers that have every command we use. */
+/** The oldest servers that have every command that this package uses. */
 const OLDEST = { redis: [6, 2], valkey: [7, 2] } as const;
 
-/** What a server says of itself. */
+/** What is known of a server. */
 export interface ServerFacts {
-  /** Undefined where it does not say. */
+  /** Undefined if the user may not read it. */
   readonly evictionPolicy: string | undefined;
 }
 
 /**
- * Checks that the server behind a connection that is ready can be used.
- * @throws ConfigError (CMQ-004) when it is too old, or the connection uses another database than it was told to
- * @throws ConnectionError (CMQ-001) when it is a replica
+ * Checks that the server of a connection that is ready can be used.
+ * @throws ConfigError (CMQ-004) if it is too old, or if the connection uses another database than its options say
+ * @throws ConnectionError (CMQ-001) if it is a replica
  */
 export async function checkServer(client: Client, deadlineMs: number): Promise<ServerFacts> {
   const address = addressOf(client);
@@ -27,21 +27,21 @@ export async function checkServer(client: Client, deadlineMs: number): Promise<S
       deadlineMs,
       () =>
         new ConnectionError(
-          `Redis at ${address} did not say what it is within ${String(deadlineMs)} ms: it hangs, or is busy.`,
+          `Redis at ${address} did not answer HELLO and INFO within ${String(deadlineMs)} ms: it hangs or is busy.`,
         ),
       (error) => toConnectionError(error, client, false),
     );
   const [hello, asked] = await Promise.all([
     helloOf(client, bounded),
-    // Not every user may ask.
+    // Not every user may call INFO.
     Promise.all(mastersOf(client).map((node) => bounded(infoOf(node)).catch(() => undefined))),
-    databaseIsRight(client),
+    checkDatabase(client),
   ]);
   const infos = asked.filter((info) => info !== undefined);
   const [info] = infos;
   if (!hello && !info?.get('redis_version')) {
     throw new ConfigError(
-      `The server at ${address} answers neither HELLO nor INFO: it is older than Redis 6 (this package needs Redis 6.2 or Valkey 7.2 at least), or these commands are renamed or forbidden. Upgrade the server, or allow one of them.`,
+      `The server at ${address} answers neither HELLO nor INFO. Either it is older than Redis 6 (this package needs Redis 6.2 or Valkey 7.2), or these commands are renamed or forbidden. Upgrade the server, or allow one of them.`,
     );
   }
   const server = hello?.get('server') ?? info?.get('server_name') ?? 'redis';
@@ -82,7 +82,7 @@ function checkVersion(server: 'redis' | 'valkey', reported: unknown, address: st
   const [oldestMajor, oldestMinor] = OLDEST[server];
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
   throw new ConfigError(
-    `The server at ${address} is ${server} ${version}; this package needs Redis ${OLDEST.redis.join('.')} or Valkey ${OLDEST.valkey.join('.')} at least. Upgrade the server.`,
+    `The server at ${address} is ${server} ${version}; this package needs Redis ${OLDEST.redis.join('.')} or Valkey ${OLDEST.valkey.join('.')}, or later. Upgrade the server.`,
   );
 }
 
@@ -92,8 +92,8 @@ function checkRole(client: Client, role: unknown, info: Map<string, string> | un
   throw new ConnectionError(explained('READONLY: this server is a read-only replica', client));
 }
 
-/** ioredis goes on in database 0 where the one of a client of the user's own does not exist. */
-async function databaseIsRight(client: Client): Promise<void> {
+/** If its database does not exist, a client of the user's own continues in database 0. */
+async function checkDatabase(client: Client): Promise<void> {
   if (isCluster(client)) return;
   const { condition, options } = client as { condition?: { select?: number }; options: { db?: number } };
   const wanted = condition?.select ?? options.db ?? 0;
@@ -103,6 +103,6 @@ async function databaseIsRight(client: Client): Promise<void> {
   const [, actual] = / db=(\d+)/.exec(String(await asked)) ?? [];
   if (actual === undefined || Number(actual) === wanted) return;
   throw new ConfigError(
-    `The connection to ${addressOf(client)} was to use database ${String(wanted)} and uses ${actual}: the server has no such database, or the user may not SELECT it. Give another "db".`,
+    `The connection to ${addressOf(client)} must use database ${String(wanted)} and uses ${actual}: the server does not have that database, or the user may not SELECT it. Set another "db".`,
   );
 }

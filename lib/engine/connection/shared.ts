@@ -6,38 +6,41 @@ import type { Connection } from '../config/options.js';
 import { connect } from './connect.js';
 import { createClient, servesCommands } from './create-client.js';
 import { evictionWarning } from './eviction.js';
-import { ended, explained } from './explain.js';
+import { endedMessage, explained } from './explain.js';
 import { keepLastError } from './last-error.js';
 import { OutageWatch } from './outage.js';
 import type { OutageEnd } from './outage.js';
 import { checkServer } from './server.js';
 import type { ServerFacts } from './server.js';
 
-/** Who uses a connection, and is told of it. Each says whether somebody heard. */
+/** Receives the reports of a connection that it uses. `outage` and `warning` return whether somebody listens. */
 export interface ConnectionObserver {
   /** The connection is down. */
   outage?(error: ConnectionError): boolean;
-  /** It is back. */
+  /** The connection is back. */
   reconnected?(end: OutageEnd): void;
-  /** Something about the server that may lose jobs, or has lost something. */
+  /** The server may lose jobs, or has lost data. */
   warning?(warning: ConfigError | DataLostError): boolean;
 }
 
-/** One command connection per options object; an entry lives for as long as somebody uses it. */
+/** One command connection per options object, for as long as it is used. */
 const entries = new WeakMap<object, SharedConnection>();
 
-/** A command connection, and what is known of it by all who use it. */
+/** Shortest time between two reconnects of a connection that does not answer. */
+const RECONNECT_PAUSE_MS = 1_000;
+
+/** A command connection, with the state that all its users share. */
 export class SharedConnection {
   readonly client: Client;
-  /** False for a client of the user's own: it is never closed by us. */
+  /** False for a client of the user's own, which this package never closes. */
   readonly own: boolean;
-  /** What the server said; undefined until it was checked. */
+  /** Undefined until the server was checked. */
   facts: ServerFacts | undefined;
   pinging: Promise<number> | undefined;
-  /** How many outages there have been. */
+  /** How many outages there have been so far. */
   outages = 0;
-  /** Errors of calls that an outage met: that it happened has been told. */
-  readonly told = new WeakSet();
+  /** Errors of calls that failed because of an outage, which was reported when it began. */
+  readonly outageErrors = new WeakSet();
   readonly #connection: Connection;
   readonly #observers = new Set<ConnectionObserver>();
   readonly #abort = new AbortController();
@@ -47,9 +50,9 @@ export class SharedConnection {
   #verifying: Promise<void> | undefined;
   #warning: ConfigError | undefined;
   /** Monotonic ms. */
-  #recycledAt = -Infinity;
+  #reconnectedAt = -Infinity;
 
-  /** The connection that an options object stands for. It must be released. */
+  /** The connection of an options object. Each user must release it. */
   static acquire(connection: Connection): SharedConnection {
     const key = typeof connection === 'object' ? connection : undefined;
     let shared = key && entries.get(key);
@@ -69,7 +72,7 @@ export class SharedConnection {
     this.#watch = new OutageWatch(this.client, {
       began: (error) => {
         this.outages += 1;
-        this.#tell((observer) => observer.outage?.(error), error);
+        this.#notify((observer) => observer.outage?.(error), error);
       },
       ended: (end) => {
         for (const observer of this.#observers) observer.reconnected?.(end);
@@ -77,7 +80,7 @@ export class SharedConnection {
     });
   }
 
-  /** What began the outage that lasts; undefined where there is none. */
+  /** The error that began the current outage, if there is one. */
   get outage(): ConnectionError | undefined {
     return this.#watch.outage;
   }
@@ -86,7 +89,7 @@ export class SharedConnection {
     return this.#watch.downMs;
   }
 
-  /** The server was reached and checked, and the connection has not been given up since. */
+  /** The server was reached and checked, and the client has not ended since. */
   get isReady(): boolean {
     return this.facts !== undefined && this.client.status !== 'end';
   }
@@ -100,7 +103,7 @@ export class SharedConnection {
     });
   }
 
-  /** Resolves when the server answers and can be used; callers share the attempt. */
+  /** Resolves when the server answers and can be used. Concurrent callers share the attempt. */
   ready(connectTimeoutMs: number, answerMs: number): Promise<void> {
     if (this.isReady) return Promise.resolve();
     this.#verifying ??= this.#verify(connectTimeoutMs, answerMs).finally(() => {
@@ -110,11 +113,9 @@ export class SharedConnection {
   }
 
   async #verify(connectTimeoutMs: number, answerMs: number): Promise<void> {
-    // It is the user's to connect again what they have closed, or let end.
+    // Only the user may reopen a client of their own that has ended.
     if (!this.own && this.client.status === 'end') {
-      throw new ConnectionError(
-        explained(`${ended(this.client)} Pass in a client that is open.`, this.client),
-      );
+      throw new ConnectionError(explained(`${endedMessage(this.client)} Pass an open client.`, this.client));
     }
     await connect(this.client, connectTimeoutMs, this.#abort.signal);
     const facts = await checkServer(this.client, answerMs);
@@ -123,36 +124,36 @@ export class SharedConnection {
     const warning = isFirst ? evictionWarning(facts.evictionPolicy, this.client) : undefined;
     if (!warning) return;
     this.#warning = warning;
-    this.#tell((observer) => observer.warning?.(warning), warning);
+    this.#notify((observer) => observer.warning?.(warning), warning);
   }
 
-  /** The server has lost something: heard by all who use the connection; where nobody listens, it is a process warning. */
+  /** Reports to all users that the server has lost data. Without a listener it becomes a process warning. */
   warn(error: DataLostError): void {
     const heard = [...this.#observers].map((observer) => observer.warning?.(error));
     if (!heard.includes(true)) process.emitWarning(error);
   }
 
-  /** Tells all who use the connection; where none of them has a listener, it is a process warning, once. */
-  #tell(tell: (observer: ConnectionObserver) => boolean | undefined, error: Error): void {
+  /** Notifies all users. If none of them has a listener, it becomes one process warning. */
+  #notify(notify: (observer: ConnectionObserver) => boolean | undefined, error: Error): void {
     const observers = [...this.#observers];
-    const heard = observers.map(tell);
+    const heard = observers.map(notify);
     if (observers.length > 0 && !heard.includes(true)) process.emitWarning(error);
   }
 
   /**
-   * A socket that swallows commands may be dead without knowing, also one that is still shaking hands: connect anew. But
-   * not for each of the calls that failed with it.
+   * Reconnects: a socket that answers nothing may be dead, also during its handshake. Calls that failed with the same
+   * socket cause one reconnect.
    */
-  recycle(pauseMs: number): void {
+  reconnect(): void {
     const { client } = this;
     if (!this.own || isCluster(client) || (client.status !== 'ready' && client.status !== 'connect')) return;
     const now = performance.now();
-    if (now - this.#recycledAt < pauseMs) return;
-    this.#recycledAt = now;
+    if (now - this.#reconnectedAt < RECONNECT_PAUSE_MS) return;
+    this.#reconnectedAt = now;
     client.disconnect(true);
   }
 
-  /** The last to release closes the connection, unless it is the user's own. */
+  /** The last user to release closes the connection, unless it is the user's own client. */
   release(observer: ConnectionObserver | undefined): void {
     if (observer) this.#observers.delete(observer);
     this.#users -= 1;

@@ -5,8 +5,10 @@ import { settlesWithin, withDeadline } from '../../redis/deadline.js';
 import { streamsOf } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { LONGEST_MS, sleep } from '../../redis/timer.js';
-import { CONNECT_TIMEOUT_MS, connect, toConnectionError } from './connections.js';
-import type { CommandLink } from './connections.js';
+import { CONNECT_TIMEOUT_MS } from './command-link.js';
+import type { CommandLink } from './command-link.js';
+import { connect } from './connect.js';
+import { toConnectionError } from './explain.js';
 import { ConnectionError, messageOf } from '../base/errors.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { ReadSize } from './read-size.js';
@@ -14,12 +16,12 @@ import { ReadSize } from './read-size.js';
 export interface StreamFeedSettings {
   link: CommandLink;
   stream: string;
-  /** What it carries, for messages. */
+  /** The name of its content in messages. */
   what: string;
-  /** The entry after which to begin; `$` = the newest there is at the start. */
+  /** The entry to start after; `$` = the newest entry at the start. */
   lastId: string;
   blockMs?: number | undefined;
-  /** Most entries a read brings. Default 200. */
+  /** Most entries of one read. Default 200. */
   count?: number;
   connectTimeoutMs?: number | undefined;
   onEntry: (entry: StreamEntry) => void;
@@ -27,14 +29,14 @@ export interface StreamFeedSettings {
 }
 
 const BLOCK_MS = 10_000;
-/** An entry may tell of hundreds of jobs. */
+/** An entry may hold the events of hundreds of jobs. */
 const ENTRIES_PER_READ = 200;
-/** Longest time for which entries are handed out before others have their turn. */
+/** How long entries are processed before other work of the event loop has its turn. */
 const TURN_MS = 10;
-/** How long after its block time a read may stay without an answer before its connection is thrown away. */
+/** How long after its block time a read may stay without an answer before its connection is replaced. */
 const GRACE_MS = 2_000;
 
-/** Follows a stream that is written for any number of readers, on a connection of its own, from one entry to the next. */
+/** Reads every entry of a stream in order, over a connection of its own. Any number of feeds may read the same stream. */
 export class StreamFeed {
   readonly #settings: StreamFeedSettings;
   readonly #size = new ReadSize();
@@ -49,7 +51,7 @@ export class StreamFeed {
     this.#lastId = settings.lastId;
   }
 
-  /** Resolves when the starting point is fixed: no later entry is missed, whoever is to read it, and when. */
+  /** Resolves when the starting point is fixed: from then on no entry is missed, whenever `run` is called. */
   waitUntilReady(): Promise<void> {
     this.#ready ??= this.#prepare().catch((error: unknown) => {
       this.#ready = undefined;
@@ -64,14 +66,14 @@ export class StreamFeed {
     if (this.#lastId === '$') this.#lastId = await this.#newestId();
   }
 
-  /** Reads until `close()`. Called again, it returns the same promise, or tries again where it could not begin. */
+  /** Reads until `close()`. Another call returns the same promise, or tries again if the first could not start. */
   run(): Promise<void> {
-    // It outlives whoever calls this, a request say.
+    // The loop outlives its caller, such as a request.
     this.#running ??= this.#closing ?? outsideOfContext(() => this.#run());
     return this.#running;
   }
 
-  /** Stops reading, closes the connection and gives the link up. Idempotent. */
+  /** Stops reading, closes the connection and releases the link. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -101,12 +103,12 @@ export class StreamFeed {
       } catch (error) {
         if (this.#isClosing()) return;
         const isFirstCut = this.#size.cuts === 1;
-        this.#settings.link.noted(error);
+        this.#settings.link.markOutage(error);
         this.#dropClient();
         failures += 1;
         await sleep(Math.min(50 * 2 ** failures, 1000), { unref: true });
         if (this.#isClosing()) return;
-        // One report for all tries that fail alike; and where all connections are lost, the one for commands tells it.
+        // Attempts that fail in the same way cause one report. An outage is reported by the command connection.
         const message = messageOf(error);
         if (message !== reported && !isFirstCut) onError(error);
         reported = message;
@@ -114,7 +116,7 @@ export class StreamFeed {
     }
   }
 
-  /** A separate look at the field: TypeScript does not know that it changes during an await. */
+  /** A method, because TypeScript does not know that the field changes during an await. */
   #isClosing(): boolean {
     return this.#closing !== undefined;
   }
@@ -160,7 +162,7 @@ export class StreamFeed {
     }
   }
 
-  /** Rejects as soon as the connection is closed: a reply that is too large for the server would be asked for for ever. */
+  /** Rejects when the connection closes. Otherwise ioredis would request a reply that is too large for the server forever. */
   #untilClosed(client: Client, reply: Promise<unknown>): Promise<unknown> {
     const { link, what } = this.#settings;
     return new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { messageOf } from '../base/errors.js';
 import { envelopeBound, writeEnvelope } from '../codec/write-envelope.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { DurabilityOptions } from '../config/options.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import type { Group } from './group.js';
 import type { NewJob } from './new-job.js';
 

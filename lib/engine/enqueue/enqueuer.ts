@@ -3,7 +3,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import { ConnectionError } from '../base/errors.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { DurabilityOptions } from '../config/options.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { AddCall, whyUnconfirmed } from './add-call.js';
 import { settleGroups } from './answers.js';
 import { NO_DUPLICATES, fitsOneCall, groupsOfNextCall, payloadBytes } from './group.js';

@@ -4,7 +4,7 @@ import { compareStreamIds } from '../../redis/replies.js';
 import { JobFailedError, JobGoneError } from '../base/errors.js';
 import { decodePayload } from '../codec/payload.js';
 import type { QueueOptions, WaitForResultOptions } from '../config/options.js';
-import { CommandLink } from '../connection/connections.js';
+import { CommandLink } from '../connection/command-link.js';
 import { StreamFeed } from '../connection/stream-feed.js';
 import { WAITERS_TTL_MS, readEndedEntry } from './ended-entry.js';
 import { ResultWaiters } from './result-waiters.js';

@@ -1,7 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { readResults } from '../../redis/scripts/read-results.js';
 import type { StoredResult } from '../../redis/scripts/read-results.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { WAITERS_TTL_MS } from './ended-entry.js';
 
 /** What Redis remembers of how a job has ended. */

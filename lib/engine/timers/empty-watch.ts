@@ -1,6 +1,6 @@
 import { isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { LOOK_MS } from './due-loop.js';
 import { ConnectionError } from '../base/errors.js';
 

@@ -4,7 +4,7 @@ import { promote } from '../../redis/scripts/promote.js';
 import type { PromoteReply } from '../../redis/scripts/promote.js';
 import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { DueLoop, LOOK_MS } from './due-loop.js';
 import type { Look } from './due-loop.js';
 import { whenFilled } from './empty-watch.js';

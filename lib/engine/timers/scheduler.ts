@@ -6,7 +6,7 @@ import { readDueSchedules } from '../../redis/scripts/read-due-schedules.js';
 import type { DueSchedule, ReadDueSchedulesReply } from '../../redis/scripts/read-due-schedules.js';
 import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { DueLoop, LOOK_MS } from './due-loop.js';
 import type { Look } from './due-loop.js';
 import { whenFilled } from './empty-watch.js';

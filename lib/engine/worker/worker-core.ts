@@ -4,7 +4,7 @@ import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
-import type { CommandLink } from '../connection/connections.js';
+import type { CommandLink } from '../connection/command-link.js';
 import { dueOf } from '../timers/due-loop.js';
 import type { DueLoop } from '../timers/due-loop.js';
 import { LeaseLostError, LostEntryError, ShutdownError } from '../base/errors.js';
@@ -13,7 +13,8 @@ import { safeSink } from '../base/metrics.js';
 import { createPromoter } from '../timers/promoter.js';
 import { createScheduler } from '../timers/scheduler.js';
 import { Service } from '../base/service.js';
-import { toError, write } from '../base/thrown.js';
+import { writeProperty } from '../base/safe-access.js';
+import { toError } from '../base/thrown.js';
 import { Announcer } from './settle/announcer.js';
 import { Cancellations } from './lease/cancellations.js';
 import { numberPlaces, toDelivery } from './lease/delivery.js';
@@ -124,8 +125,8 @@ export class ConsumerCore extends Service {
         const { attempt, name, job } = delivery;
         settings.metrics.dlqRouted?.({ reason: outcome.reason, attempt, name });
         if (job) {
-          write(job, 'deadLetterReason', outcome.reason);
-          if (outcome.stack !== undefined) write(job, 'stacktrace', [outcome.stack]);
+          writeProperty(job, 'deadLetterReason', outcome.reason);
+          if (outcome.stack !== undefined) writeProperty(job, 'stacktrace', [outcome.stack]);
           this.#hooks.failed(job, outcome.error);
         }
         this.#hooks.deadLettered(deadLetteredOf(delivery, outcome, ran));
@@ -439,7 +440,8 @@ export class ConsumerCore extends Service {
       return;
     }
     if (ran) this.#afterRun(delivery, 'err');
-    if (delivery.job && outcome.kind !== 'cancelled') write(delivery.job, 'failedReason', outcome.detail);
+    if (delivery.job && outcome.kind !== 'cancelled')
+      writeProperty(delivery.job, 'failedReason', outcome.detail);
     if (!delivery.lost) {
       if (outcome.kind === 'retry') this.#settler.retry(delivery, outcome);
       else if (outcome.kind === 'cancelled') this.#endCancelled(delivery, ran);
@@ -450,13 +452,13 @@ export class ConsumerCore extends Service {
 
   #afterRun(delivery: Delivery, kind: 'ok' | 'err'): void {
     const { attempt, name, durationUs, job } = delivery;
-    if (job) write(job, 'finishedOn', this.#settings.clock.now());
+    if (job) writeProperty(job, 'finishedOn', this.#settings.clock.now());
     this.#settings.metrics.jobOutcome?.({ kind, attempt, handlerDurationUs: durationUs, name });
   }
 
   #endCancelled(delivery: Delivery, ran: boolean): void {
     this.#cancellations.mark(delivery);
-    if (delivery.job) write(delivery.job, 'failedReason', CANCELLED);
+    if (delivery.job) writeProperty(delivery.job, 'failedReason', CANCELLED);
     this.#settler.endCancelled(delivery, ran);
   }
 

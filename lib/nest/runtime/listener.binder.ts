@@ -3,7 +3,8 @@ import { Injectable, Logger, type InjectionToken } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Job } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
-import { detailOf, read, stackOf } from '../../engine/base/thrown.js';
+import { readProperty } from '../../engine/base/safe-access.js';
+import { detailOf, stackOf } from '../../engine/base/thrown.js';
 import type { ListenerDeclaration } from '../explorer/declarations.js';
 import { locationOf, type HostInstance } from '../explorer/host.js';
 import { JobContextFactory } from '../job-context/job-context.factory.js';
@@ -86,5 +87,5 @@ function jobIn([first]: unknown[]): Job | undefined {
 }
 
 function isThenable(value: unknown): boolean {
-  return typeof read(value, 'then') === 'function';
+  return typeof readProperty(value, 'then') === 'function';
 }

@@ -1,5 +1,5 @@
 import type { Logger } from '@nestjs/common';
-import { CONNECT_TIMEOUT_MS } from '../../engine/connection/connections.js';
+import { CONNECT_TIMEOUT_MS } from '../../engine/connection/command-link.js';
 import { ERROR_CODES, type Queue } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
 

@@ -1,6 +1,6 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import { checkSchedules } from '../../../redis/scripts/check-schedules.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { DataLostError } from '../../base/errors.js';
 import { outsideOfContext } from '../../base/own-context.js';
 import { removeRepeatable, restoreRepeatable, upsertEncoded } from './registry.js';

@@ -5,7 +5,7 @@ import { removeSchedules } from '../../../redis/scripts/remove-schedules.js';
 import { upsertSchedule } from '../../../redis/scripts/upsert-schedule.js';
 import type { UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
 import type { Clock } from '../../base/clock.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { ConfigError } from '../../base/errors.js';
 import { firstSlot } from './plan.js';
 import { META_FIELDS, decodeMeta, encodeSpec } from './spec.js';

@@ -8,8 +8,9 @@ import { streamsOf } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import { createGroup } from '../../../redis/scripts/create-group.js';
 import { sleep } from '../../../redis/timer.js';
-import { connect, toConnectionError } from '../../connection/connections.js';
-import type { CommandLink } from '../../connection/connections.js';
+import { connect } from '../../connection/connect.js';
+import { toConnectionError } from '../../connection/explain.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import type { Clock } from '../../base/clock.js';
 import { ConnectionError, ShutdownError, messageOf } from '../../base/errors.js';
 import { ReadSize } from '../../connection/read-size.js';
@@ -117,7 +118,9 @@ export class Reader extends Service {
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
-        const told = this.#link.noted(this.#client ? toConnectionError(error, this.#client, false) : error);
+        const told = this.#link.markOutage(
+          this.#client ? toConnectionError(error, this.#client, false) : error,
+        );
         const isNew = this.#times.health.lastError !== messageOf(told);
         await this.#recover(error, this.#times.failed(messageOf(told)), isNew ? told : undefined);
       }
@@ -217,7 +220,7 @@ export class Reader extends Service {
       this.#dropClient();
       return;
     } else {
-      this.#link.doubt();
+      this.#link.probe();
       this.#dropClient();
     }
     await sleep(Math.min(25 * 2 ** Math.min(failures, 6), 1_000));

@@ -2,7 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import { clearWake } from '../../../redis/scripts/clear-wake.js';
 import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { JobCancelledError } from '../../base/errors.js';
 import type { Delivery } from './delivery.js';
 

@@ -8,7 +8,7 @@ import type { RenewReply } from '../../../redis/scripts/renew.js';
 import { restartLeases } from '../../../redis/scripts/restart-leases.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { ConnectionError } from '../../base/errors.js';
 import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';

@@ -4,7 +4,7 @@ import type { Job, JobOwner } from '../../job/job.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { encodeResult } from '../../codec/payload.js';
 import { printable } from '../../base/printable.js';
-import { isUnrecoverable, write } from '../../base/thrown.js';
+import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import type { Delivery } from '../lease/delivery.js';
 import { open } from './decode.js';
 import { outcomeOfExhaustion, outcomeOfFailure } from '../settle/outcome.js';
@@ -125,7 +125,7 @@ export class Executor {
       return;
     }
     this.#end(delivery);
-    write(job, 'returnvalue', value);
+    writeProperty(job, 'returnvalue', value);
     if (this.#settings.storeResults && value !== undefined) this.#keepResult(delivery, value);
     this.#hooks.completed(delivery);
   }

@@ -4,7 +4,8 @@ import { ConfigError } from '../../base/errors.js';
 import type { BackoffStrategy } from '../../config/options.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { printable } from '../../base/printable.js';
-import { messageOf, read } from '../../base/thrown.js';
+import { readProperty } from '../../base/safe-access.js';
+import { messageOf } from '../../base/thrown.js';
 import { nearestKey } from '../../config/nearest-key.js';
 import type { Delivery } from '../lease/delivery.js';
 import { FAIL_NOW } from '../settle/outcome.js';
@@ -62,7 +63,7 @@ export class RetryDelay {
     };
     try {
       const answer: unknown = inOwnContext(strategy, delivery.attempt, error);
-      if (typeof read(answer, 'then') !== 'function') return checked(answer);
+      if (typeof readProperty(answer, 'then') !== 'function') return checked(answer);
       const settled = new Promise<unknown>((resolve) => {
         resolve(answer);
       });

@@ -1,7 +1,7 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import { announce } from '../../../redis/scripts/announce.js';
 import { Timer } from '../../../redis/timer.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { ShutdownError } from '../../base/errors.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { EventsSettings } from '../../config/events-settings.js';

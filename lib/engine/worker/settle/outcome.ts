@@ -1,6 +1,7 @@
 import type { JobCancelledError } from '../../base/errors.js';
 import type { DlqReason } from '../../base/metrics.js';
-import { detailOf, isUnrecoverable, stackOf, write } from '../../base/thrown.js';
+import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
+import { detailOf, stackOf } from '../../base/thrown.js';
 
 export { detailOf };
 
@@ -51,7 +52,7 @@ export function outcomeOfFailure({
 }: FailedRun): Exclude<Outcome, Released> {
   // Whatever it failed with: it was told to end, and nobody wants another attempt.
   if (cancelled) {
-    if (error !== cancelled) write(cancelled, 'cause', error);
+    if (error !== cancelled) writeProperty(cancelled, 'cause', error);
     return { kind: 'cancelled', error: cancelled };
   }
   if (isUnrecoverable(error)) return dead('unrecoverable', error);

@@ -2,7 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { release } from '../../../redis/scripts/release.js';
 import type { ReleaseOptions, ReleaseReply } from '../../../redis/scripts/release.js';
 import { sleep } from '../../../redis/timer.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { withAttempt } from '../../codec/write-envelope.js';
 import { ConnectionError } from '../../base/errors.js';
 import { MAX_CALL_BYTES } from '../../connection/read-size.js';

@@ -5,7 +5,7 @@ import { endCancelled } from '../../../redis/scripts/end-cancelled.js';
 import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
 import { writeDelayedMember } from '../../codec/write-envelope.js';
-import type { CommandLink } from '../../connection/connections.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import { ConnectionError, EncodeError } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';

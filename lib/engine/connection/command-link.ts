@@ -18,28 +18,21 @@ import type { DataLostError } from '../base/errors.js';
 import type { Connection } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 
-export { connect } from './connect.js';
-export { toConnectionError };
-export type { ConnectionObserver };
-
 export const CONNECT_TIMEOUT_MS = 10_000;
 export const COMMAND_TIMEOUT_MS = 10_000;
 
-/** How soon a connection in doubt must answer. */
-const DOUBT_MS = 500;
+/** How long a probe waits for an answer. */
+const PROBE_MS = 500;
 
-/** Shortest time between two connections given up because they do not answer. */
-const RECYCLE_PAUSE_MS = 1_000;
-
-/** The state of a connection, for people to read: no user names, no passwords. */
+/** The state of a connection, without user names and passwords. */
 export interface ConnectionInfo {
   /** Host and port. */
   address: string;
-  /** In the words of ioredis: `ready`, `connecting`, `reconnecting`, … `end`: given up, until it is used again. */
+  /** The status of the ioredis client: `ready`, `connecting`, `reconnecting`, … `end` = given up until the next use. */
   status: string;
-  /** What went wrong last, while the connection is not `ready`. */
+  /** The last error, while the connection is not `ready`. */
   lastError: string | undefined;
-  /** The server's `maxmemory-policy`; undefined while it is not known, or where the user may not ask. */
+  /** The server's `maxmemory-policy`; undefined if it is not known yet, or if the user may not read it. */
   evictionPolicy: string | undefined;
 }
 
@@ -49,8 +42,8 @@ export interface LinkOptions {
 }
 
 /**
- * A queue's or a worker's hold on the shared command connection: runs scripts and commands with a deadline, and turns
- * what goes wrong into a {@link ConnectionError} that names the address.
+ * The share that a queue or a worker has in the command connection. It runs scripts and commands with a deadline. Errors
+ * become a {@link ConnectionError} that names the address.
  */
 export class CommandLink implements ScriptRunner {
   readonly client: Client;
@@ -60,16 +53,16 @@ export class CommandLink implements ScriptRunner {
   readonly #connectTimeoutMs: number;
   /** 0 = none. */
   readonly commandTimeoutMs: number;
-  /** Of the caller, where it numbers its calls. */
+  /** Identifies this caller in the call-dedup ring. */
   readonly #id = randomUUID();
   #calls = 0;
   #released = false;
 
-  /** @throws ConfigError (CMQ-004) for a connection that cannot be used; it shows none of its values */
+  /** @throws ConfigError (CMQ-004) for a connection that cannot be used. The message shows none of its values. */
   constructor(connection: Connection, options: LinkOptions = {}, observer?: ConnectionObserver) {
     checkConnection('CommandLink', connection);
     this.#connection = connection;
-    // A connection outlives whoever is the first to need it, a request say.
+    // The connection outlives the code that first needs it, such as a request.
     this.#shared = outsideOfContext(() => SharedConnection.acquire(connection));
     this.#observer = observer;
     if (observer) this.#shared.observe(observer);
@@ -78,7 +71,7 @@ export class CommandLink implements ScriptRunner {
     this.commandTimeoutMs = options.commandTimeoutMs ?? timeoutOf(connection) ?? COMMAND_TIMEOUT_MS;
   }
 
-  /** Where the connection leads, for messages. */
+  /** Host and port, for messages. */
   get address(): string {
     return addressOf(this.client);
   }
@@ -95,58 +88,58 @@ export class CommandLink implements ScriptRunner {
     };
   }
 
-  /** True once the server was reached and can be used. */
+  /** True once the server was reached and checked. */
   get isReady(): boolean {
     return this.#shared.isReady;
   }
 
-  /** What began the outage that lasts; undefined where there is none. */
+  /** The error that began the current outage, if there is one. */
   get outage(): ConnectionError | undefined {
     return this.#shared.outage;
   }
 
   /**
-   * An error of a call that an outage has met, so that {@link isTold} knows it also when the outage is over.
-   * @param outages how many there had been when the call began
+   * Marks the error of a call that failed during an outage, so that {@link isFromOutage} recognizes it later. Returns it.
+   * @param outages how many outages there had been when the call began
    */
-  noted<E>(error: E, outages = this.#shared.outages): E {
-    const isMet = this.outage !== undefined || this.#shared.outages !== outages;
-    if (isMet && typeof error === 'object' && error !== null) this.#shared.told.add(error);
+  markOutage<E>(error: E, outages = this.#shared.outages): E {
+    const isFromOutage = this.outage !== undefined || this.#shared.outages !== outages;
+    if (isFromOutage && typeof error === 'object' && error !== null) this.#shared.outageErrors.add(error);
     return error;
   }
 
-  /** Whether an error is the consequence of an outage, which was told when it began. */
-  isTold(error: unknown): boolean {
+  /** Whether an outage caused an error. The outage is reported once, when it begins, so such errors are not. */
+  isFromOutage(error: unknown): boolean {
     if (!types.isNativeError(error) || !(error instanceof ConnectionError)) return false;
-    return this.outage !== undefined || this.#shared.told.has(error);
+    return this.outage !== undefined || this.#shared.outageErrors.has(error);
   }
 
-  /** For how long there has been an outage, in ms. */
+  /** How long the current outage has lasted, in ms; 0 if there is none. */
   get downMs(): number {
     return this.#shared.downMs;
   }
 
-  /** True once the hold was given up. */
+  /** True after {@link release}. */
   get isReleased(): boolean {
     return this.#released;
   }
 
   /**
    * Resolves when the server answers and can be used.
-   * @throws ConnectionError (CMQ-001) after `connectTimeoutMs`, or at once when trying again would not help: a wrong
+   * @throws ConnectionError (CMQ-001) after `connectTimeoutMs`, or at once if another attempt would not help: a wrong
    * password, a replica, a certificate that is not trusted.
-   * @throws ConfigError (CMQ-004) when the server is too old, or has no such database.
+   * @throws ConfigError (CMQ-004) if the server is too old, or does not have the database.
    */
   ready(): Promise<void> {
     return outsideOfContext(() => this.#shared.ready(this.#connectTimeoutMs, this.commandTimeoutMs));
   }
 
-  /** The server has lost something: told to whoever listens on the connection. */
+  /** Reports to all users of the connection that the server has lost data. */
   warn(error: DataLostError): void {
     this.#shared.warn(error);
   }
 
-  /** The number of a call that is to be made several times, if need be, and carried out once: see {@link run}. */
+  /** A number for a call that may be repeated and must count once: see {@link run}. */
   nextCall(): number {
     return this.#calls++;
   }
@@ -166,24 +159,24 @@ export class CommandLink implements ScriptRunner {
       args = [...args, options.call ?? this.nextCall()];
       options = { ...options, calls: keys.calls(this.#id) };
     }
-    // A cluster's node answers a call that it cannot take by sending the client elsewhere, with the same call.
+    // A node of a cluster may redirect a call, and then the client sends the same call to another node.
     const once = options.once === true && !isCluster(this.client);
     const call = scriptCall(args, { ...options, once });
     const { onSettled } = options;
     return this.#bounded(name, () => runScript(this.client, name, keys, call, options), call, onSettled);
   }
 
-  /** Any command; replies with bulk strings as UTF-8. */
+  /** Sends any command. Bulk strings of the reply are decoded as UTF-8. */
   call(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#bounded(command, () => send(this.client, command, args));
   }
 
-  /** Any command; replies with bulk strings as Buffers. */
+  /** Sends any command. Bulk strings of the reply are Buffers. */
   callBuffer(command: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#bounded(command, () => send(this.client, command, args, null));
   }
 
-  /** One round trip, in ms. Never more than one PING of ours is under way on a connection. */
+  /** Measures one round trip, in ms. Concurrent callers share one PING. */
   ping(): Promise<number> {
     const shared = this.#shared;
     const begun = performance.now();
@@ -196,19 +189,19 @@ export class CommandLink implements ScriptRunner {
   }
 
   /**
-   * Another connection to the server has gone silent: unless this one answers soon, it is connected anew too, instead of
-   * when the first of its calls has waited for its whole deadline.
+   * Checks this connection after another connection to the server has gone silent. If it does not answer soon, it
+   * reconnects now, and not only when one of its calls reaches its deadline.
    */
-  doubt(): void {
+  probe(): void {
     if (this.client.status !== 'ready') return;
-    void settlesWithin(send(this.client, 'PING', []), DOUBT_MS).then((answered) => {
-      if (!answered && !this.#released) this.#shared.recycle(RECYCLE_PAUSE_MS);
+    void settlesWithin(send(this.client, 'PING', []), PROBE_MS).then((answered) => {
+      if (!answered && !this.#released) this.#shared.reconnect();
     });
   }
 
   /**
-   * @param call      is not sent any more once its caller has given up
-   * @param onSettled where it is given, the caller counts with the call for as long as it may be sent
+   * @param call      is not sent any more after its caller has given up
+   * @param onSettled if it is set, the call stays queued after its caller has given up; called when it has settled
    */
   #bounded(
     what: string,
@@ -216,7 +209,7 @@ export class CommandLink implements ScriptRunner {
     call?: ScriptCall,
     onSettled?: () => void,
   ): Promise<unknown> {
-    // A connection that its retryStrategy has given up comes back when it is used.
+    // A connection that its retryStrategy gave up reconnects on the next use.
     const isGone = this.client.status === 'end' && this.#shared.own && !this.#released;
     const reply = isGone ? this.ready().then(sendIt) : sendIt();
     const { outages } = this.#shared;
@@ -226,30 +219,30 @@ export class CommandLink implements ScriptRunner {
       this.commandTimeoutMs,
       () => {
         if (!onSettled) call?.drop();
-        // Of a connection that is there, the last error is an old one.
+        // While the connection is ready, its last error is an old one.
         const lastError = this.client.status === 'ready' ? undefined : lastErrorOf(this.client);
-        this.#shared.recycle(RECYCLE_PAUSE_MS);
+        this.#shared.reconnect();
         const error = new ConnectionError(
-          `Redis at ${this.address} did not answer ${what} within ${String(this.commandTimeoutMs)} ms; it may or may not have been carried out.` +
+          `Redis at ${this.address} did not answer ${what} within ${String(this.commandTimeoutMs)} ms; Redis may or may not have executed it.` +
             (lastError ? ` Last error: ${describe(lastError, this.client)}` : ''),
           { unknownOutcome: true, cause: withoutSecrets(lastError, this.client) },
         );
-        return this.noted(error, outages);
+        return this.markOutage(error, outages);
       },
       (error) => {
-        // A client that was passed in may have a deadline of its own.
+        // A client of the user's own may have a commandTimeout.
         if (error instanceof Error && error.message === 'Command timed out') call?.drop();
-        return this.noted(toConnectionError(error, this.client, this.#released), outages);
+        return this.markOutage(toConnectionError(error, this.client, this.#released), outages);
       },
     );
   }
 
-  /** A connection of its own for blocking reads, to the same server with the same options; not yet connecting. */
+  /** Creates a connection for blocking reads, with the same options. It does not connect yet. */
   openBlocking(): Client {
     return outsideOfContext(() => createClient(this.#connection, 'blocking'));
   }
 
-  /** Gives the hold up; the last one closes the connection, unless it is the user's own. Idempotent. */
+  /** Ends the use. The last link to release closes the connection, unless it is the user's own client. Idempotent. */
   release(): void {
     if (this.#released) return;
     this.#released = true;
@@ -257,7 +250,7 @@ export class CommandLink implements ScriptRunner {
   }
 }
 
-/** What ioredis calls `commandTimeout`. */
+/** The `commandTimeout` of ioredis. */
 function timeoutOf(connection: Connection): number | undefined {
   if (typeof connection !== 'object' || !('commandTimeout' in connection)) return undefined;
   return connection.commandTimeout;
