@@ -7,7 +7,8 @@
 --      6 group
 --      7 silent_ms  see lead.lua; a leader is late by the least time between two looks at most
 --      8 fields     how many; then fields of a spec to read; then ids of wake entries to acknowledge
--- Reply { leads, gap, now, next, { key, slot, revision, owed, value… }… }: leads 1 or 0 (then nothing else was done, and
+-- Reply { leads, gap, now, next, { key, slot, bytes, revision, owed, value… }… }: bytes is the length of the payload that
+--      each fire copies; leads 1 or 0 (then nothing else was done, and
 --      gap is for how many ms another leads still); gap is the unix ms until which nobody looked for the time of a
 --      lease: slots up to then may have been missed, later ones have come between two looks; next is the slot of the
 --      first spec that is not in the list, in unix ms, '' if there is none.
@@ -62,6 +63,7 @@ for i = 1, #due, 2 do
     values[1] = values[1] or ''
     table.insert(values, 1, due[i])
     table.insert(values, 2, due[i + 1])
+    table.insert(values, 3, redis.call('HSTRLEN', hash, 'payload'))
     reply[#reply + 1] = values
   end
 end

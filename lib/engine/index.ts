@@ -34,7 +34,7 @@ export { Queue } from './api/queue.js';
 export { QueueEvents } from './api/queue-events.js';
 export type * from './api/queue-event-types.js';
 export { RepeatPattern } from './timers/repeat/pattern.js';
-export type { RepeatableMeta, RepeatableSpec } from './timers/repeat/spec.js';
+export type { RepeatableMeta, RepeatableSpec } from './timers/repeat/stored-schedule.js';
 export { Promoter, Scheduler } from './api/standalone.js';
 export { engineVersion } from './base/version.js';
 export { Worker } from './api/worker.js';

@@ -21,8 +21,8 @@ import {
   checkJobs,
 } from '../engine/enqueue/new-job.js';
 import { toRepeatableSpec } from '../engine/timers/repeat/from-options.js';
-import { firstFire } from '../engine/timers/repeat/registry.js';
-import { encodeSpec } from '../engine/timers/repeat/spec.js';
+import { firstFire } from '../engine/timers/repeat/schedules.js';
+import { encodeSchedule } from '../engine/timers/repeat/stored-schedule.js';
 import { checkJobId, checkText } from '../engine/config/check-arguments.js';
 import { getQueueToken } from '../nest/tokens.js';
 import { noRedis } from './no-redis.js';
@@ -181,7 +181,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   ): Checked<Data, Name> {
     checkJobOptions(opts, this.#limits);
     const spec = toRepeatableSpec(name, data, opts);
-    const { key, revision } = encodeSpec(spec, this.#limits.maxPayloadBytes);
+    const { key, revision } = encodeSchedule(spec, this.#limits.maxPayloadBytes);
     const now = Date.now();
     firstFire(key, spec, now);
     const copy = decodePayload(encodePayload(data)) as Data;

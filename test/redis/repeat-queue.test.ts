@@ -110,7 +110,7 @@ describe('Queue.add with repeat', () => {
     'refuses %j beside it',
     async (options) => {
       await expect(queue.add('a', 1, { ...options, repeat: { every: 1_000 } })).rejects.toThrow(
-        'no meaning beside',
+        'cannot be combined with',
       );
     },
   );

@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { DueLoop } from '../../lib/engine/timers/due-loop.js';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
-import { removeRepeatable, upsertRepeatable } from '../../lib/engine/timers/repeat/registry.js';
-import type { RepeatableSpec } from '../../lib/engine/timers/repeat/spec.js';
-import { createScheduler, createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
+import { removeSchedule } from '../../lib/engine/timers/repeat/schedules.js';
+import type { RepeatableSpec } from '../../lib/engine/timers/repeat/stored-schedule.js';
+import { createScheduler, createSchedulerPoll } from '../../lib/engine/timers/scheduler.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { useRedis } from '../support/redis.js';
-import { Rig, START, keys } from './repeat-support.js';
+import { Rig, START, keys, store } from './repeat-support.js';
 
 const redis = useRedis();
 let rig: Rig;
@@ -25,7 +25,7 @@ async function registerAll(specs: readonly RepeatableSpec[]): Promise<void> {
   const link = await rig.link();
   for (let from = 0; from < specs.length; from += 1_000) {
     const slice = specs.slice(from, from + 1_000);
-    await Promise.all(slice.map((spec) => upsertRepeatable(link, keys, spec, { clock: rig.clock })));
+    await Promise.all(slice.map((spec) => store(link, spec, rig.clock)));
   }
 }
 
@@ -45,9 +45,9 @@ describe('10,000 specs', () => {
 
   it('cost nothing while none is due, and what is due when some are', async () => {
     await registerAll(specs);
-    const look = rig.scheduler(await rig.link());
-    await look(false, []);
-    const idle = await commandsDuring(() => look(false, []));
+    const poll = rig.scheduler(await rig.link());
+    await poll(false, []);
+    const idle = await commandsDuring(() => poll(false, []));
     expect(idle).toEqual({
       evalsha: 1,
       exists: 1,
@@ -57,7 +57,7 @@ describe('10,000 specs', () => {
       set: 2,
     });
     rig.clock.time += MINUTE + 2;
-    const due = await commandsDuring(() => look(false, []));
+    const due = await commandsDuring(() => poll(false, []));
     expect(due).toMatchObject({ evalsha: 2, hmget: 6, xadd: 6, zadd: 3 });
     expect(await rig.slots()).toEqual([MINUTE, MINUTE + 1, MINUTE + 2]);
   });
@@ -79,7 +79,7 @@ class MortalLink extends CommandLink {
 
 interface Member {
   link: MortalLink;
-  look: ReturnType<Rig['scheduler']>;
+  poll: ReturnType<Rig['scheduler']>;
 }
 
 describe('five schedulers', () => {
@@ -118,7 +118,7 @@ describe('five schedulers', () => {
 
       const recruit = (): Member => {
         const link = new MortalLink({ ...redis.connection });
-        return { link, look: rig.scheduler(link, { batch: 300 }) };
+        return { link, poll: rig.scheduler(link, { batch: 300 }) };
       };
       const crew = Array.from({ length: 5 }, recruit);
       let killedMidTick = 0;
@@ -130,13 +130,13 @@ describe('five schedulers', () => {
           link.calls = 2 + (step % 3);
           link.lastIsCarriedOut = step % 2 === 0;
           // All at once, and all of them sure that they lead.
-          const looks = await Promise.allSettled(crew.map(({ look }) => look(true, [])));
-          if (looks[step % 5]?.status === 'rejected') killedMidTick += 1;
+          const polls = await Promise.allSettled(crew.map(({ poll }) => poll(true, [])));
+          if (polls[step % 5]?.status === 'rejected') killedMidTick += 1;
           link.release();
           crew[step % 5] = recruit();
           await redis.client.del(keys.schedulerLock, `${keys.prefix}scheduler:gap`);
         }
-        await crew[0]!.look(true, []);
+        await crew[0]!.poll(true, []);
       } finally {
         for (const { link } of crew) link.release();
       }
@@ -150,8 +150,8 @@ describe('five schedulers', () => {
     await registerAll([{ jobName: 'tick', pattern: RepeatPattern.every(MINUTE), payload: null }]);
     const crew = await Promise.all(Array.from({ length: 5 }, async () => rig.scheduler(await rig.link())));
     rig.clock.time += MINUTE;
-    const looks = await Promise.all(crew.map((look) => look(false, [])));
-    expect(looks.filter(({ leads }) => leads)).toHaveLength(1);
+    const polls = await Promise.all(crew.map((poll) => poll(false, [])));
+    expect(polls.filter(({ leads }) => leads)).toHaveLength(1);
     expect(await rig.fired()).toHaveLength(1);
   });
 });
@@ -174,7 +174,7 @@ describe('between the plan and the fire', () => {
 
   beforeEach(async () => {
     link = new InterruptedLink({ ...redis.connection });
-    await upsertRepeatable(link, keys, spec, { clock: rig.clock });
+    await store(link, spec, rig.clock);
     rig.clock.time += 10 * SECOND;
   });
   afterEach(() => {
@@ -186,18 +186,18 @@ describe('between the plan and the fire', () => {
     link.beforeFire = () => {
       link.beforeFire = () => Promise.resolve();
       // It has the same slot to come, but others after it.
-      return upsertRepeatable(link, keys, changed, { clock: { now: () => START + 9 * SECOND } });
+      return store(link, changed, { now: () => START + 9 * SECOND });
     };
-    const look = createSchedulerLook(rig.settings(link));
-    expect(await look(false, [])).toMatchObject({ more: true });
+    const poll = createSchedulerPoll(rig.settings(link));
+    expect(await poll(false, [])).toMatchObject({ more: true });
     expect(await rig.slots()).toEqual([]);
-    expect(await look(false, [])).toMatchObject({ more: false });
+    expect(await poll(false, [])).toMatchObject({ more: false });
     expect(await rig.slots()).toEqual([10_000]);
     expect(await redis.client.zscore(keys.repeat, key)).toBe(String(START + 12 * SECOND));
   });
 
   it('a spec that was removed is not fired', async () => {
-    link.beforeFire = () => removeRepeatable(link, keys, key);
+    link.beforeFire = () => removeSchedule(link, keys, key);
     await rig.scheduler(link)(false, []);
     expect(await redis.client.exists(keys.stream, keys.repeat, keys.repeatSpec(key))).toBe(0);
   });
@@ -236,7 +236,7 @@ describe('a scheduler at work', () => {
     const link = await rig.link();
     const loop = await start();
     const spec = { jobName: 'tick', pattern: RepeatPattern.every(40), payload: null };
-    const { nextFireMs } = await upsertRepeatable(link, keys, spec);
+    const { nextFireMs } = await store(link, spec);
     loop.wake({ due: nextFireMs });
     await untilFired(5);
     const slots = (await rig.fired()).map(({ id }) => Number(id.split(':').at(-1)));
@@ -251,7 +251,7 @@ describe('a scheduler at work', () => {
     const link = await rig.link();
     const first = await start();
     const spec = { jobName: 'tick', pattern: RepeatPattern.every(20), payload: null };
-    const { nextFireMs } = await upsertRepeatable(link, keys, spec);
+    const { nextFireMs } = await store(link, spec);
     first.wake({ due: nextFireMs });
     await untilFired(2);
     await start();

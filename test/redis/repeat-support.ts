@@ -3,8 +3,13 @@ import { decodeEnvelope } from '../../lib/engine/codec/read-envelope.js';
 import type { Envelope } from '../../lib/engine/codec/envelope.js';
 import { queueKeys } from '../../lib/redis/keys.js';
 import type { QueueKeys } from '../../lib/redis/keys.js';
-import { createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
+import { createSchedulerPoll } from '../../lib/engine/timers/scheduler.js';
 import type { SchedulerSettings } from '../../lib/engine/timers/scheduler.js';
+import type { Clock } from '../../lib/engine/base/clock.js';
+import { storeSchedule } from '../../lib/engine/timers/repeat/schedules.js';
+import type { StoreResult } from '../../lib/engine/timers/repeat/schedules.js';
+import { encodeSchedule } from '../../lib/engine/timers/repeat/stored-schedule.js';
+import type { RepeatableSpec } from '../../lib/engine/timers/repeat/stored-schedule.js';
 import type { TestRedis } from '../support/redis.js';
 
 export const keys: QueueKeys = queueKeys('reports');
@@ -12,7 +17,7 @@ export const keys: QueueKeys = queueKeys('reports');
 /** 2026-01-01, on the hour. */
 export const START = Date.UTC(2026, 0, 1);
 
-/** A clock that stands still until it is moved. */
+/** A clock that stands still until the test moves it. */
 export class HandClock {
   time = START;
   now = (): number => this.time;
@@ -23,7 +28,16 @@ export interface Fired extends Envelope {
   keep: string | undefined;
 }
 
-/** What a test of the schedule works with; made anew for each. */
+/** Stores a schedule. Without `clock`, its first fire is by Redis's clock. */
+export async function store(
+  link: CommandLink,
+  spec: RepeatableSpec,
+  clock?: Pick<Clock, 'now'>,
+): Promise<StoreResult> {
+  return storeSchedule(link, keys, spec, encodeSchedule(spec), clock);
+}
+
+/** The links and the clock of a test with schedulers; a new one for each test. */
 export class Rig {
   readonly clock = new HandClock();
   readonly errors: unknown[] = [];
@@ -34,7 +48,7 @@ export class Rig {
     this.#redis = redis;
   }
 
-  /** A connection of its own, as another process would have. */
+  /** A connection of its own, like that of another process. */
   async link(): Promise<CommandLink> {
     const link = new CommandLink({ ...this.#redis.connection });
     this.#links.push(link);
@@ -62,15 +76,15 @@ export class Rig {
     };
   }
 
-  /** One scheduler that looks when it is told to, until nothing more is due. Resolves with its last look. */
+  /** A scheduler that polls only when it is called, until nothing more is due. Resolves with its last poll. */
   scheduler(
     link: CommandLink,
     given: Partial<SchedulerSettings> = {},
-  ): ReturnType<typeof createSchedulerLook> {
-    const look = createSchedulerLook(this.settings(link, given));
-    return async (take, entryIds) => {
-      let found = await look(take, entryIds);
-      while (found.more) found = await look(false, []);
+  ): ReturnType<typeof createSchedulerPoll> {
+    const poll = createSchedulerPoll(this.settings(link, given));
+    return async (lead, wakeIds) => {
+      let found = await poll(lead, wakeIds);
+      while (found.more) found = await poll(false, []);
       return found;
     };
   }

@@ -1,19 +1,15 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
-import { ConfigError, ConfigRangeError, messageOf } from '../../lib/engine/base/errors.js';
+import { ConfigError, messageOf } from '../../lib/engine/base/errors.js';
 import { decodePayload, encodePayload } from '../../lib/engine/codec/payload.js';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
-import {
-  listRepeatables,
-  removeRepeatable,
-  upsertRepeatable,
-} from '../../lib/engine/timers/repeat/registry.js';
-import type { Upserted } from '../../lib/engine/timers/repeat/registry.js';
-import type { RepeatableSpec } from '../../lib/engine/timers/repeat/spec.js';
-import { createSchedulerLook } from '../../lib/engine/timers/scheduler.js';
+import { readSchedules, removeSchedule } from '../../lib/engine/timers/repeat/schedules.js';
+import type { StoreResult } from '../../lib/engine/timers/repeat/schedules.js';
+import type { RepeatableSpec } from '../../lib/engine/timers/repeat/stored-schedule.js';
+import { createSchedulerPoll } from '../../lib/engine/timers/scheduler.js';
 import { useRedis } from '../support/redis.js';
-import { Rig, START, keys } from './repeat-support.js';
+import { Rig, START, keys, store } from './repeat-support.js';
 
 const redis = useRedis();
 let rig: Rig;
@@ -35,8 +31,8 @@ const every = (given: Partial<RepeatableSpec> = {}): RepeatableSpec => ({
   ...given,
 });
 
-function upsert(spec: RepeatableSpec, on = link): Promise<Upserted> {
-  return upsertRepeatable(on, keys, spec, { clock: rig.clock });
+function upsert(spec: RepeatableSpec, on = link): Promise<StoreResult> {
+  return store(on, spec, rig.clock);
 }
 
 /** The whole of what Redis knows of the schedule. */
@@ -54,7 +50,7 @@ describe('registering', () => {
       nextFireMs: START + 10 * SECOND,
       fired: 0,
     });
-    expect(await listRepeatables(link, keys, 10)).toEqual([
+    expect(await readSchedules(link, keys, 10)).toEqual([
       {
         key: 'digest::every:10000',
         jobName: 'digest',
@@ -69,7 +65,7 @@ describe('registering', () => {
 
   it('anchors by the clock of Redis where no other is given', async () => {
     const [seconds] = await redis.client.time();
-    const { nextFireMs } = await upsertRepeatable(link, keys, every());
+    const { nextFireMs } = await store(link, every());
     expect(nextFireMs - Number(seconds) * 1000).toBeGreaterThanOrEqual(10 * SECOND);
     expect(nextFireMs - Number(seconds) * 1000).toBeLessThan(20 * SECOND);
   });
@@ -184,7 +180,7 @@ describe('listing and removing', () => {
         skipIfRunning: true,
       }),
     );
-    expect(await listRepeatables(link, keys, 10)).toEqual([
+    expect(await readSchedules(link, keys, 10)).toEqual([
       {
         key: 'soon',
         jobName: 'digest',
@@ -199,14 +195,13 @@ describe('listing and removing', () => {
       },
       expect.objectContaining({ key: 'late', nextFireMs: START + 7 * 3600 * SECOND }),
     ]);
-    expect(await listRepeatables(link, keys, 1)).toHaveLength(1);
-    await expect(listRepeatables(link, keys, -1)).rejects.toThrow(ConfigRangeError);
+    expect(await readSchedules(link, keys, 1)).toHaveLength(1);
   });
 
   it('removes for good, once', async () => {
     const { key } = await upsert(every());
-    expect(await removeRepeatable(link, keys, key)).toBe(true);
-    expect(await removeRepeatable(link, keys, key)).toBe(false);
+    expect(await removeSchedule(link, keys, key)).toBe(true);
+    expect(await removeSchedule(link, keys, key)).toBe(false);
     expect(await redis.client.exists(keys.repeat, keys.repeatSpec(key))).toBe(0);
     rig.clock.time += 60 * SECOND;
     await rig.scheduler(link)(false, []);
@@ -258,23 +253,21 @@ describe('firing', () => {
 
   it('fires each slot once, on the grid of the first', async () => {
     await upsert(every());
-    const look = rig.scheduler(link);
+    const poll = rig.scheduler(link);
     for (let i = 0; i < 40; i++) {
       rig.clock.time += SECOND;
-      await look(false, []);
+      await poll(false, []);
     }
     expect(await rig.slots()).toEqual([10_000, 20_000, 30_000, 40_000]);
-    expect(await listRepeatables(link, keys, 1)).toMatchObject([
-      { nextFireMs: START + 50 * SECOND, fired: 4 },
-    ]);
+    expect(await readSchedules(link, keys, 1)).toMatchObject([{ nextFireMs: START + 50 * SECOND, fired: 4 }]);
   });
 
   it('fires all slots between two looks of one leader, whatever the policy', async () => {
     await upsert(every({ pattern: RepeatPattern.every(100) }));
-    const look = rig.scheduler(link);
-    await look(false, []);
+    const poll = rig.scheduler(link);
+    await poll(false, []);
     rig.clock.time += SECOND;
-    await look(false, []);
+    await poll(false, []);
     expect(await rig.slots()).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) * 100));
   });
 
@@ -298,10 +291,10 @@ describe('firing', () => {
 
   it('stops at the limit, and takes the spec away', async () => {
     const { key } = await upsert(every({ limit: 3 }));
-    const look = rig.scheduler(link);
+    const poll = rig.scheduler(link);
     for (let i = 0; i < 6; i++) {
       rig.clock.time += 10 * SECOND;
-      await look(false, []);
+      await poll(false, []);
     }
     expect(await rig.slots()).toEqual([10_000, 20_000, 30_000]);
     expect(await redis.client.exists(keys.repeat, keys.repeatSpec(key))).toBe(0);
@@ -312,7 +305,7 @@ describe('firing', () => {
     rig.clock.time += 1000 * SECOND;
     await rig.scheduler(link)(false, []);
     expect(await rig.slots()).toEqual([10_000, 20_000, 30_000]);
-    expect(await listRepeatables(link, keys, 10)).toEqual([]);
+    expect(await readSchedules(link, keys, 10)).toEqual([]);
   });
 
   it('keeps within start and end, both included', async () => {
@@ -323,25 +316,25 @@ describe('firing', () => {
         endBeforeMs: START + 40 * SECOND,
       }),
     );
-    const look = rig.scheduler(link);
+    const poll = rig.scheduler(link);
     for (let i = 0; i < 60; i++) {
       rig.clock.time += SECOND;
-      await look(false, []);
+      await poll(false, []);
     }
     expect(await rig.slots()).toEqual([20_000, 30_000, 40_000]);
     expect(await redis.client.exists(keys.repeat, keys.repeatSpec(key))).toBe(0);
   });
 
-  it('says when to look again: at the next slot, but not sooner than a tick', async () => {
+  it('says when to poll again: at the next slot, but not sooner than a tick', async () => {
     await upsert(every());
     await upsert(every({ key: 'often', pattern: RepeatPattern.every(50) }));
-    const look = rig.scheduler(link, { tickIntervalMs: SECOND });
+    const poll = rig.scheduler(link, { tickIntervalMs: SECOND });
     rig.clock.time += 10;
-    expect(await look(false, [])).toMatchObject({ leads: true, nextDue: START + 10 + SECOND });
-    await removeRepeatable(link, keys, 'often');
-    expect(await look(false, [])).toMatchObject({ nextDue: START + 10 * SECOND });
-    await removeRepeatable(link, keys, 'digest::every:10000');
-    expect(await look(false, [])).toMatchObject({ nextDue: undefined });
+    expect(await poll(false, [])).toMatchObject({ leads: true, nextDue: START + 10 + SECOND });
+    await removeSchedule(link, keys, 'often');
+    expect(await poll(false, [])).toMatchObject({ nextDue: START + 10 * SECOND });
+    await removeSchedule(link, keys, 'digest::every:10000');
+    expect(await poll(false, [])).toMatchObject({ nextDue: undefined });
   });
 });
 
@@ -354,11 +347,11 @@ describe('missed fires', () => {
   ] as const)('%j', async (missedFires, slots) => {
     await upsert(every({ missedFires }));
     rig.clock.time += 55 * SECOND;
-    const look = rig.scheduler(link);
-    await look(false, []);
+    const poll = rig.scheduler(link);
+    await poll(false, []);
     expect(await rig.slots()).toEqual(slots);
     rig.clock.time += 5 * SECOND;
-    await look(false, []);
+    await poll(false, []);
     expect(await rig.slots()).toEqual([...slots, 60_000]);
   });
 
@@ -373,11 +366,11 @@ describe('missed fires', () => {
     for (let i = 0; i < 30; i++) await upsert(every({ key: `spec ${i}` }));
     rig.clock.time += 55 * SECOND;
     const [first, second] = [rig.settings(link, { batch: 10 }), rig.settings(link, { batch: 7 })];
-    expect(await createSchedulerLook(first)(false, [])).toMatchObject({ more: true });
+    expect(await createSchedulerPoll(first)(false, [])).toMatchObject({ more: true });
     rig.clock.time += 2 * SECOND;
-    const look = createSchedulerLook(second);
-    let found = await look(true, []);
-    while (found.more) found = await look(false, []);
+    const poll = createSchedulerPoll(second);
+    let found = await poll(true, []);
+    while (found.more) found = await poll(false, []);
     expect(await rig.slots()).toEqual([]);
     rig.clock.time += 3 * SECOND;
     await rig.scheduler(link)(true, []);
@@ -391,7 +384,7 @@ describe('missed fires', () => {
     rig.clock.time += 5 * SECOND;
     await rig.scheduler(link)(false, []);
     expect(await rig.slots()).toEqual(Array.from({ length: 1_234 }, (_, i) => i + 1));
-    expect(await listRepeatables(link, keys, 1)).toMatchObject([{ nextFireMs: START + 5_001, fired: 1_234 }]);
+    expect(await readSchedules(link, keys, 1)).toMatchObject([{ nextFireMs: START + 5_001, fired: 1_234 }]);
     expect(await redis.client.hget(keys.repeatSpec('digest::every:1'), 'owed')).toBeNull();
   });
 });
@@ -405,10 +398,10 @@ describe('skipIfRunning', () => {
 
   it('lets slots pass while a job of the spec is unfinished', async () => {
     await upsert(every({ skipIfRunning: true, limit: 3 }));
-    const look = rig.scheduler(link);
+    const poll = rig.scheduler(link);
     const tick = async (): Promise<void> => {
       rig.clock.time += 10 * SECOND;
-      await look(false, []);
+      await poll(false, []);
     };
     await tick();
     expect(await rig.fired()).toMatchObject([{ id, keep: '1' }]);
@@ -417,9 +410,7 @@ describe('skipIfRunning', () => {
     await tick();
     expect(await rig.fired()).toHaveLength(1);
     // What passes has been dealt with, but is no fire.
-    expect(await listRepeatables(link, keys, 1)).toMatchObject([
-      { nextFireMs: START + 40 * SECOND, fired: 1 },
-    ]);
+    expect(await readSchedules(link, keys, 1)).toMatchObject([{ nextFireMs: START + 40 * SECOND, fired: 1 }]);
     await finish();
     await tick();
     expect(await rig.fired()).toHaveLength(1);
@@ -445,12 +436,12 @@ describe('skipIfRunning', () => {
 
   it('does not wait for a job that somebody deleted', async () => {
     await upsert(every({ skipIfRunning: true }));
-    const look = rig.scheduler(link);
+    const poll = rig.scheduler(link);
     rig.clock.time += 10 * SECOND;
-    await look(false, []);
+    await poll(false, []);
     await redis.client.del(keys.stream);
     rig.clock.time += 10 * SECOND;
-    await look(false, []);
+    await poll(false, []);
     expect(await rig.fired()).toHaveLength(1);
   });
 });
@@ -483,7 +474,7 @@ describe('what others left in the keys', () => {
     expect(await redis.client.zmscore(keys.repeat, 'future', 'foreign')).toEqual(
       Array.from({ length: 2 }, () => String(START + 70 * SECOND)),
     );
-    expect((await listRepeatables(link, keys, 10)).map(({ key }) => key)).toEqual(['digest::every:10000']);
+    expect((await readSchedules(link, keys, 10)).map(({ key }) => key)).toEqual(['digest::every:10000']);
   });
 
   it('leaves the schedule as it is when the job cannot be added', async () => {
@@ -496,5 +487,36 @@ describe('what others left in the keys', () => {
     await redis.client.del(keys.stream);
     await rig.scheduler(link)(true, []);
     expect(await rig.slots()).toEqual([10_000]);
+  });
+});
+
+describe('large payloads', () => {
+  const payload = Buffer.alloc(900_000, 7);
+  const added = (): Promise<number> => redis.client.xlen(keys.stream);
+
+  it('of one schedule: a poll fires few of the missed slots, and the next polls fire the others', async () => {
+    await upsert(every({ payload, missedFires: { kind: 'fire-all', maxCatchup: 9 } }));
+    rig.clock.time += 90 * SECOND;
+    const poll = createSchedulerPoll(rig.settings(link));
+    expect(await poll(false, [])).toMatchObject({ more: true });
+    expect(await added()).toBe(4);
+    expect(await poll(false, [])).toMatchObject({ more: true });
+    expect(await poll(false, [])).toMatchObject({ more: false });
+    expect(await rig.slots()).toEqual(Array.from({ length: 9 }, (_, i) => (i + 1) * 10_000));
+  });
+
+  it('of several schedules: a poll fires all of them, with few in each call', async () => {
+    for (let i = 0; i < 9; i++) await upsert(every({ key: String(i), payload }));
+    rig.clock.time += 10 * SECOND;
+    const fires: number[] = [];
+    const run = link.run.bind(link);
+    vi.spyOn(link, 'run').mockImplementation(async (...args) => {
+      const before = await added();
+      const reply = await run(...args);
+      if (args[0] === 'fire-schedules') fires.push((await added()) - before);
+      return reply;
+    });
+    await createSchedulerPoll(rig.settings(link))(false, []);
+    expect(fires).toEqual([4, 4, 1]);
   });
 });

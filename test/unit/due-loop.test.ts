@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { DueLoop } from '../../lib/engine/timers/due-loop.js';
-import type { Look } from '../../lib/engine/timers/due-loop.js';
+import type { PollResult } from '../../lib/engine/timers/due-loop.js';
 
 const START = 1_700_000_000_000;
 
@@ -9,14 +9,14 @@ let begun = 0;
 /** The time of the world, which Redis's clock shows; the clock of this host is set at will. */
 const worldNow = (): number => START + performance.now() - begun;
 
-/** A set of due times behind a look, and a log of when it was looked at. */
+/** A set of due times behind a poll, and a log of the polls. */
 class Due {
   /** How far Redis's clock is ahead of ours. */
   offset = 0;
   leads = true;
   due: number[] = [];
   most = 100;
-  readonly looks: { at: number; take: boolean; entryIds: readonly string[] }[] = [];
+  readonly polls: { at: number; lead: boolean; wakeIds: readonly string[] }[] = [];
   readonly errors: unknown[] = [];
   fail: Error | undefined;
   resigned = 0;
@@ -26,7 +26,7 @@ class Due {
 
   constructor(idleMs = 4_000) {
     this.loop = new DueLoop({
-      look: (take, entryIds) => this.look(take, entryIds),
+      poll: (lead, wakeIds) => this.poll(lead, wakeIds),
       idleMs,
       resign: () => {
         this.resigned += 1;
@@ -39,14 +39,14 @@ class Due {
   }
 
   get times(): number[] {
-    return this.looks.map(({ at }) => at - START);
+    return this.polls.map(({ at }) => at - START);
   }
 
-  private async look(take: boolean, entryIds: readonly string[]): Promise<Look> {
-    this.looks.push({ at: worldNow(), take, entryIds: [...entryIds] });
+  private async poll(lead: boolean, wakeIds: readonly string[]): Promise<PollResult> {
+    this.polls.push({ at: worldNow(), lead, wakeIds: [...wakeIds] });
     if (this.fail) throw this.fail;
     const now = worldNow() + this.offset;
-    if (take) this.leads = true;
+    if (lead) this.leads = true;
     if (!this.leads) return { leads: false, more: false, nextDue: undefined, now, ledForMs: this.ledForMs };
     const ready = this.due.filter((at) => at <= now).slice(0, this.most);
     this.due = this.due.filter((at) => !ready.includes(at));
@@ -64,7 +64,7 @@ afterEach(() => {
 });
 
 describe('a due loop', () => {
-  test('looks at its start, sleeps until something is due, and then once an idle time', async () => {
+  test('polls at its start, sleeps until something is due, and then once an idle time', async () => {
     const due = new Due();
     due.due = [START + 1_500];
     await due.loop.start();
@@ -83,7 +83,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('looks again at once while there may be more', async () => {
+  test('polls again at once while there may be more', async () => {
     const due = new Due();
     due.most = 2;
     due.due = [START - 5, START - 4, START - 3, START - 2, START - 1];
@@ -94,7 +94,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('is woken for something earlier: leads at once, and looks again when it is due', async () => {
+  test('is woken for something earlier: leads at once, and polls again when it is due', async () => {
     const due = new Due();
     due.leads = false;
     await due.loop.start();
@@ -102,15 +102,15 @@ describe('a due loop', () => {
     due.due = [START + 300];
     due.loop.wake({ due: START + 300, entryId: '7-0' });
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(due.looks.slice(1)).toEqual([
-      { at: START + 100, take: true, entryIds: ['7-0'] },
-      { at: START + 300, take: false, entryIds: [] },
+    expect(due.polls.slice(1)).toEqual([
+      { at: START + 100, lead: true, wakeIds: ['7-0'] },
+      { at: START + 300, lead: false, wakeIds: [] },
     ]);
     expect(due.due).toEqual([]);
     await due.loop.stop(0);
   });
 
-  test('a wake for something later than planned brings no look of its own', async () => {
+  test('a wake for something later than planned brings no poll of its own', async () => {
     const due = new Due();
     due.due = [START + 200];
     await due.loop.start();
@@ -132,7 +132,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a follower looks once an idle time, so that a dead leader is replaced', async () => {
+  test('a follower polls once an idle time, so that a dead leader is replaced', async () => {
     const due = new Due(1_000);
     due.leads = false;
     await due.loop.start();
@@ -158,7 +158,7 @@ describe('a due loop', () => {
     expect(due.resigned).toBe(1);
   });
 
-  test('a failed look is reported and made again, with the wake it had', async () => {
+  test('a failed poll is reported and made again, with the wake it had', async () => {
     const due = new Due();
     await due.loop.start();
     await vi.advanceTimersByTimeAsync(10);
@@ -168,10 +168,10 @@ describe('a due loop', () => {
     due.fail = undefined;
     await vi.advanceTimersByTimeAsync(1_500);
     expect(due.errors).toEqual([new Error('socket')]);
-    expect(due.looks.map(({ take, entryIds }) => ({ take, entryIds }))).toEqual([
-      { take: false, entryIds: [] },
-      { take: true, entryIds: ['7-0'] },
-      { take: true, entryIds: ['7-0'] },
+    expect(due.polls.map(({ lead, wakeIds }) => ({ lead, wakeIds }))).toEqual([
+      { lead: false, wakeIds: [] },
+      { lead: true, wakeIds: ['7-0'] },
+      { lead: true, wakeIds: ['7-0'] },
     ]);
     await due.loop.stop(0);
   });
@@ -185,7 +185,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('stopped, it looks no more and leaves no timer', async () => {
+  test('stopped, it polls no more and leaves no timer', async () => {
     const due = new Due(1_000);
     await due.loop.start();
     await vi.advanceTimersByTimeAsync(10);
@@ -218,12 +218,12 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a look is planned by the monotonic clock that it is given', async () => {
-    const looks: number[] = [];
+  test('a poll is planned by the monotonic clock that it is given', async () => {
+    const polls: number[] = [];
     let monotonic = 5_000;
     const loop = new DueLoop({
-      look: () => {
-        looks.push(monotonic);
+      poll: () => {
+        polls.push(monotonic);
         return Promise.resolve({ leads: true, more: false, nextDue: undefined, now: START + monotonic });
       },
       idleMs: 1_000,
@@ -235,16 +235,16 @@ describe('a due loop', () => {
     monotonic = 5_100;
     loop.wake({ due: START + 5_150 });
     await vi.advanceTimersByTimeAsync(49);
-    expect(looks).toEqual([5_000]);
+    expect(polls).toEqual([5_000]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(looks).toHaveLength(2);
+    expect(polls).toHaveLength(2);
     await loop.stop(0);
   });
 
-  test('a wake before the start is no look', async () => {
+  test('a wake before the start is no poll', async () => {
     const due = new Due();
     due.loop.wake();
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(due.looks).toEqual([]);
+    expect(due.polls).toEqual([]);
   });
 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
-import { MAX_FIRES, firstSlot, planFires } from '../../lib/engine/timers/repeat/plan.js';
-import type { DueSpec } from '../../lib/engine/timers/repeat/plan.js';
+import { MAX_FIRES, firstSlot, planFires } from '../../lib/engine/timers/repeat/plan-fires.js';
+import type { DueTiming } from '../../lib/engine/timers/repeat/plan-fires.js';
 
-const due = (given: Partial<DueSpec> = {}): DueSpec => ({
+const due = (given: Partial<DueTiming> = {}): DueTiming => ({
   pattern: RepeatPattern.every(1_000),
   slot: 10_000,
   owed: undefined,
@@ -11,7 +11,7 @@ const due = (given: Partial<DueSpec> = {}): DueSpec => ({
   missedFires: { kind: 'skip' },
   ...given,
 });
-const fireAll = (maxCatchup: number): DueSpec['missedFires'] => ({ kind: 'fire-all', maxCatchup });
+const fireAll = (maxCatchup: number): DueTiming['missedFires'] => ({ kind: 'fire-all', maxCatchup });
 
 describe('planFires', () => {
   it('fires the one slot that has come, however late, whatever the policy', () => {
@@ -22,7 +22,7 @@ describe('planFires', () => {
     }
   });
 
-  it('fires all that came between two looks', () => {
+  it('fires all that came between two polls', () => {
     const expected = { fires: [10_000, 11_000, 12_000], next: 13_000, owed: undefined };
     expect(planFires(due(), 12_500, 'seen')).toEqual(expected);
     expect(planFires(due({ missedFires: { kind: 'fire-once' } }), 12_500, 'seen')).toEqual(expected);

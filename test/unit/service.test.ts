@@ -104,12 +104,12 @@ describe('a service', () => {
   });
 
   test('a due loop passes the stress test', async () => {
-    const look = async (): Promise<{ leads: boolean; more: boolean; nextDue: undefined; now: number }> => {
+    const poll = async (): Promise<{ leads: boolean; more: boolean; nextDue: undefined; now: number }> => {
       await delay(1);
       return { leads: true, more: false, nextDue: undefined, now: Date.now() };
     };
     await stressService(
-      () => new DueLoop({ look, idleMs: 1, resign: () => Promise.resolve(), onError: () => undefined }),
+      () => new DueLoop({ poll, idleMs: 1, resign: () => Promise.resolve(), onError: () => undefined }),
       60,
     );
   });

@@ -9,7 +9,7 @@ import { ConfigError, ShutdownError } from '../base/errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type { JobLimits, NewJob } from '../enqueue/new-job.js';
 import type { QueueOptions } from '../config/options.js';
-import { DeclaredRepeats } from '../timers/repeat/declared.js';
+import { DeclaredSchedules } from '../timers/repeat/declared-schedules.js';
 import { Results } from '../results/results.js';
 
 export const MAX_STREAM_LEN = 1_000_000;
@@ -26,7 +26,7 @@ export class ProducerCore {
   readonly eventsCap: number;
   readonly link: CommandLink;
   readonly results: Results;
-  readonly declared: DeclaredRepeats;
+  readonly declared: DeclaredSchedules;
   readonly #enqueuer: Enqueuer;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -54,7 +54,7 @@ export class ProducerCore {
       durability: opts.durability,
     });
     this.results = new Results(name, this.keys, this.link, opts);
-    this.declared = new DeclaredRepeats(this.link, this.keys, this.limits.maxPayloadBytes);
+    this.declared = new DeclaredSchedules(this.link, this.keys, this.limits.maxPayloadBytes);
   }
 
   get producerId(): string {

@@ -8,8 +8,8 @@ import { ConfigError } from '../base/errors.js';
 import { toNewJob } from '../enqueue/new-job.js';
 import type { AddOptions, Connection, JobsOptions, ProducerConfig } from '../config/options.js';
 import { ProducerCore } from './producer-core.js';
-import { listRepeatables } from '../timers/repeat/registry.js';
-import type { RepeatableMeta, RepeatableSpec } from '../timers/repeat/spec.js';
+import { readSchedules } from '../timers/repeat/schedules.js';
+import type { RepeatableMeta, RepeatableSpec } from '../timers/repeat/stored-schedule.js';
 import { addSchema } from '../config/options/job.js';
 import { producerSchema } from '../config/options/queue.js';
 import { specSchema } from '../timers/repeat/repeatable-spec.js';
@@ -179,7 +179,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   /** Up to `limit` schedules without their payloads, ordered by their next fire. */
   async listRepeatable(limit: number): Promise<RepeatableMeta[]> {
     checkLimit(limit);
-    return this.#core.use((link, keys) => listRepeatables(link, keys, limit));
+    return this.#core.use((link, keys) => readSchedules(link, keys, limit));
   }
 
   async removeRepeatable(key: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../redis/keys.js';
+import { claimSchedules } from '../../redis/scripts/claim-schedules.js';
 import { readBacklog } from '../admin/backlog.js';
 import type { Backlog } from '../admin/backlog.js';
 import { cancelJob, removeJob } from '../admin/cancel.js';
@@ -24,7 +25,7 @@ import type {
 import { toJobMeta, toRepeatableSpec } from '../timers/repeat/from-options.js';
 import { ProducerCore } from './producer-core.js';
 import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
-import { claimRepeatables, listRepeatables } from '../timers/repeat/registry.js';
+import { readSchedules } from '../timers/repeat/schedules.js';
 import { dropSchema, replaySchema } from '../config/options/dlq.js';
 import { queueSchema } from '../config/options/queue.js';
 import { waitSchema } from '../config/options/results.js';
@@ -193,7 +194,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** Up to `limit` schedules, ordered by their next fire. Their data is left out, so that a long list stays cheap. */
   async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
     checkLimit(limit);
-    const schedules = await this.#core.use((link, keys) => listRepeatables(link, keys, limit));
+    const schedules = await this.#core.use((link, keys) => readSchedules(link, keys, limit));
     return schedules.map(toJobMeta);
   }
 
@@ -207,7 +208,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async claimRepeatables(owner: string, generation: number): Promise<boolean> {
     checkText('claimRepeatables: the owner', owner);
     checkWhole('claimRepeatables: the generation', generation);
-    return this.#core.use((link, keys) => claimRepeatables(link, keys, owner, generation));
+    return this.#core.use((link, keys) => claimSchedules(link, keys, { owner, generation }));
   }
 
   /** Removes a schedule. True if it was there. Jobs that it has already added stay. */

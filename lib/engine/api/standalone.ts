@@ -6,7 +6,7 @@ import { callbackObserver } from '../connection/observe.js';
 import { checkConnection } from '../config/read-connection.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import { Reader } from '../worker/fetch/reader.js';
-import { LOOK_MS, dueOf } from '../timers/due-loop.js';
+import { POLL_MS, dueOf } from '../timers/due-loop.js';
 import type { DueLoop } from '../timers/due-loop.js';
 import { warn } from '../base/emit.js';
 import { toMs } from '../worker/settings.js';
@@ -125,7 +125,7 @@ export class Promoter {
         group,
         holderId,
         lockTtlMs: toMs(lockTtlSecs),
-        idleMs: pollIntervalMs ?? LOOK_MS,
+        idleMs: pollIntervalMs ?? POLL_MS,
         batch: promoteBatch,
         ...eventsSettingsOf(this.#config),
         metrics: safeSink(metrics, report),

@@ -3,68 +3,74 @@ import { systemClock } from '../base/clock.js';
 import type { Clock } from '../base/clock.js';
 import { Service } from '../base/service.js';
 
-/** What one look at a set of due things found. */
-export interface Look {
+/** What one poll of a set of due things found. */
+export interface PollResult {
   /** False: another process leads, and nothing was done. */
   leads: boolean;
-  /** There may be more that is due already. */
+  /** More things may be due already. */
   more: boolean;
-  /** When the next thing is due, in unix ms by Redis's clock; undefined if nothing waits. */
+  /** When the next thing is due, in unix ms by Redis's clock; undefined if the set is empty. */
   nextDue: number | undefined;
   /** Redis's clock, in unix ms. */
   now: number;
-  /** For how long another process leads still, in ms, where one does. */
+  /** If another process leads: for how many ms its lock lasts. */
   ledForMs?: number | undefined;
 }
 
-/** Entries of a wake stream, to acknowledge. */
+/** A reason to poll, mostly an entry of a wake stream. */
 export interface Wake {
-  /** Unix ms by Redis's clock at which something has become due; undefined: look at once. */
+  /** Unix ms by Redis's clock at which something becomes due; undefined = poll at once. */
   due?: number | undefined;
+  /** The wake entry, to acknowledge. */
   entryId?: string | undefined;
 }
 
 export interface DueLoopSettings {
-  /** Takes up what is due. `take`: lead from now on, whoever led. `entryIds`: wake entries to acknowledge. */
-  look: (take: boolean, entryIds: readonly string[]) => Promise<Look>;
   /**
-   * Longest time between two looks, in ms. Whoever was to be woken may be stopped or gone, and its wake entry with it:
-   * then what is due is found by the next look of any other process.
+   * Handles what is due.
+   * @param lead lead from now on, whichever process led before
+   * @param wakeIds wake entries to acknowledge
+   */
+  poll: (lead: boolean, wakeIds: readonly string[]) => Promise<PollResult>;
+  /**
+   * Longest time between two polls, in ms. The process that was to be woken may be stopped or dead, and then its wake
+   * entry is lost. The next poll of any other process finds what is due.
    */
   idleMs: number;
   clock?: Pick<Clock, 'monotonic'> | undefined;
-  /** Looks instead of this loop while nothing waits at all, and calls `filled` once something does. Returns its end. */
+  /** Watches the set while it is empty, instead of this loop, and calls `filled` once it is not. Returns how to stop. */
   whenFilled?: ((filled: () => void) => () => void) | undefined;
-  /** Gives the lead up, at the end. */
+  /** Gives up the lead, at the end. */
   resign?: () => Promise<unknown>;
   onError: (error: unknown) => void;
 }
 
-/** Default of `idleMs`. With the time for which a leader may be silent, a due thing is late by two seconds at most. */
-export const LOOK_MS = 1_000;
+/** Default of `idleMs`. Together with the time for which a leader may be silent, a due thing is at most two seconds late. */
+export const POLL_MS = 1_000;
 
 const FAILURE_MS = 1_000;
 
 /**
- * Takes up what falls due, for the promoter and the scheduler: sleeps until the next thing is due and is woken when
- * something earlier arrives. Whoever is woken leads from then on, because only they know of it; the others look once an
- * idle time, and lead where something is overdue and the leader is silent.
+ * The loop of the promoter and of the scheduler. It sleeps until the next thing is due, and is woken when something
+ * earlier arrives. One process leads, and only the leader handles what is due. The process that is woken becomes the
+ * leader, because only that process knows about the new thing. All others poll once per idle time, and take the lead when
+ * something is overdue and the leader is silent.
  *
- * Due times are by Redis's clock. How long to sleep is by a monotonic clock, as timers are: the wall clock of the host
- * may be set at any time, and is never asked.
+ * Due times are by Redis's clock. Sleeping is by the monotonic clock, as timers are: the wall clock of the host can change
+ * at any time and is never used.
  */
 export class DueLoop extends Service {
   readonly #settings: DueLoopSettings;
   readonly #clock: Pick<Clock, 'monotonic'>;
   #timer: Timer | undefined;
-  #looking: Promise<void> | undefined;
-  /** Monotonic ms at which the next look is planned. */
+  #polling: Promise<void> | undefined;
+  /** Monotonic ms at which the next poll is planned. */
   #plannedAt = Infinity;
-  /** Redis's clock minus the monotonic one, in ms; undefined before the first look. */
+  /** Redis's clock minus the monotonic clock, in ms; undefined before the first poll. */
   #offset: number | undefined;
-  #take = false;
+  #lead = false;
   #again = false;
-  #entryIds: string[] = [];
+  #wakeIds: string[] = [];
   #unwatch: (() => void) | undefined;
 
   constructor(settings: DueLoopSettings) {
@@ -73,18 +79,17 @@ export class DueLoop extends Service {
     this.#clock = settings.clock ?? systemClock;
   }
 
-  /** Something has become due, perhaps earlier than known here. */
+  /** Something becomes due, maybe earlier than this loop knows. */
   wake(wake: Wake = {}): void {
     if (!this.isStarted || this.isStopping) return;
-    if (wake.entryId !== undefined) this.#entryIds.push(wake.entryId);
-    // A wake entry is answered at once, which takes the lead: if this process died until the time is due, nobody else
-    // would know.
+    if (wake.entryId !== undefined) this.#wakeIds.push(wake.entryId);
+    // A wake entry causes a poll at once, which takes the lead. If this process waited until the due time and died before,
+    // no other process would know about the new thing.
     const known = wake.due !== undefined && wake.entryId === undefined && this.#offset !== undefined;
     const inMs = known ? (wake.due ?? 0) - (this.#clock.monotonic() + (this.#offset ?? 0)) : 0;
-    // A look that is planned for no later serves this one too, if this process leads; and if it does not, taking the lead
-    // at that time is what is wanted.
-    if (wake.due !== undefined || wake.entryId !== undefined) this.#take = true;
-    if (this.#looking) this.#again = true;
+    // If a poll is already planned for an earlier time, it serves this wake too: it takes the lead.
+    if (wake.due !== undefined || wake.entryId !== undefined) this.#lead = true;
+    if (this.#polling) this.#again = true;
     this.#plan(Math.max(0, inMs));
   }
 
@@ -95,9 +100,9 @@ export class DueLoop extends Service {
 
   protected async onStop(): Promise<void> {
     this.#timer?.clear();
-    await this.#looking;
+    await this.#polling;
     this.#unwatch?.();
-    // Redis may be away: then the lease runs out by itself.
+    // If Redis is away, the lock expires by itself.
     await this.#settings.resign?.().catch(() => undefined);
   }
 
@@ -107,33 +112,33 @@ export class DueLoop extends Service {
     if (at >= this.#plannedAt) return;
     this.#plannedAt = at;
     this.#timer?.clear();
-    const look = (): void => {
+    const poll = (): void => {
       this.#plannedAt = Infinity;
       this.#timer = undefined;
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
+      this.#polling ??= this.#poll().finally(() => {
+        this.#polling = undefined;
       });
     };
-    this.#timer = new Timer(Math.ceil(inMs), look);
+    this.#timer = new Timer(Math.ceil(inMs), poll);
   }
 
-  async #look(): Promise<void> {
-    const { look, idleMs, whenFilled, onError } = this.#settings;
+  async #poll(): Promise<void> {
+    const { poll, idleMs, whenFilled, onError } = this.#settings;
     this.#unwatch?.();
     this.#unwatch = undefined;
     try {
-      let found: Look;
+      let found: PollResult;
       do {
         this.#again = false;
-        const take = this.#take;
-        const entryIds = this.#entryIds;
-        this.#take = false;
-        this.#entryIds = [];
+        const lead = this.#lead;
+        const wakeIds = this.#wakeIds;
+        this.#lead = false;
+        this.#wakeIds = [];
         try {
-          found = await look(take, entryIds);
+          found = await poll(lead, wakeIds);
         } catch (error) {
-          this.#take = take;
-          this.#entryIds.push(...entryIds);
+          this.#lead = lead;
+          this.#wakeIds.push(...wakeIds);
           throw error;
         }
         this.#offset = found.now - this.#clock.monotonic();
@@ -145,7 +150,7 @@ export class DueLoop extends Service {
         return;
       }
       const untilDue = found.leads && found.nextDue !== undefined ? found.nextDue - found.now : Infinity;
-      // Whoever leads may have died: the next to lead should not wait longer than its lease.
+      // If the leader has died, the next one should take over as soon as the lock expires.
       const untilFree = found.leads ? Infinity : (found.ledForMs ?? Infinity) + 5;
       this.#plan(Math.max(1, Math.min(untilDue, untilFree, idleMs)));
     } catch (error) {
@@ -155,7 +160,7 @@ export class DueLoop extends Service {
   }
 }
 
-/** The time that a wake entry tells. */
+/** The due time in a wake entry. */
 export function dueOf(fields: readonly Buffer[]): number | undefined {
   const at = fields.findIndex((field) => field.toString() === 'due');
   const due = Number(fields[at + 1]);

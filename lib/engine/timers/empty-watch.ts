@@ -1,7 +1,7 @@
 import { isCluster } from '../../redis/client.js';
 import type { Client } from '../../redis/client.js';
 import type { CommandLink } from '../connection/command-link.js';
-import { LOOK_MS } from './due-loop.js';
+import { POLL_MS } from './due-loop.js';
 import { ConnectionError } from '../base/errors.js';
 
 interface Watched {
@@ -14,10 +14,10 @@ interface Watched {
 const watches = new WeakMap<Client, EmptyWatch>();
 
 /**
- * Calls `filled` once the set at `key`, which is empty, holds something: within a second or so. An application has many
- * queues, and most of them have no delayed job and no schedule: all sets of a connection share one command.
+ * Watches the empty set at `key`, and calls `filled` about a second after something is added to it. An application has many
+ * queues, most of them without delayed jobs and schedules, so all empty sets of a connection share one command.
  *
- * @returns ends it
+ * @returns stops watching
  */
 export function whenFilled(link: CommandLink, key: string, filled: () => void): () => void {
   let watch = watches.get(link.client);
@@ -28,7 +28,7 @@ export function whenFilled(link: CommandLink, key: string, filled: () => void): 
 class EmptyWatch {
   readonly #watched = new Set<Watched>();
   #timer: NodeJS.Timeout | undefined;
-  #looking = false;
+  #polling = false;
 
   add(watched: Watched): () => void {
     this.#watched.add(watched);
@@ -42,18 +42,18 @@ class EmptyWatch {
   }
 
   #plan(): void {
-    if (this.#timer || this.#looking || this.#watched.size === 0) return;
+    if (this.#timer || this.#polling || this.#watched.size === 0) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#looking = true;
-      void this.#look([...this.#watched]).finally(() => {
-        this.#looking = false;
+      this.#polling = true;
+      void this.#poll([...this.#watched]).finally(() => {
+        this.#polling = false;
         this.#plan();
       });
-    }, LOOK_MS).unref();
+    }, POLL_MS).unref();
   }
 
-  async #look(all: readonly Watched[]): Promise<void> {
+  async #poll(all: readonly Watched[]): Promise<void> {
     const groups = new Map<string, Watched[]>();
     for (const watched of all) {
       const slot = isCluster(watched.link.client) ? watched.key.slice(0, watched.key.indexOf('}')) : '';
@@ -62,7 +62,7 @@ class EmptyWatch {
     await Promise.all([...groups.values()].map((group) => this.#find(group)));
   }
 
-  /** In halves: where something is, it is found with few commands. */
+  /** Checks the keys together, and by halves if one of them exists, so that few commands find it. */
   async #find(group: readonly Watched[]): Promise<void> {
     const [first] = group;
     if (!first) return;
@@ -70,19 +70,19 @@ class EmptyWatch {
       const keys = group.map(({ key }) => key);
       if ((await first.link.call('EXISTS', keys)) === 0) return;
     } catch (error) {
-      // Without an answer the next look will do. Where Redis refuses this command, each has to look for itself.
-      if (error instanceof ConnectionError && !error.unknownOutcome) this.#tell(group);
+      // Without an answer, the next poll checks again. If Redis refuses the command, each loop has to poll by itself.
+      if (error instanceof ConnectionError && !error.unknownOutcome) this.#notify(group);
       return;
     }
     if (group.length === 1) {
-      this.#tell(group);
+      this.#notify(group);
       return;
     }
     const half = Math.ceil(group.length / 2);
     await Promise.all([this.#find(group.slice(0, half)), this.#find(group.slice(half))]);
   }
 
-  #tell(group: readonly Watched[]): void {
+  #notify(group: readonly Watched[]): void {
     for (const watched of group) if (this.#watched.delete(watched)) watched.filled();
   }
 }

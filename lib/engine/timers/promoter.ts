@@ -5,8 +5,8 @@ import type { PromoteReply } from '../../redis/scripts/promote.js';
 import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
 import type { CommandLink } from '../connection/command-link.js';
-import { DueLoop, LOOK_MS } from './due-loop.js';
-import type { Look } from './due-loop.js';
+import { DueLoop, POLL_MS } from './due-loop.js';
+import type { PollResult } from './due-loop.js';
 import { whenFilled } from './empty-watch.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { MetricsSink } from '../base/metrics.js';
@@ -17,7 +17,7 @@ export interface PromoterSettings extends EventsSettings {
   group: string;
   holderId?: string | undefined;
   lockTtlMs: number;
-  /** Longest time between two looks, in ms. */
+  /** Longest time between two polls, in ms. */
   idleMs: number;
   batch: number;
   clock?: Clock | undefined;
@@ -26,27 +26,29 @@ export interface PromoterSettings extends EventsSettings {
 }
 
 /**
- * Calls under way at once while more is due than one of them takes: Redis has the next one when it has done the last,
- * however busy this process is with the jobs that came of it.
+ * Calls in flight while more is due than one call promotes. When Redis has finished one call, it has the next, even if this
+ * process is busy with the promoted jobs.
  */
-const AHEAD = 2;
+const CALLS_IN_FLIGHT = 2;
 
-/** Why a call is made, beside what is due. */
+/** What a call does beside promoting. */
 interface Wakes {
-  take: boolean;
-  entryIds: readonly string[];
+  /** It takes the lead. */
+  lead: boolean;
+  /** It acknowledges these wake entries. */
+  wakeIds: readonly string[];
 }
 
 interface Call extends Wakes {
   promotion: Promise<PromoteReply>;
 }
 
-const NO_WAKES: Wakes = { take: false, entryIds: [] };
+const NO_WAKES: Wakes = { lead: false, wakeIds: [] };
 
 function merged(wakes: readonly Wakes[]): Wakes {
   return {
-    take: wakes.some(({ take }) => take),
-    entryIds: [...new Set(wakes.flatMap(({ entryIds }) => entryIds))],
+    lead: wakes.some(({ lead }) => lead),
+    wakeIds: [...new Set(wakes.flatMap(({ wakeIds }) => wakeIds))],
   };
 }
 
@@ -55,10 +57,10 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
   const { link, keys, metrics } = settings;
   const holder = settings.holderId ?? `p-${randomUUID()}`;
   let led: boolean | undefined;
-  /** Calls under way, in the order in which Redis answers them. */
-  let underWay: Call[] = [];
-  /** Of calls that failed, and have to be made good. */
-  let owed = NO_WAKES;
+  /** In the order in which Redis answers. */
+  let inFlight: Call[] = [];
+  /** Wakes of calls that failed: the next call repeats them. */
+  let failed = NO_WAKES;
   let full = false;
 
   const send = (wakes: Wakes): void => {
@@ -69,52 +71,52 @@ export function createPromoter(settings: PromoterSettings): DueLoop {
       batch,
       eventsCap,
       eventsBatchFrom,
-      lead: wakes.take,
+      lead: wakes.lead,
       group,
-      wakeIds: wakes.entryIds,
+      wakeIds: wakes.wakeIds,
     });
-    // Looked at in its turn; until then its failure is nobody's yet.
+    // A later poll awaits it and handles its failure.
     promotion.catch(() => undefined);
-    underWay.push({ ...wakes, promotion });
+    inFlight.push({ ...wakes, promotion });
   };
 
-  const look = async (take: boolean, entryIds: readonly string[]): Promise<Look> => {
-    const wakes = merged([owed, { take, entryIds }]);
-    owed = NO_WAKES;
-    if (wakes.take || wakes.entryIds.length > 0 || underWay.length === 0) send(wakes);
-    while (full && underWay.length < AHEAD) send(NO_WAKES);
-    const call = underWay[0] as Call;
+  const poll = async (lead: boolean, wakeIds: readonly string[]): Promise<PollResult> => {
+    const wakes = merged([failed, { lead, wakeIds }]);
+    failed = NO_WAKES;
+    if (wakes.lead || wakes.wakeIds.length > 0 || inFlight.length === 0) send(wakes);
+    while (full && inFlight.length < CALLS_IN_FLIGHT) send(NO_WAKES);
+    const call = inFlight[0] as Call;
     let reply: PromoteReply;
     try {
       reply = await call.promotion;
     } catch (error) {
-      // The others share its fate, and what they would have promoted is still due.
-      owed = merged(underWay);
-      underWay = [];
+      // The other calls fail with it. What they would have promoted is still due.
+      failed = merged(inFlight);
+      inFlight = [];
       full = false;
       throw error;
     }
-    underWay.shift();
+    inFlight.shift();
     const { leads, now } = reply;
     if (leads !== led) metrics.promoterLockOutcome?.(leads ? 'acquired' : 'held');
     led = leads;
     if (!leads) {
       full = false;
-      return { leads, more: underWay.length > 0, nextDue: undefined, now, ledForMs: reply.ledForMs };
+      return { leads, more: inFlight.length > 0, nextDue: undefined, now, ledForMs: reply.ledForMs };
     }
     const { promoted, depth, lagMs, nextDue } = reply;
     metrics.promoterTick?.({ promoted, depth, oldestPendingLagMs: lagMs });
-    // A call promotes fewer than a batch where they are large.
+    // A call promotes less than a batch if the jobs are large.
     full = promoted >= settings.batch || (promoted > 0 && nextDue !== undefined && nextDue <= now);
-    return { leads, more: full || underWay.length > 0, nextDue, now };
+    return { leads, more: full || inFlight.length > 0, nextDue, now };
   };
 
   return new DueLoop({
-    look,
+    poll,
     idleMs: settings.idleMs,
     clock: settings.clock,
-    // A shorter interval is for producers that wake nobody.
-    whenFilled: settings.idleMs < LOOK_MS ? undefined : (filled) => whenFilled(link, keys.delayed, filled),
+    // A shorter interval than the default is for third-party producers, which write no wake entries.
+    whenFilled: settings.idleMs < POLL_MS ? undefined : (filled) => whenFilled(link, keys.delayed, filled),
     resign: () => resign(link, keys, { role: 'promoter', holder }),
     onError: settings.onError,
   });

@@ -7,13 +7,14 @@ import type { DueSchedule, ReadDueSchedulesReply } from '../../redis/scripts/rea
 import { resign } from '../../redis/scripts/resign.js';
 import type { Clock } from '../base/clock.js';
 import type { CommandLink } from '../connection/command-link.js';
-import { DueLoop, LOOK_MS } from './due-loop.js';
-import type { Look } from './due-loop.js';
+import { MAX_CALL_BYTES } from '../connection/read-size.js';
+import { DueLoop, POLL_MS } from './due-loop.js';
+import type { PollResult } from './due-loop.js';
 import { whenFilled } from './empty-watch.js';
 import { ConfigError, messageOf } from '../base/errors.js';
 import type { LockOutcome, MetricsSink } from '../base/metrics.js';
-import { MAX_FIRES, planFires } from './repeat/plan.js';
-import { SCHEDULE_FIELDS, decodeSchedule } from './repeat/spec.js';
+import { MAX_FIRES, planFires } from './repeat/plan-fires.js';
+import { TIMING_FIELDS, decodeTiming } from './repeat/stored-schedule.js';
 
 export interface SchedulerSettings {
   link: CommandLink;
@@ -21,9 +22,9 @@ export interface SchedulerSettings {
   group: string;
   holderId?: string | undefined;
   lockTtlMs: number;
-  /** Least time between two looks, in ms, unless there is more to do than a look can take up. */
+  /** Shortest time between two polls, in ms, unless a poll cannot handle all that is due. */
   tickIntervalMs: number;
-  /** Most specs taken up by one look. */
+  /** Most schedules of one poll. */
   batch: number;
   /** 0 = no events. */
   eventsCap: number;
@@ -33,64 +34,75 @@ export interface SchedulerSettings {
   onError: (error: unknown) => void;
 }
 
-/** Fires repeatable specs that are due, in turns with the schedulers of other processes. */
+/**
+ * The life of a schedule:
+ * 1. declared: `queue.add(…, { repeat })`, `@Repeat` or `producer.upsertRepeatable` (repeat/declared-schedules.ts)
+ * 2. stored: its hash, and its next slot in a sorted set (repeat/schedules.ts, repeat/stored-schedule.ts)
+ * 3. due: its next slot has come, and a poll of the leading scheduler reads it (here)
+ * 4. fired: the slots to fire are planned (repeat/plan-fires.ts)
+ * 5. added: one script adds a job per slot and stores the next slot (lua/fire-schedules.lua)
+ *
+ * Creates the loop for steps 3 to 5. The schedulers of all processes take turns.
+ */
 export function createScheduler(settings: SchedulerSettings): DueLoop {
   const { link, keys } = settings;
   const holder = settings.holderId ?? `s-${randomUUID()}`;
   return new DueLoop({
-    look: createSchedulerLook({ ...settings, holderId: holder }),
+    poll: createSchedulerPoll({ ...settings, holderId: holder }),
     resign: () => resign(link, keys, { role: 'scheduler', holder }),
-    // While nothing is due, the lead is kept by looking: well within the lease, so that one late look does not lose it.
-    idleMs: Math.max(settings.tickIntervalMs, Math.min(LOOK_MS, Math.floor(settings.lockTtlMs * 0.6))),
+    // While nothing is due, each poll renews the lock: well before it expires, so that one late poll does not lose it.
+    idleMs: Math.max(settings.tickIntervalMs, Math.min(POLL_MS, Math.floor(settings.lockTtlMs * 0.6))),
     whenFilled: (filled) => whenFilled(link, keys.repeat, filled),
     onError: settings.onError,
   });
 }
 
-/** How long a spec that cannot be read is put off, so that it does not stand in the way of the others. */
+/** A schedule that cannot be read is put off for so many ms, so that it does not delay the others. */
 const UNREADABLE_MS = 60_000;
 
-/** One look at the schedule: reads what is due, plans, and fires. */
-export function createSchedulerLook(
+/** One poll: reads the due schedules, plans their fires, and fires them. */
+export function createSchedulerPoll(
   settings: SchedulerSettings,
-): (take: boolean, entryIds: readonly string[]) => Promise<Look> {
+): (lead: boolean, wakeIds: readonly string[]) => Promise<PollResult> {
   const { link, keys, group, batch, tickIntervalMs, clock, metrics, onError } = settings;
   const holder = settings.holderId ?? `s-${randomUUID()}`;
-  // A leader that sleeps for a tick must still lead when it wakes.
+  // A leader that sleeps for a tick must still have the lock when it wakes.
   const lockMs = Math.max(settings.lockTtlMs, 2 * tickIntervalMs);
-  // One that is well looks once a tick, or once a second where nothing is due.
-  const silentMs = Math.max(tickIntervalMs, LOOK_MS) + LOOK_MS / 2;
+  // A healthy leader polls once per tick, or once per second while nothing is due.
+  const silentMs = Math.max(tickIntervalMs, POLL_MS) + POLL_MS / 2;
   let led: LockOutcome | undefined;
 
-  const readDue = (take: boolean, entryIds: readonly string[]): Promise<ReadDueSchedulesReply> =>
+  const readDue = (lead: boolean, wakeIds: readonly string[]): Promise<ReadDueSchedulesReply> =>
     readDueSchedules(link, keys, {
       holder,
       lockMs,
       batch,
       now: clock?.now(),
-      lead: take,
+      lead,
       group,
       silentMs,
-      fields: SCHEDULE_FIELDS,
-      wakeIds: entryIds,
+      fields: TIMING_FIELDS,
+      wakeIds,
     });
 
-  const planned = (due: DueSchedule, now: number, gap: number): Firing => {
-    const { key, slot, revision, owed, values } = due;
+  const plan = (schedule: DueSchedule, now: number, gap: number): PlannedFiring => {
+    const { key, slot, revision, owed, values, payloadBytes } = schedule;
     try {
-      const spec = { ...decodeSchedule(values), slot: Number(slot), owed };
-      // What came while nobody was looking is settled as of the moment when somebody looked again, however long that takes.
-      const plan = spec.slot > gap ? planFires(spec, now, 'seen') : planFires(spec, gap, 'missed');
-      return { key, slot, revision, ...plan };
+      const due = { ...decodeTiming(values), slot: Number(slot), owed };
+      const most = Math.min(MAX_FIRES, Math.max(1, Math.floor(MAX_CALL_BYTES / Math.max(1, payloadBytes))));
+      // Slots that came while no leader polled are planned as of the time of the first poll after the gap, even if several
+      // polls are needed for them.
+      const fires = due.slot > gap ? planFires(due, now, 'seen', most) : planFires(due, gap, 'missed', most);
+      return { key, slot, revision, payloadBytes, ...fires };
     } catch (error) {
       onError(
-        new ConfigError(`The repeatable "${key}" cannot be fired: ${messageOf(error)}`, { cause: error }),
+        new ConfigError(`The schedule "${key}" cannot be fired: ${messageOf(error)}`, { cause: error }),
       );
-      return { key, slot, revision, fires: [], next: now + UNREADABLE_MS, owed: undefined };
+      return { key, slot, revision, payloadBytes, fires: [], next: now + UNREADABLE_MS, owed: undefined };
     }
   };
 
-  const fire = async (firings: readonly Firing[]): Promise<{ fired: number; outdated: boolean }> => {
+  const fire = async (firings: readonly PlannedFiring[]): Promise<{ fired: number; outdated: boolean }> => {
     let fired = 0;
     let outdated = false;
     for (const slice of slicesOf(firings)) {
@@ -103,8 +115,8 @@ export function createSchedulerLook(
     return { fired, outdated };
   };
 
-  return async (take, entryIds) => {
-    const reply = await readDue(take, entryIds);
+  return async (lead, wakeIds) => {
+    const reply = await readDue(lead, wakeIds);
     const { leads, now } = reply;
     const outcome: LockOutcome = leads ? 'acquired' : 'held';
     if (outcome !== led) metrics.schedulerLockOutcome?.(outcome);
@@ -112,14 +124,14 @@ export function createSchedulerLook(
     if (!leads) return { leads, more: false, nextDue: undefined, now, ledForMs: reply.ledForMs };
 
     const { gap, due } = reply;
-    const firings = due.map((schedule) => planned(schedule, now, gap));
+    const firings = due.map((schedule) => plan(schedule, now, gap));
     const { fired, outdated } = await fire(firings);
     metrics.schedulerTick?.({ due: due.length, fired });
     let next = reply.next ?? Infinity;
     for (const firing of firings) next = Math.min(next, firing.next ?? Infinity);
     return {
       leads: true,
-      // A spec that was replaced after it was read may be due as well.
+      // A schedule that was replaced after it was read may be due as well.
       more: next <= now || outdated,
       nextDue: next === Infinity ? undefined : Math.max(next, now + tickIntervalMs),
       now,
@@ -127,20 +139,29 @@ export function createSchedulerLook(
   };
 }
 
-/** What one script call may fire. */
-function* slicesOf(firings: readonly Firing[]): Generator<Firing[]> {
-  let slice: Firing[] = [];
-  let costs = 0;
+/** A firing, and the bytes that each of its jobs copies. */
+interface PlannedFiring extends Firing {
+  readonly payloadBytes: number;
+}
+
+/** Slices of what one call may fire, in slots and in bytes. */
+function* slicesOf(firings: readonly PlannedFiring[]): Generator<PlannedFiring[]> {
+  let slice: PlannedFiring[] = [];
+  let slots = 0;
+  let bytes = 0;
   for (const firing of firings) {
-    // A spec that is only moved on costs something too.
-    const cost = Math.max(1, firing.fires.length);
-    if (slice.length > 0 && costs + cost > MAX_FIRES) {
+    // A schedule that only moves on, without a fire, costs something too.
+    const moreSlots = Math.max(1, firing.fires.length);
+    const moreBytes = firing.fires.length * firing.payloadBytes;
+    if (slice.length > 0 && (slots + moreSlots > MAX_FIRES || bytes + moreBytes > MAX_CALL_BYTES)) {
       yield slice;
       slice = [];
-      costs = 0;
+      slots = 0;
+      bytes = 0;
     }
     slice.push(firing);
-    costs += cost;
+    slots += moreSlots;
+    bytes += moreBytes;
   }
   if (slice.length > 0) yield slice;
 }

@@ -3,7 +3,7 @@ import { toRetrySettings } from '../job/backoff.js';
 import type { RetrySettings } from '../job/backoff.js';
 import { systemClock } from '../base/clock.js';
 import type { Clock } from '../base/clock.js';
-import { LOOK_MS } from '../timers/due-loop.js';
+import { POLL_MS } from '../timers/due-loop.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import { noopSink } from '../base/metrics.js';
@@ -69,7 +69,7 @@ export function toSettings(config: ConsumerConfig): ConsumerSettings {
     retry: toRetrySettings(config.retry),
     retryInflight: config.retryInflight ?? 64,
     delayedEnabled: config.delayedEnabled ?? true,
-    delayedPollIntervalMs: config.delayedPollIntervalMs ?? LOOK_MS,
+    delayedPollIntervalMs: config.delayedPollIntervalMs ?? POLL_MS,
     delayedPromoteBatch: config.delayedPromoteBatch ?? 256,
     delayedLockTtlMs: lockTtlMs,
     ...eventsSettingsOf(config),

@@ -23,6 +23,8 @@ export interface DueSchedule {
   readonly key: string;
   /** The time that has come, in unix ms, as Redis stores it: fire-schedules compares it. */
   readonly slot: string;
+  /** Each fire copies so many bytes of payload. */
+  readonly payloadBytes: number;
   readonly revision: string;
   /** How many missed slots are still to be made up for; undefined if that has not begun. */
   readonly owed: number | undefined;
@@ -50,7 +52,14 @@ export type ReadDueSchedulesReply =
     };
 
 type Reply = [leads: number, gap: string, now: string, next: string, ...due: Row[]];
-type Row = [key: string, slot: string, revision: string, owed: string | null, ...values: (string | null)[]];
+type Row = [
+  key: string,
+  slot: string,
+  payloadBytes: number,
+  revision: string,
+  owed: string | null,
+  ...values: (string | null)[],
+];
 
 /** Reads the schedules that are due, for the leader. */
 export async function readDueSchedules(
@@ -73,6 +82,6 @@ export async function readDueSchedules(
   };
 }
 
-function dueScheduleOf([key, slot, revision, owed, ...values]: Row): DueSchedule {
-  return { key, slot, revision, owed: owed === null ? undefined : Number(owed), values };
+function dueScheduleOf([key, slot, payloadBytes, revision, owed, ...values]: Row): DueSchedule {
+  return { key, slot, payloadBytes, revision, owed: owed === null ? undefined : Number(owed), values };
 }

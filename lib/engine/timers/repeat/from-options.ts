@@ -1,17 +1,18 @@
 import { ConfigError } from '../../base/errors.js';
 import type { JobsOptions, RepeatOptions, RepeatableJobMeta } from '../../config/options.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
-import type { RepeatableMeta, RepeatableSpec } from './spec.js';
+import type { RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
 
-/** Options of a single job that cannot be those of a recurring one. */
+/** Options that only a single job can have, and what a schedule has instead. */
 const SINGLE = {
   delay: 'Use repeat.startDate.',
   jobId: 'Use repeatJobKey.',
-  timestamp: 'Each fire has its own.',
+  timestamp: 'Each job has its own.',
 } as const;
 
 /**
- * The spec that `Queue.add(name, data, { repeat })` asks for; `options` have been checked.
+ * The schedule that `Queue.add(name, data, { repeat })` declares.
+ * @param options checked options
  * @throws ConfigError (CMQ-004)
  */
 export function toRepeatableSpec(
@@ -22,7 +23,7 @@ export function toRepeatableSpec(
   const { repeat, repeatJobKey, attempts, backoff } = options;
   for (const [option, instead] of Object.entries(SINGLE)) {
     if (options[option as keyof typeof SINGLE]) {
-      throw new ConfigError(`job options: "${option}" has no meaning beside "repeat". ${instead}`);
+      throw new ConfigError(`job options: "${option}" cannot be combined with "repeat". ${instead}`);
     }
   }
   return {
@@ -44,7 +45,7 @@ export function toRepeatableSpec(
 function patternOf({ pattern, every, tz }: RepeatOptions): RepeatPattern {
   if ((pattern === undefined) === (every === undefined)) {
     throw new ConfigError(
-      `repeat: give exactly one of "pattern" (cron) and "every" (ms), not ${pattern === undefined ? 'neither' : 'both'}.`,
+      `repeat: set either "pattern" (cron) or "every" (ms), not ${pattern === undefined ? 'neither' : 'both'}.`,
     );
   }
   return every === undefined ? RepeatPattern.cron(pattern ?? '', tz) : RepeatPattern.every(every);
@@ -55,7 +56,7 @@ function toMs(date: Date | string | number | undefined): number | undefined {
   return typeof date === 'string' ? Date.parse(date) : Number(date);
 }
 
-/** The flat form that `Queue.getRepeatableJobs` lists. */
+/** The flat form that `Queue.getRepeatableJobs` returns. */
 export function toJobMeta(meta: RepeatableMeta): RepeatableJobMeta {
   const { pattern, ...rest } = meta;
   const flat: RepeatableJobMeta = { ...rest, patternKind: pattern.kind };

@@ -3,15 +3,15 @@ import { ConfigError, messageOf } from '../../base/errors.js';
 import { zoneOf } from './zone.js';
 import type { Zone } from './zone.js';
 
-/** What drives a repeatable: a cron expression in a time zone, or a fixed interval. Immutable. */
+/** When a schedule fires: a cron expression in a time zone, or a fixed interval. Immutable. */
 export abstract class RepeatPattern {
   abstract readonly kind: 'cron' | 'every';
 
   /**
    * @param expression 5 fields (minute, hour, day, month, weekday), 6 with seconds in front, or a nickname like `@daily`.
-   * Where both days are restricted, either of them matches.
+   * If both day and weekday are restricted, a day matches when one of them does.
    * @param tz `UTC` (default) or `Z`, an offset like `+05:30` or `-0800`, or an IANA name.
-   * @throws ConfigError (CMQ-004) that names what cannot be read
+   * @throws ConfigError (CMQ-004) that names the part that is invalid
    */
   static cron(expression: string, tz?: string): CronPattern {
     return new CronPattern(expression, tz);
@@ -22,12 +22,12 @@ export abstract class RepeatPattern {
     return new EveryPattern(intervalMs);
   }
 
-  /** `cron:<expression>:<tz>` or `every:<ms>`: the second half of a spec's default key. */
+  /** `cron:<expression>:<tz>` or `every:<ms>`: the second half of a schedule's default key. */
   abstract signature(): string;
 
   /**
    * The first slot after `afterMs`, in unix ms; undefined if there is none.
-   * @param anchorMs any slot of the pattern. Only an interval needs it; without it, `afterMs` is one.
+   * @param anchorMs any slot of the pattern; only an interval needs it. Default: `afterMs`.
    */
   abstract next(afterMs: number, anchorMs?: number): number | undefined;
 }
@@ -54,7 +54,7 @@ export class EveryPattern extends RepeatPattern {
   }
 }
 
-/** The expression is part of the spec's default key, which has a bound of its own. */
+/** The expression is part of the default key, which is bounded. */
 const MAX_EXPRESSION_LENGTH = 200;
 
 export class CronPattern extends RepeatPattern {
@@ -77,8 +77,8 @@ export class CronPattern extends RepeatPattern {
   }
 
   next(afterMs: number): number | undefined {
-    // The calendar counts in wall times and knows nothing of zones. Wall times map to instants in order, so the slot looked
-    // for is the first wall time whose instant is after `afterMs`; only in a gap do several share one instant.
+    // The calendar counts in wall times and knows no zones. Wall times map to instants in order, so the slot is the first
+    // wall time whose instant is after `afterMs`. Several wall times share one instant only in a gap.
     let wall: number | undefined = this.#zone.lastWallUntil(afterMs);
     do {
       wall = this.#calendar.nextRun(new Date(wall))?.getTime();
@@ -90,7 +90,7 @@ export class CronPattern extends RepeatPattern {
   }
 }
 
-/** 9999-01-01, where calendars end. */
+/** 9999-01-01, the end of the calendar. */
 const LAST_TIME = 253_370_764_800_000;
 
 function normalize(expression: string): string {
@@ -118,5 +118,5 @@ function calendarOf(expression: string): Cron {
 
 function invalid(expression: string, reason: string, cause?: unknown): ConfigError {
   const shown = JSON.stringify(expression.length > 60 ? `${expression.slice(0, 60)}…` : expression);
-  return new ConfigError(`repeat: pattern ${shown} is no cron expression: ${reason}.`, { cause });
+  return new ConfigError(`repeat: pattern ${shown} is not a cron expression: ${reason}.`, { cause });
 }

@@ -6,7 +6,7 @@ import type { Schema } from '../../config/check-options.js';
 import type { Check } from '../../config/checks.js';
 import type { RepeatPattern } from './pattern.js';
 
-/** A recurring job. */
+/** A schedule: it adds a job each time that its pattern matches. */
 export interface RepeatableSpec<T = unknown> {
   /** Default `<jobName>::<pattern signature>`. At most 480 bytes. */
   key?: string | undefined;
@@ -15,17 +15,17 @@ export interface RepeatableSpec<T = unknown> {
   pattern: RepeatPattern;
   /** Data of every job. */
   payload: T;
-  /** Total number of fires; then the spec is removed. */
+  /** Total number of fires. Then the schedule is removed. */
   limit?: number | undefined;
-  /** No fire before it, in unix ms. An interval counts from here, if it is in the future. */
+  /** No fire before this time, in unix ms. If it is in the future, an interval starts here. */
   startAfterMs?: number | undefined;
-  /** No fire after it, in unix ms; then the spec is removed. */
+  /** No fire after this time, in unix ms. Then the schedule is removed. */
   endBeforeMs?: number | undefined;
   /** Default `{ kind: 'skip' }`. */
   missedFires?: MissedFiresOption | undefined;
-  /** Let a slot pass while the job of an earlier one is unfinished. Default false. */
+  /** Skip a slot while the job of an earlier slot is unfinished. Default false. */
   skipIfRunning?: boolean | undefined;
-  /** The application that declares it. */
+  /** The application that declares the schedule. */
   owner?: string | undefined;
   /** Total attempts of each job. Default: the worker's. */
   attempts?: number | undefined;
@@ -42,7 +42,7 @@ const pattern: Check = (value) => {
 
 export const specSchema: Schema<RepeatableSpec> = {
   key: (value) => (typeof value === 'string' ? undefined : 'must be a string'),
-  // Checked apart: see checkJobName.
+  // Checked by checkJobName.
   jobName: anything,
   pattern,
   payload: anything,

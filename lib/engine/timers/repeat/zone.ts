@@ -1,24 +1,24 @@
 import { ConfigError } from '../../base/errors.js';
 
 /**
- * A time zone as two functions between instants (unix ms) and wall times. A wall time is written as the unix ms that a
- * clock in UTC would have when it shows the same digits, so a calendar that knows no zones can count in it.
+ * A time zone: functions between instants (unix ms) and wall times. A wall time is a number: the unix ms at which a clock in
+ * UTC shows the same digits. So a calendar that knows no zones can count in wall times.
  */
 export interface Zone {
   toWall(instant: number): number;
   /**
-   * The instant of a wall time. One that occurs twice is the earlier; one that is skipped is the instant of the shift,
-   * so all wall times of a gap are one instant. Never decreases as the wall time grows.
+   * The instant of a wall time. For a wall time that occurs twice, it is the earlier instant. For a skipped wall time, it is
+   * the instant of the shift, so all wall times of a gap have the same instant. Never decreases as the wall time grows.
    */
   toInstant(wall: number): number;
   /**
-   * The last wall time whose instant is not after `instant`: what comes later on the wall comes later in time. It is the
-   * wall time of `instant` itself, except in the second run of a repeated hour, all of which has been already.
+   * The last wall time whose instant is not after `instant`. This is the wall time of `instant` itself, except in the second
+   * pass of a repeated hour, whose wall times belong to the first pass.
    */
   lastWallUntil(instant: number): number;
 }
 
-/** @throws ConfigError (CMQ-004) that names the value */
+/** @throws ConfigError (CMQ-004) that shows the value */
 export function zoneOf(tz: string | undefined): Zone {
   const given = tz?.trim() ?? 'UTC';
   let zone = zones.get(given);
@@ -38,12 +38,12 @@ function createZone(tz: string): Zone {
     const offset = (Number(hours) * 60 + Number(minutes)) * 60_000;
     return fixedZone(sign === '-' ? -offset : offset);
   }
-  // Newer runtimes take offsets of other forms for zone names: what is no name is refused whatever the runtime.
+  // Newer runtimes accept offsets of other forms as zone names. Only names are allowed here, on every runtime.
   if (/^[a-z]/i.test(tz)) {
     try {
       return new NamedZone(tz);
     } catch {
-      // Refused below, with a message that says what is allowed.
+      // The error below says what is allowed.
     }
   }
   throw new ConfigError(
@@ -57,11 +57,11 @@ function fixedZone(offset: number): Zone {
 }
 
 const HOUR = 3_600_000;
-/** Offsets lie between UTC-12 and UTC+14: the instant of a wall time lies within these bounds of its digits. */
+/** Offsets are between UTC-12 and UTC+14, so the instant of a wall time is within these bounds of its digits. */
 const EARLIEST = -15 * HOUR;
 const LATEST = 13 * HOUR;
 
-/** A zone of the IANA database, as this runtime's Intl knows it. */
+/** A zone of the IANA database, from this runtime's Intl. */
 class NamedZone implements Zone {
   readonly #format: Intl.DateTimeFormat;
 
@@ -121,7 +121,7 @@ class NamedZone implements Zone {
     return Date.UTC(year, month - 1, day, hour, minute, second) - seconds;
   }
 
-  /** The instant, to the second, from which on the offset at `to` holds. `from` has another one. */
+  /** The instant, to the second, at which the offset of `to` begins. The offset of `from` is another one. */
   #shiftBetween(from: number, to: number): number {
     const offset = this.#offsetAt(to);
     let low = Math.floor(from / 1000);

@@ -9,7 +9,7 @@ import type { RepeatableSpec } from './repeatable-spec.js';
 
 export type { RepeatableSpec };
 
-/** What a list says of a spec; the payload stays where it is. */
+/** One schedule of a list, without its payload. */
 export interface RepeatableMeta {
   key: string;
   jobName: string;
@@ -26,30 +26,30 @@ export interface RepeatableMeta {
   owner?: string;
 }
 
-/** What the scheduler needs to know of a spec to plan its fires. */
-export interface Schedule {
+/** The fields of a stored schedule that say when it fires. */
+export interface ScheduleTiming {
   pattern: RepeatPattern;
   endBeforeMs: number | undefined;
   missedFires: MissedFiresOption;
 }
 
-/** Leaves room for `repeat:` and `:<slot>` in the ids of its jobs. */
+/** This leaves room for `repeat:` and `:<slot>` in the ids of its jobs. */
 const MAX_KEY_BYTES = 480;
 
-/** @throws ConfigError (CMQ-004) where the key is blank or too long */
-export function resolvedKey(spec: RepeatableSpec): string {
+/** @throws ConfigError (CMQ-004) if the key is blank or too long */
+export function scheduleKey(spec: RepeatableSpec): string {
   const key =
     spec.key === undefined || spec.key === '' ? `${spec.jobName}::${spec.pattern.signature()}` : spec.key;
   if (key.trim() === '' || Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw new ConfigError(
-      `repeat: the key ${JSON.stringify(key.slice(0, 60))} must not be blank or longer than ${String(MAX_KEY_BYTES)} bytes. Give a short one (repeatJobKey).`,
+      `repeat: the key ${JSON.stringify(key.slice(0, 60))} must not be blank or longer than ${String(MAX_KEY_BYTES)} bytes. Set a short one (repeatJobKey).`,
     );
   }
   return key;
 }
 
 /** @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
-export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_BYTES): EncodedSpec {
+export function encodeSchedule(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_BYTES): EncodedSchedule {
   const { jobName, limit, startAfterMs, endBeforeMs, attempts, backoff } = spec;
   checkJobName(jobName);
   for (const [name, value] of Object.entries({ limit, startAfterMs, endBeforeMs, attempts })) {
@@ -61,7 +61,7 @@ export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_B
     ...(attempts !== undefined && { attempts }),
     ...(backoff !== undefined && { backoff }),
   });
-  const schedule: Fields = {
+  const timing: Fields = {
     ...encodePattern(spec.pattern),
     limit: limit?.toString(),
     start: startAfterMs?.toString(),
@@ -75,20 +75,20 @@ export function encodeSpec(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_B
     payload: encodeWithin(jobName, spec.payload, maxPayloadBytes),
     retry: retry && encodeRetry(retry),
   };
-  const fields = present({ ...schedule, ...rest });
+  const fields = present({ ...timing, ...rest });
   return {
-    key: resolvedKey(spec),
-    schedule: digest(present(schedule)),
+    key: scheduleKey(spec),
+    schedule: digest(present(timing)),
     revision: digest(fields),
     fields,
   };
 }
 
-export interface EncodedSpec {
+export interface EncodedSchedule {
   key: string;
-  /** Tells whether it runs at the same times as another. */
+  /** Digest of the fields that say when it fires. */
   schedule: string;
-  /** Tells whether it is the same in everything. */
+  /** Digest of all fields. */
   revision: string;
   /** Of its hash. */
   fields: readonly (readonly [field: string, value: string | Buffer])[];
@@ -102,7 +102,7 @@ function present(fields: Fields): [string, string | Buffer][] {
 
 function digest(fields: readonly [string, string | Buffer][]): string {
   const hash = createHash('sha1');
-  // Lengths in front, so that no value can pass for the next field.
+  // The lengths come first, so that no value can look like the next field.
   for (const [field, value] of fields)
     hash.update(`${field}:${String(Buffer.byteLength(value))}:`).update(value);
   return hash.digest('hex');
@@ -144,11 +144,11 @@ function decodeMissed(missed: string | null): MissedFiresOption {
   return { kind: 'fire-all', maxCatchup: Number(maxCatchup) };
 }
 
-/** Fields that {@link decodeSchedule} reads, in its order. */
-export const SCHEDULE_FIELDS = ['pattern', 'tz', 'every', 'end', 'missed'] as const;
+/** The fields that {@link decodeTiming} reads, in its order. */
+export const TIMING_FIELDS = ['pattern', 'tz', 'every', 'end', 'missed'] as const;
 
-/** @throws ConfigError (CMQ-004) where the hash is not one of ours, or this runtime does not know its time zone */
-export function decodeSchedule(values: readonly (string | null)[]): Schedule {
+/** @throws ConfigError (CMQ-004) if another program wrote the hash, or this runtime does not know the time zone */
+export function decodeTiming(values: readonly (string | null)[]): ScheduleTiming {
   const [pattern = null, tz = null, every = null, end = null, missed = null] = values;
   return {
     pattern: decodePattern(pattern, tz, every),
@@ -157,26 +157,18 @@ export function decodeSchedule(values: readonly (string | null)[]): Schedule {
   };
 }
 
-/** Fields that {@link decodeMeta} reads, in its order. */
-export const META_FIELDS = [
-  ...SCHEDULE_FIELDS,
-  'name',
-  'limit',
-  'start',
-  'overlap',
-  'fired',
-  'owner',
-] as const;
+/** The fields that {@link decodeMeta} reads, in its order. */
+export const META_FIELDS = [...TIMING_FIELDS, 'name', 'limit', 'start', 'overlap', 'fired', 'owner'] as const;
 
-/** @throws ConfigError (CMQ-004), as {@link decodeSchedule} */
+/** @throws ConfigError (CMQ-004), as {@link decodeTiming} */
 export function decodeMeta(
   key: string,
   nextFireMs: number,
   values: readonly (string | null)[],
 ): RepeatableMeta {
-  const { pattern, endBeforeMs, missedFires } = decodeSchedule(values);
+  const { pattern, endBeforeMs, missedFires } = decodeTiming(values);
   const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null] = values.slice(
-    SCHEDULE_FIELDS.length,
+    TIMING_FIELDS.length,
   );
   const meta: RepeatableMeta = {
     key,

@@ -1,25 +1,16 @@
 import type { QueueKeys } from '../../../redis/keys.js';
-import { claimSchedules } from '../../../redis/scripts/claim-schedules.js';
 import { listSchedules } from '../../../redis/scripts/list-schedules.js';
 import { removeSchedules } from '../../../redis/scripts/remove-schedules.js';
 import { upsertSchedule } from '../../../redis/scripts/upsert-schedule.js';
 import type { UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
 import type { Clock } from '../../base/clock.js';
-import type { CommandLink } from '../../connection/command-link.js';
 import { ConfigError } from '../../base/errors.js';
-import { firstSlot } from './plan.js';
-import { META_FIELDS, decodeMeta, encodeSpec } from './spec.js';
-import type { EncodedSpec, RepeatableMeta, RepeatableSpec } from './spec.js';
-import { checkLimit } from '../../config/check-arguments.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import { firstSlot } from './plan-fires.js';
+import { META_FIELDS, decodeMeta } from './stored-schedule.js';
+import type { EncodedSchedule, RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
 
-export interface UpsertOptions {
-  maxPayloadBytes?: number | undefined;
-  /** Instead of Redis's clock, for tests. */
-  clock?: Pick<Clock, 'now'> | undefined;
-}
-
-export interface Upserted {
-  /** The spec's key. */
+export interface StoreResult {
   key: string;
   outcome: UpsertScheduleReply['outcome'];
   nextFireMs: number;
@@ -28,57 +19,48 @@ export interface Upserted {
 }
 
 /**
- * Registers a repeatable spec; an equal one that is there already stays as it is, so every process may register what it
- * needs whenever it starts.
- * @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), ConnectionError
- * (CMQ-001)
+ * Stores a schedule. If it is there and unchanged, nothing is written, so every process may store its schedules whenever
+ * it starts.
+ * @param encoded the same schedule, encoded
+ * @param clock instead of Redis's clock, for tests
+ * @throws ConfigError (CMQ-004) if it never fires, ConnectionError (CMQ-001)
  */
-export async function upsertRepeatable(
+export async function storeSchedule(
   link: CommandLink,
   keys: QueueKeys,
   spec: RepeatableSpec,
-  options: UpsertOptions = {},
-): Promise<Upserted> {
-  const encoded = encodeSpec(spec, options.maxPayloadBytes);
-  return upsertEncoded(link, keys, spec, encoded, options);
-}
-
-export async function upsertEncoded(
-  link: CommandLink,
-  keys: QueueKeys,
-  spec: RepeatableSpec,
-  encoded: EncodedSpec,
-  { clock }: UpsertOptions,
-): Promise<Upserted> {
+  encoded: EncodedSchedule,
+  clock?: Pick<Clock, 'now'>,
+): Promise<StoreResult> {
   const now = clock?.now() ?? (await redisNow(link));
   const first = firstFire(encoded.key, spec, now);
   return upsert(link, keys, encoded, { first, now: clock ? undefined : now, lostAfterFires: undefined });
 }
 
 /**
- * Registers a spec again that was lost with Redis's data, from where it was: unless it is there, or somebody has removed
- * it.
+ * Stores a schedule that was lost with Redis's data, and continues where it was. If it is there, or somebody has removed it,
+ * nothing is written.
  */
-export function restoreRepeatable(
+export function restoreSchedule(
   link: CommandLink,
   keys: QueueKeys,
-  encoded: EncodedSpec,
-  { nextFireMs, fired }: Pick<Upserted, 'nextFireMs' | 'fired'>,
-): Promise<Upserted> {
+  encoded: EncodedSchedule,
+  { nextFireMs, fired }: Pick<StoreResult, 'nextFireMs' | 'fired'>,
+): Promise<StoreResult> {
   return upsert(link, keys, encoded, { first: nextFireMs, now: undefined, lostAfterFires: fired });
 }
 
 async function upsert(
   link: CommandLink,
   keys: QueueKeys,
-  encoded: EncodedSpec,
+  encoded: EncodedSchedule,
   at: { first: number; now: number | undefined; lostAfterFires: number | undefined },
-): Promise<Upserted> {
+): Promise<StoreResult> {
   const { outcome, next, fired } = await upsertSchedule(link, keys, { ...encoded, ...at });
   return { key: encoded.key, outcome, nextFireMs: next, fired };
 }
 
-/** @throws ConfigError (CMQ-004) for a spec that never fires */
+/** @throws ConfigError (CMQ-004) for a schedule that never fires */
 export function firstFire(key: string, spec: RepeatableSpec, now: number): number {
   const { endBeforeMs } = spec;
   if (endBeforeMs !== undefined && endBeforeMs <= now) {
@@ -103,22 +85,21 @@ async function redisNow(link: CommandLink): Promise<number> {
 const PAGE = 500;
 
 /**
- * Up to `limit` specs, by their next fire. A spec that this runtime cannot read (an unknown time zone, another writer) is
- * left out.
+ * Up to `limit` schedules, ordered by their next fire. A schedule that this runtime cannot read (an unknown time zone, or
+ * written by another program) is left out.
  */
-export async function listRepeatables(
+export async function readSchedules(
   link: CommandLink,
   keys: QueueKeys,
   limit: number,
 ): Promise<RepeatableMeta[]> {
-  checkLimit(limit);
   const found = new Map<string, RepeatableMeta>();
   for (let from = 0; from < limit; from += PAGE) {
     const count = Math.min(PAGE, limit - from);
     const rows = await listSchedules(link, keys, { from, count, fields: META_FIELDS });
     for (const { key, next, values } of rows) {
       const meta = readable(() => decodeMeta(key, next, values));
-      // Specs move while the pages are read: the later sight of one counts.
+      // Schedules move while the pages are read, so one may be read twice: the later read counts.
       if (meta) found.set(key, meta);
     }
     if (rows.length < count) break;
@@ -134,18 +115,8 @@ function readable<T>(read: () => T): T | undefined {
   }
 }
 
-/** Whether no newer deployment of this owner has decided about its specs; from then on, older ones may not. */
-export function claimRepeatables(
-  link: CommandLink,
-  keys: QueueKeys,
-  owner: string,
-  generation: number,
-): Promise<boolean> {
-  return claimSchedules(link, keys, { owner, generation });
-}
-
-/** Removes a spec by its key; true if it was there. Jobs that it has fired already stay. */
-export async function removeRepeatable(link: CommandLink, keys: QueueKeys, key: string): Promise<boolean> {
+/** Removes a schedule. True if it was there. Jobs that it has already added stay. */
+export async function removeSchedule(link: CommandLink, keys: QueueKeys, key: string): Promise<boolean> {
   const [removed = false] = await removeSchedules(link, keys, [key]);
   return removed;
 }

@@ -1,0 +1,137 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { checkSchedules } from '../../../redis/scripts/check-schedules.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import { DataLostError } from '../../base/errors.js';
+import { outsideOfContext } from '../../base/own-context.js';
+import { removeSchedule, restoreSchedule, storeSchedule } from './schedules.js';
+import type { StoreResult } from './schedules.js';
+import { encodeSchedule } from './stored-schedule.js';
+import type { EncodedSchedule, RepeatableSpec } from './stored-schedule.js';
+
+/** Time between two checks of the declared schedules, in ms. */
+const CHECK_MS = 2_000;
+/** Most schedules of one call. */
+const PAGE = 500;
+
+interface Declared {
+  encoded: EncodedSchedule;
+  nextFireMs: number;
+  fired: number;
+}
+
+/** Of this process. */
+const open = new Set<DeclaredSchedules>();
+
+/**
+ * The schedules that were declared through one queue object. Redis may lose them: it restarts without its data or with
+ * older data, or somebody empties it. An application declares its schedules only when it starts, so this checks that they
+ * are there, and restores lost ones where they were. A schedule that any process has removed stays removed.
+ */
+export class DeclaredSchedules {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #maxPayloadBytes: number;
+  readonly #declared = new Map<string, Declared>();
+  #timer: NodeJS.Timeout | undefined;
+  #checking: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(link: CommandLink, keys: QueueKeys, maxPayloadBytes: number) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /** @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), ConnectionError (CMQ-001) */
+  async declare(spec: RepeatableSpec): Promise<StoreResult> {
+    // Encoded at once, because the caller may change its data later.
+    const encoded = encodeSchedule(spec, this.#maxPayloadBytes);
+    const stored = await storeSchedule(this.#link, this.#keys, spec, encoded);
+    const { key, nextFireMs, fired } = stored;
+    this.#declared.set(key, { encoded, nextFireMs, fired });
+    open.add(this);
+    this.#plan();
+    return stored;
+  }
+
+  /** True if it was there. */
+  async remove(key: string): Promise<boolean> {
+    this.#declared.delete(key);
+    const removed = await removeSchedule(this.#link, this.#keys, key);
+    this.#declared.delete(key);
+    // The other queue objects of this process should know at once, and not only after their next check.
+    const others = [...open].filter((other) => other !== this && other.#keys.queue === this.#keys.queue);
+    await Promise.all(others.filter((other) => other.#declared.has(key)).map((other) => other.#checkAgain()));
+    return removed;
+  }
+
+  /** Stops checking. The stored schedules stay. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    open.delete(this);
+    await this.#checking;
+  }
+
+  #plan(): void {
+    if (this.#timer || this.#isClosed || this.#declared.size === 0) return;
+    const check = (): void => {
+      this.#timer = undefined;
+      void this.#check().then(() => {
+        this.#plan();
+      });
+    };
+    this.#timer = outsideOfContext(() => setTimeout(check, CHECK_MS)).unref();
+  }
+
+  /** Never rejects: while Redis is away, the connection reports it, and the next check comes soon. */
+  #check(): Promise<void> {
+    this.#checking ??= this.#checkAll()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#checking = undefined;
+      });
+    return this.#checking;
+  }
+
+  /** A check that is under way may have read the earlier state, so this adds another one. */
+  async #checkAgain(): Promise<void> {
+    await this.#checking;
+    await this.#check();
+  }
+
+  async #checkAll(): Promise<void> {
+    const lost: string[] = [];
+    const all = [...this.#declared.keys()];
+    for (let from = 0; from < all.length && !this.#isClosed; from += PAGE) {
+      const keys = all.slice(from, from + PAGE);
+      const states = await checkSchedules(this.#link, this.#keys, keys);
+      for (const [index, schedule] of states.entries()) {
+        const key = keys[index] as string;
+        const declared = this.#declared.get(key);
+        if (!declared) continue;
+        if (schedule.state === 'present') {
+          Object.assign(declared, { nextFireMs: schedule.next, fired: schedule.fired });
+        } else if (schedule.state === 'gone') this.#declared.delete(key);
+        else if (await this.#restore(key, declared)) lost.push(key);
+      }
+    }
+    if (lost.length > 0) this.#report(lost);
+  }
+
+  /** True if it was lost. */
+  async #restore(key: string, declared: Declared): Promise<boolean> {
+    const { outcome } = await restoreSchedule(this.#link, this.#keys, declared.encoded, declared);
+    if (outcome === 'gone') this.#declared.delete(key);
+    return outcome === 'started';
+  }
+
+  #report(lost: readonly string[]): void {
+    const shown = lost.slice(0, 5).map((key) => JSON.stringify(key));
+    this.#link.warn(
+      new DataLostError(
+        `Redis at ${this.#link.address} has lost data of queue "${this.#keys.queue}": ${String(lost.length)} schedule(s) that this application declared were missing, although nobody had removed them (${shown.join(', ')}${lost.length > shown.length ? ', …' : ''}). They have been restored. Jobs are probably lost too: check that Redis persists (appendonly yes), that maxmemory-policy is noeviction, and that nobody empties it.`,
+      ),
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import type { ScheduleTiming } from './stored-schedule.js';
+
+/** A due schedule, as a poll reads it. */
+export interface DueTiming extends ScheduleTiming {
+  /** The slot that has come, in unix ms. */
+  slot: number;
+  /** How many missed slots are still to be fired; undefined if catching up has not begun. */
+  owed: number | undefined;
+}
+
+/** What to do with a due schedule. */
+export interface Plan {
+  /** Slots to fire now, in unix ms. */
+  fires: number[];
+  /** The slot after them, in unix ms; it may be due already. undefined = the schedule is over. */
+  next: number | undefined;
+  owed: number | undefined;
+}
+
+/** Most slots of one schedule in one call, so that the script stays within a few ms. */
+export const MAX_FIRES = 500;
+
+/**
+ * Decides which slots of a due schedule fire at `now`. A single due slot always fires, however late. If several slots are
+ * due, all of them fire if they came between two polls of a leader (`seen`). If no leader polled (`missed`), the policy of
+ * the schedule decides.
+ * @param mostPerCall if more slots fire than this, the next poll continues
+ */
+export function planFires(
+  schedule: DueTiming,
+  now: number,
+  slots: 'seen' | 'missed',
+  mostPerCall = MAX_FIRES,
+): Plan {
+  const { pattern, slot, missedFires } = schedule;
+  const after = (ms: number): number | undefined => {
+    const next = pattern.next(ms, slot);
+    return next === undefined || next > (schedule.endBeforeMs ?? Infinity) ? undefined : next;
+  };
+  const following = after(slot);
+  let most = schedule.owed;
+  if (most === undefined) {
+    if (following === undefined || following > now)
+      return { fires: [slot], next: following, owed: undefined };
+    if (slots === 'seen') most = Infinity;
+    else if (missedFires.kind === 'skip') return { fires: [], next: after(now), owed: undefined };
+    else most = missedFires.kind === 'fire-once' ? 1 : missedFires.maxCatchup;
+  }
+
+  const fires = [slot];
+  let next = following;
+  while (next !== undefined && next <= now && fires.length < Math.min(most, mostPerCall)) {
+    fires.push(next);
+    next = after(next);
+  }
+  if (next === undefined || next > now) return { fires, next, owed: undefined };
+  // More slots are due than fire now: the policy drops them, or the next poll continues with them.
+  if (fires.length >= most) return { fires, next: after(now), owed: undefined };
+  return { fires, next, owed: most === Infinity ? undefined : most - fires.length };
+}
+
+/** The first slot of a schedule that is stored at `now`; undefined if there is none. */
+export function firstSlot(
+  schedule: Pick<ScheduleTiming, 'pattern' | 'endBeforeMs'> & { startAfterMs?: number | undefined },
+  now: number,
+): number | undefined {
+  const start = schedule.startAfterMs ?? 0;
+  // A cron slot may fall on the start itself; an interval has its first slot one interval later.
+  const from = schedule.pattern.kind === 'cron' ? Math.max(now, start - 1) : Math.max(now, start);
+  const first = schedule.pattern.next(from);
+  return first === undefined || first > (schedule.endBeforeMs ?? Infinity) ? undefined : first;
+}
