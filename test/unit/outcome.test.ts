@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { detailOf, outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/worker/settle/outcome.js';
+import { detailOf } from '../../lib/engine/base/thrown.js';
+import { outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/worker/run/outcome.js';
 import { JobCancelledError, UnrecoverableError } from '../../lib/engine/base/errors.js';
 
 class PaymentRefused extends UnrecoverableError {}
@@ -16,19 +17,29 @@ describe('outcomeOfFailure', () => {
   test.each<[attempt: number, maxAttempts: number, error: unknown, expected: object]>([
     [1, 3, plain, { kind: 'retry', backoffMs: 77 }],
     [2, 3, plain, { kind: 'retry', backoffMs: 77 }],
-    [3, 3, plain, { kind: 'dead', reason: 'retries_exhausted', detail: 'SMTP is down' }],
-    [4, 3, plain, { kind: 'dead', reason: 'retries_exhausted', detail: 'SMTP is down' }],
-    [1, 1, plain, { kind: 'dead', reason: 'retries_exhausted' }],
-    [1, 3, new UnrecoverableError('blocked'), { kind: 'dead', reason: 'unrecoverable', detail: 'blocked' }],
-    [3, 3, new UnrecoverableError(), { kind: 'dead', reason: 'unrecoverable', detail: 'Unrecoverable' }],
-    [1, 3, new PaymentRefused('no'), { kind: 'dead', reason: 'unrecoverable' }],
-    [1, 3, new ForeignUnrecoverable('no'), { kind: 'dead', reason: 'unrecoverable' }],
-    [1, 3, new OfForeign('no'), { kind: 'dead', reason: 'unrecoverable' }],
+    [3, 3, plain, { kind: 'dead-letter', reason: 'retries_exhausted', detail: 'SMTP is down' }],
+    [4, 3, plain, { kind: 'dead-letter', reason: 'retries_exhausted', detail: 'SMTP is down' }],
+    [1, 1, plain, { kind: 'dead-letter', reason: 'retries_exhausted' }],
+    [
+      1,
+      3,
+      new UnrecoverableError('blocked'),
+      { kind: 'dead-letter', reason: 'unrecoverable', detail: 'blocked' },
+    ],
+    [
+      3,
+      3,
+      new UnrecoverableError(),
+      { kind: 'dead-letter', reason: 'unrecoverable', detail: 'Unrecoverable' },
+    ],
+    [1, 3, new PaymentRefused('no'), { kind: 'dead-letter', reason: 'unrecoverable' }],
+    [1, 3, new ForeignUnrecoverable('no'), { kind: 'dead-letter', reason: 'unrecoverable' }],
+    [1, 3, new OfForeign('no'), { kind: 'dead-letter', reason: 'unrecoverable' }],
     [
       1,
       3,
       { name: 'UnrecoverableError', message: 'no error object' },
-      { kind: 'dead', reason: 'unrecoverable' },
+      { kind: 'dead-letter', reason: 'unrecoverable' },
     ],
     [1, 3, 'a string', { kind: 'retry' }],
     [1, 3, undefined, { kind: 'retry' }],
@@ -68,7 +79,7 @@ describe('outcomeOfFailure', () => {
   test('a backoff of -1 is a dead letter at once', () => {
     const outcome = outcomeOfFailure({ error: plain, attempt: 1, maxAttempts: 3, backoffMs: () => -1 });
     expect(outcome).toMatchObject({
-      kind: 'dead',
+      kind: 'dead-letter',
       reason: 'unrecoverable',
       detail: 'SMTP is down',
       error: plain,
@@ -96,7 +107,7 @@ describe('outcomeOfExhaustion', () => {
   ])('%i crashes, %i used, %i allowed', (crashes, used, maxAttempts, detail) => {
     const outcome = outcomeOfExhaustion(crashes, used, maxAttempts);
     expect(outcome).toMatchObject({
-      kind: 'dead',
+      kind: 'dead-letter',
       reason: 'retries_exhausted',
       detail: expect.stringMatching(detail) as string,
     });

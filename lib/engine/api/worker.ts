@@ -253,7 +253,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       reportProgress: (job, progress) => {
         this.#emit('progress', job, progress);
       },
-      signalOf: (delivery) => this.#core.signalOf(delivery as Delivery),
+      signalOf: (delivery) => (delivery as Delivery).signal,
     };
   }
 

@@ -1,3 +1,5 @@
+import type { JobObserver } from './lease/in-flight.js';
+
 /** How the reading of a worker goes. */
 export interface ReadingHealth {
   /** Since Redis last answered a read, with jobs or without, in ms; undefined before it first did. */
@@ -40,6 +42,43 @@ export interface WorkerHealth extends ReadingHealth {
   dlqEvicted: number;
   /** Since it last dropped some, in ms; undefined where it did not. */
   lastDlqEvictedAgeMs: number | undefined;
+}
+
+/** Counts what {@link WorkerHealth} reports of jobs. */
+export class JobCounters implements JobObserver {
+  readonly #now: () => number;
+  #leasesLost = 0;
+  #leaseLostAt: number | undefined;
+  #dlqEvicted = 0;
+  #dlqEvictedAt: number | undefined;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  lost(): void {
+    this.#leasesLost += 1;
+    this.#leaseLostAt = this.#now();
+  }
+
+  dlqEvicted(count: number): void {
+    this.#dlqEvicted += count;
+    this.#dlqEvictedAt = this.#now();
+  }
+
+  get health(): Pick<
+    WorkerHealth,
+    'leasesLost' | 'lastLeaseLostAgeMs' | 'dlqEvicted' | 'lastDlqEvictedAgeMs'
+  > {
+    const since = (time: number | undefined): number | undefined =>
+      time === undefined ? undefined : this.#now() - time;
+    return {
+      leasesLost: this.#leasesLost,
+      lastLeaseLostAgeMs: since(this.#leaseLostAt),
+      dlqEvicted: this.#dlqEvicted,
+      lastDlqEvictedAgeMs: since(this.#dlqEvictedAt),
+    };
+  }
 }
 
 /** Keeps the times that {@link ReadingHealth} is told from. */

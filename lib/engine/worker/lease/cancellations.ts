@@ -3,61 +3,59 @@ import type { StreamEntry } from '../../../redis/replies.js';
 import { clearWake } from '../../../redis/scripts/clear-wake.js';
 import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { JobCancelledError } from '../../base/errors.js';
 import type { Delivery } from './delivery.js';
+import { wasSettled } from './in-flight.js';
+import type { InFlight, JobObserver } from './in-flight.js';
 
 export interface CancellationsSettings {
   group: string;
   consumerId: string;
-  find: (entryId: string) => Delivery | undefined;
-  /** One that is held was cancelled. */
-  cancelled: (delivery: Delivery) => void;
-  onError: (error: unknown) => void;
 }
 
 /**
- * Hears which of a worker's jobs were cancelled, in whatever process: lua/cancel.lua writes them to a wake stream of the
+ * Hears which of a worker's jobs were cancelled, in any process: lua/cancel.lua writes them to a wake stream of the
  * worker's own, on which its one blocking read listens.
  */
-export class Cancellations {
+export class Cancellations implements JobObserver {
   /** The wake stream. */
   readonly stream: string;
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
-  readonly #settings: CancellationsSettings;
+  readonly #group: string;
+  readonly #inFlight: InFlight;
+  readonly #onError: (error: unknown) => void;
   #heard: HeardWake[] = [];
 
-  constructor(link: CommandLink, keys: QueueKeys, settings: CancellationsSettings) {
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    { group, consumerId }: CancellationsSettings,
+    inFlight: InFlight,
+    onError: (error: unknown) => void,
+  ) {
     this.#link = link;
     this.#keys = keys;
-    this.#settings = settings;
-    this.stream = keys.workerWake(settings.consumerId);
+    this.#group = group;
+    this.#inFlight = inFlight;
+    this.#onError = onError;
+    this.stream = keys.workerWake(consumerId);
+    inFlight.observe(this);
   }
 
   /** An entry of the wake stream. */
   heard([id, fields]: StreamEntry): void {
     const at = fields.findIndex((field) => field.toString() === 'cancel');
     const entryId = at < 0 ? '' : (fields[at + 1]?.toString() ?? '');
-    const delivery = entryId === '' ? undefined : this.#settings.find(entryId);
+    const delivery = entryId === '' ? undefined : this.#inFlight.find(entryId);
     const unknownEntryId = delivery || entryId === '' ? undefined : entryId;
     if (this.#heard.push({ wakeId: id, unknownEntryId }) === 1) process.nextTick(this.#clear);
-    if (!delivery) return;
-    this.mark(delivery);
-    this.#settings.cancelled(delivery);
+    if (delivery) this.#inFlight.cancel(delivery);
   }
 
-  /** From here on the delivery does not start, and its signal is aborted. */
-  mark(delivery: Delivery): void {
-    if (delivery.cancelled) return;
-    delivery.cancelled = new JobCancelledError(
-      `Job ${delivery.jobId || delivery.entryId} of queue "${this.#keys.queue}" was cancelled.`,
-    );
-    delivery.abort(delivery.cancelled);
-  }
-
-  /** A job that was cancelled has ended all the same. */
-  forget({ entryId }: Delivery): void {
-    this.#link.call('DEL', [this.#keys.cancelled(entryId)]).catch(this.#settings.onError);
+  /** A job that was cancelled has ended otherwise all the same: its mark in Redis is of no more use. */
+  gone(delivery: Delivery): void {
+    if (!delivery.cancelled || !wasSettled(delivery)) return;
+    this.#link.call('DEL', [this.#keys.cancelled(delivery.entryId)]).catch(this.#onError);
   }
 
   /** Ends a read that listens here. */
@@ -66,11 +64,10 @@ export class Cancellations {
   readonly #clear = (): void => {
     const heard = this.#heard;
     this.#heard = [];
-    this.#clearWake(heard, false).catch(this.#settings.onError);
+    this.#clearWake(heard, false).catch(this.#onError);
   };
 
   #clearWake(heard: readonly HeardWake[], endRead: boolean): Promise<void> {
-    const { group } = this.#settings;
-    return clearWake(this.#link, this.#keys, { group, wake: this.stream, heard, endRead });
+    return clearWake(this.#link, this.#keys, { group: this.#group, wake: this.stream, heard, endRead });
   }
 }

@@ -5,8 +5,11 @@ import type { StreamEntry } from '../../../redis/replies.js';
 import type { WireRetry } from '../../codec/envelope.js';
 import type { JobCancelledError } from '../../base/errors.js';
 import type { Job } from '../../job/job.js';
+import type { Outcome } from './outcome.js';
+import { FETCHED } from './states.js';
+import type { State } from './states.js';
 
-/** One entry that this worker holds the lease of: the record that every step of running a job works on. */
+/** One entry that was delivered to this worker: the record that every step of running a job works on. */
 export class Delivery {
   /** Where the entry's id stands, in ASCII. */
   readonly idSource: Buffer;
@@ -22,6 +25,8 @@ export class Delivery {
   readonly uniqueMs: string | undefined;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
+  /** Where the job is in its life: see states.ts. Only `InFlight` changes it. */
+  state: State = FETCHED;
   /** Attempts used by failures, as the envelope says. */
   used = 0;
   /** This attempt, from 1. */
@@ -30,35 +35,31 @@ export class Delivery {
   retry: WireRetry | undefined = undefined;
   jobId = '';
   job: Job | undefined = undefined;
+  /** The handler was called. */
+  ran = false;
   /** Monotonic ms. */
   startedAt = 0;
   durationUs = 0;
-  /** Its `active` event is out, or on its way. */
+  /** Its `active` event is out or on its way, or it has none. */
   announced = false;
-  /** The handler is running. */
-  running = false;
-  /** It runs alone among its kind: see `suspects` of the dispatcher. */
-  suspect = false;
-  /** The lease passed to somebody else: what the handler returns is dropped. */
-  lost = false;
-  /** It was cancelled: it does not start any more, and a handler that fails is not tried again. */
+  /** How the job ends here; undefined where it completes, and while nothing is decided. */
+  outcome: Outcome | undefined = undefined;
+  /** The job was cancelled: it does not start, and a handler that fails is not retried. */
   cancelled: JobCancelledError | undefined = undefined;
-  /** Made when the handler asks for its signal, as most never do. */
-  stop: { readonly signal: AbortSignal; readonly abort: (reason: Error) => void } | undefined = undefined;
   /** MessagePack of the return value, where it is stored. */
   result: Buffer | undefined = undefined;
   /** The same as JSON for the event, or ''. */
   resultJson = '';
-  /** Its outcome is on its way to Redis, whose answer says whether the lease was still ours. */
-  settling = false;
-  /** The same entry, where Redis has delivered it anew while this one was in flight: it runs if this one has lost its lease. */
+  /** The same entry, delivered again while this delivery was in flight: it runs if this one has lost its lease. */
   again: Delivery | undefined = undefined;
-  /** Which of the worker's reads brought it, and where in it: see {@link gapsOf}. NaN where no read did. */
+  /** The position among all entries that this worker has read: see {@link gapsOf}. NaN where the entry was reclaimed. */
   place = NaN;
-  /** Its place among what is held: see `Held`. */
-  isHeld = false;
+  /** The neighbors among the in-flight jobs: see `InFlight`. */
   previous: Delivery | undefined = undefined;
   next: Delivery | undefined = undefined;
+  #abortReason: Error | undefined = undefined;
+  #abort: ((reason: Error) => void) | undefined = undefined;
+  #signal: AbortSignal | undefined = undefined;
 
   constructor(
     idSource: Buffer,
@@ -83,24 +84,31 @@ export class Delivery {
     this.attempt = crashes + 1;
   }
 
-  /** Made on demand: what is written for most jobs are the bytes. */
+  /** Made on demand: for most jobs only the bytes are used. */
   get entryId(): string {
     return this.idSource.toString('latin1', this.idFrom, this.idTo);
   }
 
-  /** Makes the signal. Its listeners are called in the async context of whoever asks for it, the handler mostly. */
-  makeSignal(): AbortSignal {
+  /**
+   * The signal of the handler; made on demand, because most handlers never ask. Its listeners are called in the async
+   * context of the caller, usually the handler.
+   */
+  get signal(): AbortSignal {
+    if (this.#signal) return this.#signal;
     const controller = new AbortController();
-    const abort = AsyncResource.bind((reason: Error) => {
+    this.#signal = controller.signal;
+    this.#abort = AsyncResource.bind((reason: Error) => {
       controller.abort(reason);
     });
-    this.stop = { signal: controller.signal, abort };
-    return controller.signal;
+    if (this.#abortReason) this.#abort(this.#abortReason);
+    return this.#signal;
   }
 
-  /** Tells the handler that its work should end, or no longer counts. */
+  /** Tells the handler that its work should end, or no longer counts. The first reason stays. */
   abort(reason: Error): void {
-    this.stop?.abort(reason);
+    if (this.#abortReason) return;
+    this.#abortReason = reason;
+    this.#abort?.(reason);
   }
 
   /** The bytes of `d`; undefined where the entry has none. */

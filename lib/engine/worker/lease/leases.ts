@@ -1,6 +1,5 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
-import { handOver } from '../../../redis/scripts/hand-over.js';
 import { reclaim } from '../../../redis/scripts/reclaim.js';
 import { removeConsumers } from '../../../redis/scripts/remove-consumers.js';
 import { renew } from '../../../redis/scripts/renew.js';
@@ -9,48 +8,48 @@ import { restartLeases } from '../../../redis/scripts/restart-leases.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { ConnectionError } from '../../base/errors.js';
+import { ConnectionError, LostEntryError } from '../../base/errors.js';
 import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
-import { boundsOf } from './delivery.js';
-import type { Delivery } from './delivery.js';
-import type { Held } from './in-flight.js';
+import type { InFlight } from './in-flight.js';
 import { ServerTime } from './server-time.js';
+import { LOST, isLeaseWatched } from './states.js';
 
 /** What can start now of the jobs that other workers have left. */
 export interface Room {
   jobs: number;
   /** How many of them may have lost more than one worker. */
-  suspects: number;
+  quarantined: number;
+}
+
+/** Says how many reclaimed jobs can start. */
+export interface Capacity {
+  /** Keeps handlers that are free for jobs to be reclaimed; where none is, calls `whenFree` once one is. */
+  reserve(most: number, whenFree: () => void): Room;
+  unreserve(room: Room): void;
+}
+
+/** Receives the jobs that were reclaimed, or recovered after a lost reply. */
+export interface Reclaimer {
+  /**
+   * @param crashes     how many workers have died with the job
+   * @param isCancelled it must not run again
+   */
+  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean): void;
 }
 
 export interface LeasesSettings {
   group: string;
   consumerId: string;
   leaseMs: number;
-  /** How long a read of this worker's may block. */
-  blockMs: number;
   clock: Clock;
-  inFlight: Pick<Held, 'snapshot' | 'mayHaveArrived'>;
-  /** Keeps handlers that are free for jobs to be taken over; where none is, calls `whenFree` once one is. */
-  reserve: (most: number, whenFree: () => void) => Room;
-  unreserve: (room: Room) => void;
-  /** Held, but not ours any more. */
-  lost: (entryIds: readonly string[]) => void;
-  /**
-   * @param crashes   how many workers have died with the job
-   * @param cancelled it must not run again
-   */
-  recovered: (entry: StreamEntry, crashes: number, cancelled: boolean) => void;
-  vanished: (entryIds: readonly string[]) => void;
-  onError: (error: unknown) => void;
 }
 
-/** How many entries a scan takes over at once, at most. */
+/** How many entries a scan reclaims at once, at most. */
 const RECLAIM_BATCH = 100;
 /** And after so many bytes of them, no further one. */
 const RECLAIM_BYTES = 4_194_304;
-/** How many entries that never arrived are taken back at once, at most. */
+/** How many entries that never arrived are recovered at once, at most. */
 const STRANDED_BATCH = 100;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
 const FORGET_AFTER_LEASES = 20;
@@ -62,17 +61,21 @@ const STEP_LEASES = 1 / 3;
 class CutError extends ConnectionError {}
 
 /**
- * Three times a lease: renews what is held (the heartbeat), takes back what was delivered here and never arrived, and
- * takes over what workers that died have left: as much as there are handlers free for, and the rest when one becomes
- * free, whoever's that is.
+ * Three times a lease: renews the leases of the in-flight jobs (the heartbeat), recovers jobs that were delivered here and
+ * never arrived, and reclaims the jobs of workers that died: as many as can start here at once, and the rest when a
+ * handler becomes free on any worker.
  *
  * A lease that has run out by Redis's clock proves that its holder is dead only if the holder could have renewed it. So
- * after an outage, and after a step of Redis's clock, nothing is taken over until it could have.
+ * after an outage, and after a step of Redis's clock, nothing is reclaimed until it could have.
  */
 export class Leases extends Service {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: LeasesSettings;
+  readonly #inFlight: InFlight;
+  readonly #capacity: Capacity;
+  readonly #reclaimer: Reclaimer;
+  readonly #onError: (error: unknown) => void;
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
   #timer: Timer | undefined;
@@ -90,27 +93,25 @@ export class Leases extends Service {
   #cuts = 0;
   #cutError = '';
 
-  constructor(link: CommandLink, keys: QueueKeys, settings: LeasesSettings) {
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    settings: LeasesSettings,
+    inFlight: InFlight,
+    capacity: Capacity,
+    reclaimer: Reclaimer,
+    onError: (error: unknown) => void,
+  ) {
     super();
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#inFlight = inFlight;
+    this.#capacity = capacity;
+    this.#reclaimer = reclaimer;
+    this.#onError = onError;
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
-  }
-
-  /**
-   * Lets go of jobs that were taken over and cannot start here, if there is another worker to take them over; false: there
-   * is none, and they stay.
-   */
-  async handOver(deliveries: readonly Delivery[]): Promise<boolean> {
-    const { group, consumerId, blockMs } = this.#settings;
-    if (deliveries.length === 0) return true;
-    const [first, last] = boundsOf(deliveries);
-    const entryIds = deliveries.map(({ entryId }) => entryId);
-    // An idle worker reads once a block time.
-    const othersMs = 2 * blockMs;
-    return handOver(this.#link, this.#keys, { group, consumerId, first, last, othersMs, entryIds });
   }
 
   protected onStart(): Promise<void> {
@@ -143,24 +144,28 @@ export class Leases extends Service {
       this.#beats += 1;
       if (this.#beats % 30 === 0 && this.#steadyMs() >= this.#settings.leaseMs) await this.#forget();
     } catch (error) {
-      if (!this.isStopping && !(error instanceof CutError)) this.#settings.onError(error);
+      if (!this.isStopping && !(error instanceof CutError)) this.#onError(error);
     }
   }
 
   async #renew(): Promise<void> {
-    const { inFlight } = this.#settings;
     for (;;) {
       const { lost, stranded, more } = await this.#renewal();
       this.#contact();
-      if (lost.length > 0) this.#settings.lost(lost);
+      for (const entryId of lost) this.#lose(entryId);
       for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
-        if (inFlight.mayHaveArrived(entry[0].toString())) continue;
-        this.#settings.recovered(entry, starts - 1, cancelled);
+        if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
+        this.#reclaimer.reclaimed(entry, starts - 1, cancelled);
       }
       // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
       if (!more || stranded.length === 0 || this.isStopping) return;
     }
+  }
+
+  #lose(entryId: string): void {
+    const delivery = this.#inFlight.find(entryId);
+    if (delivery && isLeaseWatched(delivery.state)) this.#inFlight.move(delivery, LOST);
   }
 
   #reclaim(): Promise<void> {
@@ -172,12 +177,12 @@ export class Leases extends Service {
 
   /** A reply that the server finds too large closes the connection: then less is asked for, down to nothing. */
   async #renewal(): Promise<RenewReply> {
-    const { group, consumerId, inFlight } = this.#settings;
+    const { group, consumerId } = this.#settings;
     try {
       const reply = await renew(this.#link, this.#keys, {
         group,
         consumerId,
-        entryIds: inFlight.snapshot(),
+        entryIds: this.#inFlight.snapshot(),
         // Younger than half a beat may still be on its way here.
         strandedMs: Math.ceil(this.#beatMs / 2),
         limit: STRANDED_BATCH,
@@ -208,19 +213,18 @@ export class Leases extends Service {
     // One that is just ending has looked for room already.
     const ending = this.#reclaiming?.then(() => this.#reclaim());
     (ending ?? this.#reclaim()).catch((error: unknown) => {
-      if (!this.isStopping) this.#settings.onError(error);
+      if (!this.isStopping) this.#onError(error);
     });
   };
 
   async #reclaimAll(): Promise<void> {
-    const { reserve, unreserve } = this.#settings;
     for (let calls = 0, goesOn = true; goesOn && calls < 100 && !this.isStopping; calls++) {
-      const room = reserve(RECLAIM_BATCH, this.#onFree);
+      const room = this.#capacity.reserve(RECLAIM_BATCH, this.#onFree);
       if (room.jobs === 0) return;
       try {
         goesOn = await this.#reclaimSome(room);
       } finally {
-        unreserve(room);
+        this.#capacity.unreserve(room);
       }
     }
   }
@@ -237,16 +241,23 @@ export class Leases extends Service {
       steadyMs: Math.floor(this.#steadyMs()),
       latest,
       count: room.jobs,
-      quarantined: room.suspects,
+      quarantined: room.quarantined,
       maxBytes: RECLAIM_BYTES,
     });
     this.#contact();
     const reading = this.#serverTime.read(now, sentAt, clock.monotonic());
     if (reading === 'forward' || reading === 'back') this.#disturbed();
     if (reading === 'back') await this.#restartLeases(true);
-    for (const { entry, starts, cancelled } of entries) this.#settings.recovered(entry, starts, cancelled);
-    if (vanished.length > 0) this.#settings.vanished(vanished);
+    for (const { entry, starts, cancelled } of entries) this.#reclaimer.reclaimed(entry, starts, cancelled);
+    if (vanished.length > 0) this.#onError(this.#lostEntries(vanished));
     return entries.length > 0 || now > latest;
+  }
+
+  #lostEntries(entryIds: readonly string[]): LostEntryError {
+    const shown = entryIds.slice(0, 5).join(', ');
+    return new LostEntryError(
+      `${String(entryIds.length)} job(s) of queue "${this.#keys.queue}" were fetched by a worker and are gone from the stream (entries ${shown}): something trims or deletes ${this.#keys.stream}.`,
+    );
   }
 
   /** For how long every worker could renew what it holds. */

@@ -24,7 +24,7 @@ const ENVELOPE_BYTES = 2_048;
  * Reads the entry's bytes into the delivery. Nothing that can stand in a stream makes it throw; what is wrong with them
  * is returned.
  */
-export function open(delivery: Delivery, owner: JobOwner, maxPayloadBytes: number): Unreadable | undefined {
+export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: number): Unreadable | undefined {
   const { source, from, to } = delivery;
   if (from < 0) return { reason: 'malformed', detail: 'missing payload: the entry has no field "d"' };
   if (to - from > maxPayloadBytes + ENVELOPE_BYTES) {

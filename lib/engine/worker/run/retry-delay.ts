@@ -8,7 +8,7 @@ import { readProperty } from '../../base/safe-access.js';
 import { messageOf } from '../../base/thrown.js';
 import { nearestKey } from '../../config/nearest-key.js';
 import type { Delivery } from '../lease/delivery.js';
-import { FAIL_NOW } from '../settle/outcome.js';
+import { FAIL_NOW } from './outcome.js';
 import type { ConsumerSettings } from '../settings.js';
 
 /** How long a strategy may take. The job keeps its lease, and its slot, meanwhile. */

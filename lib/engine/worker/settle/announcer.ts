@@ -4,13 +4,15 @@ import { Timer } from '../../../redis/timer.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { ShutdownError } from '../../base/errors.js';
 import type { Delivery } from '../lease/delivery.js';
+import type { JobObserver } from '../lease/in-flight.js';
+import { isUndecided } from '../lease/states.js';
 import type { EventsSettings } from '../../config/events-settings.js';
 
 /**
  * Announces `active` for jobs that run longer than an instant. Most end within the same batch and are announced by the
  * script that ends them, which costs no call of its own.
  */
-export class Announcer {
+export class Announcer implements JobObserver {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #events: EventsSettings;
@@ -37,7 +39,6 @@ export class Announcer {
   }
 
   started(delivery: Delivery): void {
-    if (this.#events.eventsCap === 0) return;
     if (this.#started.push(delivery) === 1) process.nextTick(this.#sift);
   }
 
@@ -50,13 +51,13 @@ export class Announcer {
   readonly #sift = (): void => {
     const started = this.#started;
     this.#started = [];
-    for (const delivery of started) if (delivery.running) this.#outlived.push(delivery);
+    for (const delivery of started) if (isUndecided(delivery.state)) this.#outlived.push(delivery);
     if (this.#outlived.length > 0) this.#timer ??= new Timer(this.#afterMs, this.#announce);
   };
 
   readonly #announce = (): void => {
     this.#timer = undefined;
-    const running = this.#outlived.filter((delivery) => delivery.running && !delivery.announced);
+    const running = this.#outlived.filter(({ state, announced }) => isUndecided(state) && !announced);
     this.#outlived = [];
     if (running.length === 0) return;
     for (const delivery of running) delivery.announced = true;

@@ -11,18 +11,36 @@ export interface FailedCommit {
   againMs: number;
 }
 
+export interface CommitQueueOptions<T> {
+  /** Items of one call. */
+  most: number;
+  /** May be called again with the same batch. */
+  commit: (batch: T[]) => Promise<void>;
+  /** A call failed, and is made again. */
+  onError: (error: unknown, failed: FailedCommit) => void;
+  /**
+   * How many calls may be under way at once; from the second on only with batches that are worth a call: a quarter of
+   * `most`. Default 1.
+   */
+  calls?: number;
+  /** Receives an item that can never be committed, because it fails before it is sent. Without it, it is tried forever. */
+  refuse?: (item: T, error: unknown) => void;
+  /** Bytes of an item, where it may be large. */
+  weigh?: (item: T) => number;
+}
+
 /**
  * One kind of commit, batched by its own pace: while a call is under way the next batch gathers, so batches grow with
  * the load and a lone item leaves at the end of the tick in which it came.
  */
-export class Lane<T> {
+export class CommitQueue<T> {
   readonly #most: number;
-  readonly #commit: (batch: T[], retried: boolean) => Promise<void>;
+  readonly #commit: (batch: T[]) => Promise<void>;
   readonly #onError: (error: unknown, failed: FailedCommit) => void;
-  readonly #refuse: ((item: T, error: unknown) => void) | undefined;
-  #queue: T[] = [];
   readonly #calls: number;
+  readonly #refuse: ((item: T, error: unknown) => void) | undefined;
   readonly #weigh: ((item: T) => number) | undefined;
+  #queue: T[] = [];
   /** Items, and calls, under way. */
   #active = 0;
   #underWay = 0;
@@ -31,27 +49,11 @@ export class Lane<T> {
   #abandoned = false;
   #idle: (() => void)[] = [];
 
-  /**
-   * @param most   items of one call
-   * @param commit must bear being called again with the same batch: `retried` is true then
-   * @param calls  how many may be under way at once; from the second on only with batches that are worth a call: a quarter
-   *               of `most`
-   * @param refuse takes an item that can never be committed, because it fails before it is sent; without
-   *               it, it is tried again forever
-   * @param weigh  bytes of an item, where it may be large
-   */
-  constructor(
-    most: number,
-    commit: (batch: T[], retried: boolean) => Promise<void>,
-    onError: (error: unknown, failed: FailedCommit) => void,
-    calls = 1,
-    refuse?: (item: T, error: unknown) => void,
-    weigh?: (item: T) => number,
-  ) {
+  constructor({ most, commit, onError, calls = 1, refuse, weigh }: CommitQueueOptions<T>) {
     this.#most = most;
-    this.#calls = calls;
     this.#commit = commit;
     this.#onError = onError;
+    this.#calls = calls;
     this.#refuse = refuse;
     this.#weigh = weigh;
   }
@@ -82,11 +84,13 @@ export class Lane<T> {
     });
   }
 
-  /** Gives up what is not committed: its leases run out, and somebody else runs it again. */
-  abandon(): void {
+  /** Gives up what is not committed. Returns the items of which no call is under way. */
+  abandon(): T[] {
+    const queued = this.#queue;
     this.#abandoned = true;
     this.#queue = [];
     this.#wakeIdle();
+    return queued;
   }
 
   readonly #flush = (): void => {
@@ -127,10 +131,9 @@ export class Lane<T> {
   }
 
   async #commitAll(batch: T[]): Promise<void> {
-    let retried = false;
     while (!this.#abandoned) {
       try {
-        await this.#commit(batch, retried);
+        await this.#commit(batch);
         this.#failures = 0;
         return;
       } catch (error) {
@@ -142,7 +145,6 @@ export class Lane<T> {
           return;
         }
         // Nothing that was done is undone by trying again: each commit is fenced by the lease.
-        retried = true;
         this.#failures += 1;
         const againMs = Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000);
         this.#onError(error, { items: batch.length, failures: this.#failures, againMs });
@@ -158,7 +160,7 @@ export class Lane<T> {
   }
 }
 
-/** It failed here, on the way into the socket, and would fail again: what came from Redis or the network is ours. */
+/** It failed here, on the way into the socket, and would fail again. Errors of Redis and of the network are ours. */
 function isUnsendable(error: unknown): boolean {
   if (!(error instanceof ChasquiError)) return true;
   return (

@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import { handOver } from '../../../redis/scripts/hand-over.js';
 import { release } from '../../../redis/scripts/release.js';
 import type { ReleaseOptions, ReleaseReply } from '../../../redis/scripts/release.js';
 import { sleep } from '../../../redis/timer.js';
@@ -8,89 +9,132 @@ import { ConnectionError } from '../../base/errors.js';
 import { MAX_CALL_BYTES } from '../../connection/read-size.js';
 import { boundsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
-import type { Held } from '../lease/in-flight.js';
+import type { InFlight } from '../lease/in-flight.js';
+import { ABANDONED, HANDED_OVER, OFFERED, QUEUED, RELEASED, RELEASING, isInFlight } from '../lease/states.js';
+import type { State } from '../lease/states.js';
+import type { Settlement } from './settlement.js';
 
-export interface GiveBackSettings {
+export interface ReleaseSettings {
   group: string;
   consumerId: string;
   blockMs: number;
-  held: Held;
-  /** One that was cancelled does not go back: it stays held, to be ended. */
-  cancelled: (delivery: Delivery) => void;
-  onError: (error: unknown) => void;
 }
 
-/** Gives jobs back to the stream, with their crashes counted as attempts. */
-export class GiveBack {
+/** Puts fetched jobs back for other workers, with no attempt used. Their crashes are counted as attempts. */
+export class Release {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
-  readonly #settings: GiveBackSettings;
+  readonly #settings: ReleaseSettings;
+  readonly #inFlight: InFlight;
+  readonly #settlement: Settlement;
+  readonly #onError: (error: unknown) => void;
 
-  constructor(link: CommandLink, keys: QueueKeys, settings: GiveBackSettings) {
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    settings: ReleaseSettings,
+    inFlight: InFlight,
+    settlement: Settlement,
+    onError: (error: unknown) => void,
+  ) {
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#inFlight = inFlight;
+    this.#settlement = settlement;
+    this.#onError = onError;
   }
 
-  /** For good: what their handlers still do here does not count. */
+  /** For good, as the worker closes: what the handlers still do does not count. */
   async release(deliveries: readonly Delivery[]): Promise<void> {
-    const ours = deliveries.filter(({ isHeld }) => isHeld);
-    // Held until Redis has taken them back: the heartbeat would find them pending here, take them for stranded, and run
-    // them. Whatever becomes of their leases now concerns nobody.
-    for (const delivery of ours) delivery.lost = true;
+    // In flight until Redis has them back: the heartbeat would find them pending here, and run them again.
+    const ours = this.#moved(deliveries, RELEASING);
     try {
-      for (const slice of slicesOf(ours)) await this.#return(slice, undefined);
+      for (const slice of slicesOf(ours)) {
+        await this.#release(slice, undefined);
+        this.#leave(slice, RELEASING, RELEASED);
+      }
     } finally {
-      this.#letGo(ours);
+      this.#leave(ours, RELEASING, ABANDONED);
     }
   }
 
-  /** Those that wait here too long, if there is another worker to take them; false: there is none, and they stay. */
+  /** Queued jobs that wait here too long, if there is another worker to run them; false: there is none, and they stay. */
   async offer(deliveries: readonly Delivery[]): Promise<boolean> {
-    const ours = deliveries.filter(({ isHeld }) => isHeld);
-    if (ours.length === 0) return true;
-    for (const slice of slicesOf(ours)) if (!(await this.#offer(slice))) return false;
-    return true;
-  }
-
-  async #offer(ours: readonly Delivery[]): Promise<boolean> {
-    // Whether their leases have ended is for the reply to say, not for the heartbeat.
-    for (const delivery of ours) delivery.settling = true;
-    let isReleased = false;
-    try {
+    for (const slice of slicesOf(deliveries.filter(({ state }) => state === QUEUED))) {
       // An idle worker reads once a block time.
-      isReleased = await this.#return(ours, 2 * this.#settings.blockMs);
-    } finally {
-      if (!isReleased) for (const delivery of ours) delivery.settling = false;
+      const othersMs = 2 * this.#settings.blockMs;
+      if (!(await this.#offered(slice, RELEASED, (ours) => this.#release(ours, othersMs)))) return false;
     }
-    if (!isReleased) return false;
-    this.#letGo(ours);
     return true;
   }
 
-  #letGo(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) if (!delivery.cancelled) this.#settings.held.remove(delivery);
+  /** The same for jobs that were reclaimed and cannot start here: they keep the starts that they have had. */
+  handOver(deliveries: readonly Delivery[]): Promise<boolean> {
+    return this.#offered(deliveries, HANDED_OVER, (ours) => this.#handOver(ours));
+  }
+
+  async #offered(
+    deliveries: readonly Delivery[],
+    end: State,
+    offer: (ours: readonly Delivery[]) => Promise<boolean>,
+  ): Promise<boolean> {
+    const ours = this.#moved(deliveries, OFFERED);
+    let isTaken = ours.length === 0;
+    try {
+      isTaken ||= await offer(ours);
+    } finally {
+      // Where the outcome of a hand-over is unknown, the start is counted in Redis, and finds out.
+      this.#leave(ours, OFFERED, isTaken ? end : QUEUED);
+    }
+    return isTaken;
+  }
+
+  #moved(deliveries: readonly Delivery[], to: State): Delivery[] {
+    return deliveries.filter((delivery) => isInFlight(delivery.state) && this.#inFlight.move(delivery, to));
+  }
+
+  #leave(deliveries: readonly Delivery[], from: State, to: State): void {
+    for (const delivery of deliveries) if (delivery.state === from) this.#inFlight.move(delivery, to);
   }
 
   /** False: there is no other worker, and nothing was changed. */
-  async #return(deliveries: readonly Delivery[], othersMs: number | undefined): Promise<boolean> {
+  async #release(deliveries: readonly Delivery[], othersMs: number | undefined): Promise<boolean> {
     const { group, consumerId } = this.#settings;
     const [first, last] = boundsOf(deliveries);
     const jobs = deliveries.map((delivery) => ({
       entryId: delivery.entryId,
       bytes: bytesToReturn(delivery),
     }));
-    const reply = await this.#release({ group, consumerId, first, last, othersMs, jobs });
+    const reply = await this.#call({ group, consumerId, first, last, othersMs, jobs });
     if (reply.outcome === 'no-other-worker') return false;
-    for (const index of reply.cancelled) this.#settings.cancelled(deliveries[index] as Delivery);
+    for (const index of reply.cancelled) this.#endCancelled(deliveries[index] as Delivery);
     return true;
   }
 
+  /** A job that was cancelled is not released. Where its handler has not run, it is settled from the queue. */
+  #endCancelled(delivery: Delivery): void {
+    if (!delivery.ran) {
+      if (this.#inFlight.move(delivery, QUEUED)) this.#inFlight.cancel(delivery);
+      return;
+    }
+    this.#settlement.settle(delivery, { kind: 'cancelled', error: this.#inFlight.cancel(delivery) });
+  }
+
+  #handOver(deliveries: readonly Delivery[]): Promise<boolean> {
+    const { group, consumerId, blockMs } = this.#settings;
+    const [first, last] = boundsOf(deliveries);
+    const entryIds = deliveries.map(({ entryId }) => entryId);
+    // An idle worker reads once a block time.
+    const othersMs = 2 * blockMs;
+    return handOver(this.#link, this.#keys, { group, consumerId, first, last, othersMs, entryIds });
+  }
+
   /**
-   * One call, made until Redis says what it did: a job that may have been released is not to be started here. A second
-   * call is answered as the first was.
+   * One call, made until Redis says what it did: a job that may have been released must not start here. Redis answers a
+   * second call as it answered the first.
    */
-  async #release(options: ReleaseOptions): Promise<ReleaseReply> {
+  async #call(options: ReleaseOptions): Promise<ReleaseReply> {
     const call = this.#link.nextCall();
     for (;;) {
       try {
@@ -98,7 +142,7 @@ export class GiveBack {
       } catch (error) {
         const unknown = error instanceof ConnectionError && error.unknownOutcome;
         if (!unknown || this.#link.isReleased) throw error;
-        this.#settings.onError(error);
+        this.#onError(error);
         await sleep(AGAIN_MS);
       }
     }
@@ -132,7 +176,7 @@ function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | undefined {
   try {
     return withAttempt(bytes, used + crashes);
   } catch {
-    // Not a Job: it goes back as it is, and whoever reads it dead-letters it.
+    // Not a Job: it goes back as it is, and the worker that fetches it dead-letters it.
     return undefined;
   }
 }

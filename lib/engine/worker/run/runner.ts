@@ -6,9 +6,11 @@ import { encodeResult } from '../../codec/payload.js';
 import { printable } from '../../base/printable.js';
 import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import type { Delivery } from '../lease/delivery.js';
-import { open } from './decode.js';
-import { outcomeOfExhaustion, outcomeOfFailure } from '../settle/outcome.js';
-import type { Outcome } from '../settle/outcome.js';
+import type { InFlight } from '../lease/in-flight.js';
+import { CONCLUDING, RUNNING, isUndecided } from '../lease/states.js';
+import type { Settlement } from '../settle/settlement.js';
+import { decode } from './decode.js';
+import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import { Refusals } from './refusals.js';
 import { RetryDelay } from './retry-delay.js';
 import { errorIn } from './returned.js';
@@ -16,55 +18,57 @@ import type { ConsumerSettings } from '../settings.js';
 
 export type Handler = (job: Job) => unknown;
 
-export interface ExecutorHooks {
-  /** Before the handler is called. */
-  started: (delivery: Delivery) => void;
-  completed: (delivery: Delivery) => void;
-  failed: (delivery: Delivery, outcome: Outcome, ran: boolean) => void;
-  error: (error: unknown) => void;
-}
-
-/** Runs one job: open → budget → handler → outcome. */
-export class Executor {
+/** Runs one job: decode → budget → handler → outcome. */
+export class Runner {
   readonly #settings: ConsumerSettings;
   /** The user's handler; what it returns is no thenable but a promise, whose `then` is JavaScript's own. */
   readonly #handler: Handler;
   readonly #owner: JobOwner;
-  readonly #hooks: ExecutorHooks;
+  readonly #inFlight: InFlight;
+  readonly #settlement: Settlement;
+  readonly #onError: (error: unknown) => void;
   readonly #retryDelay: RetryDelay;
   readonly #refusals: Refusals;
 
-  constructor(settings: ConsumerSettings, handler: Handler, owner: JobOwner, hooks: ExecutorHooks) {
+  constructor(
+    settings: ConsumerSettings,
+    handler: Handler,
+    owner: JobOwner,
+    inFlight: InFlight,
+    settlement: Settlement,
+    onError: (error: unknown) => void,
+  ) {
     this.#settings = settings;
     this.#handler = (job) => settled(handler(job));
     this.#owner = owner;
-    this.#hooks = hooks;
-    this.#retryDelay = new RetryDelay(settings, hooks.error);
-    this.#refusals = new Refusals(settings.clock, hooks.error);
+    this.#inFlight = inFlight;
+    this.#settlement = settlement;
+    this.#onError = onError;
+    this.#retryDelay = new RetryDelay(settings, onError);
+    this.#refusals = new Refusals(settings.clock, onError);
   }
 
-  /** Reads the entry, and checks its budget. False where it cannot run: then its outcome is reported already. */
+  /** Decodes the entry, and checks its budget. False where the job cannot run: then it is being settled. */
   prepare(delivery: Delivery): boolean {
     const { maxPayloadBytes, maxAttempts } = this.#settings;
-    const unreadable = open(delivery, this.#owner, maxPayloadBytes);
+    const unreadable = decode(delivery, this.#owner, maxPayloadBytes);
     if (unreadable) {
       const { reason, detail } = unreadable;
-      this.#hooks.failed(delivery, { kind: 'dead', reason, detail, error: new Error(detail) }, false);
+      this.#settlement.settle(delivery, { kind: 'dead-letter', reason, detail, error: new Error(detail) });
       return false;
     }
     delivery.maxAttempts = delivery.retry?.maxAttempts ?? maxAttempts;
     if (delivery.cancelled) {
-      this.#hooks.failed(delivery, { kind: 'cancelled', error: delivery.cancelled }, false);
+      this.#settlement.settle(delivery, { kind: 'cancelled', error: delivery.cancelled });
       return false;
     }
     if (delivery.attempt > delivery.maxAttempts) {
       const { crashes, used } = delivery;
-      this.#hooks.failed(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts), false);
+      this.#settlement.settle(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts));
       return false;
     }
     if (!this.#accepts(delivery)) {
-      const released: Outcome = { kind: 'released', delayMs: this.#refusals.delayOf(delivery) };
-      this.#hooks.failed(delivery, released, false);
+      this.#settlement.settle(delivery, { kind: 'postponed', delayMs: this.#refusals.delayOf(delivery) });
       return false;
     }
     return true;
@@ -76,26 +80,20 @@ export class Executor {
     try {
       return accepts(name);
     } catch (error) {
-      // Who runs it will see what is wrong.
-      this.#hooks.error(error);
+      // The handler meets the same fault, and reports it.
+      this.#onError(error);
       return true;
     }
   }
 
-  /** Calls the handler; what comes of it is reported by the hooks. Never throws. */
+  /** Calls the handler, and settles the job by what comes of it. Never throws. */
   run(delivery: Delivery): void {
     const job = delivery.job as Job;
     const { clock } = this.#settings;
-    delivery.running = true;
+    delivery.ran = true;
     delivery.startedAt = clock.monotonic();
-    if (delivery.cancelled) {
-      // While its start was counted.
-      delivery.announced = true;
-      this.#fail(delivery, delivery.cancelled);
-      return;
-    }
     job.processedOn = clock.now();
-    this.#hooks.started(delivery);
+    this.#inFlight.move(delivery, RUNNING);
     let returned: unknown;
     try {
       returned = inOwnContext(this.#handler, job);
@@ -106,13 +104,13 @@ export class Executor {
             this.#succeed(delivery, job, value);
           },
           (error: unknown) => {
-            this.#fail(delivery, error);
+            this.#fail(delivery, job, error);
           },
         );
         return;
       }
     } catch (error) {
-      this.#fail(delivery, error);
+      this.#fail(delivery, job, error);
       return;
     }
     this.#succeed(delivery, job, returned);
@@ -121,13 +119,15 @@ export class Executor {
   #succeed(delivery: Delivery, job: Job, value: unknown): void {
     const error = errorIn(value);
     if (error) {
-      this.#fail(delivery, error);
+      this.#fail(delivery, job, error);
       return;
     }
-    this.#end(delivery);
+    this.#measure(delivery, job);
     writeProperty(job, 'returnvalue', value);
     if (this.#settings.storeResults && value !== undefined) this.#keepResult(delivery, value);
-    this.#hooks.completed(delivery);
+    // Else the lease was lost meanwhile, or the worker releases the job: what the handler did does not count.
+    if (delivery.state === RUNNING) this.#settlement.complete(delivery);
+    this.#inFlight.ended(delivery, true);
   }
 
   #keepResult(delivery: Delivery, value: unknown): void {
@@ -139,12 +139,16 @@ export class Executor {
       // The work is done; running it again would not make its result storable.
       const { jobId, name } = delivery;
       const message = `The result of job ${printable(jobId)} ("${printable(name)}") cannot be stored; the job counts as completed.`;
-      this.#hooks.error(new EncodeError(message, { cause: error }));
+      this.#onError(new EncodeError(message, { cause: error }));
     }
   }
 
-  #fail(delivery: Delivery, error: unknown): void {
-    this.#end(delivery);
+  #fail(delivery: Delivery, job: Job, error: unknown): void {
+    this.#measure(delivery, job);
+    if (delivery.state !== RUNNING) {
+      this.#inFlight.ended(delivery, false);
+      return;
+    }
     const { attempt, maxAttempts, cancelled } = delivery;
     // Asked first: its answer may take a while. Not asked where there is no next attempt.
     const isFinal = cancelled !== undefined || attempt >= maxAttempts || isUnrecoverable(error);
@@ -153,23 +157,25 @@ export class Executor {
       this.#conclude(delivery, error, ms);
       return;
     }
-    // Until then it may be cancelled, or given back by a worker that closes, like one that runs.
-    delivery.running = true;
+    this.#inFlight.move(delivery, CONCLUDING);
     void ms.then((answer) => {
-      delivery.running = false;
       this.#conclude(delivery, error, answer);
     });
   }
 
   #conclude(delivery: Delivery, error: unknown, backoffMs: number): void {
-    const { attempt, maxAttempts, cancelled } = delivery;
-    const outcome = outcomeOfFailure({ error, attempt, maxAttempts, cancelled, backoffMs: () => backoffMs });
-    this.#hooks.failed(delivery, outcome, true);
+    if (isUndecided(delivery.state)) {
+      const { attempt, maxAttempts, cancelled } = delivery;
+      const run = { error, attempt, maxAttempts, cancelled, backoffMs: () => backoffMs };
+      this.#settlement.settle(delivery, outcomeOfFailure(run));
+    }
+    this.#inFlight.ended(delivery, false);
   }
 
-  #end(delivery: Delivery): void {
-    delivery.running = false;
-    delivery.durationUs = Math.round((this.#settings.clock.monotonic() - delivery.startedAt) * 1000);
+  #measure(delivery: Delivery, job: Job): void {
+    const { clock } = this.#settings;
+    delivery.durationUs = Math.round((clock.monotonic() - delivery.startedAt) * 1000);
+    writeProperty(job, 'finishedOn', clock.now());
   }
 }
 
@@ -180,7 +186,7 @@ const MAX_EVENT_BYTES = 4_096;
 const nativeThen: unknown = Promise.prototype.then;
 
 /**
- * What a handler returned, or a promise of it. A thenable of another make may throw, call back at once, or call back
+ * What a handler returned, or a promise of it. A foreign thenable may throw, call back at once, or call back
  * twice; a promise of ours that adopts it does none of these. Throws where the value cannot be asked.
  */
 function settled(returned: unknown): unknown {

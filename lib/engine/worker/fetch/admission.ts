@@ -1,0 +1,335 @@
+import { Timer } from '../../../redis/timer.js';
+import type { Delivery } from '../lease/delivery.js';
+import type { InFlight, JobObserver } from '../lease/in-flight.js';
+import type { Capacity, Room } from '../lease/leases.js';
+import { LOST, QUEUED, STARTING } from '../lease/states.js';
+import type { Runner } from '../run/runner.js';
+import type { Release } from '../settle/release.js';
+
+export interface AdmissionSettings {
+  concurrency: number;
+  /** Most entries fetched at once while nothing is known of the handlers' pace. */
+  batch: number;
+  /** Jobs that have ended and are not committed. */
+  unsettled: () => number;
+  /** So many of them stop the reading. */
+  mostUnsettled: number;
+  /** Counts a start in Redis; false where the lease is not ours any more. */
+  countStart: (delivery: Delivery) => Promise<boolean>;
+  onError: (error: unknown) => void;
+}
+
+/** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
+const SOON_MS = 10;
+/** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
+const AHEAD_FACTOR = 8;
+/** Half of that in one read: the next one is on its way while the last one is worked off. */
+const READ_FACTOR = 4;
+/** A job that has waited for a handler for so long was fetched on a wrong guess. */
+const STUCK_MS = 250;
+/** How often what waits is offered where no other worker is there to take it, at least. */
+const STUCK_AGAIN_MS = 1_000;
+/** After a start could not be counted, until the next try. */
+const AGAIN_MS = 250;
+
+/**
+ * Decides what may start, and how much may be fetched. Keeps the queued jobs: as few as keep the handlers busy, by the
+ * running average of how long they take.
+ */
+export class Admission implements Capacity, JobObserver {
+  readonly #settings: AdmissionSettings;
+  readonly #inFlight: InFlight;
+  readonly #runner: Runner;
+  readonly #release: Release;
+  #waiting: Delivery[] = [];
+  /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
+  #quarantined: Delivery[] = [];
+  /** The quarantined job that starts or runs. */
+  #quarantineRun: Delivery | undefined;
+  #running = 0;
+  /** Handlers that are free and wait for jobs that are being reclaimed. */
+  #reserved = 0;
+  #whenFree: (() => void) | undefined;
+  #averageMs: number | undefined;
+  #pumping = false;
+  #accepting = false;
+  #offering = false;
+  #stopped = false;
+  #stuckTimer: Timer | undefined;
+  #stuckMs = STUCK_MS;
+  #wantsCapacity: ((count: number) => void) | undefined;
+  #wantsIdle: (() => void)[] = [];
+
+  constructor(settings: AdmissionSettings, inFlight: InFlight, runner: Runner, release: Release) {
+    this.#settings = settings;
+    this.#inFlight = inFlight;
+    this.#runner = runner;
+    this.#release = release;
+    inFlight.observe(this);
+  }
+
+  /** Handlers running now, and starts being counted. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Resolves with how many entries may be fetched, as soon as there is room for one; with 0 when nothing more is. */
+  capacity(): Promise<number> {
+    if (this.#stopped) return Promise.resolve(0);
+    const room = this.#room();
+    if (room > 0) return Promise.resolve(room);
+    return new Promise((resolve) => {
+      this.#wantsCapacity = resolve;
+    });
+  }
+
+  /**
+   * Keeps handlers that are free, up to `most`, for entries to be reclaimed, until {@link unreserve}. No more is reclaimed
+   * than can start: what waits here might start elsewhere. Where no handler is free, `whenFree` is called as soon as one
+   * is, before a job that waits here gets it: a backlog would keep the jobs of a worker that died from running for as long
+   * as it lasts.
+   */
+  reserve(most: number, whenFree: () => void): Room {
+    if (this.#stopped) return { jobs: 0, quarantined: 0 };
+    const waiting = this.#waiting.filter(({ crashes, state }) => crashes > 0 && state === QUEUED).length;
+    const quarantined = this.#quarantineRun || this.#quarantined.length > 0 ? 0 : 1;
+    const free = this.#settings.concurrency - this.#running - this.#reserved - waiting;
+    const jobs = Math.max(0, Math.min(most, free));
+    if (jobs === 0) this.#whenFree = whenFree;
+    this.#reserved += jobs;
+    return { jobs, quarantined };
+  }
+
+  unreserve({ jobs }: Room): void {
+    this.#reserved -= jobs;
+    this.#pump();
+  }
+
+  /** Queues jobs, and starts what can start. A job that a dead worker has left is late already: it goes first. */
+  accept(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) {
+      if (delivery.state !== QUEUED && !this.#inFlight.move(delivery, QUEUED)) continue;
+      if (delivery.crashes > 0) this.#waiting.unshift(delivery);
+      else this.#waiting.push(delivery);
+    }
+    if (this.#accepting) return;
+    this.#accepting = true;
+    process.nextTick(() => {
+      this.#accepting = false;
+      this.#pump();
+    });
+  }
+
+  /** A handler has returned. */
+  ended(delivery: Delivery): void {
+    const ms = delivery.durationUs / 1000;
+    this.#averageMs = this.#averageMs === undefined ? ms : this.#averageMs + (ms - this.#averageMs) * 0.05;
+    this.#freeSlot(delivery);
+  }
+
+  gone(): void {
+    this.#offerCapacity();
+  }
+
+  /** A job that has not started needs no handler to end. */
+  cancelRequested(delivery: Delivery): void {
+    if (delivery.state !== QUEUED) return;
+    this.#waiting = without(this.#waiting, delivery);
+    this.#quarantined = without(this.#quarantined, delivery);
+    // It is decoded for its id, and found to be cancelled.
+    this.#runner.prepare(delivery);
+  }
+
+  /** Tells a reader that waits. At the end of the tick: handlers that end together make room for one larger read. */
+  #offerCapacity(): void {
+    if (!this.#wantsCapacity || this.#offering) return;
+    this.#offering = true;
+    process.nextTick(() => {
+      this.#offering = false;
+      const room = this.#stopped ? 0 : this.#room();
+      if (room <= 0 && !this.#stopped) return;
+      this.#wantsCapacity?.(room);
+      this.#wantsCapacity = undefined;
+    });
+  }
+
+  /** Starts nothing more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#stuckTimer?.clear();
+    this.#offerCapacity();
+  }
+
+  /** Takes out all jobs that have not started. */
+  takeQueued(): Delivery[] {
+    const queued = [...this.#waiting, ...this.#quarantined];
+    this.#waiting = [];
+    this.#quarantined = [];
+    return queued;
+  }
+
+  /** Resolves when no handler runs. */
+  idle(): Promise<void> {
+    if (this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wantsIdle.push(resolve);
+    });
+  }
+
+  /** How many entries may be fetched now. */
+  #room(): number {
+    const { concurrency, batch, unsettled, mostUnsettled } = this.#settings;
+    if (unsettled() > mostUnsettled) return 0;
+    const busy = this.#running + this.#reserved + this.#waiting.length + this.#quarantined.length;
+    const most = Math.max(batch, concurrency);
+    const soon =
+      this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
+    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
+    return Math.min(most * READ_FACTOR, Math.max(most, ahead), concurrency + ahead - busy);
+  }
+
+  /** Not from within itself: a handler that returns at once frees its slot while this runs. */
+  #pump(): void {
+    // What arrives while closing goes back.
+    if (this.#pumping || this.#stopped) return;
+    this.#pumping = true;
+    let next = 0;
+    while (this.#running + this.#reserved < this.#settings.concurrency) {
+      const quarantined = this.#quarantineRun ? undefined : this.#quarantined.shift();
+      if (quarantined) {
+        this.#quarantineRun = quarantined;
+        this.#startAgain(quarantined);
+        continue;
+      }
+      const delivery = this.#waiting[next++];
+      if (!delivery) break;
+      // Else its lease was lost meanwhile.
+      if (delivery.state === QUEUED) this.#begin(delivery);
+    }
+    this.#waiting.splice(0, next);
+    this.#pumping = false;
+    if (this.#waiting.length + this.#quarantined.length > 0) this.#watch();
+    this.#offerCapacity();
+  }
+
+  #begin(delivery: Delivery): void {
+    if (!this.#runner.prepare(delivery)) return;
+    if (delivery.crashes === 0) {
+      this.#running += 1;
+      this.#runner.run(delivery);
+    } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
+      this.#quarantined.push(delivery);
+    } else {
+      this.#startAgain(delivery);
+    }
+  }
+
+  /** Starts a job whose worker has died: its start is counted before its handler is called. */
+  #startAgain(delivery: Delivery): void {
+    this.#running += 1;
+    this.#inFlight.move(delivery, STARTING);
+    this.#settings.countStart(delivery).then(
+      (isOurs) => {
+        this.#counted(delivery, isOurs);
+      },
+      (error: unknown) => {
+        // Its lease runs on: it stays in flight, and is tried again once the slot is free.
+        this.#settings.onError(error);
+        if (delivery.state === STARTING && this.#inFlight.move(delivery, QUEUED))
+          this.#waiting.push(delivery);
+        setTimeout(() => {
+          this.#freeSlot(delivery);
+        }, AGAIN_MS);
+      },
+    );
+  }
+
+  #counted(delivery: Delivery, isOurs: boolean): void {
+    if (delivery.state === STARTING) {
+      if (!isOurs) this.#inFlight.move(delivery, LOST);
+      else if (this.#stopped) this.#release.release([delivery]).catch(this.#settings.onError);
+      // While its start was counted: it is found to be cancelled.
+      else if (delivery.cancelled) this.#runner.prepare(delivery);
+      else {
+        this.#runner.run(delivery);
+        return;
+      }
+    }
+    this.#freeSlot(delivery);
+  }
+
+  #freeSlot(delivery: Delivery): void {
+    this.#running -= 1;
+    if (this.#quarantineRun === delivery) this.#quarantineRun = undefined;
+    const whenFree = this.#whenFree;
+    this.#whenFree = undefined;
+    whenFree?.();
+    this.#pump();
+    if (this.#running > 0) return;
+    const waiting = this.#wantsIdle;
+    this.#wantsIdle = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Looks after a while whether what waits now still does. */
+  #watch(): void {
+    if (this.#stuckTimer || this.#stopped) return;
+    const [first] = this.#waiting;
+    const [firstQuarantined] = this.#quarantined;
+    this.#stuckTimer = new Timer(this.#stuckMs, () => {
+      this.#stuckTimer = undefined;
+      if (first && this.#waiting[0] === first) {
+        this.#offerFetched();
+        this.#offerReclaimed(this.#waiting);
+      }
+      if (firstQuarantined && this.#quarantined[0] === firstQuarantined)
+        this.#offerReclaimed(this.#quarantined);
+      if (this.#waiting.length + this.#quarantined.length > 0) this.#watch();
+    });
+  }
+
+  /**
+   * Handlers have become slow all at once, and what was fetched for their former pace would wait for them here while
+   * other workers may be idle. Where there is no other worker it stays: a release would only change its order.
+   */
+  #offerFetched(): void {
+    this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
+    const fetched = this.#waiting.filter(({ crashes, state }) => crashes === 0 && state === QUEUED);
+    if (fetched.length === 0) return;
+    this.#waiting = this.#waiting.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
+    this.#offer(fetched, this.#release.offer(fetched));
+  }
+
+  /** The same for jobs that were reclaimed, and cannot start here for now: they must start wherever they can. */
+  #offerReclaimed(from: readonly Delivery[]): void {
+    const reclaimed = from.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
+    if (reclaimed.length === 0) return;
+    const isOther = (delivery: Delivery): boolean => !reclaimed.includes(delivery);
+    this.#waiting = this.#waiting.filter(isOther);
+    this.#quarantined = this.#quarantined.filter(isOther);
+    this.#offer(reclaimed, this.#release.handOver(reclaimed));
+  }
+
+  #offer(deliveries: readonly Delivery[], offered: Promise<boolean>): void {
+    // Those that were released in part are gone, and those that were cancelled are being settled.
+    const takeBack = (): void => {
+      this.accept(deliveries.filter(({ state }) => state === QUEUED));
+    };
+    offered.then(
+      (isTaken) => {
+        this.#stuckMs = isTaken ? STUCK_MS : Math.min(2 * this.#stuckMs, STUCK_AGAIN_MS);
+        if (isTaken) this.#offerCapacity();
+        else takeBack();
+      },
+      (error: unknown) => {
+        this.#settings.onError(error);
+        takeBack();
+      },
+    );
+  }
+}
+
+function without(deliveries: Delivery[], delivery: Delivery): Delivery[] {
+  const at = deliveries.indexOf(delivery);
+  return at < 0 ? deliveries : deliveries.toSpliced(at, 1);
+}

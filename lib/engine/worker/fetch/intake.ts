@@ -1,0 +1,87 @@
+import { compareStreamIds } from '../../../redis/replies.js';
+import type { StreamEntry } from '../../../redis/replies.js';
+import { numberPlaces, toDelivery } from '../lease/delivery.js';
+import type { Delivery } from '../lease/delivery.js';
+import type { InFlight, JobObserver } from '../lease/in-flight.js';
+import type { Reclaimer } from '../lease/leases.js';
+import type { Admission } from './admission.js';
+
+/** Ids of recovered entries that are remembered; a late reply comes soon or never. */
+const MAX_RECOVERED = 10_000;
+
+/** Where deliveries come in, from reads and from the heartbeat: each job becomes one in-flight job, however often it comes. */
+export class Intake implements Reclaimer, JobObserver {
+  readonly #inFlight: InFlight;
+  readonly #admission: Admission;
+  /** Entries that were recovered after a lost reply, in case the reply arrives after all. The oldest is first. */
+  readonly #recovered = new Set<string>();
+  /** For what the next read brings. */
+  #nextPlace = 0;
+  /** The last entry of the last read. */
+  #lastRead = '0-0';
+
+  constructor(inFlight: InFlight, admission: Admission) {
+    this.#inFlight = inFlight;
+    this.#admission = admission;
+    inFlight.observe(this);
+  }
+
+  /** What a read has brought. */
+  read(deliveries: readonly Delivery[]): void {
+    this.#nextPlace = numberPlaces(deliveries, this.#nextPlace);
+    let fresh = deliveries;
+    // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
+    if (this.#recovered.size > 0) fresh = fresh.filter(({ entryId }) => !this.#recovered.has(entryId));
+    if (this.#isRepeated(deliveries)) fresh = this.#withoutInFlight(fresh);
+    this.#inFlight.wasRead(deliveries);
+    this.#inFlight.addRead(fresh);
+    this.#admission.accept(fresh);
+  }
+
+  /** An entry that was reclaimed from a worker that died, or, with no crashes, recovered after a lost reply. */
+  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean): void {
+    const delivery = toDelivery(entry, crashes);
+    if (crashes === 0) this.#remember(delivery.entryId);
+    if (this.#inFlight.find(delivery.entryId)) return;
+    this.#inFlight.addReclaimed(delivery);
+    if (isCancelled) this.#inFlight.cancel(delivery);
+    this.#admission.accept([delivery]);
+  }
+
+  /** Redis has delivered the entry anew: it runs once more. */
+  lost({ again }: Delivery): void {
+    if (!again) return;
+    this.#inFlight.addRead([again]);
+    this.#admission.accept([again]);
+  }
+
+  #remember(entryId: string): void {
+    this.#recovered.add(entryId);
+    if (this.#recovered.size <= MAX_RECOVERED) return;
+    const [oldest] = this.#recovered;
+    this.#recovered.delete(oldest as string);
+  }
+
+  /** Whether a read brings entries that were read before, as after a failover that has lost deliveries. */
+  #isRepeated(read: readonly Delivery[]): boolean {
+    const first = read[0]?.entryId;
+    const last = read.at(-1)?.entryId;
+    if (first === undefined || last === undefined) return false;
+    const repeated = compareStreamIds(first, this.#lastRead) <= 0;
+    this.#lastRead = last;
+    return repeated;
+  }
+
+  /**
+   * Those that are in flight here are pending for this worker again, and go on as they are, unless their commit came to
+   * Redis before they were.
+   */
+  #withoutInFlight(read: readonly Delivery[]): Delivery[] {
+    const inFlight = new Map([...this.#inFlight].map((delivery) => [delivery.entryId, delivery]));
+    return read.filter((delivery) => {
+      const first = inFlight.get(delivery.entryId);
+      if (first) first.again = delivery;
+      return !first;
+    });
+  }
+}

@@ -1,0 +1,87 @@
+import { LeaseLostError } from '../base/errors.js';
+import { writeProperty } from '../base/safe-access.js';
+import type { Job } from '../job/job.js';
+import type { ConsumerHooks, DeadLettered } from './hooks.js';
+import type { Delivery } from './lease/delivery.js';
+import type { JobObserver } from './lease/in-flight.js';
+import type { DeadLetterOutcome, RetryOutcome } from './lease/outcome.js';
+import type { ConsumerSettings } from './settings.js';
+
+/** Why a cancelled job has failed, in events and for result waiters. */
+const CANCELLED = 'cancelled';
+
+/** Turns what happens to in-flight jobs into the worker's events. The record of the job says how it ended by then. */
+export class JobEvents implements JobObserver {
+  readonly #queue: string;
+  readonly #settings: Pick<ConsumerSettings, 'leaseMs' | 'dlqMaxStreamLen'>;
+  readonly #hooks: ConsumerHooks;
+
+  constructor(
+    queue: string,
+    settings: Pick<ConsumerSettings, 'leaseMs' | 'dlqMaxStreamLen'>,
+    hooks: ConsumerHooks,
+  ) {
+    this.#queue = queue;
+    this.#settings = settings;
+    this.#hooks = hooks;
+  }
+
+  started({ job }: Delivery): void {
+    this.#hooks.active(job as Job);
+  }
+
+  completed({ job }: Delivery): void {
+    this.#hooks.completed(job as Job);
+  }
+
+  retried({ job, outcome }: Delivery): void {
+    const { detail, error } = outcome as RetryOutcome;
+    writeProperty(job as Job, 'failedReason', detail);
+    this.#hooks.failed(job as Job, error);
+  }
+
+  deadLettered(delivery: Delivery): void {
+    const { job } = delivery;
+    const outcome = delivery.outcome as DeadLetterOutcome;
+    if (job) {
+      writeProperty(job, 'failedReason', outcome.detail);
+      writeProperty(job, 'deadLetterReason', outcome.reason);
+      if (outcome.stack !== undefined) writeProperty(job, 'stacktrace', [outcome.stack]);
+      this.#hooks.failed(job, outcome.error);
+    }
+    this.#hooks.deadLettered(letterOf(delivery, outcome));
+  }
+
+  cancelled({ job, cancelled }: Delivery): void {
+    if (!job) return;
+    writeProperty(job, 'failedReason', CANCELLED);
+    this.#hooks.failed(job, cancelled);
+  }
+
+  lost(delivery: Delivery): void {
+    const { jobId, entryId } = delivery;
+    const error = new LeaseLostError(
+      `The lease on job ${jobId || entryId} of queue "${this.#queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms and another worker has reclaimed the job, or Redis has lost its record of the lease (a failover, a deleted group). What the handler does here no longer counts.`,
+    );
+    delivery.abort(error);
+    this.#hooks.error(error);
+  }
+
+  dlqEvicted(count: number): void {
+    this.#hooks.dlqEvicted({ count, cap: this.#settings.dlqMaxStreamLen });
+  }
+}
+
+function letterOf(
+  { entryId, jobId, name, attempt, job, ran }: Delivery,
+  { reason, detail }: DeadLetterOutcome,
+): DeadLettered {
+  const letter: DeadLettered = { entryId, reason, detail };
+  if (jobId !== '') letter.jobId = jobId;
+  if (name !== '') letter.name = name;
+  if (job) {
+    letter.attempts = ran ? attempt : attempt - 1;
+    letter.job = job;
+  }
+  return letter;
+}

@@ -1,0 +1,51 @@
+import type { JobCancelledError } from '../../base/errors.js';
+import type { DlqReason } from '../../base/metrics.js';
+import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
+import { detailOf, stackOf } from '../../base/thrown.js';
+import type { DeadLetterOutcome, Outcome, PostponedOutcome } from '../lease/outcome.js';
+
+export interface FailedRun {
+  error: unknown;
+  /** The attempt that failed, from 1. */
+  attempt: number;
+  maxAttempts: number;
+  /** Set where the job was cancelled while it ran. */
+  cancelled?: JobCancelledError | undefined;
+  /** Asked only when there is a next attempt; {@link FAIL_NOW} for none. */
+  backoffMs: () => number;
+}
+
+/** What a backoff strategy answers to have no further attempt. */
+export const FAIL_NOW = -1;
+
+export function outcomeOfFailure({
+  error,
+  attempt,
+  maxAttempts,
+  cancelled,
+  backoffMs,
+}: FailedRun): Exclude<Outcome, PostponedOutcome> {
+  // Whatever the error: the job was told to end, and there is no further attempt.
+  if (cancelled) {
+    if (error !== cancelled) writeProperty(cancelled, 'cause', error);
+    return { kind: 'cancelled', error: cancelled };
+  }
+  if (isUnrecoverable(error)) return deadLetter('unrecoverable', error);
+  if (attempt >= maxAttempts) return deadLetter('retries_exhausted', error);
+  const ms = backoffMs();
+  if (ms === FAIL_NOW) return deadLetter('unrecoverable', error);
+  return { kind: 'retry', error, detail: detailOf(error), backoffMs: ms };
+}
+
+function deadLetter(reason: DlqReason, error: unknown): DeadLetterOutcome {
+  return { kind: 'dead-letter', reason, detail: detailOf(error), stack: stackOf(error), error };
+}
+
+/** A job that has no attempt left before it starts: its workers died with it, or its budget was lowered. */
+export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: number): DeadLetterOutcome {
+  const detail =
+    crashes > 0
+      ? `The worker died ${String(crashes)} time${crashes === 1 ? '' : 's'} while running this job (process killed, crashed or out of memory); ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
+      : `${String(used)} attempts are used; ${String(maxAttempts)} are allowed.`;
+  return { kind: 'dead-letter', reason: 'retries_exhausted', detail, error: new Error(detail) };
+}

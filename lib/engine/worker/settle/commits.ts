@@ -1,0 +1,125 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { complete } from '../../../redis/scripts/complete.js';
+import { deadLetter } from '../../../redis/scripts/dead-letter.js';
+import type { DeadLetterReply } from '../../../redis/scripts/dead-letter.js';
+import { endCancelled } from '../../../redis/scripts/end-cancelled.js';
+import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
+import { retry } from '../../../redis/scripts/retry.js';
+import type { RetryReply } from '../../../redis/scripts/retry.js';
+import { writeDelayedMember } from '../../codec/write-envelope.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import { boundsOf, gapsOf } from '../lease/delivery.js';
+import type { Delivery } from '../lease/delivery.js';
+import type { DeadLetterOutcome, PostponedOutcome, RetryOutcome } from '../lease/outcome.js';
+import type { ConsumerSettings } from '../settings.js';
+
+/** The scripts that end jobs, each called with a batch of jobs that end alike. */
+export class Commits {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #settings: ConsumerSettings;
+  /** What the script is called with, by batch. */
+  readonly #calls = new WeakMap<readonly Delivery[], object>();
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#settings = settings;
+  }
+
+  /** @param inFlight how many entries should be pending for this worker when the call comes to Redis */
+  complete(batch: Delivery[], inFlight: number): Promise<Unsettled> {
+    const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
+    const options = this.#optionsOf(batch, () => {
+      return { jobs: batch, resultTtlMs, eventsCap, eventsBatchFrom, inFlight };
+    });
+    return complete(this.#link, this.#keys, options);
+  }
+
+  retry(batch: Delivery[]): Promise<RetryReply> {
+    const { eventsCap, eventsBatchFrom } = this.#settings;
+    const options = this.#optionsOf(batch, () => ({
+      jobs: batch.map((delivery) => {
+        const { backoffMs, detail } = delivery.outcome as RetryOutcome;
+        return { delivery, backoffMs, attemptsUsed: delivery.attempt, reason: detail };
+      }),
+      writeMember: writeDelayedMember,
+      eventsCap,
+      eventsBatchFrom,
+    }));
+    return retry(this.#link, this.#keys, options);
+  }
+
+  /** The same script: a job that did nothing here has no event, and has used no attempt. */
+  postpone(batch: Delivery[]): Promise<RetryReply> {
+    const options = this.#optionsOf(batch, () => ({
+      jobs: batch.map((delivery) => {
+        const { delayMs } = delivery.outcome as PostponedOutcome;
+        return { delivery, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
+      }),
+      writeMember: writeDelayedMember,
+      eventsCap: 0,
+      eventsBatchFrom: 0,
+    }));
+    return retry(this.#link, this.#keys, options);
+  }
+
+  deadLetter(batch: Delivery[]): Promise<DeadLetterReply> {
+    const { eventsCap, dlqMaxStreamLen, resultTtlMs } = this.#settings;
+    withoutStart(batch);
+    const options = this.#optionsOf(batch, () => ({
+      jobs: batch.map((delivery) => {
+        const { reason, detail, stack } = delivery.outcome as DeadLetterOutcome;
+        return { delivery, ran: delivery.ran, reason, detail, stack };
+      }),
+      eventsCap,
+      dlqCap: dlqMaxStreamLen,
+      rememberMs: resultTtlMs,
+    }));
+    return deadLetter(this.#link, this.#keys, options);
+  }
+
+  endCancelled(batch: Delivery[]): Promise<Unsettled> {
+    const { eventsCap, resultTtlMs } = this.#settings;
+    withoutStart(batch);
+    const options = this.#optionsOf(batch, () => ({
+      jobs: batch.map((delivery) => ({ delivery, ran: delivery.ran })),
+      eventsCap,
+      rememberMs: resultTtlMs,
+    }));
+    return endCancelled(this.#link, this.#keys, options);
+  }
+
+  /**
+   * What the script is called with for a batch. A second commit of the batch, because the reply was lost, makes the same
+   * call: Redis replies as it did the first time.
+   */
+  #optionsOf<O extends object>(batch: Delivery[], optionsOf: () => O): O & EndingBatch & { call: number } {
+    const known = this.#calls.get(batch) as (O & EndingBatch & { call: number }) | undefined;
+    if (known) return known;
+    const unannounced = unannouncedFirst(batch);
+    const [first, last] = boundsOf(batch);
+    const { group, consumerId } = this.#settings;
+    const gaps = gapsOf(batch);
+    const fence = { group, consumerId, first, last, unannounced, gaps, call: this.#link.nextCall() };
+    // After the batch was sorted.
+    const options = { ...fence, ...optionsOf() };
+    this.#calls.set(batch, options);
+    return options;
+  }
+}
+
+/** Where no handler ran, there is no start to announce. */
+function withoutStart(batch: readonly Delivery[]): void {
+  for (const delivery of batch) if (!delivery.ran) delivery.announced = true;
+}
+
+/** Puts the jobs whose start was not announced in front, and counts them. */
+function unannouncedFirst(batch: Delivery[]): number {
+  let unannounced = 0;
+  for (const delivery of batch) if (!delivery.announced) unannounced += 1;
+  if (unannounced > 0 && unannounced < batch.length) {
+    batch.sort((a, b) => Number(a.announced) - Number(b.announced));
+  }
+  return unannounced;
+}
