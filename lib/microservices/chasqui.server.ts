@@ -18,7 +18,7 @@ import { participants, type Participant } from '../engine/api/participants.js';
 import { printable } from '../engine/base/printable.js';
 import { checkOptions } from '../engine/config/check-options.js';
 import { nearestKey } from '../engine/config/nearest-key.js';
-import { logFailure } from '../nest/runtime/log-failure.js';
+import { logJobs } from '../nest/runtime/log-jobs.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 import { DuplicatePatternError, NoPatternError, UnhandledPatternError } from './errors.js';
@@ -212,9 +212,7 @@ export class ChasquiServer
     worker.on('warning', (warning) => {
       this.logger.warn(warning.message);
     });
-    worker.on('failed', (job, error) => {
-      logFailure(this.logger, 'Message', this.#queue, job, error);
-    });
+    logJobs(this.logger, 'Message', this.#queue, worker);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   OnWorkerEvent,
   Processor,
   UnrecoverableError,
+  type DeadLettered,
   type Job,
 } from '../../lib/index.js';
 import { useRedis } from '../support/redis.js';
@@ -18,6 +19,8 @@ let close = (): Promise<void> => Promise.resolve();
 afterEach(() => close());
 
 const FORGED = '\r\n[Nest] 1  - ERROR [Auth] forged \u001b[31mred\u001b[0m\u2028\u202e';
+
+const letters: DeadLettered[] = [];
 
 @Processor('mail')
 @Injectable()
@@ -35,6 +38,15 @@ class MailProcessor {
   listen() {
     throw new Error(`listener${FORGED}`);
   }
+
+  @OnWorkerEvent('deadLettered')
+  keep(letter: DeadLettered) {
+    letters.push(letter);
+  }
+
+  // @ts-expect-error -- the event has no job as its argument
+  @OnWorkerEvent('deadLettered')
+  ofAnotherType(_job: Job) {}
 }
 
 interface Line {
@@ -68,7 +80,7 @@ async function compile(logger: LoggerService) {
   const builder = Test.createTestingModule({
     imports: [
       ChasquiModule.forRoot({ connection: redis.connection, workerOptions: { retry } }),
-      ChasquiModule.forFeature({ name: 'mail' }),
+      ChasquiModule.forFeature({ name: 'mail', workerOptions: { maxPayloadBytes: 2_000 } }),
     ],
     providers: [MailProcessor],
   }).setLogger(logger);
@@ -121,4 +133,34 @@ it('nothing that a job brings along can start a line, move the cursor, or turn t
     for (const line of stack?.split('\n').slice(1) ?? []) expect(line).toMatch(/^( {4}at |Caused by: )/);
     expect(stack?.replaceAll('\n', '') ?? '').not.toMatch(/[\p{Cc}\u2028\u202e]/u);
   }
+});
+
+it('a dead letter that no handler has seen is an error with entry, queue, reason, detail and what to do', async () => {
+  const { lines, app } = await start();
+  letters.length = 0;
+  const stream = '{chasqui:mail}:stream';
+  const empty = await redis.client.xadd(stream, '*', 'x', '1');
+  const garbage = await redis.client.xadd(stream, '*', 'd', 'garbage', 'n', `send${FORGED}`);
+  const large = await queueOf(app, 'mail').add('send', 'x'.repeat(5_000));
+  await expect.poll(() => letters.length).toBe(3);
+  const errors = lines.filter(({ message }) => message.includes('is a dead letter'));
+  expect(errors.map(({ level }) => level)).toEqual(['error', 'error', 'error']);
+  const messages = errors.map(({ message }) => message);
+  expect(messages[0]).toMatch(
+    `Entry ${String(empty)} of queue "mail" is a dead letter (malformed): missing payload`,
+  );
+  expect(messages[0]).toMatch(/\. Another program writes to the work stream: find and fix it\.$/);
+  expect(messages[1]).toContain(`Entry ${String(garbage)} "send\\r\\n`);
+  expect(messages[1]).toMatch(
+    / of queue "mail" is a dead letter \(decode_failed\): .*\. Another program has written/,
+  );
+  expect(messages[2]).toMatch(
+    new RegExp(
+      `^Job ${large.id} "send" \\(entry \\d+-0\\) of queue "mail" is a dead letter \\(oversize_payload\\): `,
+    ),
+  );
+  expect(messages[2]).toMatch(
+    /maxPayloadBytes is 2000.* Send a reference instead of the data\. Or raise maxPayloadBytes/,
+  );
+  for (const message of messages) expect(message).not.toMatch(/[\p{Cc}\u2028\u202e]/u);
 });

@@ -82,8 +82,11 @@ export class ListenerBinder {
   }
 }
 
+/** The job of an event: its first argument, or the `job` of a `deadLettered` event. */
 function jobIn([first]: unknown[]): Job | undefined {
-  return first instanceof Job ? first : undefined;
+  if (first instanceof Job) return first;
+  const job = readProperty(first, 'job');
+  return job instanceof Job ? job : undefined;
 }
 
 function isThenable(value: unknown): boolean {

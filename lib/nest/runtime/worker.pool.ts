@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ConfigError, type Job, type Worker, type WorkerOptions } from '../../engine/index.js';
+import { ConfigError, type WorkerOptions } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { handles } from '../explorer/routes.js';
@@ -9,7 +9,7 @@ import { JobRouter } from '../job-context/job-router.js';
 import { ConnectionLog } from './connection.log.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
-import { logFailure } from './log-failure.js';
+import { logJobs } from './log-jobs.js';
 import { QueueRegistry } from './queue.registry.js';
 import { WorkerHost } from './worker.host.js';
 
@@ -81,25 +81,14 @@ export class WorkerPool {
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {
     const options = workerOptions(plan, registration.workerOptionsWith(plan.options));
     return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
-      this.log(plan.queue, worker);
+      logJobs(this.#logger, 'Job', plan.queue, worker);
+      this.connections.watch(worker, `Worker of queue "${plan.queue}"`);
       this.listeners.bind(worker, plan.listeners);
       const { eventEmitter } = registration;
       if (eventEmitter !== undefined) {
         this.listeners.forward(worker, WORKER_EVENTS, `chasqui.${plan.queue}.worker`, eventEmitter);
       }
     });
-  }
-
-  private log(queue: string, worker: Worker): void {
-    worker.on('failed', (job: Job, error: unknown) => {
-      logFailure(this.#logger, 'Job', queue, job, error);
-    });
-    worker.on('dlqEvicted', ({ count, cap }) => {
-      this.#logger.error(
-        `Queue "${queue}" dropped ${String(count)} old dead letter(s), because it keeps at most ${String(cap)} (dlqMaxStreamLen). Replay or drop dead letters, or raise dlqMaxStreamLen.`,
-      );
-    });
-    this.connections.watch(worker, `Worker of queue "${queue}"`);
   }
 }
 
