@@ -1,5 +1,6 @@
 import {
   Job,
+  NotSupportedError,
   Queue,
   QueueFullError,
   ShutdownError,
@@ -58,6 +59,19 @@ interface ToAdd<Data, Name extends string> {
 
 export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
 
+/** The methods of a queue that need Redis. Those that no queue supports are not among them. */
+const NEED_REDIS = [
+  'peekDlq',
+  'replayDlq',
+  'dropDlq',
+  'getRepeatableJobs',
+  'claimRepeatables',
+  'getBacklog',
+  'ping',
+  'getJobResult',
+  'waitForResult',
+] as const satisfies readonly (keyof Queue)[];
+
 /**
  * A queue for unit tests, without Redis. It checks each add as the real queue does, and records what a worker would get. A
  * `jobId` that is taken and an unchanged schedule are duplicates, which are not recorded again. A changed schedule replaces
@@ -75,6 +89,17 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   Result,
   Name
 > {
+  static {
+    for (const method of NEED_REDIS) {
+      const value = async function (this: FakeQueue): Promise<never> {
+        this.#assertOpen();
+        const hint = 'a fake queue has none. Use TestRedis of nestjs-chasqui/testing.';
+        return Promise.reject(new NotSupportedError(`FakeQueue.${method} needs Redis, and ${hint}`));
+      };
+      Object.defineProperty(this.prototype, method, { value, configurable: true, writable: true });
+    }
+  }
+
   /** The recorded jobs in the order of their adds, without the removed ones. */
   readonly added: AddedJob<Data, Name>[] = [];
   readonly #limits: JobLimits;

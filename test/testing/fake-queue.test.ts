@@ -37,7 +37,7 @@ class SignupService {
 }
 
 describe('FakeQueue', () => {
-  it('is a queue for whoever asks for one, and records what is added', async () => {
+  it('can be injected as a queue, and records what is added', async () => {
     const queue = new FakeQueue<Welcome>('welcome', { defaultJobOptions: { attempts: 5 } });
     expectTypeOf(queue).toExtend<Queue<Welcome>>();
     const id = await new SignupService(queue).signUp('ada@example.com');
@@ -134,21 +134,73 @@ describe('FakeQueue', () => {
     queue.clear();
     expect(queue.added).toEqual([]);
   });
+});
 
-  it('says that there is no Redis to ask', async () => {
-    const queue = new FakeQueue('q');
-    await queue.waitUntilReady();
-    const asks = [
-      () => queue.peekDlq(),
-      () => queue.getBacklog(),
-      () => queue.ping(),
-      () => queue.getRepeatableJobs(),
-    ];
-    for (const ask of asks) {
-      await expect(ask()).rejects.toThrow('FakeQueue "q" has no Redis behind it');
-    }
-    await queue.close();
-    expect(queue.isClosed).toBe(true);
+type Use = (queue: FakeQueue) => unknown;
+
+/** Every public member of a queue, by what it does on a fake one. */
+const WORK: Record<string, Use> = {
+  opts: (queue) => queue.opts,
+  isClosed: (queue) => queue.isClosed,
+  connectionInfo: (queue) => queue.connectionInfo,
+  waitUntilReady: (queue) => queue.waitUntilReady(),
+  add: (queue) => queue.add('a', 1),
+  addUnique: (queue) => queue.addUnique('a', 1, { jobId: 'x' }),
+  addBulk: (queue) => queue.addBulk([{ name: 'a', data: 1 }]),
+  remove: (queue) => queue.remove('x'),
+  cancel: (queue) => queue.cancel('x'),
+  removeRepeatableByKey: (queue) => queue.removeRepeatableByKey('x'),
+  isPaused: (queue) => queue.isPaused(),
+  close: (queue) => queue.close(),
+};
+const NEED_REDIS: Record<string, Use> = {
+  peekDlq: (queue) => queue.peekDlq(),
+  replayDlq: (queue) => queue.replayDlq(),
+  dropDlq: (queue) => queue.dropDlq({ all: true }),
+  getRepeatableJobs: (queue) => queue.getRepeatableJobs(),
+  claimRepeatables: (queue) => queue.claimRepeatables('app', 1),
+  getBacklog: (queue) => queue.getBacklog(),
+  ping: (queue) => queue.ping(),
+  getJobResult: (queue) => queue.getJobResult('x'),
+  waitForResult: (queue) => queue.waitForResult('x'),
+};
+/* eslint-disable @typescript-eslint/no-deprecated -- they refuse on every queue */
+const ON_NO_QUEUE: Record<string, Use> = {
+  getJob: (queue) => queue.getJob('x'),
+  getJobs: (queue) => queue.getJobs('waiting'),
+  getJobCounts: (queue) => queue.getJobCounts(),
+  getWaitingCount: (queue) => queue.getWaitingCount(),
+  getActiveCount: (queue) => queue.getActiveCount(),
+  getDelayedCount: (queue) => queue.getDelayedCount(),
+  getFailedCount: (queue) => queue.getFailedCount(),
+  count: (queue) => queue.count(),
+  pause: (queue) => queue.pause(),
+  resume: (queue) => queue.resume(),
+  drain: (queue) => queue.drain(),
+  obliterate: (queue) => queue.obliterate(),
+  clean: (queue) => queue.clean(0, 0),
+};
+/* eslint-enable @typescript-eslint/no-deprecated */
+
+describe('every public member of a queue', () => {
+  it('is in one of the three lists', () => {
+    const members = Object.getOwnPropertyNames(Queue.prototype).filter((name) => name !== 'constructor');
+    const listed = [WORK, NEED_REDIS, ON_NO_QUEUE].flatMap((list) => Object.keys(list));
+    expect(listed.toSorted()).toEqual(members.toSorted());
+  });
+
+  it.each(Object.entries(WORK))('%s works', async (_name, use) => {
+    await use(new FakeQueue('q'));
+  });
+
+  it.each([
+    ...Object.entries(NEED_REDIS).map(([name, use]) => [name, use, `FakeQueue.${name} needs Redis`] as const),
+    ...Object.entries(ON_NO_QUEUE).map(
+      ([name, use]) => [name, use, `Queue.${name} is not supported`] as const,
+    ),
+  ])('%s says that it is not supported', async (_name, use, message) => {
+    const error = await Promise.resolve(use(new FakeQueue('q'))).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'CMQ-100', message: expect.stringContaining(message) as string });
   });
 });
 

@@ -16,7 +16,7 @@ describe('TestRedis', () => {
     expect(() => redis.url).toThrow('await start() first');
   });
 
-  it('starts once, whoever asks', async () => {
+  it('starts once, however often start is called', async () => {
     await Promise.all([redis.start(), redis.start()]);
     const { pid } = redis.server;
     await redis.start();
