@@ -1,4 +1,4 @@
-// Writes docs/options.md from the doc comments of the public option types, so that the page cannot fall behind the code.
+// Writes docs/options.md from the doc comments of the public option types, so that the page is always up to date.
 //   node scripts/options-page.mjs           writes the page
 //   node scripts/options-page.mjs --check   fails if the page is out of date, or an option does not state its default
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import ts from 'typescript';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const page = join(root, 'docs', 'options.md');
 
-/** In the order of the page. `extends` names the options that a type takes over, for the sentence above its table. */
+/** The sections in the order of the page. `inherited` names the types whose options a type also takes. */
 const SECTIONS = [
   {
     title: 'In Nest',
@@ -92,18 +92,22 @@ export async function optionsPage() {
   );
   const program = ts.createProgram(entries, options);
   const checker = program.getTypeChecker();
+  // Only exported types: another interface of the same name may be internal.
   const interfaces = new Map();
-  for (const source of program.getSourceFiles()) {
-    if (source.isDeclarationFile) continue;
-    ts.forEachChild(source, (node) => {
-      if (ts.isInterfaceDeclaration(node)) interfaces.set(node.name.text, node);
-    });
+  for (const entry of entries) {
+    const module = checker.getSymbolAtLocation(program.getSourceFile(entry));
+    for (const exported of checker.getExportsOfModule(module)) {
+      const isAlias = (exported.flags & ts.SymbolFlags.Alias) !== 0;
+      const { declarations } = isAlias ? checker.getAliasedSymbol(exported) : exported;
+      const node = declarations?.find(ts.isInterfaceDeclaration);
+      if (node) interfaces.set(exported.name, node);
+    }
   }
 
   const undocumented = [];
   const rowsOf = (name) => {
     const node = interfaces.get(name);
-    if (!node) throw new Error(`There is no interface ${name} in lib/.`);
+    if (!node) throw new Error(`The package exports no interface ${name}.`);
     return node.members.filter(ts.isPropertySignature).map((member) => {
       const option = member.name.text;
       const comment = textOf(ts.getJSDocCommentsAndTags(member));

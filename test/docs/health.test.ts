@@ -16,6 +16,7 @@ const redis = useRedis();
 const { block } = docsPage('docs/health.md', redis);
 
 const healthy = block<{ AppModule: Type }>('Health');
+const guarded = block<{ AppModule: Type }>('If a global guard protects your routes');
 const withoutNest = block<{ look(queue: Queue, worker: Worker): Promise<void> }>('Without Nest');
 
 let app: INestApplication | undefined;
@@ -26,9 +27,9 @@ afterEach(async () => {
   app = undefined;
 });
 
-/** Starts the page's application; what is returned asks it over HTTP. */
-async function serve() {
-  const { AppModule } = await healthy();
+/** Starts an application of the page. Returns a function that sends requests to it. */
+async function serve(example = healthy) {
+  const { AppModule } = await example();
   const module = await Test.createTestingModule({ imports: [AppModule] })
     .setLogger({ log: () => {}, warn: () => {}, error: () => {} })
     .compile();
@@ -36,7 +37,7 @@ async function serve() {
   const server = (await app.listen(0, '127.0.0.1')) as Server;
   const { port } = server.address() as AddressInfo;
   return async (path: string): Promise<{ status: number; body: unknown }> => {
-    const response = await fetch(`http://127.0.0.1:${String(port)}/health/${path}`);
+    const response = await fetch(`http://127.0.0.1:${String(port)}/${path}`);
     return { status: response.status, body: await response.json() };
   };
 }
@@ -61,35 +62,41 @@ describe('the endpoints', () => {
   it('answer as the page shows while all is well', async () => {
     const get = await serve();
     await waitForJob(queueOf(app!, 'mail'), (await queueOf(app!, 'mail').add('send', {})).id, 'completed');
-    const { status, body } = await get('ready');
+    const { status, body } = await get('health/ready');
     expect(status).toBe(200);
     const { info } = body as { info: unknown };
     expect({ status: 'ok', info }).toEqual(likeThis(shown(1)));
-    expect((await get('work')).status).toBe(200);
+    expect((await get('health/work')).status).toBe(200);
   });
 
   it('answer as the page shows while Redis hangs', async () => {
     const get = await serve();
     redis.server.pause();
-    const { status, body } = await get('ready');
+    const { status, body } = await get('health/ready');
     redis.server.resume();
     expect(status).toBe(503);
     const { error } = body as { error: unknown };
     expect({ status: 'error', error }).toEqual(shown(2));
-    expect((await get('ready')).status).toBe(200);
+    expect((await get('health/ready')).status).toBe(200);
   });
 
   it('tell of dead letters', async () => {
     const get = await serve();
     const { id } = await queueOf(app!, 'mail').add('unknown', {});
     await waitForJob(queueOf(app!, 'mail'), id, 'dlq');
-    const { status, body } = await get('work');
+    const { status, body } = await get('health/work');
     expect(status).toBe(503);
     expect(body).toMatchObject({
       info: { mail: { status: 'up', queues: { mail: { waiting: 0, deadLetters: 1 } } } },
       error: { 'dead letters': { status: 'down', queues: { mail: { deadLetters: 1 }, reports: {} } } },
     });
   });
+});
+
+it('a public health route answers beside a global guard', async () => {
+  const get = await serve(guarded);
+  expect((await get('health/ready')).status).toBe(200);
+  expect((await get('mails')).status).toBe(403);
 });
 
 it('the page has every option, and every detail of a backlog and a worker', async () => {

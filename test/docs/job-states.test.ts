@@ -7,7 +7,9 @@ import { docsPage } from './support/page.js';
 const redis = useRedis();
 const { block } = docsPage('docs/job-states.md', redis);
 
-const takingBack = block<{ stopExport(exports: Queue, id: string): Promise<string> }>('Taking a job back');
+const takingBack = block<{ stopExport(exports: Queue, id: string): Promise<string> }>(
+  'Remove or cancel a job',
+);
 
 it('taking a job back: before it has started, while it runs, when it has ended', async () => {
   const { connection } = redis;
@@ -28,7 +30,7 @@ it('taking a job back: before it has started, while it runs, when it has ended',
   const failed = once(worker, 'failed');
   const running = await exports.add('export', {});
   await active;
-  expect(await stopExport(exports, running.id)).toBe('Its worker was told.');
+  expect(await stopExport(exports, running.id)).toBe('Its worker will end it.');
   const [job, error] = (await failed) as [Job, Error];
   expect([job.id, error.name]).toEqual([running.id, 'JobCancelledError']);
   expect(await stopExport(exports, running.id)).toBe('It has ended already.');

@@ -6,6 +6,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { firstValueFrom, ignoreElements, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Worker } from '../../lib/engine/index.js';
 import { ChasquiClient, ChasquiServer } from '../../lib/microservices/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { useRedis } from '../support/redis.js';
@@ -15,6 +16,7 @@ const redis = useRedis();
 const { block } = docsPage('docs/microservices.md', redis);
 
 const handle = block<{ app: INestMicroservice }>('Handle messages');
+const retries = block<{ server: ChasquiServer }>('Handle messages', 2);
 const hybrid = block<{ app: INestApplication }>('Hybrid applications');
 const twoServers = block<{ app: INestApplication }>('Two servers in one application');
 const send = block<{ ShopModule: Type }>('Send messages');
@@ -112,6 +114,15 @@ describe('a service and its client', () => {
     await waitForJob(queue, 'remind:bread', 'delayed');
     expect(await queue.getBacklog()).toMatchObject({ delayed: 1, waiting: 0 });
   });
+});
+
+it('the retries of a server are set as its worker takes them', async () => {
+  const { server } = await retries();
+  expect(server.unwrap<Worker>().opts).toMatchObject({
+    maxAttempts: 5,
+    retry: { initialBackoffMs: 1_000, multiplier: 2, maxBackoffMs: 30_000, jitterMs: 100 },
+  });
+  await server.close();
 });
 
 it('a hybrid application handles messages and serves HTTP', async () => {
