@@ -12,7 +12,10 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 export function embed() {
   write('lib/redis/scripts.generated.ts', scriptsModule(join(root, 'lua')));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  write('lib/engine/base/version.generated.ts', `export const PACKAGE_VERSION = ${JSON.stringify(version)};\n`);
+  write(
+    'lib/engine/base/version.generated.ts',
+    `export const PACKAGE_VERSION = ${JSON.stringify(version)};\n`,
+  );
 }
 
 /** The source of the module that holds all scripts of a folder. */
