@@ -6,7 +6,6 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { firstValueFrom, ignoreElements, lastValueFrom } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Worker } from '../../lib/engine/index.js';
 import { ChasquiClient, ChasquiServer } from '../../lib/microservices/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { useRedis } from '../support/redis.js';
@@ -118,7 +117,7 @@ describe('a service and its client', () => {
 
 it('the retries of a server are set as its worker takes them', async () => {
   const { server } = await retries();
-  expect(server.unwrap<Worker>().opts).toMatchObject({
+  expect(server.unwrap().opts).toMatchObject({
     maxAttempts: 5,
     retry: { initialBackoffMs: 1_000, multiplier: 2, maxBackoffMs: 30_000, jitterMs: 100 },
   });
