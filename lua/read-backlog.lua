@@ -2,7 +2,7 @@
 --
 -- KEYS stream delayed dlq
 -- ARGV 1 group
--- Reply { waiting, ms since the oldest of them could run, active, delayed, due, ms by which the earliest of those is
+-- Reply { waiting, ms since the oldest of them was added to the stream, active, delayed, due, ms by which the earliest of those is
 --      late, dead letters }; `due` are those of `delayed` that wait for the promoter only.
 
 -- @include lib/events
@@ -11,7 +11,7 @@ local stream, delayed, dlq = KEYS[1], KEYS[2], KEYS[3]
 local now = now_ms()
 
 local length = redis.call('XLEN', stream)
-local active, delivered = 0, '0-0'
+local active, delivered = 0, nil
 if length > 0 then
   for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local info = {}
@@ -24,13 +24,34 @@ if length > 0 then
   end
 end
 
+-- The oldest entry that is not in flight. Usually it is the first one after the last delivered. But a group that was
+-- moved past its jobs (XGROUP SETID), or a consumer that was deleted with its jobs (XGROUP DELCONSUMER), leaves entries
+-- before it that no worker ever gets. So this looks between the oldest jobs in flight, too.
+local FEW = 100
+local function oldest_waiting()
+  local from = '-'
+  local pending = delivered and redis.call('XPENDING', stream, ARGV[1], '-', '+', FEW) or {}
+  for i = 1, #pending do
+    local between = redis.call('XRANGE', stream, from, '(' .. pending[i][1], 'COUNT', 1)[1]
+    if between then
+      return between[1]
+    end
+    from = '(' .. pending[i][1]
+  end
+  if #pending == FEW then
+    from = '(' .. delivered
+  end
+  local first = redis.call('XRANGE', stream, from, '+', 'COUNT', 1)[1]
+  return first and first[1]
+end
+
 -- An entry that was deleted by hand may be pending still.
 local waiting = math.max(0, length - active)
 local waited = 0
 if waiting > 0 then
-  local oldest = redis.call('XRANGE', stream, '(' .. delivered, '+', 'COUNT', 1)[1]
+  local oldest = oldest_waiting()
   if oldest then
-    waited = math.max(0, now - tonumber(string.match(oldest[1], '^%d+')))
+    waited = math.max(0, now - tonumber(string.match(oldest, '^%d+')))
   end
 end
 

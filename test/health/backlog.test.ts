@@ -49,6 +49,45 @@ describe('getBacklog', () => {
     expect(oldestWaitingMs).toBeLessThan(3_700_000);
   });
 
+  it.each([
+    ['a group that was moved past them (XGROUP SETID)', false],
+    ['a consumer that was deleted with them (XGROUP DELCONSUMER)', true],
+  ])('shows jobs that no worker gets any more: after %s', async (_, deleted) => {
+    const { stream } = queue.keys;
+    const [seconds] = await redis.client.time();
+    const anHourAgo = (Number(seconds) - 3600) * 1000;
+    const add = (ms: number): Promise<unknown> => redis.client.xadd(stream, `${String(ms)}-0`, 'd', 'x');
+    const fetch = (consumer: string): Promise<unknown> =>
+      redis.client.xreadgroup('GROUP', 'default', consumer, 'COUNT', 1, 'STREAMS', stream, '>');
+    await redis.client.xgroup('CREATE', stream, 'default', '0', 'MKSTREAM');
+    // An older job runs, so the stuck one is not at the head of the stream.
+    await add(anHourAgo - 1);
+    await fetch('worker');
+    await add(anHourAgo);
+    if (deleted) {
+      await fetch('gone');
+      await redis.client.xgroup('DELCONSUMER', stream, 'default', 'gone');
+    } else {
+      await redis.client.xgroup('SETID', stream, 'default', '$');
+    }
+    const backlog = await queue.getBacklog();
+    expect(backlog).toMatchObject({ waiting: 1, active: 1 });
+    expect(backlog.oldestWaitingMs).toBeGreaterThanOrEqual(3_600_000);
+  });
+
+  it('looks for them between the 100 oldest jobs in flight, and takes no job in flight for a waiting one', async () => {
+    const { stream } = queue.keys;
+    await redis.client.xgroup('CREATE', stream, 'default', '0', 'MKSTREAM');
+    const adding = redis.client.pipeline();
+    for (let ms = 1; ms <= 150; ms++) adding.xadd(stream, `${String(ms)}-0`, 'd', 'x');
+    await adding.exec();
+    await redis.client.xreadgroup('GROUP', 'default', 'worker', 'COUNT', 150, 'STREAMS', stream, '>');
+    await queue.add('send', 1);
+    const { waiting, active, oldestWaitingMs } = await queue.getBacklog();
+    expect({ waiting, active }).toEqual({ waiting: 1, active: 150 });
+    expect(oldestWaitingMs).toBeLessThan(60_000);
+  });
+
   it('tells what is due and not promoted, and how late it is', async () => {
     const [seconds] = await redis.client.time();
     await queue.add('send', 1, { delay: 60_000 });
