@@ -29,7 +29,7 @@ interface Parts {
   onError: (error: unknown) => void;
 }
 
-/** A due loop in a process of its own: listens for wake entries, and for nothing else. */
+/** Runs a due loop without a worker: it reads the wake entries of the loop, and nothing else. */
 async function runAlone(
   connection: Connection,
   queueName: string,
@@ -55,7 +55,7 @@ async function runAlone(
   };
   const link = new CommandLink(connection, {}, callbackObserver(onError && report));
   const onFailure = (error: unknown): void => {
-    // That the connection is down has been told.
+    // The outage of a connection is reported once, when it begins.
     if (!link.isFromOutage(error)) report(error);
   };
   const loop = create({ link, keys, onError: onFailure });
@@ -98,7 +98,7 @@ function aborted(signal: AbortSignal | undefined): Promise<void> {
   });
 }
 
-/** A promoter in a process of its own; a worker has one inside unless `delayedEnabled` is false. */
+/** A promoter without a worker. A worker has a promoter of its own, unless `delayedEnabled` is false. */
 export class Promoter {
   readonly #connection: Connection;
   readonly #config: PromoterConfig;
@@ -112,7 +112,7 @@ export class Promoter {
   }
 
   /**
-   * Promotes due jobs until `signal` is aborted, in turns with other promoters.
+   * Promotes due jobs until `signal` is aborted. Promoters of the same queue take turns.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   async run(signal?: AbortSignal, onError?: (error: Error) => void): Promise<void> {
@@ -136,7 +136,7 @@ export class Promoter {
   }
 }
 
-/** A scheduler in a process of its own; a worker has one inside unless `runScheduler` is false. */
+/** A scheduler without a worker. A worker has a scheduler of its own, unless `runScheduler` is false. */
 export class Scheduler {
   readonly #connection: Connection;
   readonly #config: StandaloneSchedulerConfig;
@@ -150,7 +150,7 @@ export class Scheduler {
   }
 
   /**
-   * Fires repeatable specs until `signal` is aborted, in turns with other schedulers.
+   * Fires schedules until `signal` is aborted. Schedulers of the same queue take turns.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
   async run(signal?: AbortSignal, onError?: (error: Error) => void): Promise<void> {

@@ -9,14 +9,14 @@ export const RETRY_DEFAULTS: Required<RetryConfig> = {
 };
 
 export interface RetrySettings extends Required<RetryConfig> {
-  /** Jitter is at most so much of the delay that it changes. Set where nobody has configured `jitterMs`. */
+  /** Bound of the jitter, as a share of the delay. Set only if `jitterMs` was not configured. */
   jitterShare?: number;
 }
 
-/** Then a fixed delay of 30 ms is never 0. */
+/** With this share, a fixed delay of 30 ms never becomes 0. */
 const JITTER_SHARE = 0.25;
 
-/** What a worker was given as `retry`, over the defaults. An option given as undefined is one that is not given. */
+/** The `retry` option of a worker, over the defaults. An option with the value undefined counts as not given. */
 export function toRetrySettings(config: RetryConfig = {}): RetrySettings {
   const settings = {
     initialBackoffMs: config.initialBackoffMs ?? RETRY_DEFAULTS.initialBackoffMs,
@@ -30,9 +30,9 @@ export function toRetrySettings(config: RetryConfig = {}): RetrySettings {
 export const BUILT_IN_BACKOFFS = ['fixed', 'exponential'] as const;
 
 /**
- * How long to wait after `attempt` (from 1) has failed, in whole ms: `min(initial * multiplier^(attempt-1), max)`, then
- * symmetric jitter, never below 0. `fixed` does not grow; a kind nobody knows counts as exponential. Always a finite number.
- * @param random a number in [0, 1), as Math.random gives
+ * The time to wait after `attempt` (from 1) has failed, in whole ms: `min(initial * multiplier^(attempt-1), max)`, then
+ * symmetric jitter, never below 0. `fixed` does not grow. An unknown kind counts as exponential. The result is always finite.
+ * @param random returns a number in [0, 1), like Math.random
  */
 export function backoffMs(
   attempt: number,
@@ -42,19 +42,19 @@ export function backoffMs(
 ): number {
   const initial = spec?.delayMs ?? defaults.initialBackoffMs;
   const isFixed = spec?.kind === 'fixed';
-  // The default cap is there for growth; a fixed delay of a minute means a minute.
+  // The default maximum bounds growth. A fixed delay of a minute stays a minute.
   const max = spec?.maxDelayMs ?? (isFixed ? Infinity : defaults.maxBackoffMs);
   const multiplier = isFixed ? 1 : (spec?.multiplier ?? defaults.multiplier);
   const grown = initial * multiplier ** (attempt - 1);
-  // 0 * Infinity, or a multiplier that a stranger wrote: what is no number would not be a due time.
+  // 0 * Infinity, or a multiplier of a third-party producer, may give NaN, which cannot be a due time.
   const base = Math.max(0, Number.isNaN(grown) ? Math.min(initial, max) : Math.min(grown, max));
   const { jitterMs, jitterShare } = defaults;
-  const unasked = jitterShare === undefined ? jitterMs : Math.min(jitterMs, base * jitterShare);
-  const jitter = spec?.jitterMs ?? unasked;
+  const unconfigured = jitterShare === undefined ? jitterMs : Math.min(jitterMs, base * jitterShare);
+  const jitter = spec?.jitterMs ?? unconfigured;
   return Math.max(0, Math.round(base + (random() * 2 - 1) * jitter));
 }
 
-/** The wire form of what a user gave as `backoff`. */
+/** The wire form of a `backoff` option. */
 export function toWireBackoff(backoff: number | BackoffOptions, defaultDelayMs: number): WireBackoff {
   if (typeof backoff === 'number') return { kind: 'fixed', delayMs: backoff };
   return {

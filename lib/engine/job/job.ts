@@ -9,14 +9,19 @@ export type JobProgress = number | object;
 export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'unknown';
 export type JobType = JobState | 'paused' | 'prioritized' | 'waiting-children';
 
-/** What a job needs of the queue or worker that it belongs to. */
+/**
+ * The queue that returned the job, or the worker that runs it, as the job needs it. A method of `Job` that reads or changes
+ * something in Redis calls a method here, by job id; `Queue` and `Worker`, in the layers above, implement it with the
+ * functions of admin/. A method that an owner does not have is refused by the job.
+ */
 export interface JobOwner {
+  /** Name of the queue. */
   readonly name: string;
-  /** Only on the producing side. */
+  /** Only a queue has it. */
   waitForResult?(jobId: string, options?: WaitForResultOptions): Promise<unknown>;
-  /** Only in a worker. */
+  /** Only a worker has it. */
   reportProgress?(job: Job, progress: JobProgress): void;
-  /** Only in a worker. */
+  /** Only a worker has it. */
   signalOf?(context: object): AbortSignal;
 }
 
@@ -28,33 +33,33 @@ export interface JobInit<Data> {
   attemptsMade: number;
   timestamp: number;
   delay: number;
-  /** What the owner knows the job by. */
+  /** The owner's own record of the job. Only in a worker. */
   context?: object;
 }
 
-/** What a processor receives, and what `Queue.add` returns. */
+/** A job, as `Queue.add` returns it and as a processor receives it. */
 export class Job<Data = unknown, Result = unknown, Name extends string = string> {
-  /** A ULID, or the id that the caller chose; of a repeatable upsert, the spec's key. */
+  /** A ULID, or the caller's `jobId`. For a schedule: its key. */
   readonly id: string;
-  /** Dispatch name; empty for a job without one. */
+  /** Dispatch name; empty if the job has none. */
   readonly name: Name;
   data: Data;
   readonly opts: JobsOptions;
-  /** From 1 inside a processor; 0 for a job that was just added. Crashed workers count. */
+  /** From 1 in a processor; 0 for a job that was just added. Attempts that ended in a crash of the worker count. */
   attemptsMade: number;
   progress: JobProgress = 0;
   returnvalue: Result | undefined = undefined;
   failedReason: string | undefined = undefined;
   /**
    * In a worker's `failed` listener: why the job is now a dead letter (`retries_exhausted`, `unrecoverable`, …). Undefined
-   * where it is tried again, and where it was cancelled.
+   * if the job is retried, or was cancelled.
    */
   deadLetterReason: DlqReason | undefined = undefined;
-  /** In a worker's `failed` listener, of a job that is now a dead letter: the stack of its last error, if it has one. */
+  /** In a worker's `failed` listener, for a dead letter: the stack of the last error, if there is one. */
   stacktrace: string[] = [];
   /** Submission time, unix ms. */
   readonly timestamp: number;
-  /** Delay asked for when it was added, in ms. */
+  /** The delay with which it was added, in ms. */
   readonly delay: number;
   /** Always 0: streams are first in, first out. */
   readonly priority = 0;
@@ -62,9 +67,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   processedOn: number | undefined = undefined;
   /** Unix ms at which this attempt ended. */
   finishedOn: number | undefined = undefined;
-  /** True when the add found a live job of this id: nothing was added, and this describes what was asked for. */
+  /** True if a live job had this id: nothing was added, and this object describes the add. */
   duplicate = false;
-  /** @internal Only of a job that has any. */
+  /** @internal Set only if the job has extras. */
   declare [EXTRAS]?: Extras;
   readonly #owner: JobOwner;
   readonly #context: object | undefined;
@@ -92,20 +97,19 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
 
   /**
-   * Inside a processor: aborted when its work no longer counts or should end — the job was cancelled
-   * (JobCancelledError), the lease was lost (LeaseLostError), or the worker closes and the grace time is over
-   * (ShutdownError). Made on first use.
+   * In a processor: aborted when the handler should stop, because the job was cancelled (JobCancelledError), the lease was
+   * lost (LeaseLostError), or the worker is closing and its grace time is over (ShutdownError). Created on first use.
    */
   get signal(): AbortSignal {
     if (!this.#context || !this.#owner.signalOf) {
       throw new NotSupportedError(
-        'job.signal is for processors; a job that a Queue returned does not run here.',
+        'job.signal exists only in a processor: a job that a Queue returned does not run here.',
       );
     }
     return this.#owner.signalOf(this.#context);
   }
 
-  /** Reports progress to the worker's `progress` listeners. In memory only. */
+  /** Reports progress to the `progress` listeners of the worker. It is not stored. */
   updateProgress(progress: JobProgress): Promise<void> {
     this.progress = progress;
     this.#owner.reportProgress?.(this, progress);
@@ -114,17 +118,17 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /**
    * Waits for the stored result (`storeResults` on the worker).
-   * @throws WaitForResultTimeoutError (CMQ-102); JobFailedError (CMQ-103); JobGoneError (CMQ-104) at once for a job that
-   * was removed, or is no longer there; or the signal's reason.
+   * @throws WaitForResultTimeoutError (CMQ-102); JobFailedError (CMQ-103); JobGoneError (CMQ-104) at once if the job was
+   * removed or no longer exists; or the reason of the signal
    */
   async waitForResult(options?: WaitForResultOptions): Promise<Result | undefined> {
     if (!this.#owner.waitForResult) {
       throw new NotSupportedError(
-        'waitForResult is for jobs that a Queue returned, not for those in a processor.',
+        'waitForResult exists only on a job that a Queue returned, not in a processor.',
       );
     }
     if (this.opts.repeat !== undefined) {
-      throw new NotSupportedError('A schedule has no result: wait for the jobs that it fires.');
+      throw new NotSupportedError('A schedule has no result: wait for the jobs that it adds.');
     }
     return (await this.#owner.waitForResult(this.id, options)) as Result | undefined;
   }
@@ -133,7 +137,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return this.delay > 0;
   }
 
-  /** Plain snapshot for logs. */
+  /** A plain object, for logs. */
   toJSON(): object {
     const { id, name, data, opts, attemptsMade, progress, returnvalue, failedReason, stacktrace } = this;
     const { timestamp, delay, priority, processedOn, finishedOn, queueName } = this;
