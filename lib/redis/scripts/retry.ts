@@ -36,6 +36,8 @@ export interface RetryOptions<T extends RetriedDelivery> extends EndingBatch, Ev
   jobs: readonly RetriedJob<T>[];
   /** Writes at most the bytes of the Job, three for each character of the name, and {@link MEMBER_SLACK}. */
   writeMember: WriteMember<T>;
+  /** Wake a promoter when one of the jobs is due earlier than all others: the worker has no promoter of its own. */
+  wakePromoter: boolean;
 }
 
 export interface RetryReply extends Unsettled {
@@ -57,7 +59,16 @@ export async function retry<T extends RetriedDelivery>(
     addColumn(columns, 'reasons', jobs, ({ reason }) => reason);
     addColumn(columns, 'backoffs_ms', jobs, ({ backoffMs }) => backoffMs);
   }
-  args.push(eventsCap, eventsBatchFrom, frames, columns.length, ...columns, ...large, gaps);
+  args.push(
+    eventsCap,
+    eventsBatchFrom,
+    options.wakePromoter ? '1' : '',
+    frames,
+    columns.length,
+    ...columns,
+    ...large,
+    gaps,
+  );
   const [due, ...rest] = (await runner.run('retry', keys, args, { call })) as [string, ...number[]];
   const { lost, cancelled } = unsettledOf(rest);
   return { due: due === '' ? undefined : Number(due), lost, cancelled };

@@ -96,6 +96,69 @@ describe('a wake entry that a stopped process has swallowed', () => {
   });
 });
 
+describe('a retry', () => {
+  const BACKOFF_MS = 100;
+
+  async function lastWake(): Promise<string> {
+    const info = (await redis.client.xinfo('STREAM', KEYS.promoterWake)) as unknown[];
+    return String(info[info.indexOf('last-generated-id') + 1]);
+  }
+
+  /** Fails the first attempt of each job; returns the time from adding a job to its completion. */
+  async function retrying(options: Partial<WorkerOptions>): Promise<{ time: () => Promise<number> }> {
+    const worker = redis.worker(({ attemptsMade }) => {
+      if (attemptsMade === 1) throw new Error('again');
+    }, options);
+    await next(worker, 'ready');
+    return {
+      time: async () => {
+        const completed = next(worker, 'completed');
+        const begun = performance.now();
+        await redis.queue().add('a', 1, { attempts: 2, backoff: BACKOFF_MS });
+        await completed;
+        return performance.now() - begun;
+      },
+    };
+  }
+
+  test('of a worker without a promoter runs in time: it wakes the promoter of another process', async () => {
+    run(new Promoter({ ...redis.connection }, { queueName: NAME }));
+    const { time } = await retrying({ delayedEnabled: false });
+    await eventually(lastWake);
+    const before = await lastWake();
+    let total = 0;
+    for (let i = 0; i < 5; i++) total += await time();
+    expect(await lastWake()).not.toBe(before);
+    // Without the wake entries, half a second each.
+    expect(total).toBeLessThan(5 * (BACKOFF_MS + 300));
+  });
+
+  test('that is due later than other jobs wakes nobody', async () => {
+    const worker = redis.worker(() => Promise.reject(new Error('no')), { delayedEnabled: false });
+    await next(worker, 'ready');
+    await redis.queue().add('sooner', 1, { delay: 5_000 });
+    const before = await lastWake();
+    await redis.queue().add('a', 1, { attempts: 2, backoff: 60_000 });
+    await next(worker, 'failed');
+    expect(await redis.client.zcard(KEYS.delayed)).toBe(2);
+    expect(await lastWake()).toBe(before);
+  });
+
+  test('of a worker with a promoter runs in time whoever leads, and wakes nobody', async () => {
+    run(new Promoter({ ...redis.connection }, { queueName: NAME }));
+    await redis.queue().add('far', 1, { delay: 3_600_000 });
+    await eventually(async () => {
+      expect(await redis.client.exists(KEYS.promoterLock)).toBe(1);
+    });
+    const { time } = await retrying({});
+    const before = await lastWake();
+    let total = 0;
+    for (let i = 0; i < 5; i++) total += await time();
+    expect(await lastWake()).toBe(before);
+    expect(total).toBeLessThan(5 * (BACKOFF_MS + 300));
+  });
+});
+
 describe('a leader that is stopped and holds its lock', () => {
   const lead = (lock: string): Promise<unknown> => redis.client.set(lock, 'stopped', 'PX', 60_000);
 

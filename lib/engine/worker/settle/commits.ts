@@ -37,13 +37,14 @@ export class Commits {
   }
 
   retry(batch: Delivery[]): Promise<RetryReply> {
-    const { eventsCap, eventsBatchFrom } = this.#settings;
+    const { eventsCap, eventsBatchFrom, delayedEnabled } = this.#settings;
     const options = this.#optionsOf(batch, () => ({
       jobs: batch.map((delivery) => {
         const { backoffMs, detail } = delivery.outcome as RetryOutcome;
         return { delivery, backoffMs, attemptsUsed: delivery.attempt, reason: detail };
       }),
       writeMember: writeDelayedMember,
+      wakePromoter: !delayedEnabled,
       eventsCap,
       eventsBatchFrom,
     }));
@@ -58,6 +59,7 @@ export class Commits {
         return { delivery, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
       }),
       writeMember: writeDelayedMember,
+      wakePromoter: !this.#settings.delayedEnabled,
       eventsCap: 0,
       eventsBatchFrom: 0,
     }));
