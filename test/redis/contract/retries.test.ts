@@ -6,9 +6,10 @@ import { eventually, KEYS, Latch, NAME, next, take, useKit } from './kit.js';
 
 const redis = useKit();
 
-const fail = (): never => {
-  throw new Error('x');
+const raise = (value: unknown): never => {
+  throw value;
 };
+const fail = (): never => raise(new Error('x'));
 
 /** The backoffs of one job that fails every time, as the events tell them. */
 async function backoffs(job: JobsOptions, worker: Partial<WorkerOptions>): Promise<number[]> {
@@ -173,23 +174,26 @@ describe('the backoff', () => {
 
   describe('of a strategy', () => {
     const answers: [string, () => unknown, RegExp][] = [
-      ['undefined', () => undefined, /answered undefined/],
-      ['NaN', () => NaN, /answered NaN/],
-      ['Infinity', () => Infinity, /answered Infinity/],
-      ['-Infinity', () => -Infinity, /answered -Infinity/],
-      ['-5', () => -5, /answered -5/],
-      ['text', () => '500', /answered "500"/],
-      ['null', () => null, /answered null/],
-      ['true', () => true, /answered true/],
-      ['a bigint', () => 5n, /answered 5/],
-      ['an object', () => ({ ms: 5 }), /answered \{"ms":5\}/],
-      ['a promise of nothing', () => Promise.resolve(), /answered undefined/],
-      ['an error, thrown', fail, /^x$/],
-      ['a rejection', () => Promise.reject(new Error('no idea')), /^no idea$/],
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- what it is about
-      ['a rejection with no error', () => Promise.reject({ status: 429 }), /^\{"status":429\}$/],
-      ['a thenable that throws', () => ({ then: fail }), /^x$/],
-      ['a thenable whose then throws', () => Object.defineProperty({}, 'then', { get: fail }), /answered \{/],
+      ['undefined', () => undefined, /returned undefined/],
+      ['NaN', () => NaN, /returned NaN/],
+      ['Infinity', () => Infinity, /returned Infinity/],
+      ['-Infinity', () => -Infinity, /returned -Infinity/],
+      ['-5', () => -5, /returned -5/],
+      ['text', () => '500', /returned "500"/],
+      ['null', () => null, /returned null/],
+      ['true', () => true, /returned true/],
+      ['a bigint', () => 5n, /returned 5/],
+      ['an object', () => ({ ms: 5 }), /returned \{"ms":5\}/],
+      ['a promise of nothing', () => Promise.resolve(), /returned undefined/],
+      ['an error, thrown', fail, /threw x after/],
+      ['a rejection', () => Promise.reject(new Error('no idea')), /rejected with no idea after/],
+      [
+        'a rejection with no error',
+        async () => raise({ status: 429 }),
+        /rejected with \{"status":429\} after/,
+      ],
+      ['a thenable that throws', () => ({ then: fail }), /rejected with x after/],
+      ['a thenable whose then throws', () => Object.defineProperty({}, 'then', { get: fail }), /returned \{/],
     ];
     test.each(answers)(
       'that answers %s is reported, and the job backs off as by default',
@@ -201,12 +205,23 @@ describe('the backoff', () => {
         expect(told).toEqual([2]);
         expect(redis.errors.map((error) => error.message)).toEqual([expect.stringMatching(message)]);
         const [error] = redis.errors.splice(0);
-        if (error!.message.includes('answered')) {
-          expect(error).toMatchObject({ code: 'CMQ-004' });
-          expect(error!.message).toContain('The backoff strategy "odd"');
-        }
+        expect(error).toMatchObject({ name: 'ConfigError', code: 'CMQ-004' });
+        expect(error!.message).toMatch(/^The backoff strategy "odd" .* after attempt 1 of job \w+ \("a"\)/);
       },
     );
+
+    test.each<[string, unknown]>([
+      ['an error', new Error('no idea')],
+      ['anything else', { status: 429 }],
+    ])('that throws or rejects with %s: it is the cause of the error event', async (_, cause) => {
+      for (const answer of [async () => raise(cause), () => raise(cause)]) {
+        await backoffs(
+          { attempts: 2, backoff: { type: 'odd', delay: 2, jitterMs: 0 } },
+          { backoffStrategies: { odd: answer } },
+        );
+        expect(redis.errors.splice(0).map((error) => error.cause)).toEqual([cause]);
+      }
+    });
 
     test.each<[string, () => number | Promise<number>]>([
       ['-1', () => -1],

@@ -5,18 +5,20 @@ import type { BackoffStrategy } from '../../config/options.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { printable } from '../../base/printable.js';
 import { readProperty } from '../../base/safe-access.js';
-import { messageOf } from '../../base/thrown.js';
+import { detailOf, messageOf } from '../../base/thrown.js';
 import { nearestKey } from '../../config/nearest-key.js';
 import type { Delivery } from '../lease/delivery.js';
 import { FAIL_NOW } from './outcome.js';
 import type { ConsumerSettings } from '../settings.js';
 
-/** How long a strategy may take. The job keeps its lease, and its slot, meanwhile. */
+/** How long a strategy may take. The job keeps its lease and its slot until then. */
 const DEADLINE_MS = 5_000;
-/** Names that no strategy has are reported once each, up to so many. */
+/** Each unknown name is reported once. This is the most that are remembered. */
 const MAX_REPORTED = 100;
+/** Longest text of a problem in a message, in characters. */
+const MAX_PROBLEM = 500;
 
-/** How long a failed job waits for its next attempt: asks the strategies of the user's, and falls back to the formula. */
+/** Decides how long a failed job waits for its next attempt: by a strategy of the user's own, or by the formula. */
 export class RetryDelay {
   readonly #settings: ConsumerSettings;
   readonly #onError: (error: unknown) => void;
@@ -27,7 +29,7 @@ export class RetryDelay {
     this.#onError = onError;
   }
 
-  /** In ms, or {@link FAIL_NOW}; a promise where a strategy answers with one. Never throws, never rejects. */
+  /** In ms, or {@link FAIL_NOW}; a promise if a strategy returns one. Never throws, never rejects. */
   of(delivery: Delivery, error: unknown): number | Promise<number> {
     const kind = delivery.retry?.backoff?.kind;
     if (kind === undefined) return this.#default(delivery);
@@ -52,14 +54,14 @@ export class RetryDelay {
     delivery: Delivery,
     error: unknown,
   ): number | Promise<number> {
-    const failed = (thrown: unknown): number => {
-      this.#onError(thrown);
+    const failed = (problem: string, cause?: unknown): number => {
+      this.#onError(strategyError(kind, delivery, problem, cause));
       return this.#default(delivery);
     };
     const checked = (answer: unknown): number => {
       if (answer === FAIL_NOW) return FAIL_NOW;
       if (typeof answer === 'number' && Number.isFinite(answer) && answer >= 0) return Math.round(answer);
-      return failed(badAnswer(kind, delivery, answer));
+      return failed(`returned ${shown(answer)}`);
     };
     try {
       const answer: unknown = inOwnContext(strategy, delivery.attempt, error);
@@ -67,9 +69,13 @@ export class RetryDelay {
       const settled = new Promise<unknown>((resolve) => {
         resolve(answer);
       });
-      return withDeadline(settled, DEADLINE_MS, () => tooLate(kind, delivery), asItIs).then(checked, failed);
+      return withDeadline(settled, DEADLINE_MS, () => new Late(), asItIs).then(checked, (reason: unknown) =>
+        reason instanceof Late
+          ? failed(`did not answer within ${String(DEADLINE_MS)} ms`)
+          : failed(`rejected with ${detailOf(reason)}`, reason),
+      );
     } catch (thrown) {
-      return failed(thrown);
+      return failed(`threw ${detailOf(thrown)}`, thrown);
     }
   }
 
@@ -88,26 +94,26 @@ export class RetryDelay {
   }
 }
 
-function badAnswer(kind: string, delivery: Delivery, answer: unknown): ConfigError {
-  const shown = typeof answer === 'string' ? `"${answer}"` : messageOf(answer);
+class Late extends Error {}
+
+function strategyError(kind: string, delivery: Delivery, problem: string, cause: unknown): ConfigError {
   return new ConfigError(
-    `The backoff strategy "${printable(kind)}" answered ${printable(shown).slice(0, 100)} after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
-      'It must answer a finite number of ms of at least 0, or -1 to fail the job now. The default backoff applies.',
+    `The backoff strategy "${kind}" ${problem.slice(0, MAX_PROBLEM)} after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
+      'It must return a finite number of ms of at least 0, or -1 to fail the job now. The default backoff applies.',
+    cause === undefined ? undefined : { cause },
   );
 }
 
-function tooLate(kind: string, delivery: Delivery): ConfigError {
-  return new ConfigError(
-    `The backoff strategy "${printable(kind)}" did not answer within ${String(DEADLINE_MS)} ms after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
-      'The default backoff applies.',
-  );
+/** What a strategy returned, for a message. */
+function shown(answer: unknown): string {
+  return (typeof answer === 'string' ? `"${answer}"` : messageOf(answer)).slice(0, 100);
 }
 
 function describe({ jobId, name }: Delivery): string {
   return `job ${printable(jobId)} ("${printable(name)}")`;
 }
 
-/** What the strategy rejected with is reported as it is. */
+/** The reason may be any value. */
 function asItIs(reason: unknown): Error {
   return reason as Error;
 }
