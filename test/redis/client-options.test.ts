@@ -188,7 +188,7 @@ describe('a retryStrategy that gives up', () => {
     await redis.server.kill();
     const [error] = await reported;
     expect(error).toMatchObject({ code: 'CMQ-001' });
-    expect(error.message).toMatch(/retryStrategy has given up/);
+    expect(error.message).toMatch(/retryStrategy gave up/);
     expect(worker.health()).toMatchObject({ state: 'disconnected' });
     expect(redis.errors).toHaveLength(1);
     expect(await rejection(queue.add('a', 1))).toMatchObject({ code: 'CMQ-001' });

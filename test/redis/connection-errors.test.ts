@@ -151,7 +151,7 @@ describe('what a server says names the cause and what to do', () => {
 
   it('TLS to a port without it', async () => {
     const error = await refused({ ...redis.connection, tls: {}, password: SECRET });
-    expect(error.message).toMatch(/use redis:\/\/ instead of rediss:\/\//);
+    expect(error.message).toMatch(/Use redis:\/\/ instead of rediss:\/\//);
   });
 });
 

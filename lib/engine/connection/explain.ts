@@ -79,7 +79,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'The connection is down, and the call has used all of its maxRetriesPerRequest.',
   ],
   [
-    /wrong version number|packet length too long|EPROTO|record layer|TLS handshake is not answered/i,
+    /wrong version number|packet length too long|EPROTO|record layer|does not answer the TLS handshake/i,
     'The port does not speak TLS. Use redis:// instead of rediss:// (no "tls" in the options), or set the TLS port.',
   ],
   [

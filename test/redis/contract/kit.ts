@@ -140,8 +140,8 @@ export async function take(emitter: Worker | QueueEvents, event: string, count: 
 }
 
 /** Resolves when `check` does not throw any more; for states of Redis that no event tells of. */
-export async function eventually<T>(check: () => Promise<T> | T): Promise<T> {
-  const deadline = performance.now() + WAIT_MS;
+export async function eventually<T>(check: () => Promise<T> | T, ms = WAIT_MS): Promise<T> {
+  const deadline = performance.now() + ms;
   for (;;) {
     try {
       return await check();
