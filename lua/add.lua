@@ -1,52 +1,56 @@
--- Adds jobs: to the work stream, or to the delayed set. One call carries any number of groups; a group is what one
--- `add` or `addBulk` of the user asked for, and is accepted or refused whole.
+-- Adds jobs to the work stream or the delayed set. A call carries any number of groups. A group is what one `add` or
+-- `addBulk` of the user asked for; it is accepted or refused as a whole.
 --
 -- KEYS stream delayed events promoterWake calls prefix
--- ARGV 1 sequence    number of this call, counted by its producer
---      2 max_len     capacity of the work stream, 0 = no bound
+-- ARGV 1 sequence    the number of this call, counted by its producer
+--      2 max_len     capacity of the work stream; 0 = unlimited
 --      3 events_cap  0 = no events
---      4 flags       'd' in it: some of the jobs are delayed; 't': prolong the memory of this producer's calls; 'b':
---                    the events of all jobs share an entry (see batch.lua)
---      5 groups      one big-endian u32 per group: how many of the jobs are its own
---      6 parts       how many strings hold the frames of the jobs; then these. Several, because a server may accept
---                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time,
---                    4 unique), u16 index of the name, u32 length, the msgpack Job; then, if delayed, a double: ms
---                    from now, or unix ms; if unique, a double: for how many ms the id stays taken after the job has
---                    ended
---      with 'b': the event, how many strings follow, and that many: what the events say
+--      4 flags       'd': some of the jobs are delayed; 't': prolong Redis's memory of this producer's calls; 'b': the events
+--                    of all jobs share an entry (see lib/event-batch.lua)
+--      5 groups      one big-endian u32 per group: the number of its jobs
+--      6 parts       how many strings follow with the frames of the jobs; then these. Several, because a server may accept
+--                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time, 4 unique), u16
+--                    index of the name, u32 length, the msgpack Job; then, if delayed, a double: ms from now, or unix ms;
+--                    then, if unique, a double: for how many ms the id stays taken after the job has ended
+--      with 'b': the event, how many strings follow with the columns of the events, and these
 --      names         distinct dispatch names; the index counts from 0
--- Reply the length of the work stream, where all was added at once; else
+-- Reply the length of the work stream, if all jobs were added and none is delayed; else
 --      { that length, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0; due is the unix
---      ms of the earliest delayed job, '' where there is none.
+--      ms of the earliest delayed job, '' if there is none.
 --
--- Races: sent twice after a lost reply, it adds once (once.lua), and says again what it said the first time.
--- Two adds of one id meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how long
--- the id stays taken, and where the job is, so that it can be taken back; after the colon nothing while it is delayed. Then
--- the set `delayed:unique` has the id, because the promoter, which needs the marker, cannot ask for one of every job. A
--- marker whose job is not there any more takes no id: see live.lua. What an earlier life of the id has left goes.
+-- Races
+--   Sent twice, reply lost: it adds once (lib/call-dedup.lua), and the second call gets the reply of the first.
+--   Two adds of one id: they meet in the marker `dlid:<id>`, whatever path each takes. Its value is `<ms>:<entry id>`: for how
+--     long the id stays taken, and where the job is, so that it can be cancelled. Nothing follows the colon while the job is
+--     delayed; then the set `delayed:unique` contains the id, because the promoter needs the marker and cannot look one up
+--     for every job. A marker whose job is gone takes no id (lib/live-job.lua).
+--   Rolled back: a failover that lost the add also lost its number, so the client's second call adds the jobs.
+--   Memory full: the limit refuses the call as a whole, before anything is written.
 
 -- @include lib/events
--- @include lib/batch
--- @include lib/live
--- @include lib/once
+-- @include lib/event-batch
+-- @include lib/time
+-- @include lib/work-stream
+-- @include lib/live-job
+-- @include lib/call-dedup
 
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local sizes = ARGV[5]
--- Where the frames end.
+-- The position behind the frames.
 local rest_at = 7 + ARGV[6]
 local batched = string.find(ARGV[4], 'b', 1, true)
 local names_at = batched and rest_at + 2 + ARGV[rest_at + 1] or rest_at
--- For what is announced job by job.
+-- The cap for events that are written job by job.
 local each_cap = batched and 0 or cap
-local any_delayed, touch = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
+local any_delayed, prolong = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
 local unpack_frame = struct.unpack
 
 -- Reads first: a key of the wrong type fails here, before anything is written.
 local length = redis.call('XLEN', stream)
 local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 
-local is_first, too_late = first_time(calls, sequence, touch)
+local is_first, too_late = is_first_time(calls, sequence, prolong)
 if too_late then
   return too_late
 end
@@ -59,17 +63,17 @@ if not is_first then
   return length
 end
 
--- The id of the first entry tells the time as well, where there is one.
+-- If no job is delayed, the id of the first entry gives the time.
 local now, ts
 if any_delayed then
   now = now_ms()
   ts = decimal(now)
 end
 local refused, duplicates = {}, {}
--- What to undo where the stream takes no entry (see open.lua): then the first XADD fails, and no other has succeeded.
+-- What to undo if the stream is sealed (see lib/seal.lua): then the first XADD fails, and none has succeeded.
 local keys, members = {}, {}
--- Markers of what this call adds, by key; those of what is in the stream, and their values, are written at the end, as are
--- the ids of what is delayed.
+-- The markers of this call's jobs, as a set. The markers of jobs in the stream and the ids of delayed jobs are written at the
+-- end.
 local taken, markers, delayed_ids = {}, {}, {}
 local remains = {}
 local function undo()
@@ -79,17 +83,17 @@ local function undo()
   for _, member in ipairs(members) do
     redis.call('ZREM', delayed, member)
   end
-  not_yet(calls, sequence)
+  forget_call(calls, sequence)
 end
 local earliest
--- By place from 1.
+-- Jobs that were not added, by index from 1.
 local left_out = {}
--- The string that is being read, its place among the arguments, and the place in it.
+-- The string that is being read, its index among the arguments, and the position in it.
 local jobs, part, at = ARGV[7], 7, 1
 local job, group = 0, 0
 for offset = 1, #sizes, 4 do
   local size = unpack_frame('>I4', sizes, offset)
-  -- Only what goes to the stream now takes room there; the frames are walked twice where a bound could be met.
+  -- Only jobs that go to the stream now take room there. If the bound might be exceeded, the script counts them first.
   local fits = true
   if max_len > 0 and length + size > max_len then
     local immediate, ahead, ahead_part, from = 0, jobs, part, at
@@ -166,26 +170,11 @@ for offset = 1, #sizes, 4 do
           earliest = due
         end
         if each_cap > 0 then
-          if name == '' then
-            redis.pcall('XADD', events, '*', 'e', 'delayed', 'id', id, 'ts', ts, 'delay_ms', decimal(math.max(due - now, 0)))
-          else
-            redis.pcall('XADD', events, '*', 'e', 'delayed', 'id', id, 'ts', ts, 'n', name, 'delay_ms', decimal(math.max(due - now, 0)))
-          end
+          write_event(events, 'delayed', id, ts, name, 'delay_ms', decimal(math.max(due - now, 0)))
         end
       else
         length = length + 1
-        local added
-        if name == '' then
-          if is_unique then
-            added = redis.pcall('XADD', stream, '*', 'd', d, 'u', keep)
-          else
-            added = redis.pcall('XADD', stream, '*', 'd', d)
-          end
-        elseif is_unique then
-          added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
-        else
-          added = redis.pcall('XADD', stream, '*', 'd', d, 'n', name)
-        end
+        local added = add_entry(redis.pcall, stream, d, name, keep)
         if added.err then
           undo()
           return added
@@ -196,11 +185,7 @@ for offset = 1, #sizes, 4 do
         end
         if each_cap > 0 then
           ts = ts or string.match(added, '^%d+')
-          if name == '' then
-            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts)
-          else
-            redis.pcall('XADD', events, '*', 'e', 'waiting', 'id', id, 'ts', ts, 'n', name)
-          end
+          write_event(events, 'waiting', id, ts, name)
         end
       end
     end
@@ -209,6 +194,7 @@ for offset = 1, #sizes, 4 do
   group = group + 1
 end
 
+-- A call has 2,000 jobs at most, so these lists stay below 8,000 values, where `unpack` fails.
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
 end
@@ -217,13 +203,13 @@ if #delayed_ids > 0 then
   redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
-  -- The jobs are there, whatever stands at the wake key.
+  -- The jobs are added, even if the wake key has the wrong type.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
 end
 if batched then
   local columns = { unpack(ARGV, rest_at + 2, names_at - 1) }
   announce_jobs(events, prefix, cap, 1, ts or decimal(now_ms()), ARGV[rest_at], job, job, columns, left_out)
--- Trimming costs as much as an event: not for each add of one job.
+-- Trimming costs as much as an event, so not each add of one job trims.
 elseif cap > 0 and (job >= 16 or sequence % 16 == 0) then
   trim_events(events, cap)
 end
@@ -232,7 +218,7 @@ if not earliest and #refused == 0 and #duplicates == 0 then
 end
 local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
 if #refused > 0 or #duplicates > 0 then
-  -- cjson writes an empty list as {}: read back, it is an empty table again, which is what the reply needs.
+  -- cjson writes an empty list as {}, and reads it back as an empty table, as the reply needs it.
   redis.call('SET', calls .. ':' .. sequence % 1024, ARGV[1] .. ' ' .. cjson.encode(reply), 'PX', 600000)
 end
 return reply

@@ -1,14 +1,19 @@
--- Clears a worker's own wake stream of what it has heard; or writes into it, which ends the worker's read of it.
+-- Removes entries that a worker has read from its own wake stream. Or writes an entry to it, which ends the worker's
+-- blocking read.
 --
 -- KEYS stream wake prefix
--- ARGV 1 group  2 nudge  '1' = end the read
---      then, per wake entry heard: its id, and the entry of a cancelled job that the worker does not hold, else ''
+-- ARGV 1 group
+--      2 end_read  '1' = write an entry that ends the read
+--      per wake entry: its id; the entry of a cancelled job that the worker does not have in flight, else ''
 -- Reply 1
 --
--- Races: a job that the worker does not hold may have ended meanwhile, and its mark is deleted. Or it may be pending
--- here all the same (the reply that carried it was lost): then its entry is there, and whoever finds it needs the mark.
+-- Races
+--   The cancelled job has ended meanwhile: its mark is deleted. But if the reply that carried the job was lost, the job is
+--     pending for the worker all the same. Then its entry still exists, and the mark stays for whoever finds the entry.
+--   Sent twice: the entries are gone, and a second entry that ends the read is harmless.
+--   Memory full: see lib/full-memory.lua.
 
--- @include lib/drain
+-- @include lib/full-memory
 
 local stream, wake, prefix = KEYS[1], KEYS[2], KEYS[3]
 for i = 3, #ARGV, 2 do
@@ -20,7 +25,7 @@ for i = 3, #ARGV, 2 do
   end
 end
 if ARGV[2] == '1' then
-  may_drain(prefix)
+  allow_writes_at_memory_limit(prefix)
   redis.call('XADD', wake, '*', 'room', '1')
 end
 return 1

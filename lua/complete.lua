@@ -1,94 +1,98 @@
--- Completes jobs: ends their leases, removes their entries, stores results, announces.
+-- Completes jobs: ends their leases, removes their entries, stores results, writes events.
 --
 -- KEYS stream events prefix calls
--- ARGV 1 group  2 consumer  3 first  4 last   the smallest and the largest entry id of the batch
---      5 jobs         how many
---      6 unannounced  so many of them, from the first on, have had no `active` event yet
---      7 results      how many of them store a result
---      8 uniques      how many of them were added with an id of the caller's
+-- ARGV 1–6 see lib/end-batch.lua
+--      7 results      how many of the jobs store a result
+--      8 uniques      how many were added with an id of the caller's
 --      9 result_ttl   ms
 --     10 events_cap   0 = no events
---     11 batch_from   see batch.lua
---     12 entries      their entry ids, with a space between
---     13 columns      how many strings; then what the events say: see batch.lua; none with events off
---     then, per result: index of its job (from 1), job id, msgpack value
---     then, per unique: index of its job (from 1), job id, ms for which the id stays taken
---     then in_flight  how many entries this worker believes to be pending for it; it only decides how the fence is asked
---     gaps            see owned.lua   call  see answer.lua
--- Reply { indices (from 1) of jobs whose lease is no longer ours }
+--     11 batch_from   see lib/event-batch.lua
+--     12 entries      the entry ids, with a space between them
+--     13 columns      how many strings follow with the columns of the events; 0 with events off; then these
+--     per result: index of its job (from 1), job id, msgpack value
+--     per unique: index of its job (from 1), job id, ms for which the id stays taken
+--     in_flight       how many entries the worker believes to be pending for it; it only decides how the fence is checked
+--     gaps, call      see lib/end-batch.lua
+-- Reply { indices (from 1) of jobs whose lease is no longer the caller's }
 --
--- Races: a worker that was stopped or cut off may finish after its job was given to another; the fence finds the entry
--- pending for somebody else, and nothing happens. The same where the group has been set back, by a failover to a replica
--- that had not received the last deliveries, say: what XACK does not count is waiting, or somebody else's. Sent twice,
--- the second time says what the first said.
--- @include lib/owned
--- @include lib/answer
--- @include lib/ids
--- @include lib/events
--- @include lib/batch
--- @include lib/ended
+-- Races
+--   Lease lost: a worker that was stopped or cut off may finish after its job was reclaimed. The entry is pending for
+--     another consumer then, and the script leaves it alone.
+--   Rolled back: a failover to a replica that had not received the last deliveries sets the group back. An entry that XACK
+--     does not count is waiting again, or in flight elsewhere, and the script leaves it alone.
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: the first write is XACK, which the memory limit allows, so a full server drains.
+
+-- @include lib/end-batch
+-- @include lib/stream-info
+-- @include lib/event-batch
+-- @include lib/result-waiters
+
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local group = ARGV[1]
-local jobs, started = tonumber(ARGV[5]), tonumber(ARGV[6])
+local batch = read_batch()
+local group, first, last, jobs = batch.group, batch.first, batch.last, batch.jobs
 local results, uniques = tonumber(ARGV[7]), tonumber(ARGV[8])
 local cap = tonumber(ARGV[10])
-local first, last = ARGV[3], ARGV[4]
-local tail = 14 + ARGV[13] + 3 * (results + uniques)
-local in_flight, gaps, call = tonumber(ARGV[tail]), ARGV[tail + 1], ARGV[tail + 2]
 
-local said = answered(calls, call, {})
+local said = kept_reply(calls, batch.call, {})
 if said then
   return said
 end
 
-local done, lost, left_out = {}, {}, {}
-for entry in string.gmatch(ARGV[12], '%S+') do
-  done[#done + 1] = entry
-end
-local function keep(is_ours)
-  local entries, seen = done, {}
-  done = {}
-  for i = 1, jobs do
-    local entry = entries[i]
-    -- A batch that has an entry twice ran it twice; the first of them counts.
-    if not seen[entry] and is_ours(entry) then
-      seen[entry] = true
-      done[#done + 1] = entry
-    else
-      lost[#lost + 1] = i
-      left_out[i] = true
+-- Whether the script may skip asking the fence for each entry, which costs more than the rest of a completion: no other
+-- consumer has an entry pending between the first and the last, so what XACK counts there is this worker's; and as many
+-- entries are pending for the worker as it believes, so XACK should count all. Skipped when other consumers exceed an eighth
+-- of the jobs, because the check costs one call per consumer.
+local function owns_range(in_flight)
+  local consumers = redis.call('XPENDING', stream, group)[4]
+  if not consumers or #consumers > jobs / 8 then
+    return false
+  end
+  local has_all = false
+  for i = 1, #consumers do
+    local name = consumers[i][1]
+    if name == batch.consumer then
+      has_all = tonumber(consumers[i][2]) >= in_flight
+    elseif #redis.call('XPENDING', stream, group, first, last, 1, name) > 0 then
+      return false
     end
   end
+  return has_all
 end
--- The first write is one that the memory limit does not forbid, so a full server still drains.
-local all
-if in_flight and holds_range(stream, group, ARGV[2], first, last, jobs, in_flight) then
-  all = acknowledge(stream, group, done) == jobs
+
+local entries, reply, left_out = {}, {}, {}
+for entry in string.gmatch(ARGV[12], '%S+') do
+  entries[#entries + 1] = entry
+end
+local done, all = entries, false
+if owns_range(tonumber(ARGV[#ARGV - 2])) then
+  all = acknowledge(stream, group, entries) == jobs
   if not all then
-    -- Somebody has acknowledged entries of ours, and as many were delivered that we do not know of yet. Those that are
-    -- gone he has ended. Those that are there and delivered are pending for nobody now: nobody else will end them.
-    local delivered = '0-0'
+    -- Somebody has acknowledged some of these entries, and as many others were delivered that the worker does not know of
+    -- yet. Whoever acknowledged an entry and deleted it has ended the job. An entry that is still there and was delivered is
+    -- pending for no consumer now, so this script ends it.
+    local delivered, own = '0-0', {}
     for _, of in ipairs(groups_of(stream)) do
-      delivered = of.name == group and of.delivered or delivered
+      delivered = of.name == group and of['last-delivered-id'] or delivered
     end
-    keep(function(entry)
-      return not is_before(delivered, entry) and redis.call('XRANGE', stream, entry, entry)[1]
-    end)
+    for i = 1, #entries do
+      local entry = entries[i]
+      own[entry] = not is_before(delivered, entry) and #redis.call('XRANGE', stream, entry, entry) > 0
+    end
+    done, left_out = sort_batch(entries, own, {}, reply)
   end
 else
-  local own = owned_between(stream, group, ARGV[2], first, last)
-  keep(function(entry)
-    return own[entry]
-  end)
+  done, left_out = sort_batch(entries, own_between(stream, group, batch.consumer, first, last), {}, reply)
   all = acknowledge(stream, group, done) == jobs
 end
-remove(stream, done, all, first, last, gaps)
+remove(stream, done, all, first, last, batch.gaps)
 
+-- There are about ten columns, far below the limit of `unpack`.
 local columns = { unpack(ARGV, 14, 13 + ARGV[13]) }
 local at = 14 + ARGV[13]
-local told = #done > 0 and somebody_waits(prefix) and {}
--- Of those that somebody may wait for: job id and value, by index. With events off, only those that store a result are
--- known by their id.
+local told = #done > 0 and has_waiters(prefix) and {}
+-- Job id and result, by index, of the jobs that a result waiter may wait for. With events off, only jobs that store a result
+-- are known by their id.
 local ids, values = {}, {}
 if told and cap > 0 then
   local same, each = read_columns(columns)
@@ -114,17 +118,15 @@ if told then
       told[#told + 1] = ended_frame(ids[i], values[i] or '')
     end
   end
-  tell_ended(prefix, 'completed', told)
+  tell_waiters(prefix, 'completed', told)
 end
 
 if cap > 0 and #done > 0 then
   local ts = decimal(now_ms())
-  -- All starts, then all ends: entries with the same fields in a row take less room and time in the stream.
-  local of = started > 0 and 'active,completed' or 'completed'
-  local is_drained = redis.call('XLEN', stream) == 0
-  announce_jobs(events, prefix, cap, tonumber(ARGV[11]), ts, of, jobs, started, columns, left_out)
-  if is_drained then
-    redis.pcall('XADD', events, '*', 'e', 'drained', 'id', '', 'ts', ts)
-  end
+  local unannounced = batch.unannounced
+  -- First all starts, then all ends: consecutive entries with the same fields take less room and time in the stream.
+  local of = unannounced > 0 and 'active,completed' or 'completed'
+  announce_jobs(events, prefix, cap, tonumber(ARGV[11]), ts, of, jobs, unannounced, columns, left_out)
+  announce_drained(stream, events, ts)
 end
-return answer(calls, call, lost, #lost == 0)
+return keep_reply(calls, batch.call, reply, #reply == 0)

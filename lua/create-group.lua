@@ -1,14 +1,17 @@
--- Makes the group of a stream that is to be read, and the stream, where they are not there; at the memory limit too, for
--- a worker must start there to drain. From 0, never from $: what was added while there was no group is there.
+-- Creates the group of a stream that is to be read, and the stream, if they are missing. The group starts at 0, never at $:
+-- entries that were added before there was a group are delivered too.
 --
 -- KEYS read
 -- ARGV 1 group
 -- Reply 1
 --
--- The memory limit forbids to begin with XGROUP CREATE; this XACK acknowledges nothing.
+-- Races
+--   Two workers start at once, or sent twice: the second finds the group, which is no error.
+--   Memory full: the limit forbids XGROUP CREATE as the first write, so the script begins with an XACK that acknowledges
+--     nothing. A worker must be able to start on a full server, to drain it.
 redis.call('XACK', KEYS[1], ARGV[1], '0-0')
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then
-  return made
+local created = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if created.err and not string.find(created.err, 'BUSYGROUP', 1, true) then
+  return created
 end
 return 1

@@ -1,79 +1,76 @@
 -- Moves jobs from the work stream to the dead letters, with their original bytes.
 --
 -- KEYS stream dlq events prefix calls
--- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
+-- ARGV 1–6 see lib/end-batch.lua
 --      7 events_cap   0 = no events
---      8 dlq_cap      about how many dead letters are kept, 0 = all
---      9 remember_ms  for how long `failed:<job id>` tells whoever waits for a result why there will be none: the reason, a
---                     line feed, the detail
---     then, per job: entry id, job id or '', name, the attempt that failed, duration in µs or '' where no handler ran,
---     reason, detail, ms for which the id stays taken ('' where it was not the caller's), stack or ''
---     then gaps (see owned.lua), call (see answer.lua)
--- Reply { evicted, lost… }: how many old dead letters the cap has dropped, then indices (from 1) of jobs whose lease
---      is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are, to be ended.
+--      8 dlq_cap      about how many dead letters are kept; 0 = all
+--      9 remember_ms  for how long `failed:<job id>` tells result waiters why there is no result: the reason, a line feed,
+--                     the detail
+--     per job: entry id; job id or ''; name; the attempt that failed; duration in µs, '' if no handler ran; reason; detail;
+--                     ms for which the id stays taken, '' if it is not the caller's; stack or ''
+--     gaps, call      see lib/end-batch.lua
+-- Reply { evicted, … }: evicted is how many old dead letters the cap has dropped. Then, of jobs that stay as they are, the
+--      index (from 1): positive = the lease is no longer the caller's; negative = the job was cancelled (cancel.lua).
 --
--- Races: as in complete.lua. The bytes are copied inside Redis, so they cannot change on the way.
+-- Races
+--   Worker dead halfway: the job leaves the stream in the same step in which it becomes a dead letter. Its bytes are copied
+--     inside Redis, so they cannot change on the way.
+--   Lease lost, rolled back, sent twice, reply lost, memory full: as in complete.lua.
+--   Cancelled meanwhile: as in retry.lua.
 
--- @include lib/owned
--- @include lib/answer
--- @include lib/cancelled
--- @include lib/events
--- @include lib/open
--- @include lib/ended
+-- @include lib/end-batch
+-- @include lib/seal
+-- @include lib/time
+-- @include lib/result-waiters
 
 local stream, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local group = ARGV[1]
-local jobs, unannounced, cap, dlq_cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local width = 9
-local gaps, call = ARGV[#ARGV - 1], ARGV[#ARGV]
+local batch = read_batch()
+local cap, dlq_cap = tonumber(ARGV[7]), tonumber(ARGV[8])
+local WIDTH = 9
 
-local said = answered(calls, call, { 0 })
+local said = kept_reply(calls, batch.call, { 0 })
 if said then
   return said
 end
 
--- A DLQ that takes no entry, or has the wrong type, fails here, before the entry is gone.
-local full = sealed(dlq)
-if full then
-  return full
+-- A DLQ that accepts no entry, or has the wrong type, fails here, before the job's entry is gone.
+local sealed = seal_of(dlq)
+if sealed then
+  return sealed
 end
-local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-local cancelled = cancelled_among(prefix, own)
+local entries = {}
+for i = 1, batch.jobs do
+  entries[i] = ARGV[10 + (i - 1) * WIDTH]
+end
 local reply = { 0 }
-local done, letters = {}, {}
-for i = 1, jobs do
-  local id = ARGV[10 + (i - 1) * width]
-  if cancelled[id] then
-    reply[#reply + 1] = -i
-  else
-    local entry = own[id] and redis.call('XRANGE', stream, id, id)[1]
-    if own[id] then
-      -- Pending without an entry: somebody deleted it. There are no bytes to keep, so it only leaves the pending list.
-      done[#done + 1] = id
-      -- Once: a batch that has it twice ran it twice.
-      own[id] = nil
-    end
+local done, left_out = fence_batch(stream, prefix, batch, entries, reply)
+-- The fields of the entries, by index. An entry that somebody deleted while it was pending has none: there is nothing to
+-- keep, so it only leaves the pending list.
+local originals = {}
+for i = 1, batch.jobs do
+  if not left_out[i] then
+    local entry = redis.call('XRANGE', stream, entries[i], entries[i])[1]
     if entry then
-      letters[i] = entry[2]
+      originals[i] = entry[2]
     else
       reply[#reply + 1] = i
     end
   end
 end
-finish(stream, group, done, jobs, ARGV[3], ARGV[4], gaps)
+end_leases(stream, batch, done)
 
--- Names that the dead letter uses for itself; a hand-written entry may bear them too.
+-- Field names that the dead letter uses itself. An entry that was written by hand may have them too.
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }
 local now = decimal(now_ms())
-local told = #done > 0 and somebody_waits(prefix) and {}
-for i = 1, jobs do
-  local original = letters[i]
+local told = #done > 0 and has_waiters(prefix) and {}
+for i = 1, batch.jobs do
+  local original = originals[i]
   if original then
-    local from = 10 + (i - 1) * width
+    local from = 10 + (i - 1) * WIDTH
     local id, job_id, name, attempt, duration = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
     local reason, detail, keep, stack = ARGV[from + 5], ARGV[from + 6], ARGV[from + 7], ARGV[from + 8]
     local fields = {}
-    -- unpack fails near 8,000 values: of a hostile entry with more fields than that, the first are kept.
+    -- `unpack` fails near 8,000 values: of a hostile entry with more fields than that, the first are kept.
     for f = 1, math.min(#original, 4000), 2 do
       local field = original[f]
       fields[#fields + 1] = reserved[field] and ('original_' .. field) or field
@@ -102,19 +99,18 @@ for i = 1, jobs do
       redis.call('PEXPIRE', prefix .. 'dlid:' .. job_id, keep)
     end
     if cap > 0 then
-      local tag = name == '' and {} or { 'n', name }
-      if i <= unannounced then
-        redis.pcall('XADD', events, '*', 'e', 'active', 'id', job_id, 'ts', now, 'attempt', attempt, unpack(tag))
+      if i <= batch.unannounced then
+        write_event(events, 'active', job_id, now, name, 'attempt', attempt)
       end
       if duration ~= '' then
-        redis.pcall('XADD', events, '*', 'e', 'failed', 'id', job_id, 'ts', now, 'attempt', attempt, 'reason', detail, 'duration_us', duration, unpack(tag))
+        write_event(events, 'failed', job_id, now, name, 'attempt', attempt, 'reason', detail, 'duration_us', duration)
       end
-      redis.pcall('XADD', events, '*', 'e', 'dlq', 'id', job_id, 'ts', now, 'attempt', attempt, 'reason', reason, unpack(tag))
+      write_event(events, 'dlq', job_id, now, name, 'attempt', attempt, 'reason', reason)
     end
   end
 end
 if told then
-  tell_ended(prefix, 'dead', told)
+  tell_waiters(prefix, 'dead', told)
 end
 if #done > 0 then
   if dlq_cap > 0 then
@@ -124,10 +120,8 @@ if #done > 0 then
     end
   end
   if cap > 0 then
-    if redis.call('XLEN', stream) == 0 then
-      redis.pcall('XADD', events, '*', 'e', 'drained', 'id', '', 'ts', now)
-    end
+    announce_drained(stream, events, now)
     trim_events(events, cap)
   end
 end
-return answer(calls, call, reply, #reply == 1 and reply[1] == 0)
+return keep_reply(calls, batch.call, reply, #reply == 1 and reply[1] == 0)

@@ -1,52 +1,47 @@
--- Ends jobs that were cancelled while this worker held them: they leave no dead letter, for nothing is wrong with them.
+-- Ends jobs that were cancelled while the worker had them in flight. They leave no dead letter: nothing is wrong with them.
 --
 -- KEYS stream events prefix calls
--- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
+-- ARGV 1–6 see lib/end-batch.lua
 --      7 events_cap   0 = no events
---      8 remember_ms  for how long `failed:<job id>` tells whoever waits for a result that there will be none
---      then, per job: entry id, job id, name, the attempt that was cancelled, its duration in µs, '1' if the id was the
---      caller's else ''
---      then gaps (see owned.lua), call (see answer.lua)
--- Reply { lost… }: indices (from 1) of jobs whose lease is no longer ours.
+--      8 remember_ms  for how long `failed:<job id>` tells result waiters that there is no result
+--     per job: entry id; job id; name; the attempt that was cancelled; its duration in µs; '1' if the id is the caller's,
+--                     else ''
+--     gaps, call      see lib/end-batch.lua
+-- Reply { indices (from 1) of jobs whose lease is no longer the caller's }
 --
--- Races: as in complete.lua.
+-- Races
+--   Lease lost, rolled back, sent twice, reply lost, memory full: as in complete.lua.
+--   Worker dead before this call: the mark of cancel.lua stays, and the worker that reclaims the entry ends the job.
 
--- @include lib/owned
--- @include lib/answer
--- @include lib/events
--- @include lib/ended
+-- @include lib/end-batch
+-- @include lib/time
+-- @include lib/result-waiters
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local group = ARGV[1]
-local jobs, unannounced, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local gaps, call = ARGV[#ARGV - 1], ARGV[#ARGV]
+local batch = read_batch()
+local cap = tonumber(ARGV[7])
+local WIDTH = 6
 
-local said = answered(calls, call, {})
+local said = kept_reply(calls, batch.call, {})
 if said then
   return said
 end
-local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-local done, lost, ended = {}, {}, {}
-for i = 1, jobs do
-  local entry = ARGV[9 + (i - 1) * 6]
-  if own[entry] then
-    done[#done + 1] = entry
-    ended[i] = true
-    -- Once: a batch that has it twice ran it twice.
-    own[entry] = nil
-  else
-    lost[#lost + 1] = i
-  end
+local entries = {}
+for i = 1, batch.jobs do
+  entries[i] = ARGV[9 + (i - 1) * WIDTH]
 end
-finish(stream, group, done, jobs, ARGV[3], ARGV[4], gaps)
+local reply = {}
+local own = own_between(stream, batch.group, batch.consumer, batch.first, batch.last)
+local done, left_out = sort_batch(entries, own, {}, reply)
+end_leases(stream, batch, done)
 
 local ts = decimal(now_ms())
-local told = #done > 0 and somebody_waits(prefix) and {}
-for i = 1, jobs do
-  local from = 9 + (i - 1) * 6
-  local entry, id, name, attempt = ARGV[from], ARGV[from + 1], ARGV[from + 2], ARGV[from + 3]
-  if ended[i] then
-    redis.call('DEL', prefix .. 'cancelled:' .. entry)
+local told = #done > 0 and has_waiters(prefix) and {}
+for i = 1, batch.jobs do
+  if not left_out[i] then
+    local from = 9 + (i - 1) * WIDTH
+    local id, name, attempt, duration = ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
+    redis.call('DEL', prefix .. 'cancelled:' .. entries[i])
     if id ~= '' then
       redis.call('SET', prefix .. 'failed:' .. id, 'cancelled', 'PX', ARGV[8])
       if told then
@@ -57,21 +52,18 @@ for i = 1, jobs do
       redis.call('DEL', prefix .. 'dlid:' .. id)
     end
     if cap > 0 then
-      local tag = name == '' and {} or { 'n', name }
-      if i <= unannounced then
-        redis.pcall('XADD', events, '*', 'e', 'active', 'id', id, 'ts', ts, 'attempt', attempt, unpack(tag))
+      if i <= batch.unannounced then
+        write_event(events, 'active', id, ts, name, 'attempt', attempt)
       end
-      redis.pcall('XADD', events, '*', 'e', 'failed', 'id', id, 'ts', ts, 'attempt', attempt, 'reason', 'cancelled', 'duration_us', ARGV[from + 4], 'cancelled', '1', unpack(tag))
+      write_event(events, 'failed', id, ts, name, 'attempt', attempt, 'reason', 'cancelled', 'duration_us', duration, 'cancelled', '1')
     end
   end
 end
 if told then
-  tell_ended(prefix, 'dead', told)
+  tell_waiters(prefix, 'dead', told)
 end
 if cap > 0 and #done > 0 then
-  if redis.call('XLEN', stream) == 0 then
-    redis.pcall('XADD', events, '*', 'e', 'drained', 'id', '', 'ts', ts)
-  end
+  announce_drained(stream, events, ts)
   trim_events(events, cap)
 end
-return answer(calls, call, lost, #lost == 0)
+return keep_reply(calls, batch.call, reply, #reply == 0)

@@ -1,8 +1,8 @@
--- Looks for jobs in a part of the delayed set, by their ids. Writes nothing.
+-- Looks for jobs in a slice of the delayed set, by their ids. Writes nothing.
 --
 -- KEYS delayed
--- ARGV 1 cursor  '0' to begin   2 members  about how many to look at; then the job ids
--- Reply { cursor, { job id, member }… }: cursor is '0' where this was the last part.
+-- ARGV 1 cursor  '0' = begin  2 members  about how many to look at  then the job ids
+-- Reply { cursor, { job id, member }… }: cursor is '0' at the end
 
 -- @include lib/envelope
 
@@ -14,7 +14,7 @@ end
 
 local function id_of(member)
   local length = struct.unpack('<I4', member)
-  -- The head of the Job is enough: an id has 512 bytes at most.
+  -- The start of the Job is enough: an id has 512 bytes at most.
   return job_id_of(string.sub(member, 5 + length, 600 + length))
 end
 
@@ -27,7 +27,7 @@ repeat
   for i = 1, #members, 2 do
     local member = members[i]
     bytes = bytes + #member
-    -- Bytes that are no delayed member cannot be what is looked for.
+    -- Other bytes than a delayed member have no id.
     local is_job, id = pcall(id_of, member)
     if is_job and id and wanted[id] then
       reply[#reply + 1] = { id, member }

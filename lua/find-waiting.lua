@@ -1,9 +1,8 @@
 -- Looks for jobs in a slice of the work stream, by their ids. Writes nothing.
 --
 -- KEYS stream
--- ARGV 1 from  2 to   entry ids, as XRANGE takes them   3 entries  about how many to look at
---      then the job ids
--- Reply { next, { job id, entry id }… }: next is where to go on, '' where this was the last slice.
+-- ARGV 1 from  2 to   entry ids, as XRANGE takes them  3 entries  about how many to look at  then the job ids
+-- Reply { next, { job id, entry id }… }: next is where to go on, '' at the end
 
 -- @include lib/envelope
 -- @include lib/pages

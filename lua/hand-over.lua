@@ -1,30 +1,23 @@
--- Lets go of entries that this worker has taken over and cannot start: whichever worker has a handler free takes them over
--- at its next scan. They stay as they are, with the starts they have had: waiting here has cost them nothing.
+-- Hands over entries that the worker has reclaimed and cannot start: the first worker with a free handler reclaims them at
+-- its next scan. They keep the starts they have had: waiting here has cost them nothing.
 --
 -- KEYS stream
--- ARGV 1 group  2 consumer  3 first  4 last
---      5 others  ms: only if another worker of the group has read within so many ms
+-- ARGV 1 group  2 consumer  3 first  4 last   as in lib/end-batch.lua
+--      5 others   ms: hand over only if another worker of the group has read within so many ms
 --      then the entry ids
--- Reply 1, or 0 where there is no other worker, and nothing was changed.
+-- Reply 1; 0 = there is no other worker, and nothing was changed
 --
--- Races: as in complete.lua. Sent twice, the second time finds nothing that is the caller's.
+-- Races: an entry whose lease is no longer the caller's stays where it is. Sent twice, the second call finds no entry of the
+-- caller's.
 
--- @include lib/owned
+-- @include lib/fence
 -- @include lib/lease
 
 local stream, group, me = KEYS[1], ARGV[1], ARGV[2]
-local others = false
-for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-  local of = {}
-  for i = 1, #consumer, 2 do
-    of[consumer[i]] = consumer[i + 1]
-  end
-  others = others or (of.name ~= me and of.name ~= NOBODY and of.idle < tonumber(ARGV[5]))
-end
-if not others then
+if not has_other_worker(consumers_of(stream, group), me, tonumber(ARGV[5])) then
   return 0
 end
-local own = owned_between(stream, group, me, ARGV[3], ARGV[4])
+local own = own_between(stream, group, me, ARGV[3], ARGV[4])
 for i = 6, #ARGV do
   if own[ARGV[i]] then
     -- JUSTID: the delivery counter, which counts starts, stays as it is.

@@ -1,26 +1,29 @@
 -- Promotes due jobs from the delayed set to the work stream, for the leader.
 --
 -- KEYS delayed stream events promoterLock promoterWake prefix
--- ARGV 1 holder  2 lock_ms  3 batch  4 events_cap  5 batch_from (see batch.lua)
---      6 take  '1' = lead from now on, whoever led: the caller knows of something that is due earlier
+-- ARGV 1 holder  2 lock_ms  3 batch, 5,000 at most  4 events_cap  5 batch_from (see lib/event-batch.lua)
+--      6 lead   '1' = lead from now on, whoever led: the caller knows of a job that is due earlier
 --      7 group  then ids of wake entries to acknowledge
--- Reply { leads, promoted, next, depth, lag, now }: leads 1 or 0 (then nothing else was done, and lag is for how many
---      ms another leads still);
---      next is the unix ms at which the next job is due, '' if none; depth is what is left in the set; lag is by how
---      many ms the earliest of what is left is overdue; now is in unix ms.
+-- Reply { leads, promoted, next, depth, lag, now }: leads is 1, or 0: then nothing else was done, and lag is for how many ms
+--      another process still leads. next is the unix ms at which the next job is due, '' if there is none; depth is how many
+--      jobs are left in the set; lag is by how many ms the earliest of them is overdue; now is in unix ms.
 --
--- Races: promotion and cancel are both single steps on one slot, so a job is either promoted or cancelled. The lock only
--- saves work: two leaders would promote each job once all the same. Sent twice, the second time promotes what is due.
+-- Races
+--   Cancelled meanwhile: promotion and cancellation are single steps on one slot, so a job is either promoted or cancelled.
+--   Two leaders: the lock only saves work. Without it each job would still be promoted once.
+--   Sent twice, reply lost: the second call promotes what is due then.
+--   Worker dead halfway: wake entries that it did not acknowledge are claimed by another promoter.
+--   Memory full: see lib/full-memory.lua.
 
--- @include lib/events
--- @include lib/batch
--- @include lib/live
--- @include lib/drain
--- @include lib/lead
+-- @include lib/event-batch
+-- @include lib/work-stream
+-- @include lib/live-job
+-- @include lib/full-memory
+-- @include lib/leader
 
 local delayed, stream, events, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local holder, batch, cap = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
--- A leader is there when a job falls due.
+-- A leader acts as soon as a job falls due.
 local SILENT_MS = 1000
 
 local now = now_ms()
@@ -40,7 +43,7 @@ end)
 if led then
   return { 0, 0, '', 0, led, decimal(now) }
 end
--- In pages, because each member may be a megabyte; those of large members are smaller.
+-- In pages: a member may be a megabyte. Pages of large members are smaller.
 local due, page, bytes = {}, 16, 0
 repeat
   local members = redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', #due, math.min(page, batch - #due))
@@ -52,14 +55,14 @@ repeat
   local is_last = #members < page
   page = math.max(1, math.min(32, math.floor(1048576 * page / (bytes - before + 1))))
 until is_last or #due >= batch or bytes >= 4194304
-may_drain(prefix)
+allow_writes_at_memory_limit(prefix)
 
 local names, bodies, ids = {}, {}, {}
 local read, sub = struct.unpack, string.sub
 local function read_members(from)
   for i = from, #due do
     local member = due[i]
-    -- The name, and of the Job behind it the head of the array and that of a short id: see envelope.lua.
+    -- The name, and the heads of the Job's array and of a short id: see lib/envelope.lua.
     local name, array, head, at = read('<I4c0BB', member)
     local d, id = sub(member, at - 2), ''
     if (array == 0x94 or array == 0x95) and head >= 0xa0 and head <= 0xbf then
@@ -72,54 +75,45 @@ local function read_members(from)
 end
 local from = 1
 while not pcall(read_members, from) do
-  -- Bytes that are no delayed member travel on whole: the reader dead-letters them, and nothing stands in the way.
+  -- Bytes that are no delayed member are moved as they are. The worker that reads them dead-letters them, so they do not
+  -- block the jobs behind them.
   from = #names + 1
   names[from], bodies[from], ids[from] = '', due[from], ''
   from = from + 1
 end
 
--- Which have an id of the caller's, and for how long it stays taken: see add.lua. By place.
+-- By index: whether the id is the caller's, and for how long it stays taken (see add.lua). A batch has 5,000 jobs at most, so
+-- these lists stay below 8,000 values, where `unpack` fails.
 local unique, dlid = prefix .. 'delayed:unique', prefix .. 'dlid:'
 local any_unique = #due > 0 and redis.call('EXISTS', unique) == 1
 local is_unique, keeps = {}, {}
 if any_unique then
   is_unique = redis.call('SMISMEMBER', unique, unpack(ids))
-  local places, markers = {}, {}
+  local positions, markers = {}, {}
   for i = 1, #due do
     if is_unique[i] == 1 then
-      places[#places + 1] = i
+      positions[#positions + 1] = i
       markers[#markers + 1] = dlid .. ids[i]
     end
   end
   local values = #markers > 0 and redis.call('MGET', unpack(markers)) or {}
-  for p = 1, #places do
-    keeps[places[p]] = values[p]
+  for p = 1, #positions do
+    keeps[positions[p]] = values[p]
   end
 end
 
-local call = redis.pcall
 local promoted = 0
--- Of those with an id of the caller's: their ids, and the keys that find them in the delayed set or tell of an earlier life.
+-- Of jobs whose id is the caller's: the ids; and keys to delete, which locate a delayed job or are left from an earlier job of
+-- the id.
 local left, indices = {}, {}
--- Markers that tell where their jobs are (see add.lua), and their new values. Those of other writers stay as they are.
+-- Markers that say where their jobs are (see add.lua), and their new values. Markers of third-party writers stay as they are.
 local moved = {}
 local failure
 for i = 1, #due do
   local name, d, keep = names[i], bodies[i], keeps[i]
   local ours = keep and string.match(keep, '^(%d+):')
   keep = ours or keep
-  local added
-  if keep then
-    if name == '' then
-      added = call('XADD', stream, '*', 'd', d, 'u', keep)
-    else
-      added = call('XADD', stream, '*', 'd', d, 'n', name, 'u', keep)
-    end
-  elseif name == '' then
-    added = call('XADD', stream, '*', 'd', d)
-  else
-    added = call('XADD', stream, '*', 'd', d, 'n', name)
-  end
+  local added = add_entry(redis.pcall, stream, d, name, keep)
   if added.err then
     failure = added
     break
@@ -136,7 +130,7 @@ for i = 1, #due do
   end
 end
 if promoted > 0 then
-  -- What was read stands at the head of the set, and in this order.
+  -- The jobs that were read are at the head of the set, in this order.
   redis.call('ZREMRANGEBYRANK', delayed, 0, promoted - 1)
 end
 for from = 1, #moved, 4000 do
@@ -147,7 +141,7 @@ if #left > 0 then
   forget(indices)
 end
 if cap > 0 and promoted > 0 then
-  -- Where Redis took only some, only those are announced.
+  -- If the stream accepted only some jobs, only these have an event.
   for i = #due, promoted + 1, -1 do
     names[i], ids[i] = nil, nil
   end
@@ -174,7 +168,7 @@ local next_due = head[2] and tonumber(head[2])
 local lag = next_due and math.max(now - next_due, 0) or 0
 local depth = redis.call('ZCARD', delayed)
 if any_unique and depth == 0 then
-  -- What another writer promoted or took back is not in it any more.
+  -- Ids of jobs that a third-party writer promoted or removed may be left in it.
   redis.call('DEL', unique)
 end
 return { 1, promoted, next_due and decimal(next_due) or '', depth, lag, decimal(now) }

@@ -1,11 +1,12 @@
--- Counts what a queue holds at one instant, by Redis's clock. Writes nothing.
+-- Counts the jobs of a queue at one instant. Writes nothing.
 --
 -- KEYS stream delayed dlq
 -- ARGV 1 group
--- Reply { waiting, ms since the oldest of them was added to the stream, active, delayed, due, ms by which the earliest of those is
---      late, dead letters }; `due` are those of `delayed` that wait for the promoter only.
+-- Reply { waiting; for how many ms the oldest of them has been in the stream; active; delayed; due; by how many ms the
+--      earliest of these is late; dead letters }. `due` are the delayed jobs that only wait for the promoter.
 
--- @include lib/events
+-- @include lib/time
+-- @include lib/stream-info
 
 local stream, delayed, dlq = KEYS[1], KEYS[2], KEYS[3]
 local now = now_ms()
@@ -13,13 +14,9 @@ local now = now_ms()
 local length = redis.call('XLEN', stream)
 local active, delivered = 0, nil
 if length > 0 then
-  for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    local info = {}
-    for i = 1, #group, 2 do
-      info[group[i]] = group[i + 1]
-    end
-    if info['name'] == ARGV[1] then
-      active, delivered = info['pending'], info['last-delivered-id']
+  for _, group in ipairs(groups_of(stream)) do
+    if group.name == ARGV[1] then
+      active, delivered = group.pending, group['last-delivered-id']
     end
   end
 end
@@ -45,7 +42,7 @@ local function oldest_waiting()
   return first and first[1]
 end
 
--- An entry that was deleted by hand may be pending still.
+-- An entry that was deleted by hand may still be pending.
 local waiting = math.max(0, length - active)
 local waited = 0
 if waiting > 0 then

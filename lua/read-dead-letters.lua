@@ -1,10 +1,11 @@
 -- Reads a slice of the dead letters. Writes nothing.
 --
 -- KEYS dlq
--- ARGV 1 from  2 to   as XRANGE takes them   3 letters  about how many to look at
---      4 whole   '1' = what is selected with its fields, '' = only its ids
---      5 reason  '' = any; then ids of jobs, none = of all
--- Reply { next, { id, { field, value… } } or id … }: next is where to go on, '' where this was the last slice.
+-- ARGV 1 from  2 to   as XRANGE takes them  3 count  about how many dead letters to look at
+--      4 whole   '1' = reply with the fields of each dead letter; '' = only with its id
+--      5 reason  '' = any
+--      then job ids: only dead letters of these jobs; none = of all jobs
+-- Reply { next, { id, { field, value… } } or id … }: next is where to go on, '' at the end
 
 -- @include lib/envelope
 -- @include lib/pages

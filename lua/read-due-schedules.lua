@@ -1,23 +1,26 @@
--- Takes the lead of the schedule, or keeps it, and reads the specs that are due. Costs in proportion to those.
+-- Takes or keeps the lead of the schedulers, and reads the schedules that are due. The cost depends only on how many are due.
 --
 -- KEYS repeat schedulerLock schedulerWake prefix
 -- ARGV 1 holder  2 lock_ms  3 batch
---      4 now    '' = by Redis's clock; a time is for tests
---      5 take   '1' = lead from now on, whoever led: the caller knows of something that is due earlier
+--      4 now        '' = Redis's clock; a time is for tests
+--      5 lead       '1' = lead from now on, whoever led: the caller knows of a schedule that is due earlier
 --      6 group
---      7 silent_ms  see lead.lua; a leader is late by the least time between two looks at most
---      8 fields     how many; then fields of a spec to read; then ids of wake entries to acknowledge
--- Reply { leads, gap, now, next, { key, slot, bytes, revision, owed, value… }… }: bytes is the length of the payload that
---      each fire copies; leads 1 or 0 (then nothing else was done, and
---      gap is for how many ms another leads still); gap is the unix ms until which nobody looked for the time of a
---      lease: slots up to then may have been missed, later ones have come between two looks; next is the slot of the
---      first spec that is not in the list, in unix ms, '' if there is none.
+--      7 silent_ms  see lib/leader.lua; a leader may be late by the least time between two of its polls
+--      8 fields     how many fields of a schedule to read; then these; then ids of wake entries to acknowledge
+-- Reply { leads, gap, now, next, { key, slot, bytes, revision, owed, value… }… }: leads is 1, or 0: then nothing else was done,
+--      and gap is for how many ms another process still leads. gap is the unix ms until which no leader polled for the time of
+--      a lock: slots up to then may have been missed, later ones came between two polls. next is the slot of the first
+--      schedule that is not in the list, in unix ms, '' if there is none. bytes is the length of the payload, which each fire
+--      copies.
 --
--- Races: the gap is kept in Redis, because the specs that were due then may take several looks, and several leaders. It
--- lives as long as the lock, but a leader that resigns leaves it: the next one goes on where it stopped. The lock only saves work: two leaders may read the same spec, and fire-schedules.lua fires each slot once all the same.
+-- Races
+--   Several polls and several leaders work off what was missed: so the gap is kept in Redis. It lives as long as the lock,
+--     but a leader that resigns leaves it, and the next one goes on where it stopped.
+--   Two leaders: the lock only saves work. Both may read the same schedule; fire-schedules.lua fires each slot once.
+--   Sent twice, reply lost: the second call reads what is due then.
 
--- @include lib/events
--- @include lib/lead
+-- @include lib/time
+-- @include lib/leader
 
 local set, lock, wake, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local holder, batch = ARGV[1], tonumber(ARGV[3])
@@ -25,7 +28,7 @@ local now = ARGV[4] == '' and now_ms() or tonumber(ARGV[4])
 local silent_ms, count = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 if redis.call('EXISTS', set) == 0 then
-  -- Nothing to lead, and nothing can have been missed.
+  -- There is nothing to lead, and nothing can have been missed.
   for i = 9 + count, #ARGV do
     redis.call('XACK', wake, ARGV[6], ARGV[i])
   end
@@ -54,12 +57,13 @@ for i = 9, 8 + count do
 end
 for i = 1, #due, 2 do
   local hash = prefix .. 'repeat:spec:' .. due[i]
+  -- There are about ten fields, far below the limit of `unpack`.
   local values = redis.call('HMGET', hash, unpack(fields))
   if not values[1] and redis.call('EXISTS', hash) == 0 then
-    -- Somebody deleted the hash: nothing says what to fire.
+    -- Somebody deleted the hash, so there is nothing to fire.
     redis.call('ZREM', set, due[i])
   else
-    -- A hash of somebody else's has no revision.
+    -- The hash of a third-party writer has no revision.
     values[1] = values[1] or ''
     table.insert(values, 1, due[i])
     table.insert(values, 2, due[i + 1])

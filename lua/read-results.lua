@@ -1,18 +1,20 @@
--- How jobs have ended, for whoever wants to know.
+-- Reads how jobs have ended.
 --
 -- KEYS stream delayed prefix
--- ARGV 1 waiters_ms  for how long it is to be known that somebody waits for results: see ended.lua; '' = nobody does
+-- ARGV 1 waiters_ms  for so many ms there are result waiters: see lib/result-waiters.lua; '' = the caller does not wait
 --      then the job ids
--- Reply { newest, … }: newest is the last entry of the stream `ended`, '' where there is none, or nobody waits. Then,
---      per job: its result, nil where none is stored; why there is none, nil where nothing is known (see dead-letter.lua
---      and ended.lua); 0 it may be on its way still, 1 there is no job of any id, 2 its own id says that it has ended,
---      3 its own id says that it has not. Only for so many of the jobs, from the first on, as fit into a megabyte, but
---      one at least.
+-- Reply { newest, … }: newest is the newest entry of the stream `ended`, '' if there is none or the caller does not wait. Then,
+--      per job: its result, nil if none is stored; why there is none, nil if nothing is known (see dead-letter.lua and
+--      lib/result-waiters.lua); and a number: 0 the job may still run; 1 the queue has no job at all; 2 its own id says that it
+--      has ended; 3 its own id says that it has not. Of the first jobs asked for: as many as fit into a megabyte, at least one.
+--
+-- Races: a job that ends during the call is found by the next poll, or in the stream `ended` behind `newest`.
+
 local stream, delayed, prefix = KEYS[1], KEYS[2], KEYS[3]
 local MOST_BYTES = 1048576
 local reply = { '' }
 if ARGV[1] ~= '' then
-  -- With each look: the key may have been deleted. A full server, or a replica, can be asked all the same.
+  -- On each call: the key may have been deleted. With pcall: a full server or a replica can still be asked.
   redis.pcall('SET', prefix .. 'waiters', 1, 'PX', ARGV[1])
   local newest = redis.call('XREVRANGE', prefix .. 'ended', '+', '-', 'COUNT', 1)[1]
   reply[1] = newest and newest[1] or ''
@@ -24,7 +26,8 @@ local function state_of(id)
   if none_left == nil then
     none_left = redis.call('XLEN', stream) == 0 and redis.call('ZCARD', delayed) == 0
   end
-  -- The marker of an id of the caller's runs out once its job has ended: see add.lua. One of another writer may always.
+  -- The marker of an id of the caller's expires only once its job has ended: see add.lua. The marker of a third-party writer
+  -- may always expire.
   local marker = prefix .. 'dlid:' .. id
   local left = redis.call('PTTL', marker)
   if left ~= -2 and string.find(redis.call('GET', marker), '^%d+:') then
@@ -35,7 +38,7 @@ end
 
 for i = 2, #ARGV do
   local id = ARGV[i]
-  -- Of a key of another type MGET says that there is nothing.
+  -- For a key of another type, MGET says that there is nothing.
   local value, why = unpack(redis.call('MGET', prefix .. 'result:' .. id, prefix .. 'failed:' .. id))
   reply[#reply + 1] = value
   reply[#reply + 1] = why

@@ -1,28 +1,32 @@
--- Takes over entries whose lease has run out: their worker died, or was cut off for longer than its lease.
+-- Reclaims entries whose lease has run out: their worker died, or was cut off for longer than its lease.
 --
 -- KEYS stream prefix
 -- ARGV 1 group  2 consumer
---      3 lease_ms   of consumers whose name does not tell theirs: see lease.lua
---      4 steady_ms  for how long the caller knows that all workers could renew their leases: no outage, and no step of
---                   Redis's clock. A lease that is longer may look expired though its holder lives
---      5 latest     unix ms; where Redis's clock shows more, the call is late, or the clock was set forward: nothing is
---                   taken over then
---      6 count      at most so many  7 suspects  and so many that must run alone: they have lost more than one
---                   worker, or another could not start them
---      8 max_bytes  after so many bytes of entries, no further one
--- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; so many
---      workers have died with a job (count-start.lua counts from the second on); cancelled is 1 where it must not run again
+--      3 lease_ms   of consumers whose name does not say theirs: see lib/lease.lua
+--      4 steady_ms  for how long all workers could renew their leases, as far as the caller knows: no outage, and no step of
+--                   Redis's clock. A longer lease may look expired although its holder lives
+--      5 latest     unix ms. If Redis's clock is past it, the call is late or the clock was set forward, and nothing is
+--                   reclaimed
+--      6 count      the most entries
+--      7 quarantined  the most entries among them that must run alone: they have lost more than one worker, or another
+--                   worker could not start them
+--      8 max_bytes  the call ends after so many bytes of entries
+-- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; starts is how many workers
+--      have died with the job (count-start.lua counts from the second on); cancelled is 1 if the job must not run again
 --      (cancel.lua), else 0. A vanished id was pending, but its entry is gone.
 --
--- Races: two workers may scan at once; the first resets the idle time, so the second does not see what it took. Entries
--- of the caller's own are left to renew.lua, which knows what of them is in flight.
+-- Races
+--   Two workers scan at once: the first resets the idle time, so the second does not see the entries.
+--   Reply lost: the entries are pending for the caller, and its next renew.lua returns them.
+--   Own entries: they are left to renew.lua, which knows what is in flight.
 
--- @include lib/events
+-- @include lib/time
 -- @include lib/lease
+-- @include lib/pages
 
 local stream, prefix, group, me = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local lease_ms, steady_ms, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local suspects, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
+local quarantined, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local now = now_ms()
 if now > tonumber(ARGV[5]) then
   return { decimal(now), {}, {} }
@@ -30,7 +34,7 @@ end
 
 local entries, vanished = {}, {}
 
-local function take(id, starts, is_suspect)
+local function reclaim(id, starts, runs_alone)
   local entry = redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', starts)[1]
   if not entry then
     -- Redis 6.2 keeps a vanished entry in the pending list.
@@ -38,37 +42,31 @@ local function take(id, starts, is_suspect)
     vanished[#vanished + 1] = id
     return
   end
-  if is_suspect then
-    suspects = suspects - 1
+  if runs_alone then
+    quarantined = quarantined - 1
   end
   entries[#entries + 1] = { id, starts, entry[2], redis.call('EXISTS', prefix .. 'cancelled:' .. id) }
-  for _, part in ipairs(entry[2]) do
-    bytes = bytes - #part
-  end
+  bytes = bytes - bytes_of(entry[2])
 end
 
-local function take_of(consumer, lease)
+local function reclaim_from(consumer, lease)
   for _, pending in ipairs(redis.call('XPENDING', stream, group, 'IDLE', decimal(lease), '-', '+', 1000, consumer)) do
     if #entries >= count or bytes <= 0 then
       return
     end
-    -- What was handed over could not start where it was, most likely because it must run alone. The delivery counter
+    -- A job that was handed over could not start where it was, most likely because it must run alone. The delivery counter
     -- counts starts, and a claim is none.
-    local is_suspect = pending[4] > 1 or consumer == NOBODY
-    if not is_suspect or suspects > 0 then
-      take(pending[1], pending[4], is_suspect)
+    local runs_alone = pending[4] > 1 or consumer == NOBODY
+    if not runs_alone or quarantined > 0 then
+      reclaim(pending[1], pending[4], runs_alone)
     end
   end
 end
 
-for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-  local of = {}
-  for i = 1, #consumer, 2 do
-    of[consumer[i]] = consumer[i + 1]
-  end
+for _, of in ipairs(consumers_of(stream, group)) do
   local lease = lease_of(of.name, lease_ms)
   if of.pending > 0 and of.name ~= me and lease <= steady_ms then
-    take_of(of.name, lease)
+    reclaim_from(of.name, lease)
   end
 end
 return { decimal(now), entries, vanished }

@@ -1,87 +1,77 @@
--- Gives jobs back that this worker holds and has not started, or cannot finish: back to the end of the stream, at once
--- readable for every worker, with no attempt used.
+-- Releases jobs that the worker has in flight and has not started, or cannot finish: puts them back at the end of the
+-- stream, readable for every worker at once, with no attempt used.
 --
 -- KEYS stream prefix calls
--- ARGV 1 group  2 consumer  3 first  4 last
---      5 others   '' or ms: only if another worker of the group has read within so many ms
---      then, per job: entry id, and the new bytes where the attempt counter must carry crashes over, else ''
---      then call (see answer.lua)
--- Reply { given, cancelled… }: how many were given back, -1 where there is no other worker to take them; then indices
---      (from 1) of jobs that were cancelled (cancel.lua): they stay with their worker, to be ended.
+-- ARGV 1 group  2 consumer  3 first  4 last   as in lib/end-batch.lua
+--      5 others   ms: release only if another worker of the group has read within so many ms; '' = in any case
+--      per job: entry id; the new bytes of the Job if its attempt counter must include crashes, else ''
+--      call       see lib/call-replies.lua
+-- Reply { released, … }: how many were released; -1 = there is no other worker, and nothing was changed. Then, of jobs that
+--      stay as they are, the index (from 1): positive = the lease is no longer the caller's; negative = the job was cancelled
+--      (cancel.lua).
 --
--- Races: as in complete.lua. A job is added again in the same step in which its entry is removed.
+-- Races
+--   Worker dead halfway: a job is added again in the same step in which its entry is removed.
+--   Lease lost, rolled back, sent twice, reply lost: as in complete.lua.
+--   Memory full: the lease of a job ends before the job is added again, because the limit forbids XADD as the first write.
+--   Cancelled meanwhile: as in retry.lua.
 
--- @include lib/owned
--- @include lib/answer
--- @include lib/cancelled
--- @include lib/open
+-- @include lib/end-batch
+-- @include lib/seal
+-- @include lib/lease
 -- @include lib/envelope
 
-local stream, prefix, calls, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local call = ARGV[#ARGV]
+local stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3]
+local batch = { group = ARGV[1], consumer = ARGV[2], first = ARGV[3], last = ARGV[4] }
+local group, call = batch.group, ARGV[#ARGV]
 
-local said = answered(calls, call)
+local said = kept_reply(calls, call)
 if said then
   return said
 end
--- Before a lease has ended: a job that cannot be given back stays pending, and its lease runs out.
-local full = sealed(stream)
-if full then
-  return full
+-- Before a lease has ended: a job that cannot be released stays pending, and its lease runs out.
+local sealed = seal_of(stream)
+if sealed then
+  return sealed
 end
-if ARGV[5] ~= '' then
-  local others = 0
-  for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
-    local of = {}
-    for i = 1, #consumer, 2 do
-      of[consumer[i]] = consumer[i + 1]
-    end
-    if of.name ~= ARGV[2] and of.idle < tonumber(ARGV[5]) then
-      others = others + 1
-    end
-  end
-  if others == 0 then
-    return answer(calls, call, { -1 })
-  end
+if ARGV[5] ~= '' and not has_other_worker(consumers_of(stream, group), batch.consumer, tonumber(ARGV[5])) then
+  return keep_reply(calls, call, { -1 })
 end
-local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-local cancelled = cancelled_among(prefix, own)
-local done = {}
-local reply = { 0 }
+local entries = {}
 for i = 6, #ARGV - 1, 2 do
-  local id = ARGV[i]
-  if cancelled[id] then
-    reply[#reply + 1] = (i - 4) / 2
-  elseif own[id] then
-    done[#done + 1] = id
-    own[id] = nil
-    local entry = redis.call('XRANGE', stream, id, id)[1]
-    if entry then
-      local fields = entry[2]
-      local job_id, keep
-      for f = 1, #fields, 2 do
-        if fields[f] == 'd' then
-          if ARGV[i + 1] ~= '' then
-            fields[f + 1] = ARGV[i + 1]
-          end
-          job_id = job_id_of(fields[f + 1])
-        elseif fields[f] == 'u' then
-          keep = fields[f + 1]
-        end
+  entries[#entries + 1] = ARGV[i]
+end
+local reply = { 0 }
+local done, left_out = fence_batch(stream, prefix, batch, entries, reply)
+
+-- Adds an entry with the same fields, and with the new bytes of the Job if they are not ''.
+local function add_again(fields, bytes)
+  local job_id, keep
+  for f = 1, #fields, 2 do
+    if fields[f] == 'd' then
+      if bytes ~= '' then
+        fields[f + 1] = bytes
       end
-      local command = { 'XADD', stream, '*' }
-      for f = 1, math.min(#fields, 4000) do
-        command[#command + 1] = fields[f]
-      end
-      -- The memory limit forbids an XADD as the first write: end the lease first, in the same atomic step.
-      redis.call('XACK', stream, group, id)
-      local added = redis.call(unpack(command))
-      reply[1] = reply[1] + 1
-      if job_id and keep then
-        redis.call('SET', prefix .. 'dlid:' .. job_id, keep .. ':' .. added, 'XX', 'KEEPTTL')
-      end
+      job_id = job_id_of(fields[f + 1])
+    elseif fields[f] == 'u' then
+      keep = fields[f + 1]
     end
   end
+  -- `unpack` fails near 8,000 values: of a hostile entry with more fields than that, the first are kept.
+  local added = redis.call('XADD', stream, '*', unpack(fields, 1, math.min(#fields, 4000)))
+  if job_id and keep then
+    redis.call('SET', prefix .. 'dlid:' .. job_id, keep .. ':' .. added, 'XX', 'KEEPTTL')
+  end
 end
-finish(stream, group, done)
-return answer(calls, call, reply)
+
+for i, id in ipairs(entries) do
+  local entry = not left_out[i] and redis.call('XRANGE', stream, id, id)[1]
+  if entry then
+    redis.call('XACK', stream, group, id)
+    add_again(entry[2], ARGV[5 + 2 * i])
+    reply[1] = reply[1] + 1
+  end
+end
+acknowledge(stream, group, done)
+remove(stream, done, false)
+return keep_reply(calls, call, reply)

@@ -1,23 +1,25 @@
--- Removes consumers of which nothing is left to do: this one when its worker closes, and those of workers long gone. On
--- the work stream a consumer stays while anything is pending for it.
+-- Removes consumers that have nothing left to do: the caller's when its worker closes, and those of workers long gone. In
+-- the work stream, a consumer stays while anything is pending for it.
 --
 -- KEYS stream promoterWake schedulerWake prefix
--- ARGV 1 group  2 consumer, '' = none in particular  3 idle_ms  others that hold nothing and have been idle for so long
--- Reply { removed }
+-- ARGV 1 group
+--      2 consumer  remove this one, however short its silence; '' = none
+--      3 idle_ms   remove others that have been silent for so many ms
+-- Reply how many were removed
 --
--- Races: XGROUP DELCONSUMER throws pending entries away, so the count is read in the same script. A pending wake entry is no
--- work, only a call to look: somebody else is called instead.
+-- Races
+--   A job that arrives meanwhile: XGROUP DELCONSUMER discards pending entries, so the count is read in the same script.
+--   A wake entry that is pending: it is no job, only a call to look, so another promoter or scheduler is called instead.
+--   Sent twice: the second call finds nothing to remove.
+
+-- @include lib/stream-info
+
 local group = ARGV[1]
 local removed = 0
 for index, stream in ipairs({ KEYS[1], KEYS[2], KEYS[3] }) do
   if redis.call('EXISTS', stream) == 1 then
-    -- Without its group, or where the key holds something else, there is nobody to remove; who reads it tells of it.
-    local consumers = redis.pcall('XINFO', 'CONSUMERS', stream, group)
-    for _, consumer in ipairs(consumers) do
-      local of = {}
-      for i = 1, #consumer, 2 do
-        of[consumer[i]] = consumer[i + 1]
-      end
+    -- Without its group, or with a key of the wrong type, there is no consumer to remove. Whoever reads the key reports it.
+    for _, of in ipairs(tables_of(redis.pcall('XINFO', 'CONSUMERS', stream, group))) do
       local is_over = of.name == ARGV[2] or of.idle >= tonumber(ARGV[3])
       if is_over and (of.pending == 0 or index > 1) then
         redis.call('XGROUP', 'DELCONSUMER', stream, group, of.name)

@@ -1,8 +1,11 @@
--- Gives the lead of the promoter or the scheduler up when its process closes, and wakes another at once.
+-- Gives up the lead of the promoters or the schedulers when its process closes, and wakes another process at once.
 --
 -- KEYS lock wake
 -- ARGV 1 holder
--- Reply 1 where the holder led, else 0.
+-- Reply 1; 0 = the holder did not lead
+--
+-- Races: another process leads already: then nothing is changed. Sent twice, the second call changes nothing.
+
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

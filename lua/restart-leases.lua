@@ -1,27 +1,24 @@
--- After Redis's clock was set back: a lease that began in what is now the future would not run out for as long as the
--- step was. Begins those leases anew, for the workers that hold them.
+-- Restarts leases after Redis's clock was set back: a lease that began in what is now the future would not run out for as
+-- long as the step was. The leases stay with the workers that have them.
 --
 -- KEYS stream
 -- ARGV 1 group
 --      2 from    '-', or what the call before replied
---      3 known   '1' = the clock was set back; '' = only if the stream tells so: its last entry is from the future
--- Reply where to go on, '' where all is done. A call examines 1,000 leases.
+--      3 known   '1' = the clock was set back; '' = only if the stream shows it: its newest entry is from the future
+-- Reply where to go on, '' at the end. A call looks at 1,000 leases.
 --
--- Races: a live worker renews its leases all the same. One that has begun in this very millisecond loses nothing.
+-- Races: a live worker renews its leases anyway. A lease that began in this very millisecond loses nothing. Sent twice, it
+-- restarts the leases twice.
 
--- @include lib/events
+-- @include lib/time
+-- @include lib/seal
 
 local stream, group = KEYS[1], ARGV[1]
 if redis.call('EXISTS', stream) == 0 then
   return ''
 end
-if ARGV[3] ~= '1' then
-  local info = redis.call('XINFO', 'STREAM', stream)
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' and tonumber(string.match(info[i + 1], '^%d+')) <= now_ms() then
-      return ''
-    end
-  end
+if ARGV[3] ~= '1' and tonumber(string.match(last_id_of(stream), '^%d+')) <= now_ms() then
+  return ''
 end
 local pending = redis.call('XPENDING', stream, group, ARGV[2], '+', 1000)
 for _, lease in ipairs(pending) do

@@ -1,99 +1,94 @@
--- Schedules the next attempt of failed jobs: from the work stream to the delayed set.
+-- Schedules the next attempt of failed jobs: moves them from the work stream to the delayed set.
 --
 -- KEYS stream delayed events promoterWake prefix calls
--- ARGV 1 group  2 consumer  3 first  4 last  5 jobs  6 unannounced   as in complete.lua
+-- ARGV 1–6 see lib/end-batch.lua
 --      7 events_cap   0 = no events
---      8 batch_from   see batch.lua
---      9 wake         '1' = wake a promoter where a job is due earlier than all others: the caller has none of its own
---     10 frames       per job: u8 length and entry id, double backoff in ms, u16 length and job id where that was the
---                     caller's (else length 0), u32 length and the new delayed member (length 0: it stands among the
---                     large ones)
---     11 columns      how many strings; then what the events say: see batch.lua; none with events off
---      then the large members, in the order of their jobs; gaps (see owned.lua), call (see answer.lua)
--- Reply { due, lost… }: the unix ms of the earliest retry ('' if there is none), then indices (from 1) of jobs whose
---      lease is no longer ours, and, negative, of jobs that were cancelled (cancel.lua): they stay as they are.
+--      8 batch_from   see lib/event-batch.lua
+--      9 wake         '1' = wake a promoter if a job is due earlier than all others: the caller has no promoter of its own
+--     10 frames       per job: u8 length and entry id; double backoff in ms; u16 length and job id, length 0 if the id is not
+--                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
+--     11 columns      how many strings follow with the columns of the events; 0 with events off; then these
+--     the large members, in the order of their jobs
+--     gaps, call      see lib/end-batch.lua
+-- Reply { due, … }: due is the unix ms of the earliest retry, '' if there is none. Then, of jobs that stay as they are, the
+--      index (from 1): positive = the lease is no longer the caller's; negative = the job was cancelled (cancel.lua).
 --
--- Races: as in complete.lua. A job is removed from the stream in the same step in which it enters the delayed set.
+-- Races
+--   Worker dead halfway: the job leaves the stream in the same step in which it enters the delayed set.
+--   Lease lost, rolled back, sent twice, reply lost, memory full: as in complete.lua.
+--   Cancelled meanwhile: the mark of cancel.lua keeps the job from running again.
 
--- @include lib/owned
--- @include lib/answer
--- @include lib/cancelled
--- @include lib/events
--- @include lib/batch
+-- @include lib/end-batch
+-- @include lib/event-batch
 
 local stream, delayed, events, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local group = ARGV[1]
-local jobs, started, cap = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local batch = read_batch()
+local jobs, unannounced, cap = batch.jobs, batch.unannounced, tonumber(ARGV[7])
 local frames, read = ARGV[10], struct.unpack
-local gaps, call = ARGV[#ARGV - 1], ARGV[#ARGV]
 
-local said = answered(calls, call)
+local said = kept_reply(calls, batch.call)
 if said then
   return said
 end
 
 -- A delayed key of the wrong type fails here, before the entry is gone.
 redis.call('ZCARD', delayed)
-local own = owned_between(stream, group, ARGV[2], ARGV[3], ARGV[4])
-local cancelled = cancelled_among(prefix, own)
-local done, reply, left_out = {}, { '' }, {}
--- By place among those that are ours.
-local backoffs, members, uniques = {}, {}, {}
-local count = 0
+local entries, backoffs, uniques, members = {}, {}, {}, {}
 local at, large = 1, 12 + ARGV[11]
 for i = 1, jobs do
-  local entry, backoff, unique, member
-  entry, backoff, unique, member, at = read('>I1c0dI2c0I4c0', frames, at)
-  if member == '' then
-    member = ARGV[large]
+  entries[i], backoffs[i], uniques[i], members[i], at = read('>I1c0dI2c0I4c0', frames, at)
+  if members[i] == '' then
+    members[i] = ARGV[large]
     large = large + 1
   end
-  if not cancelled[entry] and own[entry] then
-    -- Once: a batch that has it twice ran it twice.
-    own[entry] = nil
-    count = count + 1
-    done[count], backoffs[count], members[count], uniques[count] = entry, backoff, member, unique
-  else
-    reply[#reply + 1] = cancelled[entry] and -i or i
-    left_out[i] = true
-  end
 end
-if count == 0 then
-  return answer(calls, call, reply)
+local reply = { '' }
+local done, left_out = fence_batch(stream, prefix, batch, entries, reply)
+if #done == 0 then
+  return keep_reply(calls, batch.call, reply)
 end
-finish(stream, group, done, jobs, ARGV[3], ARGV[4], gaps)
+end_leases(stream, batch, done)
 
 local now = now_ms()
-local earliest = backoffs[1]
+local earliest
 local head = ARGV[9] == '1' and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 local scored, due = {}, {}
-for i = 1, count do
-  local backoff = backoffs[i]
-  if not due[backoff] then
-    due[backoff] = decimal(now + backoff)
-    earliest = math.min(earliest, backoff)
+local function schedule()
+  redis.call('ZADD', delayed, unpack(scored))
+  scored = {}
+end
+for i = 1, jobs do
+  if not left_out[i] then
+    local backoff = backoffs[i]
+    if not due[backoff] then
+      due[backoff] = decimal(now + backoff)
+      earliest = math.min(earliest or backoff, backoff)
+    end
+    scored[#scored + 1] = due[backoff]
+    scored[#scored + 1] = members[i]
+    -- In slices: `unpack` fails near 8,000 values.
+    if #scored == 2000 then
+      schedule()
+    end
+    if uniques[i] ~= '' then
+      redis.call('SET', prefix .. 'didx:' .. uniques[i], members[i])
+      redis.call('SADD', prefix .. 'delayed:unique', uniques[i])
+    end
   end
-  scored[#scored + 1] = due[backoff]
-  scored[#scored + 1] = members[i]
-  -- unpack fails near 8,000 values.
-  if #scored == 2000 or i == count then
-    redis.call('ZADD', delayed, unpack(scored))
-    scored = {}
-  end
-  if uniques[i] ~= '' then
-    redis.call('SET', prefix .. 'didx:' .. uniques[i], members[i])
-    redis.call('SADD', prefix .. 'delayed:unique', uniques[i])
-  end
+end
+if #scored > 0 then
+  schedule()
 end
 reply[1] = decimal(now + earliest)
 if head and (not head[2] or now + earliest < tonumber(head[2])) then
-  -- The jobs are there, whatever stands at the wake key.
+  -- The jobs are scheduled, even if the wake key has the wrong type.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', reply[1])
 end
 
 if cap > 0 then
-  local of = started > 0 and 'active,failed,retry-scheduled' or 'failed,retry-scheduled'
+  local of = unannounced > 0 and 'active,failed,retry-scheduled' or 'failed,retry-scheduled'
+  -- There are about ten columns, far below the limit of `unpack`.
   local columns = { unpack(ARGV, 12, 11 + ARGV[11]) }
-  announce_jobs(events, prefix, cap, tonumber(ARGV[8]), decimal(now), of, jobs, started, columns, left_out)
+  announce_jobs(events, prefix, cap, tonumber(ARGV[8]), decimal(now), of, jobs, unannounced, columns, left_out)
 end
-return answer(calls, call, reply)
+return keep_reply(calls, batch.call, reply)

@@ -1,29 +1,35 @@
--- Registers a repeatable spec. Its hash holds the fields given here and two more: `fired`, how often it has fired, and
--- `owed`, how many missed slots are still to be made up for (only while that is going on).
+-- Registers a schedule. Its hash has the fields given here and two more: `fired`, how often it has fired, and `owed`, how many
+-- missed slots are still to be made up for (only while that lasts).
 --
 -- KEYS repeat schedulerWake prefix calls
--- ARGV 1 key  2 first  the slot at which it fires first if it is new, in unix ms
---      3 schedule      digest of the fields that say when
---      4 revision      digest of all fields
---      5 now           unix ms; '' in tests with a clock of their own
---      6 lost          '' or, for a spec that was lost with Redis's data, how often it had fired: it is registered only
---                      if it is not there, and has not been removed
---      then field and value in turns; then call (see answer.lua)
--- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or says
---      something new about when: it starts from `first`, and its count from 0; 2 = it says something new about what:
---      its next slot and its count stay; 3 = it was not lost but removed, or is over, and nothing was written.
+-- ARGV 1 key
+--      2 first     the slot at which a new schedule fires first, in unix ms
+--      3 schedule  digest of the fields that say when it fires
+--      4 revision  digest of all fields
+--      5 now       unix ms; '' in tests with a clock of their own
+--      6 lost      '' = register in any case. A number = the schedule was lost with Redis's data after it had fired so often:
+--                  it is registered only if it is not there and was not removed
+--      fields and values, in turns
+--      call        see lib/call-replies.lua
+-- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or fires at other
+--      times than before: it starts from `first`, and its count from 0; 2 = it fires something else: its next slot and its
+--      count stay; 3 = it was not lost but removed, or is over, and nothing was written.
 --
--- Races: any number of processes may register the same spec at once; the first writes, the others find it unchanged.
--- A scheduler that planned a fire of the replaced spec is stopped by the revision: see fire-schedules.lua. Sent twice, the
--- second time says what the first said.
--- @include lib/answer
--- @include lib/repeat-gone
+-- Races
+--   Many processes register the same schedule at once: the first writes, the others find it unchanged.
+--   A scheduler has planned a fire of the replaced schedule: the revision stops it (fire-schedules.lua).
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: the first write is DEL, which the memory limit allows.
+
+-- @include lib/call-replies
+-- @include lib/removed-schedules
+
 local set, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, first = ARGV[1], ARGV[2]
 local call = ARGV[#ARGV]
 local hash = prefix .. 'repeat:spec:' .. key
 
-local said = answered(calls, call)
+local said = kept_reply(calls, call)
 if said then
   return said
 end
@@ -35,7 +41,7 @@ local fired = was[3] or '0'
 if next_slot and (was[2] == ARGV[4] or ARGV[6] ~= '') then
   return { 0, next_slot, fired }
 end
-if ARGV[6] ~= '' and redis.call('EXISTS', gone_key(prefix, key)) == 1 then
+if ARGV[6] ~= '' and redis.call('EXISTS', removed_key(prefix, key)) == 1 then
   return { 3, '0', '0' }
 end
 
@@ -51,19 +57,20 @@ end
 for i = 7, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]
 end
-redis.call('DEL', hash, gone_key(prefix, key))
+redis.call('DEL', hash, removed_key(prefix, key))
+-- There are about twenty fields, far below the limit of `unpack`.
 redis.call('HSET', hash, unpack(fields))
 if keeps then
-  return answer(calls, call, { 2, next_slot, fired })
+  return keep_reply(calls, call, { 2, next_slot, fired })
 end
 if not head[2] and ARGV[5] ~= '' then
-  -- While there is no spec, schedulers look and have nothing to lead. Those that are there will look again soon; what
-  -- falls due until then has not been missed (see read-due-schedules.lua).
+  -- While there is no schedule, schedulers poll and have nothing to lead. They will poll again soon: what falls due until
+  -- then was not missed (see read-due-schedules.lua).
   redis.call('SET', prefix .. 'scheduler:gap', ARGV[5], 'NX', 'PX', 5000)
 end
 redis.call('ZADD', set, first, key)
 if not head[2] or tonumber(first) < tonumber(head[2]) then
-  -- The spec is there, whatever stands at the wake key: a scheduler looks now and then all the same.
+  -- The schedule is registered, even if the wake key has the wrong type: schedulers also poll.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', first)
 end
-return answer(calls, call, { 1, first, fired })
+return keep_reply(calls, call, { 1, first, fired })

@@ -17,7 +17,7 @@ export interface QueueKeys {
   readonly promoterLock: string;
   /** Somebody waits for results; expires. */
   readonly waiters: string;
-  /** A stream that tells them which jobs have ended: see lua/lib/ended.lua. */
+  /** A stream that tells them which jobs have ended: see lua/lib/result-waiters.lua. */
   readonly ended: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
@@ -30,7 +30,7 @@ export interface QueueKeys {
   dedup(jobId: string): string;
   /** The exact delayed member, for cancel by id. */
   delayedIndex(jobId: string): string;
-  /** Which recent calls of one producer have been carried out: see lua/lib/once.lua. */
+  /** Which recent calls of one producer have been carried out: see lua/lib/call-dedup.lua. */
   calls(producerId: string): string;
 }
 

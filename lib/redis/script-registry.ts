@@ -25,7 +25,7 @@ function load(name: ScriptName): Script {
   return script;
 }
 
-/** Less than the ten minutes for which lua/lib/once.lua remembers, less the minute between two touches. */
+/** Less than the ten minutes for which lua/lib/call-dedup.lua remembers, less the minute between two touches. */
 const REMEMBERED_MS = 480_000;
 
 /** A call to be given to {@link runScript}. */
@@ -36,7 +36,7 @@ export function scriptCall(args: readonly ScriptArgument[], options?: ScriptOpti
   });
 }
 
-/** Whether a script is told the number of its call, as its last argument: see lua/lib/answer.lua. */
+/** Whether a script is told the number of its call, as its last argument: see lua/lib/call-replies.lua. */
 export function isNumbered(name: ScriptName): boolean {
   return load(name).keys.includes('calls');
 }

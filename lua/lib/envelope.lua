@@ -1,5 +1,5 @@
--- Reads the job id out of a msgpack Job without decoding it: an array of 4 or 5 whose first element is a str.
--- Returns nil where the bytes are something else; the reader of the entry will say what.
+-- Reads the job id out of a msgpack Job without decoding the rest: an array of 4 or 5 whose first element is a string.
+-- Returns nil for other bytes; the worker that reads the entry reports them.
 local function job_id_of(d)
   local array, head, len8 = string.byte(d, 1, 3)
   if array ~= 0x94 and array ~= 0x95 then

@@ -1,15 +1,16 @@
--- Writes to the events stream. An event never fails a job: a wrong type at the events key, or the memory limit, only
--- loses the event. `cap` 0 means that events are off. The stream is trimmed once a script, not once an event.
-local function now_ms()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+-- Writes to the events stream. An event never fails a job: if the events key has the wrong type, or the memory limit is
+-- reached, only the event is lost.
+
+-- Writes the event of one job. `name`: the dispatch name, '' = none. Further arguments: field and value, in turns.
+local function write_event(events, event, id, ts, name, ...)
+  if name == '' then
+    redis.pcall('XADD', events, '*', 'e', event, 'id', id, 'ts', ts, ...)
+  else
+    redis.pcall('XADD', events, '*', 'e', event, 'id', id, 'ts', ts, 'n', name, ...)
+  end
 end
 
--- Lua prints whole numbers above 2^53 / 10^14 in scientific notation; this does not.
-local function decimal(number)
-  return string.format('%.0f', number)
-end
-
+-- A script calls this once, not once per event: trimming costs as much as an event.
 local function trim_events(events, cap)
   redis.pcall('XTRIM', events, 'MAXLEN', '~', cap)
 end

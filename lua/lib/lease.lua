@@ -1,8 +1,25 @@
--- The name of a worker's consumer ends in its lease, so that everybody respects the lease with which a job was taken,
--- whatever their own is. A consumer that does not say (of another kind, or an older version) has the lease of who asks.
+-- @include lib/stream-info
+
+-- The lease of a consumer, in ms. A worker's consumer name ends in its lease, so that all workers respect it, whatever their
+-- own lease is. A consumer whose name does not say (a third-party worker, or an older version) has `lease_ms`.
 local function lease_of(consumer, lease_ms)
   return tonumber(string.match(consumer, ';lease=(%d+)$')) or lease_ms
 end
 
--- Whom jobs belong to that were taken over and handed over (hand-over.lua): nobody, so their lease has run out.
+-- The consumer of jobs that were handed over (hand-over.lua). No worker has this name, and its lease is always over.
 local NOBODY = 'released;lease=0'
+
+local function consumers_of(stream, group)
+  return tables_of(redis.call('XINFO', 'CONSUMERS', stream, group))
+end
+
+-- Whether another worker of the group has read within the last `idle_ms`.
+local function has_other_worker(consumers, me, idle_ms)
+  for i = 1, #consumers do
+    local of = consumers[i]
+    if of.name ~= me and of.name ~= NOBODY and of.idle < idle_ms then
+      return true
+    end
+  end
+  return false
+end

@@ -1,5 +1,5 @@
--- Reads streams page by page. Nobody knows how large entries are before they are read, and each may be a megabyte: so
--- pages are small, and those of large entries are smaller.
+-- Reads streams page by page. An entry may be a megabyte, and its size is known only after it was read. So pages are small,
+-- and pages of large entries are smaller.
 local function bytes_of(fields)
   local bytes = 0
   for i = 1, #fields do
@@ -8,7 +8,7 @@ local function bytes_of(fields)
   return bytes
 end
 
--- The value of one field of an entry; nil where it has none.
+-- The value of one field of an entry; nil if the entry does not have it.
 local function field_of(fields, name)
   for i = 1, #fields, 2 do
     if fields[i] == name then
@@ -17,8 +17,8 @@ local function field_of(fields, name)
   end
 end
 
--- Calls visit(entry) for entries from `at` to `to`, oldest first, until about `most` of them were read, or `most_bytes`.
--- Returns where to go on, '' where nothing is left.
+-- Calls visit(entry) for the entries from `at` to `to`, oldest first, until about `most` entries or `most_bytes` bytes were
+-- read. Returns where to go on; '' at the end.
 local function each_entry(stream, at, to, most, most_bytes, visit)
   local bytes, page = 0, 8
   while most > 0 and bytes < most_bytes do

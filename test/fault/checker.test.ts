@@ -137,7 +137,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a bound on the work stream',
     'jobs wait before the first worker comes',
     /^lost/,
-    ['lua/add.lua', /'XADD', stream, '\*'/g, `'XADD', stream, 'MAXLEN', '50', '*'`],
+    ['lua/lib/work-stream.lua', /'XADD', stream, '\*'/g, `'XADD', stream, 'MAXLEN', '50', '*'`],
   ],
   [
     'a group that starts at $',
@@ -167,7 +167,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a promotion in two steps, of which the second does not happen',
     'jobs are delayed',
     /^lost/,
-    ['lua/promote.lua', /\bcall\('XADD', stream, [^)]*\)/g, `'0-0'`],
+    ['lua/promote.lua', /add_entry\([^)]*\)/, `'0-0'`],
   ],
   [
     'a promotion that does not take the job out of the delayed set',
@@ -180,9 +180,9 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a job is taken from a worker that does not know it yet',
     /^committed twice/,
     [
-      'lua/lib/owned.lua',
+      'lua/lib/fence.lua',
       /[^]*?(-- Ends the lease)/,
-      `local function owned_between() return setmetatable({}, { __index = function() return true end }) end\n$1`,
+      `local function own_between() return setmetatable({}, { __index = function() return true end }) end\n$1`,
     ],
   ],
 ];
@@ -215,7 +215,11 @@ describe('the checker on runs', () => {
       return violations(await rig.check(redis.client));
     };
     expect(await lostReply(ENGINE)).toEqual([]);
-    using planted = plant(['lua/lib/once.lua', /[^]*/, 'local function first_time() return true end']);
+    using planted = plant([
+      'lua/lib/call-dedup.lua',
+      /[^]*/,
+      'local function is_first_time() return true end',
+    ]);
     expect((await lostReply(planted.engine)).join()).toMatch(/in two places: 20/);
   });
 });

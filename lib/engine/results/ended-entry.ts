@@ -1,7 +1,7 @@
 /** For how long `waiters` says that a result waiter exists, in ms. It is renewed while one does. */
 export const WAITERS_TTL_MS = 10_000;
 
-/** A length that stands for a value that is too large for the entry: see lua/lib/ended.lua. */
+/** A length that stands for a value that is too large for the entry: see lua/lib/result-waiters.lua. */
 const NOT_IN_ENTRY = 0xffffffff;
 
 export interface EndedListener {

@@ -12,7 +12,7 @@ export type ResultState = (typeof STATES)[number];
 export interface StoredResult {
   /** MessagePack of the stored result. */
   readonly value: Buffer | undefined;
-  /** Why there is no result: see lua/dead-letter.lua and lua/lib/ended.lua. */
+  /** Why there is no result: see lua/dead-letter.lua and lua/lib/result-waiters.lua. */
   readonly why: string | undefined;
   /**
    * Of a job that has neither. `unknown`: its end may be on its way. `queue-empty`: the queue holds no job at all.

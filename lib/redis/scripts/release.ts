@@ -1,7 +1,7 @@
 import type { QueueKeys } from '../keys.js';
 import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
-import { fenceArgs } from './lib/fence.js';
-import type { FencedBatch } from './lib/fence.js';
+import { fenceArgs, unsettledOf } from './lib/fence.js';
+import type { FencedBatch, Unsettled } from './lib/fence.js';
 
 export interface ReleasedJob {
   readonly entryId: string;
@@ -16,8 +16,7 @@ export interface ReleaseOptions extends FencedBatch, RepeatableCall {
 }
 
 export type ReleaseReply =
-  | { outcome: 'released'; count: number; /** By their index from 0. */ cancelled: readonly number[] }
-  | { outcome: 'no-other-worker' };
+  ({ outcome: 'released'; count: number } & Unsettled) | { outcome: 'no-other-worker' };
 
 /** Puts jobs that were fetched and not finished back at the end of the stream, with no attempt used. */
 export async function release(
@@ -30,7 +29,7 @@ export async function release(
   args.push(othersMs ?? '');
   for (const { entryId, bytes } of jobs) args.push(entryId, bytes ?? '');
   const reply = await runner.run('release', keys, args, { call });
-  const [count, ...cancelled] = reply as [number, ...number[]];
+  const [count, ...rest] = reply as [number, ...number[]];
   if (count < 0) return { outcome: 'no-other-worker' };
-  return { outcome: 'released', count, cancelled: cancelled.map((index) => index - 1) };
+  return { outcome: 'released', count, ...unsettledOf(rest) };
 }

@@ -220,7 +220,7 @@ export function numberPlaces(read: readonly Delivery[], place: number): number {
 }
 
 /**
- * Where the stream may have entries between those of a batch that are not the batch's own, as lua/lib/owned.lua takes it:
+ * Where the stream may have entries between those of a batch that are not the batch's own, as lua/lib/fence.lua takes it:
  * entries in a row in one read have none between them. `-` where that is not known, or would cost too much to ask.
  */
 export function gapsOf(batch: readonly Delivery[]): string {

@@ -1,5 +1,5 @@
--- Writes a msgpack Job, for scripts that make jobs of their own: [id, payload, created_at_ms, attempt 0, retry].
--- `payload` and `retry` are msgpack already; `retry` false = none.
+-- Writes a msgpack Job, for scripts that create jobs: [id, payload, created_at_ms, attempt 0, retry]. `payload` and `retry`
+-- are msgpack already; `retry` false = none.
 local function str(bytes)
   if #bytes < 32 then
     return string.char(160 + #bytes) .. bytes

@@ -1,8 +1,9 @@
 -- Where a job is that was added with an id of the caller's. The marker `dlid:<id>` says it: `<ms>:<entry id>`, or `<ms>:`
--- while the job is delayed (then `didx:<id>` has its member). Other writers may have moved the job or ended it without a
--- word to the marker, and a key may have been deleted or evicted. So a marker is only believed where the job is there.
+-- while the job is delayed; then `didx:<id>` has its member. `<ms>` is for how long the id stays taken after the job has
+-- ended. Third-party workers may move or end the job without changing the marker, and a key may be deleted or evicted. So a
+-- marker counts only if the job is where it says.
 -- @include lib/envelope
--- @include lib/ids
+-- @include lib/stream-info
 
 local function id_of_fields(fields)
   for i = 1, #fields, 2 do
@@ -17,8 +18,8 @@ local function is_entry_of(stream, entry, id)
   return found and id_of_fields(found[2]) == id
 end
 
--- Of an entry that is in the stream: 'waiting'; 'in-flight', with its group and consumer; or 'ended', where every group has
--- had it and none has it pending: a worker of another kind acknowledges first and deletes later, or not at all.
+-- The state of an entry that is in the stream: 'waiting'; 'in-flight', with its group and consumer; or 'ended', if it was
+-- delivered to every group and is pending for none. A third-party worker acknowledges first and deletes later, or never.
 local function state_of(stream, entry)
   local groups = groups_of(stream)
   local state = #groups == 0 and 'waiting' or 'ended'
@@ -26,16 +27,16 @@ local function state_of(stream, entry)
     local pending = redis.call('XPENDING', stream, group.name, entry, entry, 1)[1]
     if pending then
       return 'in-flight', group.name, pending[2]
-    elseif is_before(group.delivered, entry) then
+    elseif is_before(group['last-delivered-id'], entry) then
       state = 'waiting'
     end
   end
   return state
 end
 
--- Looks for a job that is not where its marker says, at both ends of the stream and of the delayed set: few places, so that
--- the cost is bounded, and those where a job is that was moved lately, or runs soon. Where it is found, the marker is put
--- right. True where it was.
+-- Looks for a job that is not where its marker says, at both ends of the stream and of the delayed set. It looks at few
+-- places, so the cost is bounded: those where a job is that was moved lately, or runs soon. If it finds the job, it corrects
+-- the marker and returns true.
 local FEW = 250
 local function find_moved(stream, delayed, prefix, id, keep)
   for _, entries in ipairs({
@@ -69,8 +70,8 @@ local function find_moved(stream, delayed, prefix, id, keep)
   return false
 end
 
--- 'live'; 'ended', where the job has ended and its id stays taken for a while; else nil, and the id is free. Bears keys of
--- the wrong type: scripts ask in the middle of their work.
+-- 'live'; 'ended', if the job has ended and its id stays taken for a while; or nil: the id is free. Accepts keys of the
+-- wrong type, because scripts ask in the middle of their work.
 local function life_of(stream, delayed, prefix, id)
   local key, index = prefix .. 'dlid:' .. id, prefix .. 'didx:' .. id
   local marker = redis.pcall('GET', key)
@@ -81,7 +82,7 @@ local function life_of(stream, delayed, prefix, id)
   end
   local keep, entry = string.match(type(marker) == 'string' and marker or '', '^(%d+):(.*)$')
   if not keep then
-    -- Another writer's: it says that there is a job, and nobody knows where.
+    -- The marker of a third-party writer says that there is a job, and not where.
     return 'live'
   end
   if is_entry_of(stream, entry, id) then
@@ -101,7 +102,8 @@ local function life_of(stream, delayed, prefix, id)
   return nil
 end
 
--- Takes away what an earlier life of these ids has left. `keys` collects, and `forget` deletes.
+-- Keys that an earlier job of the same id has left: add_remains collects them, forget deletes them. In slices: `unpack` fails
+-- near 8,000 values.
 local function forget(keys)
   for from = 1, #keys, 4000 do
     redis.call('DEL', unpack(keys, from, math.min(from + 3999, #keys)))

@@ -1,13 +1,16 @@
--- Events of many jobs in one entry: an XADD for each costs more than all else that is done for a job. The entry says
+-- Writes the events of many jobs as one entry: one XADD per event costs more than the rest of the work for a job. The entry
+-- has the fields
 --   e = batch   of = the events, comma-separated, in their order   ts   jobs = how many
---   started = how many of them, from the first on, the event `active` stands for; left out where it is all of them
--- and then what an entry for one job would say. A field that differs from job to job is in the plural, and holds a JSON
--- list with one element for each.
+--   started = the event `active` stands for the first so many jobs; absent = for all
+-- and then the fields that an entry for one job has. A field whose value differs between jobs has its plural name, and
+-- its value is a JSON list with one element per job.
+-- With `eventsBatched: false`, announce_each expands the same fields into one entry per event.
 
 -- @include lib/events
+-- @include lib/time
 
--- MAXLEN counts entries, whatever they hold. So the batches are counted by their jobs: `events:batches` has the first
--- entry of each sixteenth of `cap`, scored with the jobs of all batches up to that part's end.
+-- MAXLEN counts entries, whatever they contain. So batches are counted by their jobs: `events:batches` has the first entry
+-- of each sixteenth of `cap`. Its score is the number of jobs in all batches up to the end of that sixteenth.
 local function bound_batches(events, prefix, cap, entry, jobs)
   local call, parts = redis.pcall, prefix .. 'events:batches'
   local newest = call('ZRANGE', parts, -2, -1, 'WITHSCORES')
@@ -25,7 +28,7 @@ local function bound_batches(events, prefix, cap, entry, jobs)
   end
 end
 
--- Chains instead of tables, which every call of every script would have to build.
+-- Chains of `if` instead of tables: each call of each script would have to build a table anew.
 local function singular_of(field)
   if field == 'ids' then
     return 'id'
@@ -46,7 +49,7 @@ local function singular_of(field)
   end
 end
 
--- What an event says beside id, ts and n.
+-- The fields of an event beside id, ts and n.
 local function fields_of(event)
   if event == 'delayed' then
     return { 'delay_ms' }
@@ -62,7 +65,7 @@ local function fields_of(event)
   return {}
 end
 
--- What the columns say: of all jobs alike, by field; and by field and job.
+-- Reads columns (pairs of field and value). Returns the values that all jobs share, by field; and the lists, by field.
 local function read_columns(columns)
   local same, each = {}, {}
   for c = 1, #columns, 2 do
@@ -77,7 +80,7 @@ local function read_columns(columns)
   return same, each
 end
 
--- Entry by entry: for few jobs, and where some of a batch are to be left out.
+-- Writes an entry per event: for few jobs, and for a batch of which some jobs have no event.
 local function announce_each(events, ts, of, jobs, started, columns, left_out)
   local same, each = read_columns(columns)
   local function value_of(field, i)
@@ -87,36 +90,38 @@ local function announce_each(events, ts, of, jobs, started, columns, left_out)
     local fields = fields_of(event)
     for i = 1, event == 'active' and started or jobs do
       if not left_out[i] then
-        local entry = { 'e', event, 'id', value_of('id', i) or '', 'ts', ts }
-        local name = value_of('n', i)
-        if name and name ~= '' then
-          entry[7], entry[8] = 'n', name
-        end
+        local values = {}
         for f = 1, #fields do
           local field = fields[f]
           local value = value_of(field, i)
           if event == 'retry-scheduled' and field == 'attempt' then
+            -- The column has the attempt that failed. The event has the next one.
             value = value and tonumber(value) + 1
           end
-          -- No return value is ''.
+          -- A return value of '' means that there is none.
           if value and (value ~= '' or field == 'reason') then
-            entry[#entry + 1] = field
-            entry[#entry + 1] = type(value) == 'number' and decimal(value) or value
+            values[#values + 1] = field
+            values[#values + 1] = type(value) == 'number' and decimal(value) or value
           end
         end
-        redis.pcall('XADD', events, '*', unpack(entry))
+        write_event(events, event, value_of('id', i) or '', ts, value_of('n', i) or '', unpack(values))
       end
     end
   end
 end
 
--- Announces the same for all jobs of a call. `columns`: what their events say, pairs of field and value as above.
--- `left_out`: which of them, by index, have no event after all. `batch_from` 0 = each in an entry of its own.
+-- Writes the same events for all jobs of a call.
+--   of          the events, comma-separated
+--   started     the event `active` is written for the first so many jobs
+--   columns     pairs of field and value, as above
+--   left_out    by index: jobs that have no event after all
+--   batch_from  the events of at least so many jobs share an entry; 0 = each has its own
 local function announce_jobs(events, prefix, cap, batch_from, ts, of, jobs, started, columns, left_out)
   if batch_from == 0 or jobs < batch_from or next(left_out) then
     announce_each(events, ts, of, jobs, started, columns, left_out)
   else
     local entry
+    -- There are about ten columns, far below the limit of `unpack`.
     if started < jobs and string.find(of, 'active', 1, true) then
       entry = redis.pcall('XADD', events, '*', 'e', 'batch', 'of', of, 'ts', ts, 'jobs', jobs, 'started', started, unpack(columns))
     else
