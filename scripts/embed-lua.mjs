@@ -41,7 +41,15 @@ function script(folder, name) {
   const keys = /^-- KEYS (.+)$/m.exec(text)?.[1].trim().split(/\s+/);
   if (!keys) throw new Error(`lua/${name}.lua has no line "-- KEYS ..." in its header.`);
   const lua = resolveIncludes(folder, name, text, new Set()).replace(/^[ \t]*(--.*)?\n/gm, '');
-  return { keys, lua };
+  return { keys, lua: withoutUnusedFunctions(lua) };
+}
+
+/** Redis creates each function anew in each call of a script, so those that the script does not use are left out. */
+function withoutUnusedFunctions(lua) {
+  const kept = lua.replace(/^local function (\w+)\([^]*?^end\n/gm, (text, name) =>
+    lua.match(new RegExp(`\\b${name}\\b`, 'g')).length > 1 ? text : '',
+  );
+  return kept === lua ? lua : withoutUnusedFunctions(kept);
 }
 
 function resolveIncludes(folder, name, text, seen) {
