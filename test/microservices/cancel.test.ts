@@ -1,21 +1,15 @@
 import { Controller } from '@nestjs/common';
-import { Ctx, MessagePattern, Payload, RpcException } from '@nestjs/microservices';
-import { firstValueFrom, Observable } from 'rxjs';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
+import { Observable } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { ChasquiContext, ChasquiRecordBuilder, type ChasquiClient } from '../../lib/microservices/index.js';
+import { ChasquiContext, ChasquiRecordBuilder } from '../../lib/microservices/index.js';
 import { useRedis } from '../support/redis.js';
 import { latch, useMicroservices } from './support/apps.js';
+import { ask, errorOf } from './support/ask.js';
 
 const redis = useRedis();
 const { serve, connect, open, logs } = useMicroservices(redis);
 
-const ask = <T = unknown>(client: ChasquiClient, pattern: unknown, data: unknown = {}): Promise<T> =>
-  firstValueFrom(client.send<T>(pattern, data));
-const errorOf = async (reply: Promise<unknown>): Promise<RpcException> => {
-  const error: unknown = await reply.catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(RpcException);
-  return error as RpcException;
-};
 const noDeadLetter = async (): Promise<void> => {
   expect(await open().peekDlq()).toEqual([]);
 };

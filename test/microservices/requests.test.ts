@@ -8,22 +8,15 @@ import {
   ChasquiContext,
   ChasquiExceptionFilter,
   ChasquiRecordBuilder,
-  type ChasquiClient,
 } from '../../lib/microservices/index.js';
 import { useRedis } from '../support/redis.js';
 import { ended, latch, useMicroservices, OnEvent } from './support/apps.js';
+import { ask, errorOf } from './support/ask.js';
 
 const redis = useRedis();
 const { serve, connect, open, defer } = useMicroservices(redis);
 
-const ask = <T = unknown>(client: ChasquiClient, pattern: unknown, data: unknown = {}): Promise<T> =>
-  firstValueFrom(client.send<T>(pattern, data));
 const all = (replies: Observable<unknown>): Promise<unknown[]> => lastValueFrom(replies.pipe(toArray()));
-const errorOf = async (reply: Promise<unknown>): Promise<RpcException> => {
-  const error: unknown = await reply.catch((thrown: unknown) => thrown);
-  expect(error).toBeInstanceOf(RpcException);
-  return error as RpcException;
-};
 const noDeadLetter = async (): Promise<void> => {
   expect(await open().peekDlq()).toEqual([]);
 };

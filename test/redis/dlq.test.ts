@@ -5,8 +5,8 @@ import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
 
-/** Two that were refused, two that ran out of attempts, and one that no worker can read. */
-async function bury(queue: Queue<string>): Promise<DlqEntry[]> {
+/** Two jobs that were refused, two that used all attempts, and one that no worker can read. */
+async function makeDeadLetters(queue: Queue<string>): Promise<DlqEntry[]> {
   const { connection } = queue.opts;
   const worker = new Worker<string>(
     queue.name,
@@ -35,7 +35,7 @@ describe('dead letters', () => {
 
   beforeEach(async () => {
     queue = new Queue('jobs', { connection: { host: redis.server.host, port: redis.server.port } });
-    letters = await bury(queue);
+    letters = await makeDeadLetters(queue);
   });
 
   afterEach(() => queue.close());

@@ -125,7 +125,7 @@ test('numbers start again after 2^32', async () => {
   await expect(add(last)).rejects.toThrow('came after 1024 later ones');
 });
 
-test('a call that failed leaves what its place held', async () => {
+test('a call that failed does not change its place in the ring', async () => {
   expect(await add(7)).toBe(1);
   await redis.client.xadd(keys.stream, '18446744073709551615-18446744073709551615', 'd', 'x');
   await expect(add(7 + 1024)).rejects.toThrow();

@@ -1,43 +1,29 @@
 import { once } from 'node:events';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   JobGoneError,
   Producer,
   Queue,
-  Worker,
   UnrecoverableError,
   encodePayload,
   type Job,
-  type QueueOptions,
+  type Worker,
   type WorkerOptions,
 } from '../../lib/engine/index.js';
-import { queueKeys } from '../../lib/redis/keys.js';
 import { useRedis } from '../support/redis.js';
+import { KEYS, openQueue, openWorker, untilWaiting } from './results-support.js';
 
 const redis = useRedis();
-const KEYS = queueKeys('sums');
+const open = (): Queue => openQueue(redis);
+const work = (handler: (job: Job) => unknown, options?: Partial<WorkerOptions>): Worker =>
+  openWorker(redis, handler, options);
 
-function open(options: Partial<QueueOptions> = {}): Queue {
-  return new Queue('sums', { connection: { ...redis.connection }, ...options });
-}
-
-function work(handler: (job: Job) => unknown, options: Partial<WorkerOptions> = {}): Worker {
-  return new Worker('sums', handler, { connection: { ...redis.connection }, storeResults: true, ...options });
-}
-
-/** How a wait ended: it would else last for longer than the test may. */
+/** How a wait ended, with a value or with an error. */
 function endOf(waiting: Promise<unknown>): Promise<unknown> {
   return waiting.then(
     (value) => ({ value }),
     (error: unknown) => error,
   );
-}
-
-/** Waits as seen by Redis: from now on, whoever ends a job tells of it. */
-async function isWaiting(): Promise<void> {
-  await vi.waitFor(async () => {
-    expect(await redis.client.exists(KEYS.waiters)).toBe(1);
-  });
 }
 
 const ids = [
@@ -58,7 +44,7 @@ it.each(ids)(
     ] as const) {
       const job = await queue.add('a', 1, { ...id, ...options });
       const ended = Promise.all([endOf(job.waitForResult()), endOf(job.waitForResult())]);
-      await isWaiting();
+      await untilWaiting(redis);
       await end(job);
       expect(await ended).toEqual([
         expect.objectContaining({ code: 'CMQ-104', reason: 'removed', jobId: job.id }),
@@ -74,17 +60,17 @@ it('a wait for a delayed job that a producer cancels ends at once', async () => 
   await using producer = await Producer.connect({ ...redis.connection }, { queueName: 'sums' });
   const job = await queue.add('a', 1, { delay: 60_000 });
   const ended = endOf(job.waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   expect(await producer.cancelDelayed(job.id)).toBe(true);
   expect(await ended).toMatchObject({ code: 'CMQ-104', reason: 'removed' });
 });
 
-it('who begins to wait for a job after others saw it removed, is told too', async () => {
+it('a caller that starts to wait after the job was removed is told, too', async () => {
   await using queue = open();
   await queue.add('a', 'other');
   const job = await queue.add('a', 1);
   const ended = endOf(job.waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   await queue.remove(job.id);
   await ended;
   expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'removed' });
@@ -103,7 +89,7 @@ it('a wait for a dead letter that is dropped ends at once', async () => {
   await worker.close();
   await queue.add('a', 'other');
   const ended = endOf(job.waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   expect(await queue.dropDlq({ ids: [job.id] })).toBe(1);
   expect(await ended).toMatchObject({ code: 'CMQ-104', reason: 'dropped' });
 });
@@ -112,7 +98,7 @@ it('a wait for a job that is too large for its worker ends with its dead letter,
   await using queue = open();
   const job = await queue.add('a', 'x'.repeat(5_000), { jobId: 'large', dedupTtlMs: 60_000 });
   const ended = endOf(job.waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   await using worker = work(() => 1, { maxPayloadBytes: 1_000 });
   expect(await ended).toMatchObject({
     code: 'CMQ-103',
@@ -123,7 +109,7 @@ it('a wait for a job that is too large for its worker ends with its dead letter,
   expect(await redis.client.pttl(KEYS.dedup('large'))).toBeGreaterThan(0);
 });
 
-it('a failure of any length reaches who waits, with its detail', async () => {
+it('a failure of any length reaches the waiter, with its detail', async () => {
   await using queue = open();
   await using worker = work((job) => {
     throw new UnrecoverableError(`no: ${String(job.data)}`);
@@ -135,7 +121,7 @@ it('a failure of any length reaches who waits, with its detail', async () => {
   expect(worker.isRunning()).toBe(true);
 });
 
-it('a wait ends at once where the queue holds no job any more, and nothing says how this one ended', async () => {
+it('a wait ends at once if the queue is empty and nothing says how the job ended', async () => {
   await using queue = open();
   await using worker = work(() => 1, { storeResults: false });
   const completed = once(worker, 'completed');
@@ -144,14 +130,14 @@ it('a wait ends at once where the queue holds no job any more, and nothing says 
   expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
 });
 
-it('a wait ends at once where the stream was deleted', async () => {
+it('a wait ends at once if the stream was deleted', async () => {
   await using queue = open();
   const job = await queue.add('a', 1);
   await redis.client.del(KEYS.stream);
   expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
 });
 
-it('a wait for an id of the caller’s whose job has ended, and whose result has expired, ends at once', async () => {
+it('a wait for a jobId whose job has ended, and whose result has expired, ends at once', async () => {
   await using queue = open();
   const worker = work(() => 1);
   const completed = once(worker, 'completed');
@@ -163,7 +149,7 @@ it('a wait for an id of the caller’s whose job has ended, and whose result has
   expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
 });
 
-it('a job that waits, is delayed, or runs is not taken for one that is gone', async () => {
+it('a job that waits, is delayed or runs does not count as gone', async () => {
   await using queue = open();
   let finish = (): void => undefined;
   await using worker = work(() => new Promise<number>((resolve) => (finish = () => resolve(7))));
@@ -184,7 +170,7 @@ it('a schedule has no result to wait for', async () => {
   await expect(job.waitForResult()).rejects.toMatchObject({ code: 'CMQ-100' });
 });
 
-it('who waits while Redis cannot be reached is told so, and whoever waits afterwards is served', async () => {
+it('a wait while Redis is away ends with an error, and a later wait succeeds', async () => {
   const { port } = redis.server;
   await redis.server.kill();
   await using queue = new Queue('sums', {
@@ -198,10 +184,10 @@ it('who waits while Redis cannot be reached is told so, and whoever waits afterw
   expect(await endOf(job.waitForResult())).toEqual({ value: 7 });
 });
 
-it('an id that was removed and is used again, waits for its own job', async () => {
+it('a wait for an id that is used again after a removal is for the new job', async () => {
   await using queue = open();
   const ended = endOf((await queue.add('a', 1, { jobId: 'again' })).waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   await queue.remove('again');
   await ended;
   await using worker = work((job) => job.data);
@@ -210,12 +196,12 @@ it('an id that was removed and is used again, waits for its own job', async () =
   expect(worker.isRunning()).toBe(true);
 });
 
-it('what is told of an earlier job of an id, and heard late, is not taken for the end of its next job', async () => {
+it('a late entry about an earlier job of an id does not end the wait for the next job', async () => {
   await using queue = open();
-  // The one who listens stays behind: entries of the first job are there when the second is waited for.
+  // The feed lags behind: entries of the first job are in the stream when the wait for the second begins.
   const [other] = [await queue.add('a', 'other')];
   const listening = endOf(other.waitForResult());
-  await isWaiting();
+  await untilWaiting(redis);
   for (let i = 0; i < 20; i++) {
     await queue.add('a', i, { jobId: 'again' });
     await queue.remove('again');

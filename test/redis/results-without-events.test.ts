@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { expect, it, vi } from 'vitest';
 import { Queue, UnrecoverableError, Worker, encodePayload } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
+import { KEYS, untilWaiting } from './results-support.js';
 
 const redis = useRedis();
 
-it('a result is found though neither queue nor worker announce anything', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('a result is found although queue and worker have no events', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, number>('sums', { connection, eventsEnabled: false });
   const worker = new Worker<number, number>('sums', (job) => job.data + 1, {
     connection,
@@ -18,8 +19,8 @@ it('a result is found though neither queue nor worker announce anything', async 
   await worker.close();
 });
 
-it('results that many wait for in one tick are read in one round trip', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('reads of one tick share a round trip', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, number>('sums', { connection });
   await using worker = new Worker<number, number>('sums', (job) => job.data * 2, {
     connection,
@@ -35,17 +36,17 @@ it('results that many wait for in one tick are read in one round trip', async ()
   expect(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1]).toBe('1');
 });
 
-it('a job that has failed for good before anybody waits says so, and no longer when it is replayed', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('a wait for a job that has failed for good rejects, and resolves after the replay', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, number>('sums', {
     connection,
     defaultJobOptions: { dedupTtlMs: 60_000 },
   });
-  let isMended = false;
+  let isFixed = false;
   await using worker = new Worker<number, number>(
     'sums',
     (job) => {
-      if (!isMended) throw new UnrecoverableError('no');
+      if (!isFixed) throw new UnrecoverableError('no');
       return job.data;
     },
     { connection, storeResults: true },
@@ -54,13 +55,13 @@ it('a job that has failed for good before anybody waits says so, and no longer w
   const job = await queue.add('increment', 41);
   await failed;
   await expect(job.waitForResult({ timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'CMQ-103' });
-  isMended = true;
+  isFixed = true;
   await queue.replayDlq();
   expect(await job.waitForResult({ timeoutMs: 10_000 })).toBe(41);
 });
 
-it('results of any size, and none, reach who waits for them, and the dead are told with their reason', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('results of any size, and none, reach their waiters, and so do final failures', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, unknown>('sums', { connection });
   const results = [
     undefined,
@@ -86,7 +87,7 @@ it('results of any size, and none, reach who waits for them, and the dead are to
   const waiting = results.map((_, index) => job(index));
   const failing = expect(job(-1)).rejects.toMatchObject({ code: 'CMQ-103' });
   await Promise.all([
-    vi.waitFor(async () => expect(await redis.client.exists('{chasqui:sums}:waiters')).toBe(1)),
+    untilWaiting(redis),
     vi.waitFor(() => expect(worker.health().running).toBe(results.length + 1)),
   ]);
   open();
@@ -94,8 +95,8 @@ it('results of any size, and none, reach who waits for them, and the dead are to
   await failing;
 });
 
-it('nobody is told of results where nobody waits', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('no entry announces results while there is no waiter', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, number>('sums', { connection });
   await using worker = new Worker<number, number>('sums', (job) => job.data, {
     connection,
@@ -104,15 +105,15 @@ it('nobody is told of results where nobody waits', async () => {
   const completed = once(worker, 'completed');
   await queue.add('a', 1);
   await completed;
-  expect(await redis.client.exists('{chasqui:sums}:ended')).toBe(0);
+  expect(await redis.client.exists(KEYS.ended)).toBe(0);
 });
 
-it('a third-party worker, which stores results and tells nobody, is found by the looks', async () => {
-  const connection = { host: redis.server.host, port: redis.server.port };
+it('a poll finds the result of a third-party worker, which writes no entry', async () => {
+  const { connection } = redis;
   await using queue = new Queue<number, number>('sums', { connection });
   const job = await queue.add('a', 7);
   const result = job.waitForResult();
-  await vi.waitFor(async () => expect(await redis.client.exists('{chasqui:sums}:waiters')).toBe(1));
-  await redis.client.set(`{chasqui:sums}:result:${job.id}`, encodePayload(7));
+  await untilWaiting(redis);
+  await redis.client.set(KEYS.result(job.id), encodePayload(7));
   expect(await result).toBe(7);
 });

@@ -131,16 +131,16 @@ describe('Producer and Consumer', () => {
   it('looks at dead letters and replays them', async () => {
     await using producer = await Producer.connect<Mail>(redis.server.url, { queueName: 'mails' });
     await producer.addWithOptions({ to: 'bad' }, { name: 'send' });
-    let isMended = false;
+    let isFixed = false;
     const sent: string[] = [];
     consume((job) => {
-      if (!isMended) throw new UnrecoverableError('no such address');
+      if (!isFixed) throw new UnrecoverableError('no such address');
       sent.push(job.payload.to);
     });
     await vi.waitFor(async () => {
       expect(await producer.peekDlq(10)).toMatchObject([{ name: 'send', reason: 'unrecoverable' }]);
     });
-    isMended = true;
+    isFixed = true;
     expect(await producer.replayDlq(10)).toBe(1);
     await vi.waitFor(() => {
       expect(sent).toEqual(['bad']);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { JobCancelledError, Promoter } from '../../../lib/engine/index.js';
 import type { Job } from '../../../lib/engine/index.js';
-import { KEYS, Latch, NAME, eventually, next, take, useKit } from './kit.js';
+import { KEYS, Latch, NAME, addDeadLetter, eventually, next, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -63,16 +63,7 @@ describe('remove', () => {
 
   test('takes what a replay, a release and a schedule have put there by its marker', async () => {
     const queue = redis.queue();
-    const failing = redis.worker(
-      () => {
-        throw new Error('x');
-      },
-      { maxAttempts: 1 },
-    );
-    const failed = next(failing, 'failed');
-    await queue.add('a', 1, { jobId: 'replayed' });
-    await failed;
-    await failing.close();
+    await addDeadLetter(redis, { jobId: 'replayed' });
     expect(await queue.replayDlq()).toBe(1);
     const latch = new Latch();
     const closing = redis.worker(() => latch.opened, { concurrency: 1, shutdownDeadlineSecs: 0 });
@@ -312,7 +303,7 @@ describe('cancel', () => {
     expect(ran).toEqual(['busy', 'later']);
   });
 
-  test('tells whoever waits for the result, at once and afterwards', async () => {
+  test('tells all result waiters, at once and afterwards', async () => {
     const queue = redis.queue();
     const worker = redis.worker(untilAborted);
     const active = next(worker, 'active');
@@ -342,8 +333,8 @@ describe('cancel', () => {
 });
 
 describe('a cancelled job does not run again', () => {
-  /** A pending entry of a worker that has died: it has read the job, and is silent. */
-  async function heldByTheDead(jobId: string): Promise<void> {
+  /** A worker fetches the job and dies; then the job is cancelled. */
+  async function fetchByDeadWorker(jobId: string): Promise<void> {
     await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0');
     await redis.client.xreadgroup('GROUP', 'default', 'dead', 'COUNT', 1, 'STREAMS', KEYS.stream, '>');
     expect(await redis.queue().cancel(jobId)).toBe('signalled');
@@ -352,7 +343,7 @@ describe('a cancelled job does not run again', () => {
   test('when its worker has died', async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 'cancelled', { jobId: 'order-1' });
-    await heldByTheDead(job.id);
+    await fetchByDeadWorker(job.id);
     let runs = 0;
     const worker = redis.worker(() => void (runs += 1), { claimMinIdleMs: 60 });
     const [ended] = await next(worker, 'failed');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KEYS, Latch, next, take, useKit } from './kit.js';
+import { KEYS, Latch, addDeadLetter, next, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -103,16 +103,7 @@ describe('the id', () => {
 
   test('is taken again while a replayed job lives', async () => {
     const queue = redis.queue();
-    const worker = redis.worker(
-      () => {
-        throw new Error('x');
-      },
-      { maxAttempts: 1 },
-    );
-    const failed = next(worker, 'failed');
-    await queue.add('a', 1, { jobId: 'order-1', dedupTtlMs: 5_000 });
-    await failed;
-    await worker.close();
+    await addDeadLetter(redis, { jobId: 'order-1', dedupTtlMs: 5_000 });
     expect(await queue.replayDlq()).toBe(1);
     expect(await redis.client.pttl(KEYS.dedup('order-1'))).toBe(-1);
     expect((await queue.add('a', 1, { jobId: 'order-1' })).duplicate).toBe(true);
@@ -120,16 +111,7 @@ describe('the id', () => {
 
   test('a dead letter stays where another live job bears its id', async () => {
     const queue = redis.queue();
-    const worker = redis.worker(
-      () => {
-        throw new Error('x');
-      },
-      { maxAttempts: 1 },
-    );
-    const failed = next(worker, 'failed');
-    await queue.add('a', 1, { jobId: 'order-1' });
-    await failed;
-    await worker.close();
+    await addDeadLetter(redis, { jobId: 'order-1' });
     await redis.client.del(KEYS.dedup('order-1'));
     expect((await queue.add('a', 2, { jobId: 'order-1' })).duplicate).toBe(false);
     expect(await queue.replayDlq()).toBe(0);

@@ -220,20 +220,20 @@ describe('the greatest possible stream id, written by hand', () => {
     expect(await redis.client.xlen(KEYS.dlq)).toBe(2);
   });
 
-  test('loses no job that a closing worker gives back', async () => {
+  test('loses no job that a closing worker releases', async () => {
     const queue = redis.queue();
     const latch = new Latch();
     const worker = redis.worker(() => latch.opened, { shutdownDeadlineSecs: 0, concurrency: 1 });
     const active = next(worker, 'active');
     await queue.add('a', 1);
     await active;
-    const [[held]] = (await redis.client.xrange(KEYS.stream, '-', '+')) as [[string, string[]]];
+    const [[entry]] = (await redis.client.xrange(KEYS.stream, '-', '+')) as [[string, string[]]];
     await redis.client.xadd(KEYS.stream, MAX_ID, 'd', jobBytes('last'));
     await worker.close();
     latch.open();
     redis.errors.length = 0;
-    // Still pending, so that its lease runs out and another takes it over.
-    expect(await redis.client.xpending(KEYS.stream, 'default', held, held, 1)).toHaveLength(1);
+    // It is still pending, so another worker reclaims it when its lease ends.
+    expect(await redis.client.xpending(KEYS.stream, 'default', entry, entry, 1)).toHaveLength(1);
   });
 
   test('among the dead letters loses no job that dies', async () => {

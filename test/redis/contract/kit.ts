@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { Queue, QueueEvents, Worker } from '../../../lib/engine/index.js';
 import type {
+  JobsOptions,
   Processor,
   QueueEventsMap,
   QueueEventsOptions,
@@ -150,6 +151,20 @@ export async function eventually<T>(check: () => Promise<T> | T, ms = WAIT_MS): 
       await delay(10);
     }
   }
+}
+
+/** Adds a job that fails its only attempt, and resolves when it is a dead letter. */
+export async function addDeadLetter(kit: Kit, options: JobsOptions): Promise<void> {
+  const worker = kit.worker(
+    () => {
+      throw new Error('x');
+    },
+    { maxAttempts: 1 },
+  );
+  const failed = next(worker, 'failed');
+  await kit.queue().add('a', 1, options);
+  await failed;
+  await worker.close();
 }
 
 /** Something a handler waits for, until the test lets it go. */

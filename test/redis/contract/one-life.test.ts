@@ -4,7 +4,7 @@ import type { Queue } from '../../../lib/engine/index.js';
 import { KEYS, Latch, eventually, next, rejection, useKit } from './kit.js';
 
 /*
- * A marker takes an id only for as long as its job is there, whoever has moved or ended it; and a new job of an id has
+ * A marker takes an id only while its job exists, even if a third party has moved or ended the job. A new job of an id has
  * nothing of the old one.
  */
 
