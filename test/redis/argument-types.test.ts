@@ -18,8 +18,10 @@ const redis = useRedis({ leakCheck: false });
 /** Calls without TypeScript, as plain JavaScript makes them, or `as any`. */
 type Untyped = Record<string, (...args: unknown[]) => unknown>;
 
-/** What is no string with something in it. */
+/** What is no string with something in it, or was cut within a character. */
 const NO_TEXT: unknown[] = [
+  'user-\ud83d',
+  '\udc00',
   undefined,
   null,
   7,

@@ -167,3 +167,34 @@ it('what is changed later, or stands on Object.prototype, changes nothing', asyn
     delete prototype.harmless;
   }
 });
+
+describe('options that would do harm later', () => {
+  it.each<[object, RegExp]>([
+    [{ durability: {} }, /durability.*"replicas"/],
+    [{ durability: { replicas: 1 } }, /durability.*"timeoutMs"/],
+    [{ durability: { timeoutMs: 100 } }, /durability.*"replicas"/],
+    [{ defaultJobOptions: { jobId: 'a' } }, /"jobId" cannot be a default/],
+    [{ defaultJobOptions: { repeat: { every: 1_000 } } }, /"repeat" cannot be a default/],
+    [{ defaultJobOptions: { repeatJobKey: 'a' } }, /"repeatJobKey" cannot be a default/],
+    [{ defaultJobOptions: { backoff: 'fixed' } }, /"backoff" must be a number of ms or an object/],
+    [{ connection: { host: '127.0.0.1', tls: 'no' } }, /"tls" that must be an object of TLS options/],
+    [{ connection: { host: '127.0.0.1', tls: [] } }, /"tls" that must be an object of TLS options/],
+  ])('%j is refused', (options, message) => {
+    expect(() => queueOf(options)).toThrow(ConfigError);
+    expect(() => queueOf(options)).toThrow(message);
+  });
+
+  it('names and ids that UTF-8 cannot hold are refused: two of them would be one', async () => {
+    const queue = queueOf();
+    await expect(queue.add('a\ud83d', {})).rejects.toThrow(/surrogate/);
+    await expect(queue.add('a', {}, { jobId: 'user-\ud83d' })).rejects.toThrow(/surrogate/);
+    await expect(queue.addBulk([{ name: 'a', data: 1, opts: { jobId: '\udc00' } }])).rejects.toThrow(
+      /surrogate/,
+    );
+    await expect(
+      queue.add('a', {}, { repeat: { every: 60_000 }, repeatJobKey: 'daily\ud83d' }),
+    ).rejects.toThrow(/surrogate/);
+    expect(() => new Queue('mail\ud83d', { connection: redis.connection })).toThrow(/surrogate/);
+    await queue.add('grüße 👋', {}, { jobId: 'user-👋' });
+  });
+});

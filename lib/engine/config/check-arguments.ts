@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from '../base/errors.js';
-import { show, text, whole } from './checks.js';
+import { NOT_WELL_FORMED, isWellFormed, show, text, whole } from './checks.js';
 
 export const MAX_NAME_BYTES = 256;
 export const MAX_ID_BYTES = 512;
@@ -57,6 +57,7 @@ export function checkQueueName(name: unknown): asserts name is string {
       `The queue name ${show(name)} must not be blank, be longer than ${String(MAX_NAME_BYTES)} bytes, or contain a brace: its keys begin with {chasqui:<queue>}.`,
     );
   }
+  if (!isWellFormed(name)) throw new ConfigError(`The queue name ${show(name)} ${NOT_WELL_FORMED}.`);
 }
 
 /**
@@ -73,6 +74,7 @@ export function checkJobName(name: unknown): asserts name is string {
     );
   }
   if (name !== '' && name.trim() === '') throw new ConfigError('The job name must not be blank.');
+  if (!isWellFormed(name)) throw new ConfigError(`The job name ${show(name)} ${NOT_WELL_FORMED}.`);
 }
 
 /** @throws ConfigTypeError (a TypeError) unless the id is a string that is not blank; ConfigError if it is too long */
@@ -85,6 +87,7 @@ export function checkJobId(id: unknown): asserts id is string {
       `jobId has ${String(Buffer.byteLength(id))} bytes; at most ${String(MAX_ID_BYTES)} are allowed.`,
     );
   }
+  if (!isWellFormed(id)) throw new ConfigError(`jobId ${NOT_WELL_FORMED}, not ${show(id)}.`);
 }
 
 /** @throws ConfigRangeError (a RangeError) unless the delay is a finite number of at least 0; ConfigError if too long */

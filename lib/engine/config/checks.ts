@@ -8,6 +8,15 @@ export interface Check {
 /** Text that may contain a password. */
 const MAY_BE_SECRET = /:\/\/|@/;
 
+/** Text that UTF-8 cannot hold would arrive as other text, and two different ids as one. */
+export const NOT_WELL_FORMED =
+  'must not contain half of a surrogate pair (text that was cut within a character)';
+
+/** `String.prototype.isWellFormed`, which Node has and the library of ES2023 does not know. */
+export function isWellFormed(value: string): boolean {
+  return (value as string & { isWellFormed: () => boolean }).isWellFormed();
+}
+
 /** A value as an error message shows it. */
 export const show = (value: unknown): string => {
   if (typeof value === 'string') {
@@ -18,13 +27,16 @@ export const show = (value: unknown): string => {
     return String(value);
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
-  return typeof value === 'function' ? 'a function' : `an ${typeof value}`;
+  if (typeof value === 'object') return 'an object';
+  return `a ${typeof value}`;
 };
 
 export const anything: Check = () => undefined;
 export const boolean: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
-export const text: Check = (value) =>
-  typeof value === 'string' && value.trim() !== '' ? undefined : 'must be a string that is not blank';
+export const text: Check = (value) => {
+  if (typeof value !== 'string' || value.trim() === '') return 'must be a string that is not blank';
+  return isWellFormed(value) ? undefined : NOT_WELL_FORMED;
+};
 export const record: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object';
 

@@ -1,5 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis';
-import { boolean, limitMs, number, text, whole } from './checks.js';
+import { boolean, limitMs, number, record, text, whole } from './checks.js';
 import type { Check } from './checks.js';
 import { isUnset } from './url.js';
 
@@ -67,10 +67,12 @@ const sentinels: Check = (value) => {
     ? 'must name the host of each Sentinel (is its environment variable set?)'
     : undefined;
 };
+/** The names of ioredis's TLS profiles. */
+const TLS_PROFILES: readonly unknown[] = ['RedisCloudFixed', 'RedisCloudFlexible'];
 const tls: Check = (value) =>
-  (typeof value === 'object' && value !== null) || value === true || typeof value === 'string'
+  value === true || TLS_PROFILES.includes(value)
     ? undefined
-    : 'must be an object of TLS options';
+    : record(value) && 'must be an object of TLS options';
 const map: Check = (value) =>
   typeof value === 'function' || (typeof value === 'object' && value !== null)
     ? undefined

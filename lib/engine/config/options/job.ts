@@ -1,7 +1,7 @@
 import { MAX_NAME_BYTES } from '../check-arguments.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, ms, number, text, whole } from '../checks.js';
+import { anything, boolean, ms, number, record, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 import { repeatSchema } from './repeat.js';
 import type { RepeatOptions } from './repeat.js';
@@ -95,7 +95,10 @@ const backoffSchema: Schema<BackoffOptions> = {
 const backoffObject = nested('backoff', backoffSchema, ['type']);
 
 export const backoff: Check = Object.assign(
-  (value: unknown) => (typeof value === 'number' ? ms(0) : backoffObject)(value),
+  (value: unknown) => {
+    if (typeof value === 'number') return ms(0)(value);
+    return record(value) && "must be a number of ms or an object such as { type: 'fixed', delay: 1000 }";
+  },
   { read: (value: unknown) => (typeof value === 'number' ? value : backoffObject.read?.(value)) },
 );
 

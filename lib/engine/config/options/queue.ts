@@ -1,6 +1,7 @@
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { anything, boolean, limitMs, ms, seconds, whole } from '../checks.js';
+import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
 import type { Connection } from './connection.js';
 import { jobSchema } from './job.js';
@@ -11,7 +12,10 @@ export interface QueueOptions {
   connection: Connection;
   /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
-  /** Options of every job that this queue adds. Options of the add itself override them. Default: none. */
+  /**
+   * Options of every job that this queue adds. Options of the add itself override them. `jobId`, `repeat` and `repeatJobKey`
+   * are refused, because they belong to one job. Default: none.
+   */
   defaultJobOptions?: Partial<JobsOptions>;
   /**
    * Capacity of the work stream. An add that would exceed it is refused as a whole (CMQ-006). 0 = no bound. Default
@@ -55,6 +59,14 @@ export interface ProducerConfig extends Omit<QueueOptions, 'connection' | 'prefi
   poolSize?: number;
 }
 
+const notADefault: Check = () => 'cannot be a default, because it belongs to one job; give it to add()';
+const defaultJobSchema: Schema<JobsOptions> = {
+  ...jobSchema,
+  jobId: notADefault,
+  repeat: notADefault,
+  repeatJobKey: notADefault,
+};
+
 const durabilitySchema: Schema<DurabilityOptions> = {
   replicas: whole(1),
   timeoutMs: ms(1),
@@ -68,7 +80,7 @@ const sharedSchema = {
   eventsEnabled: boolean,
   eventsMaxStreamLen: whole(1),
   eventsBatched: boolean,
-  durability: nested('durability', durabilitySchema),
+  durability: nested('durability', durabilitySchema, ['replicas', 'timeoutMs']),
   commandTimeoutMs: limitMs(1),
   connectTimeoutMs: limitMs(1),
 };
@@ -76,7 +88,7 @@ const sharedSchema = {
 export const queueSchema: Schema<QueueOptions> = {
   connection: connectionOption,
   prefix: anything,
-  defaultJobOptions: nested('defaultJobOptions', jobSchema),
+  defaultJobOptions: nested<JobsOptions>('defaultJobOptions', defaultJobSchema),
   ...sharedSchema,
 };
 

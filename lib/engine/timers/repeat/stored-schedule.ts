@@ -3,7 +3,7 @@ import { encodeRetry } from '../../codec/write-envelope.js';
 import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
-import { checkJobName } from '../../config/check-arguments.js';
+import { checkJobName, checkText } from '../../config/check-arguments.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableSpec } from './repeatable-spec.js';
 
@@ -45,6 +45,7 @@ export function scheduleKey(spec: RepeatableSpec): string {
       `repeat: the key ${JSON.stringify(key.slice(0, 60))} must not be blank or longer than ${String(MAX_KEY_BYTES)} bytes. Set a short one (repeatJobKey).`,
     );
   }
+  checkText('repeat: the key', key);
   return key;
 }
 
