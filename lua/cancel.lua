@@ -5,8 +5,8 @@
 --                also tell the worker of a job that is in flight
 --      per job: job id; its delayed member and its entry id, if the caller has found them, else ''
 --      call      see lib/call-replies.lua
--- Reply { per job: 0 there is no live job of this id; 1 it was removed, and never runs; 2 it is in flight (its worker was told,
---      if the scope says so); 3 Redis has no record of where it is, so the caller has to search }
+-- Reply { per job: 0 there is no live job of this id; 1 it was removed, and never runs; 2 it is in flight (its worker was
+--      told, if the scope says so); 3 Redis has no record of where it is, so the caller has to search }
 --
 -- Races
 --   Delivery and promotion: they and this script are single steps on one slot, so a job is either removed or delivered. An

@@ -2,8 +2,8 @@
 --
 -- KEYS repeat prefix
 -- ARGV the keys of the schedules
--- Reply { { state, next, fired } per schedule }: state 1 = it is there, and next is its slot in unix ms; 0 = it is not there, and
---      nobody removed it; -1 = it was removed, or it is over.
+-- Reply { { state, next, fired } per schedule }: state 1 = it is there, and next is its slot in unix ms; 0 = it is missing,
+--      and nobody removed it; -1 = it was removed, or it is over.
 
 -- @include lib/removed-schedules
 

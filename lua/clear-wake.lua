@@ -9,7 +9,7 @@
 --
 -- Races
 --   The cancelled job has ended meanwhile: its mark is deleted. But if the reply that carried the job was lost, the job is
---     pending for the worker all the same. Then its entry still exists, and the mark stays for whoever finds the entry.
+--     pending for the worker all the same. Then its entry still exists, and the mark stays for the worker that finds it.
 --   Sent twice: the entries are gone, and a second entry that ends the read is harmless.
 --   Memory full: see lib/full-memory.lua.
 

@@ -69,8 +69,8 @@ if owns_range(tonumber(ARGV[#ARGV - 2])) then
   all = acknowledge(stream, group, entries) == jobs
   if not all then
     -- Somebody has acknowledged some of these entries, and as many others were delivered that the worker does not know of
-    -- yet. Whoever acknowledged an entry and deleted it has ended the job. An entry that is still there and was delivered is
-    -- pending for no consumer now, so this script ends it.
+    -- yet. A worker that acknowledged an entry and deleted it has ended the job. An entry that is still there and was
+    -- delivered is pending for no consumer now, so this script ends it.
     local delivered, own = '0-0', {}
     for _, of in ipairs(groups_of(stream)) do
       delivered = of.name == group and of['last-delivered-id'] or delivered

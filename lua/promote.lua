@@ -2,7 +2,7 @@
 --
 -- KEYS delayed stream events promoterLock promoterWake prefix
 -- ARGV 1 holder  2 lock_ms  3 batch, 5,000 at most  4 events_cap  5 batch_from (see lib/event-batch.lua)
---      6 lead   '1' = lead from now on, whoever led: the caller knows of a job that is due earlier
+--      6 lead   '1' = lead from now on, even if another process leads: the caller knows of a job that is due earlier
 --      7 group  then ids of wake entries to acknowledge
 -- Reply { leads, promoted, next, depth, lag, now }: leads is 1, or 0: then nothing else was done, and lag is for how many ms
 --      another process still leads. next is the unix ms at which the next job is due, '' if there is none; depth is how many

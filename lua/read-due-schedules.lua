@@ -3,7 +3,7 @@
 -- KEYS repeat schedulerLock schedulerWake prefix
 -- ARGV 1 holder  2 lock_ms  3 batch
 --      4 now        '' = Redis's clock; a time is for tests
---      5 lead       '1' = lead from now on, whoever led: the caller knows of a schedule that is due earlier
+--      5 lead       '1' = lead from now on, even if another process leads: the caller knows of a schedule that is due earlier
 --      6 group
 --      7 silent_ms  see lib/leader.lua; a leader may be late by the least time between two of its polls
 --      8 fields     how many fields of a schedule to read; then these; then ids of wake entries to acknowledge

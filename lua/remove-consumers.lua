@@ -18,7 +18,7 @@ local group = ARGV[1]
 local removed = 0
 for index, stream in ipairs({ KEYS[1], KEYS[2], KEYS[3] }) do
   if redis.call('EXISTS', stream) == 1 then
-    -- Without its group, or with a key of the wrong type, there is no consumer to remove. Whoever reads the key reports it.
+    -- Without its group, or with a key of the wrong type, there is no consumer to remove. The process that reads the key reports it.
     for _, of in ipairs(tables_of(redis.pcall('XINFO', 'CONSUMERS', stream, group))) do
       local is_over = of.name == ARGV[2] or of.idle >= tonumber(ARGV[3])
       if is_over and (of.pending == 0 or index > 1) then

@@ -4,7 +4,7 @@ export type Client = Redis | Cluster;
 
 export function isClient(source: unknown): source is Client {
   if (source instanceof Redis || source instanceof Cluster) return true;
-  // An ioredis client from another copy of the package.
+  // A client from another copy of ioredis.
   return (
     typeof source === 'object' &&
     source !== null &&
@@ -18,8 +18,8 @@ export function isCluster(client: Client): client is Cluster {
 }
 
 /**
- * Sends a command, past what ioredis puts in front of it for its own methods: pipelines of a tick, a prefix for keys,
- * and a stack for errors. A client of the user's own may have them all.
+ * Sends a command without what ioredis adds to its own methods: pipelines per tick, a key prefix, and a stack for errors. A
+ * client that the user passes in may have any of these.
  */
 export function send(
   client: Client,
@@ -36,7 +36,7 @@ export function addressOf(client: Client): string {
     const nodes = client.nodes().map((node) => addressOf(node));
     if (nodes.length > 0) return `cluster ${nodes.join(', ')}`;
     const { startupNodes = [] } = client as unknown as { startupNodes?: readonly unknown[] };
-    const known = startupNodes.filter(isPlaced).map((node) => `${node.host}:${String(node.port ?? 6379)}`);
+    const known = startupNodes.filter(hasHost).map((node) => `${node.host}:${String(node.port ?? 6379)}`);
     return known.length > 0 ? `cluster ${known.join(', ')}` : 'the cluster';
   }
   const { path, sentinels, name, host, port } = client.options;
@@ -51,27 +51,27 @@ export function addressOf(client: Client): string {
   return `${at.includes(':') ? `[${at}]` : at}:${String(port ?? 6379)}`;
 }
 
-/** Where a whole URL was given as a host or a path. */
-function withoutUser(place: string): string {
-  return place.slice(place.lastIndexOf('@') + 1);
+/** The host or the path may be a whole URL, with a password. */
+function withoutUser(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1);
 }
 
-function isPlaced(node: unknown): node is { host: string; port?: number } {
+function hasHost(node: unknown): node is { host: string; port?: number } {
   return typeof (node as { host?: unknown } | undefined)?.host === 'string';
 }
 
 /**
- * Throws a connection away whatever state it is in. `disconnect()` alone would leave a client that is waiting to
- * reconnect without an event, and what is queued in it unsettled for ever.
+ * Closes a client in any state. `disconnect()` alone would leave a client that waits to reconnect without an `end` event,
+ * and would never settle its queued commands.
  */
 export function discard(client: Client): void {
   client.on('error', ignore);
   const pausing = client.status === 'reconnecting';
   client.disconnect();
-  // Between two attempts ioredis cancels the next one without a word.
+  // While it waits to reconnect, ioredis only cancels the next attempt.
   if (pausing) client.emit('end');
 }
 
 function ignore(): void {
-  // The connection has been given up: what still goes wrong on it concerns nobody.
+  // The client was discarded, so its errors do not matter.
 }

@@ -1,10 +1,10 @@
 import { Timer } from './timer.js';
 
 /**
- * `promise`, or a rejection with `error()` when it has not settled after `ms`. ioredis may leave a promise unsettled
- * for as long as Redis is away, so every await of ours has a deadline of its own. `ms` 0 = none. Waiting does not keep
- * the process alive: the connection does, for as long as it is wanted.
- * @param translate what a rejection of `promise` becomes
+ * Resolves as `promise` does, or rejects with `error()` if it has not settled after `ms`; 0 = no deadline. ioredis may leave
+ * a promise unsettled during an outage, so each call has its own deadline. Waiting does not keep the process alive: the
+ * connection does.
+ * @param translate turns the reason of a rejection of `promise` into the error to reject with
  */
 export function withDeadline<T>(
   promise: Promise<T>,
@@ -26,7 +26,7 @@ export function withDeadline<T>(
       },
       (reason: unknown) => {
         timer?.clear();
-        // Thousands of calls may have been given up by then, and nobody hears what became of them.
+        // After the deadline, nobody hears of the error: thousands of calls may have been given up by then.
         if (!isLate) reject(translate(reason));
       },
     );

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 import type { StreamEntry } from './replies.js';
+import { ReplyCursor } from './reply-cursor.js';
 
-/** What one blocking read has brought. */
+/** The entries of one blocking read. */
 export interface TappedRead<Work> {
   work: Work[];
   /** Entries of the other streams, by key. */
@@ -9,8 +10,9 @@ export interface TappedRead<Work> {
 }
 
 /**
- * Makes an entry of the work stream from the bytes of a reply.
- * @param fieldsAt where the first of `fields` bulk strings starts; all of them are there
+ * Makes the record of an entry of the work stream from the bytes of a reply.
+ * @param fields how many bulk strings the fields are; all of them have arrived
+ * @param fieldsAt where the first of them starts
  */
 export type MakeEntry<Work> = (
   source: Buffer,
@@ -24,19 +26,16 @@ const NIL = Buffer.from('*-1\r\n');
 const NULL = Buffer.from('_\r\n');
 const ARRAY = 0x2a;
 const MAP = 0x25;
-const BULK = 0x24;
 const MINUS = 0x2d;
-const CR = 0x0d;
 
 /**
- * Takes the replies of XREADGROUP off a connection before ioredis decodes them, and lets it see an empty reply in their
- * place. ioredis makes five Buffers and three arrays of each entry, through a decoder that keeps its state in WeakMaps:
- * a quarter of all that a worker did for a job whose handler is short. Here an entry is a few offsets into the bytes that
- * the socket has brought.
+ * Reads the replies to XREADGROUP from the socket before ioredis decodes them, and passes ioredis an empty reply instead.
+ * ioredis makes five Buffers and three arrays of each entry: a quarter of what a worker did for a job whose handler is short.
+ * Here an entry is a few offsets into the bytes of the socket.
  *
- * It stands between the socket and ioredis's one listener of `data`. Where that is not what it finds, there is no tap,
- * and replies are decoded as ever; they are too while it is not armed: for the handshake, and for a command that ioredis
- * sends again on a new connection.
+ * The tap stands between the socket and ioredis's only listener of `data`. If there is not exactly one listener, there is no
+ * tap, and ioredis decodes the replies. It also decodes whatever arrives while the tap is not armed: the handshake, and the
+ * reply to a command that it sends again on a new connection.
  */
 export class EntryTap<Work> {
   readonly #workKey: string;
@@ -44,7 +43,7 @@ export class EntryTap<Work> {
   readonly #socket: Socket;
   readonly #decode: (chunk: Buffer) => void;
   #state: 'passing' | 'armed' | 'reading' = 'passing';
-  /** Bytes of an entry that is not whole yet, and how many it takes at least. */
+  /** Bytes of an entry that has not arrived as a whole, and how many bytes it needs at least. */
   #rest: Buffer[] = [];
   #restBytes = 0;
   #needed = 0;
@@ -53,7 +52,7 @@ export class EntryTap<Work> {
   #key: string | undefined;
   #others: StreamEntry[] | undefined;
   #read: TappedRead<Work> = { work: [], others: [] };
-  #taken: TappedRead<Work> | undefined;
+  #finished: TappedRead<Work> | undefined;
 
   private constructor(
     socket: Socket,
@@ -67,7 +66,7 @@ export class EntryTap<Work> {
     this.#make = make;
   }
 
-  /** Undefined where the socket is not listened to as expected. */
+  /** Undefined if the socket does not have exactly one listener of `data`. */
   static on<Work>(
     socket: Socket | undefined,
     workKey: string,
@@ -82,19 +81,19 @@ export class EntryTap<Work> {
     return tap;
   }
 
-  /** The next bytes are the reply to XREADGROUP: nothing else is under way, and it is being sent now. */
+  /** Call this when XREADGROUP is sent and no other command is under way: the next bytes are its reply. */
   arm(): void {
     this.#state = 'armed';
-    this.#taken = undefined;
+    this.#finished = undefined;
     this.#rest = [];
   }
 
-  /** What was read since `arm()`; undefined where ioredis was given the reply. */
-  take(): TappedRead<Work> | undefined {
-    const taken = this.#taken;
-    this.#taken = undefined;
+  /** The read that was armed last; undefined if ioredis has decoded the reply. */
+  finish(): TappedRead<Work> | undefined {
+    const finished = this.#finished;
+    this.#finished = undefined;
     this.#state = 'passing';
-    return taken;
+    return finished;
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -105,7 +104,7 @@ export class EntryTap<Work> {
         this.#rest = [chunk];
         return;
       }
-      // A timeout (nil), an error, or the answer to something else.
+      // Otherwise: a timeout (nil), an error, or the reply to another command.
       const isReply = (chunk[0] === ARRAY && chunk[1] !== MINUS) || chunk[0] === MAP;
       this.#state = isReply ? 'reading' : 'passing';
       if (isReply) this.#begin();
@@ -121,7 +120,7 @@ export class EntryTap<Work> {
     try {
       this.#parse(bytes);
     } catch (error) {
-      // The place in the reply is lost, so the connection is of no use any more. What was delivered is found again.
+      // The position in the reply is lost, so the connection cannot be used any more. The heartbeat finds the delivered entries.
       this.#state = 'passing';
       this.#socket.destroy(error as Error);
     }
@@ -138,9 +137,9 @@ export class EntryTap<Work> {
     this.#read = { work: [], others: [] };
   }
 
-  /** Goes on from where it stopped, entry by entry. */
+  /** Continues where the last chunk ended, entry by entry. */
   #parse(bytes: Buffer): void {
-    const reply = new Reply(bytes);
+    const reply = new ReplyCursor(bytes);
     let done = 0;
     while (this.#streamsLeft !== 0) {
       if (!this.#step(reply)) {
@@ -150,14 +149,14 @@ export class EntryTap<Work> {
       done = reply.at;
     }
     this.#state = 'passing';
-    this.#taken = this.#read;
+    this.#finished = this.#read;
     this.#rest = [];
     this.#decode(NIL);
     if (done < bytes.length) this.#decode(bytes.subarray(done));
   }
 
-  /** Reads one head or one entry; false where its end is not there yet. */
-  #step(reply: Reply): boolean {
+  /** Reads one header or one entry; false if its end has not arrived. */
+  #step(reply: ReplyCursor): boolean {
     if (this.#streamsLeft < 0) {
       const streams = reply.head(ARRAY, MAP);
       if (streams < 0) return false;
@@ -165,7 +164,7 @@ export class EntryTap<Work> {
       return true;
     }
     if (this.#key === undefined) {
-      // RESP2 has a pair for each stream, RESP3 a map.
+      // A stream is a pair in RESP2, and an element of a map in RESP3.
       if (reply.peek() === ARRAY && reply.head(ARRAY, ARRAY) < 0) return false;
       const end = reply.bulk();
       if (end < 0) return false;
@@ -190,7 +189,7 @@ export class EntryTap<Work> {
     return true;
   }
 
-  #entry(reply: Reply): boolean {
+  #entry(reply: ReplyCursor): boolean {
     const { bytes } = reply;
     if (reply.head(ARRAY, ARRAY) < 0) return false;
     const idTo = reply.bulk();
@@ -218,82 +217,11 @@ export class EntryTap<Work> {
 }
 
 /**
- * Whether these bytes may be the start of an empty reply (`*-1`, `_`) and are not all of it. An empty reply begins like
- * entries do, and ioredis 6.0 takes one that comes in pieces for something else, so it is given it whole.
+ * Whether these bytes may be the start of an empty reply (`*-1`, `_`) that has not arrived as a whole. An empty reply starts
+ * like entries do, and ioredis 6.0 misreads one that it gets in pieces, so the tap passes it on as a whole.
  */
 function isCutEmptyReply(bytes: Buffer): boolean {
   const whole = bytes[0] === ARRAY ? NIL : bytes[0] === NULL[0] ? NULL : undefined;
   if (!whole || bytes.length >= whole.length) return false;
   return whole.subarray(0, bytes.length).equals(bytes);
-}
-
-/** A read position in a reply. Every method gives -1 where the bytes end too early. */
-class Reply {
-  at = 0;
-  /** Where the last bulk string starts. */
-  from = 0;
-  /** How many bytes there must be before going on makes sense. */
-  needed = 0;
-
-  constructor(readonly bytes: Buffer) {}
-
-  peek(): number | undefined {
-    return this.bytes[this.at];
-  }
-
-  /** The number behind one of two types. */
-  head(type: number, other: number): number {
-    const { bytes } = this;
-    let at = this.at;
-    const first = bytes[at++];
-    if (first === undefined) return this.#more(at);
-    if (first !== type && first !== other) throw new ProtocolError(first);
-    let value = 0;
-    for (let byte = bytes[at]; byte !== CR; byte = bytes[++at]) {
-      if (byte === undefined) return this.#more(at + 2);
-      if (byte < 0x30 || byte > 0x39) throw new ProtocolError(byte);
-      value = value * 10 + byte - 0x30;
-    }
-    if (at + 2 > bytes.length) return this.#more(at + 2);
-    this.at = at + 2;
-    return value;
-  }
-
-  /** Where a bulk string ends; it starts at `from`. */
-  bulk(): number {
-    const length = this.head(BULK, BULK);
-    if (length < 0) return -1;
-    const from = this.at;
-    const end = from + length;
-    if (end + 2 > this.bytes.length) return this.#more(end + 2);
-    this.from = from;
-    this.at = end + 2;
-    return end;
-  }
-
-  #more(needed: number): -1 {
-    this.needed = needed;
-    return -1;
-  }
-}
-
-class ProtocolError extends Error {
-  constructor(byte: number) {
-    super(`Redis answered a blocking read with something else than entries (byte 0x${byte.toString(16)}).`);
-  }
-}
-
-/** Where the bulk string at `at` starts: behind its length. For bytes that were walked already. */
-export function bulkStart(bytes: Buffer, at: number): number {
-  while (bytes[at] !== CR) at += 1;
-  return at + 2;
-}
-
-/** The length of the bulk string at `at`. For bytes that were walked already. */
-export function bulkLength(bytes: Buffer, at: number): number {
-  let length = 0;
-  for (let byte = bytes[++at] as number; byte !== CR; byte = bytes[++at] as number) {
-    length = length * 10 + byte - 0x30;
-  }
-  return length;
 }

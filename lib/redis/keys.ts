@@ -1,52 +1,52 @@
 /** All keys of one queue. They share the hash tag, so one queue lives on one cluster slot. */
 export interface QueueKeys {
   readonly queue: string;
-  /** `{chasqui:<queue>}:` – what every key of the queue begins with. */
+  /** `{chasqui:<queue>}:`, the start of every key of the queue. */
   readonly prefix: string;
   readonly stream: string;
   readonly delayed: string;
   readonly dlq: string;
   readonly events: string;
   readonly repeat: string;
-  /** A stream whose entries tell one promoter that a job has become due earlier than it knew. */
+  /** A stream. Each entry tells one promoter that a job is due earlier than it knew. */
   readonly promoterWake: string;
-  /** The same for one scheduler, of specs. */
+  /** The same for schedulers. */
   readonly schedulerWake: string;
-  /** The same for one worker: of which of its jobs were cancelled. */
+  /** A stream that tells one worker which of its jobs were cancelled. */
   workerWake(consumerId: string): string;
   readonly promoterLock: string;
-  /** Somebody waits for results; expires. */
+  /** Exists while there are result waiters; expires. */
   readonly waiters: string;
-  /** A stream that tells them which jobs have ended: see lua/lib/result-waiters.lua. */
+  /** A stream that tells result waiters which jobs have ended: see lua/lib/result-waiters.lua. */
   readonly ended: string;
   readonly schedulerLock: string;
   repeatSpec(key: string): string;
   result(jobId: string): string;
-  /** Why a job failed for good; for whoever waits for its result. */
+  /** Why a job has no result, for result waiters. */
   failed(jobId: string): string;
-  /** That a job was cancelled while a worker held its entry: see lua/cancel.lua. */
+  /** The mark of a job that was cancelled while it was in flight: see lua/cancel.lua. */
   cancelled(entryId: string): string;
-  /** Dedup marker, and where the job is: see lua/add.lua. */
+  /** The marker of an id, which says where the job is: see lua/add.lua. */
   dedup(jobId: string): string;
-  /** The exact delayed member, for cancel by id. */
+  /** The member of a delayed job, to find it by its id. */
   delayedIndex(jobId: string): string;
-  /** Which recent calls of one producer have been carried out: see lua/lib/call-dedup.lua. */
+  /** The ring of recent calls of one caller: see lua/lib/call-dedup.lua. */
   calls(producerId: string): string;
 }
 
-/** Keys of a script that are not the same for every call on a queue. */
+/** Keys of a script that differ between calls on the same queue. */
 export interface ExtraKeys {
-  /** Of one producer. */
+  /** The ring of one caller. */
   calls?: string;
-  /** Of the promoter or of the scheduler. */
+  /** The lock of the promoters or of the schedulers. */
   lock?: string;
-  /** Of one of these, or of a worker. */
+  /** The wake stream of these, or of a worker. */
   wake?: string;
-  /** A stream that is to be read. */
+  /** A stream to read. */
   read?: string;
 }
 
-/** What the header of a script may name as a key. */
+/** Names of keys in the headers of scripts. */
 export type ScriptKey =
   { [K in keyof QueueKeys]: QueueKeys[K] extends string ? K : never }[keyof QueueKeys] | keyof ExtraKeys;
 

@@ -1,4 +1,4 @@
-/** `[field, value, field, value…]`, a Map or an object: a map reply in RESP2 shape, in RESP3 shape, or mapped. */
+/** The fields of a map reply: a flat list in RESP2; a Map or an object in RESP3. */
 export function fieldsOf(reply: unknown): Map<string, unknown> {
   if (reply instanceof Map) {
     const fields = new Map<string, unknown>();
@@ -17,7 +17,7 @@ export function fieldsOf(reply: unknown): Map<string, unknown> {
 /** A stream entry with its fields flat: `[id, [field, value, …]]`. */
 export type StreamEntry = [id: Buffer, fields: Buffer[]];
 
-/** Reply of XREAD / XREADGROUP, in either shape, as pairs of key and entries; null = nothing came. */
+/** A reply of XREAD or XREADGROUP, in RESP2 or RESP3, as pairs of key and entries. A null reply has none. */
 export function streamsOf(reply: unknown): [key: Buffer | string, entries: StreamEntry[]][] {
   if (reply === null || reply === undefined) return [];
   if (Array.isArray(reply)) {

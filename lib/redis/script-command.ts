@@ -1,12 +1,12 @@
 import { Command } from 'ioredis';
 import type { ScriptArgument } from './script-runner.js';
 
-/** What every call of a script on a queue begins with, as arguments and as bytes. */
+/** The start of every call of a script on a queue, as arguments and as bytes. */
 export interface ScriptHead {
   readonly command: 'eval' | 'evalsha';
   /** Source or hash, number of keys, keys. */
   readonly args: readonly string[];
-  /** The command's name and these arguments, each behind its length. */
+  /** The name of the command and these arguments, each behind its length. */
   readonly bytes: Buffer;
 }
 
@@ -21,15 +21,15 @@ function bulk(text: string): string {
 }
 
 export interface CallOptions {
-  /** For how long it may be sent again, in ms. Default: for as long as its caller waits. */
+  /** For how many ms the call may be sent again. Default: while its caller waits. */
   sendableMs?: number | undefined;
-  /** True where it is not sent again once its connection broke: its reply may be what breaks it. */
+  /** Do not send the call again after its connection broke: the reply may be what breaks it. */
   once?: boolean | undefined;
 }
 
 /**
- * A call of a script, as its caller sees it. ioredis keeps a command until it is answered, and writes it to one
- * connection after the other, long after its caller has given up. That must end before the server has forgotten the call.
+ * A call of a script. ioredis keeps a command until it has a reply, and writes it to one connection after another, long
+ * after the caller has given up. That must end before Redis has forgotten the call.
  */
 export class ScriptCall {
   #args: readonly ScriptArgument[] | undefined;
@@ -43,18 +43,18 @@ export class ScriptCall {
     this.#once = once;
   }
 
-  /** Nobody waits for the answer any more: it is not sent from now on. */
+  /** The caller has given up: the call is not sent from now on. */
   drop(): void {
     this.#args = undefined;
   }
 
-  /** The server did not know the script, so this was no call. */
-  again(): void {
+  /** The server did not know the script, so the call may be sent again. */
+  wasUnknown(): void {
     this.#written = false;
   }
 
-  /** The arguments, for writing them now; undefined where the call must not be sent. */
-  take(): readonly ScriptArgument[] | undefined {
+  /** The arguments to write now; undefined if the call must not be sent. */
+  argsToSend(): readonly ScriptArgument[] | undefined {
     const isOver = this.#once || performance.now() >= this.#sendableUntil;
     if (this.#written && isOver) this.drop();
     this.#written = true;
@@ -62,10 +62,10 @@ export class ScriptCall {
   }
 }
 
-/** Written in place of a call that must not be sent: ioredis expects a reply to all that it writes. */
+/** Written instead of a call that must not be sent: ioredis expects a reply to everything that it writes. */
 const PING = Buffer.from('*1\r\n$4\r\nPING\r\n');
 
-/** A header and the two line ends around an argument. */
+/** The most bytes of the header and the line ends of an argument. */
 const FRAME_BYTES = 24;
 const DOLLAR = 0x24;
 const STAR = 0x2a;
@@ -73,9 +73,9 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 /**
- * A call of a script, written in one pass into one buffer. ioredis makes three strings of each argument, measures each
- * twice and copies each; for the twenty arguments of an `add` that took longer than all else that the client did for it.
- * ioredis knows the head alone: it needs the keys, to find a cluster's node, and no error it makes then carries payloads.
+ * Writes a call of a script into one buffer in one pass. ioredis would make three strings of each argument, measure each
+ * twice and copy each: for the twenty arguments of an `add`, that took longer than the rest of the client's work. ioredis
+ * itself gets only the head: it needs the keys to find the node of a cluster, and its errors then contain no payloads.
  */
 export class ScriptCommand extends Command {
   readonly #head: ScriptHead;
@@ -89,7 +89,7 @@ export class ScriptCommand extends Command {
 
   override toWritable(): Buffer {
     const { bytes, args } = this.#head;
-    const tail = this.#call.take();
+    const tail = this.#call.argsToSend();
     if (!tail) {
       this.reject(
         new Error('The connection was closed before the reply came, and the call was not sent again.'),

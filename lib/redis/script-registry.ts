@@ -9,7 +9,7 @@ import { SOURCES } from './scripts.generated.js';
 interface Script {
   readonly source: string;
   readonly sha: string;
-  /** In the order of the `KEYS` line of its header: the one place where a script's keys are listed. */
+  /** In the order of the `KEYS` line of the script's header, the only place that lists them. */
   readonly keys: readonly ScriptKey[];
 }
 
@@ -25,10 +25,10 @@ function load(name: ScriptName): Script {
   return script;
 }
 
-/** Less than the ten minutes for which lua/lib/call-dedup.lua remembers, less the minute between two touches. */
+/** Redis remembers a call for ten minutes (lua/lib/call-dedup.lua), and the memory is prolonged once a minute. */
 const REMEMBERED_MS = 480_000;
 
-/** A call to be given to {@link runScript}. */
+/** A call for {@link runScript}. */
 export function scriptCall(args: readonly ScriptArgument[], options?: ScriptOptions): ScriptCall {
   return new ScriptCall(args, {
     ...(options?.calls !== undefined && { sendableMs: REMEMBERED_MS }),
@@ -36,17 +36,17 @@ export function scriptCall(args: readonly ScriptArgument[], options?: ScriptOpti
   });
 }
 
-/** Whether a script is told the number of its call, as its last argument: see lua/lib/call-replies.lua. */
+/** Whether the last argument of a script is the number of the call: see lua/lib/call-replies.lua. */
 export function isNumbered(name: ScriptName): boolean {
   return load(name).keys.includes('calls');
 }
 
-/** What calls begin with, by queue and then by script and the keys that are not the queue's. */
+/** The heads of calls, by queue, and then by script and extra keys. */
 const heads = new WeakMap<QueueKeys, Map<string, ScriptHead>>();
 
 /**
- * Runs one of lua/ on `client`, by its hash, and by its source where the server does not know it (first use, restart,
- * SCRIPT FLUSH). A script that is not known has not run, so sending it again is safe.
+ * Runs a script of lua/ by its hash. If the server does not know the hash (first use, restart, SCRIPT FLUSH), it sends the
+ * source. A script that the server does not know has not run, so this is safe.
  */
 export async function runScript(
   client: Client,
@@ -64,7 +64,7 @@ export async function runScript(
     if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
     const script = load(name);
     const head = scriptHead('eval', script.source, namesOf(script, keys, options));
-    call.again();
+    call.wasUnknown();
     return await client.sendCommand(new ScriptCommand(head, call, replyEncoding));
   }
 }

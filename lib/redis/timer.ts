@@ -1,4 +1,4 @@
-/** What setTimeout takes; above this it fires after 1 ms. */
+/** The longest time of setTimeout. A longer one fires after 1 ms. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
 /** Calls back once, after any time: hours, years, or never (`Infinity`). */
@@ -10,7 +10,7 @@ export class Timer {
     this.#start(ms, callback);
   }
 
-  /** Does not keep the process alive. */
+  /** The timer no longer keeps the process alive. */
   unref(): this {
     this.#holds = false;
     this.#timer?.unref();
@@ -34,7 +34,7 @@ export class Timer {
   }
 }
 
-/** Resolves after so many ms, and keeps the process alive until then only where that is asked for. */
+/** Resolves after so many ms. With `unref`, it does not keep the process alive until then. */
 export function sleep(ms: number, options: { unref?: boolean } = {}): Promise<void> {
   return new Promise((resolve) => {
     const timer = new Timer(ms, resolve);
@@ -45,7 +45,7 @@ export function sleep(ms: number, options: { unref?: boolean } = {}): Promise<vo
 const TIME = /(Timeout|Interval|Time)$|^keepAlive$|^retryDelay/;
 const STRATEGY = /^(clusterNodeRetry|sentinelRetry|sentinelReconnect)Strategy$/;
 
-/** Options of ioredis without times that are too long for setTimeout, to which it passes them. */
+/** Options of ioredis, with times cut to what setTimeout accepts: ioredis passes them on as they are. */
 export function boundTimes<T extends object>(options: T): T {
   const bound = (value: unknown): unknown =>
     typeof value === 'number' && value > LONGEST_MS ? LONGEST_MS : value;

@@ -5,7 +5,7 @@
 -- may look like either case: then two processes lead in turns while work is late, which is harmless.
 --
 -- Returns for how many ms another process still leads; nil if the caller leads from now on.
---   lead     '1' = the caller leads, whoever led before
+--   lead     '1' = the caller leads, even if another process led before
 --   overdue  function: whether something has been due for `silent_ms`. It is only called if the answer matters.
 local function led_for(lock, holder, lead, lock_ms, silent_ms, overdue)
   local leader = redis.call('GET', lock)

@@ -135,13 +135,13 @@ test('a call that failed does not change its place in the ring', async () => {
 
 test('a call is sent again for as long as the server remembers it, and no longer', async () => {
   const call = new ScriptCall(['a'], { sendableMs: 30 });
-  expect(call.take()).toEqual(['a']);
-  expect(call.take()).toEqual(['a']);
-  await expect.poll(() => call.take()).toBeUndefined();
+  expect(call.argsToSend()).toEqual(['a']);
+  expect(call.argsToSend()).toEqual(['a']);
+  await expect.poll(() => call.argsToSend()).toBeUndefined();
 });
 
 test('a call whose reply may break its connection is sent once', () => {
   const call = new ScriptCall(['a'], { once: true });
-  expect(call.take()).toEqual(['a']);
-  expect(call.take()).toBeUndefined();
+  expect(call.argsToSend()).toEqual(['a']);
+  expect(call.argsToSend()).toBeUndefined();
 });

@@ -46,7 +46,7 @@ class Wire extends EventEmitter {
     const bytes = Buffer.from(reply);
     for (let from = 0; from < bytes.length; from += piece)
       this.emit('data', bytes.subarray(from, from + piece));
-    return this.tap.take();
+    return this.tap.finish();
   }
 }
 
@@ -118,7 +118,7 @@ test('after an answer to something else, all is left to ioredis until it is arme
   wire.tap.arm();
   wire.emit('data', Buffer.from(':5\r\n'));
   wire.emit('data', Buffer.from(resp2(streams)));
-  expect(wire.tap.take()).toBeUndefined();
+  expect(wire.tap.finish()).toBeUndefined();
   expect(wire.passed).toEqual([':5\r\n', resp2(streams)]);
   expect(wire.read(resp2(streams))?.work).toHaveLength(3);
 });

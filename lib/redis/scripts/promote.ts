@@ -7,7 +7,7 @@ export interface PromoteOptions extends EventOptions {
   lockMs: number;
   /** The most jobs of one call. */
   batch: number;
-  /** Lead from now on, whoever led: the caller knows of a job that is due earlier. */
+  /** Lead from now on, even if another process leads: the caller knows of a job that is due earlier. */
   lead: boolean;
   group: string;
   /** Wake entries to acknowledge. */

@@ -8,7 +8,7 @@ export interface ReadDueSchedulesOptions {
   batch: number;
   /** Unix ms, for tests; undefined = Redis's clock. */
   now: number | undefined;
-  /** Lead from now on, whoever led: the caller knows of a schedule that is due earlier. */
+  /** Lead from now on, even if another process leads: the caller knows of a schedule that is due earlier. */
   lead: boolean;
   group: string;
   /** A leader that has been silent for so many ms while something was due is replaced. */

@@ -159,7 +159,7 @@ export class Reader extends Service {
           `Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`,
         ),
     );
-    const tapped = this.#tap?.take();
+    const tapped = this.#tap?.finish();
     if (tapped) {
       this.#size.brought(tapped.work.length, bytesOf(tapped.work));
       if (tapped.work.length > 0) {

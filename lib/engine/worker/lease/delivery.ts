@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { bulkLength, bulkStart } from '../../../redis/entry-tap.js';
+import { bulkLength, bulkStart } from '../../../redis/reply-cursor.js';
 import { compareStreamIds } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import type { WireRetry } from '../../codec/envelope.js';
