@@ -1,46 +1,15 @@
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Queue, QueueEvents, Worker } from '../../lib/engine/index.js';
 import type { Connection } from '../../lib/engine/index.js';
 import { RedisServer } from '../../lib/testing/index.js';
+import { useFakeRedis } from '../support/fake-redis.js';
 import { rejection, useKit } from './contract/kit.js';
 
 const redis = useKit();
+const fakeServer = useFakeRedis();
 const SECRET = 's3cret-pass';
-
-let servers: Server[] = [];
-afterEach(async () => {
-  const stopping = servers;
-  servers = [];
-  await Promise.all(stopping.map((server) => new Promise((resolve) => server.close(resolve))));
-});
-
-/** A server that answers each command with what `answer` says; `undefined` = nothing, `null` = it hangs up. */
-async function fakeServer(answer: (command: string) => string | null | undefined): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('data', (data) => {
-      for (const [, name] of String(data).matchAll(/\*\d+\r\n\$\d+\r\n(\w+)\r\n/g)) {
-        const reply = answer(name!.toLowerCase());
-        if (reply === null) socket.destroy();
-        else if (reply !== undefined) socket.write(reply);
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  servers.push(server);
-  const close = server.close.bind(server);
-  server.close = (done) => {
-    for (const socket of sockets) socket.destroy();
-    return close(done);
-  };
-  return (server.address() as AddressInfo).port;
-}
 
 /** What an add on a connection is rejected with, and that nothing shows the password. */
 async function refused(connection: Connection, connectTimeoutMs = 300): Promise<Error & { code?: string }> {

@@ -6,6 +6,7 @@ import { removeConsumers } from '../../lib/redis/scripts/remove-consumers.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/redis.js';
+import { Latch } from './contract/kit.js';
 import { runnerOn } from '../support/script-runner.js';
 
 const redis = useRedis();
@@ -26,12 +27,13 @@ describe('events of running jobs', () => {
 
   it('that cannot be written are reported', async () => {
     await using proxy = await TcpProxy.start(redis.connection);
-    let running = false;
+    const running = new Latch();
+    const reported = new Latch();
     const worker = new Worker(
       keys.queue,
       async () => {
-        running = true;
-        await new Promise((resolve) => setTimeout(resolve, 600));
+        running.open();
+        await reported.opened;
       },
       {
         connection: { host: proxy.host, port: proxy.port },
@@ -45,12 +47,13 @@ describe('events of running jobs', () => {
     await worker.waitUntilReady();
     await using queue = new Queue(keys.queue, { connection: redis.connection });
     await queue.add('a', 1);
-    await waitUntil('The job', 5_000, async () => (running ? undefined : 'does not run'));
+    await running.opened;
     proxy.blackholeReplies(true);
     await waitUntil('The report', 5_000, async () =>
       errors.some((message) => message.includes('did not answer announce')) ? undefined : errors.join(),
     );
     proxy.blackholeReplies(false);
+    reported.open();
     await worker.close();
   });
 });

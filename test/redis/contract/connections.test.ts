@@ -1,13 +1,13 @@
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Queue, QueueEvents, Worker } from '../../../lib/engine/index.js';
 import type { Connection } from '../../../lib/engine/index.js';
+import { deadPort, helloReply, useFakeRedis } from '../../support/fake-redis.js';
 import { KEYS, NAME, eventually, next, rejection, take, useKit } from './kit.js';
 
 const redis = useKit();
+const fakeServer = useFakeRedis();
 
 const connections = async (): Promise<number> =>
   ((await redis.client.client('LIST')) as string)
@@ -30,45 +30,9 @@ async function calls(): Promise<Map<string, number>> {
   );
 }
 
-let servers: Server[] = [];
-
-afterEach(async () => {
-  const stopping = servers;
-  servers = [];
-  await Promise.all(stopping.map((server) => new Promise((resolve) => server.close(resolve))));
-});
-
-/** A server that answers each command with what `answer` says. */
-async function fakeServer(answer: (command: string) => string | undefined): Promise<number> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('data', (data) => {
-      // One array of bulk strings per command; the first string is its name.
-      for (const [, name] of String(data).matchAll(/\*\d+\r\n\$\d+\r\n(\w+)\r\n/g)) {
-        const reply = answer(name!.toLowerCase());
-        if (reply !== undefined) socket.write(reply);
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  servers.push(server);
-  const close = server.close.bind(server);
-  server.close = (done) => {
-    for (const socket of sockets) socket.destroy();
-    return close(done);
-  };
-  return (server.address() as AddressInfo).port;
-}
-
-const hello = (server: string, version: string): string =>
-  `*4\r\n$6\r\nserver\r\n$${server.length}\r\n${server}\r\n$7\r\nversion\r\n$${version.length}\r\n${version}\r\n`;
-
 function old(server: string, version: string): Promise<number> {
   return fakeServer((command) => {
-    if (command === 'hello') return hello(server, version);
+    if (command === 'hello') return helloReply(server, version);
     if (command === 'info') return '$0\r\n\r\n';
     return '+OK\r\n';
   });
@@ -211,14 +175,6 @@ describe('a server that is too old', () => {
 
 describe('a server that is not there', () => {
   const SECRET = 'hunter2-secret';
-
-  async function deadPort(): Promise<number> {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as AddressInfo;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
 
   /** Everything a log might show of an error. */
   const printed = (error: unknown): string => {
