@@ -17,6 +17,43 @@ const nodeGlobals = [
   ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'],
 ];
 
+/**
+ * Names that the glossary in docs/architecture.md replaces, and that consist of words with a meaning of their own. For
+ * single words see cspell.config.cjs.
+ */
+const REPLACED_NAMES = [
+  [/^#?giveBack/, 'release'],
+  [/^#?give(n|s)?$/, 'a verb for what it does, such as assertOptions'],
+  [/^[A-Z]\w*Waits$/, 'ResultWaiters'],
+  [/^#?(die|died|dies)$/, 'deadLetter'],
+  [/^#?look(s|At|For)?$/, 'poll, find or read'],
+  [/^#?once[A-Z]/, 'callDedup'],
+];
+const REPLACED_MODULES = [
+  [
+    /\/(give-back|given|place|once|waits|owned|letters?|looks?)(\.[\w-]+)*\.m?js$/,
+    'the word of the glossary',
+  ],
+];
+/** A name where it is declared. A variable may have any name: `given` is a good one for what a caller has passed. */
+const DECLARED = [
+  'FunctionDeclaration[id.name=NAME]',
+  'ClassDeclaration[id.name=NAME]',
+  'TSInterfaceDeclaration[id.name=NAME]',
+  'TSTypeAliasDeclaration[id.name=NAME]',
+  'MethodDefinition[key.name=NAME]',
+];
+const glossary = [
+  ...REPLACED_NAMES.map(([name, instead]) => ({
+    selector: DECLARED.map((declared) => declared.replace('NAME', String(name))).join(),
+    message: `The glossary has another word: ${instead}.`,
+  })),
+  ...REPLACED_MODULES.map(([path, instead]) => ({
+    selector: `ImportDeclaration[source.value=${String(path)}]`,
+    message: `Name the file by ${instead}.`,
+  })),
+];
+
 export default defineConfig(
   // The apps of the package check are compiled where the packed package is installed, with the options of an app.
   globalIgnores([
@@ -38,11 +75,11 @@ export default defineConfig(
       },
     },
     rules: {
-      // Constructor parameters that Nest injects need their import at run time, which this rule cannot know.
+      // Nest needs the imports of constructor parameters at run time, which this rule cannot know.
       '@typescript-eslint/consistent-type-imports': 'off',
-      // A module, a pipe or a guard is a class by its decorator, whatever it holds.
+      // A module, a pipe or a guard is a class because of its decorator, even if it is empty.
       '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true, allowEmpty: true }],
-      // Numbers and booleans read well in a message, and cannot say "[object Object]".
+      // Numbers and booleans are readable in a message, unlike objects.
       '@typescript-eslint/restrict-template-expressions': [
         'error',
         { allowNumber: true, allowBoolean: true },
@@ -54,14 +91,13 @@ export default defineConfig(
       ],
       // It asks for `!`, which no-non-null-assertion forbids.
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
-      // It takes a field that was tested before an await to be unchanged after it, so heeding it would remove checks
-      // that matter.
+      // It assumes that a field does not change during an await, and would remove checks that matter.
       '@typescript-eslint/no-unnecessary-condition': 'off',
       // Nest types its options as classes and documents object literals for them.
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
-      // A method that keeps a contract may have nothing to wait for.
+      // A method may be async because its contract is.
       '@typescript-eslint/require-await': 'off',
-      // `() => {}` is how one says that nothing is to be done.
+      // `() => {}` means to do nothing.
       '@typescript-eslint/no-empty-function': ['error', { allow: ['arrowFunctions'] }],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // process.env['NAME'] and process.env.NAME are both fine.
@@ -70,11 +106,16 @@ export default defineConfig(
     },
   },
   {
+    files: ['**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...glossary] },
+  },
+  {
     files: ['lib/**/*.ts'],
     ignores: ['lib/redis/timer.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',
+        ...glossary,
         {
           selector:
             'CallExpression[callee.name=/^set(Timeout|Interval)$/]:not([arguments.1.type="Literal"]):not([arguments.1.name=/^[A-Z_]+$/])',
@@ -92,9 +133,9 @@ export default defineConfig(
     rules: {
       // Mocks and assertions take methods off their objects.
       '@typescript-eslint/unbound-method': 'off',
-      // In a test a wrong assumption fails the test, which is what it is for.
+      // In a test, a wrong assumption fails the test.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      // A handler there often only has to be there.
+      // A test often needs a handler that does nothing.
       '@typescript-eslint/no-empty-function': 'off',
     },
   },

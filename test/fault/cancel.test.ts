@@ -86,10 +86,10 @@ describe('jobs that are cancelled while their worker is stopped, and is then kil
     const cancelled = [...rig.ids('START')].slice(0, 10);
     for (const id of cancelled) expect(await producer.queue.cancel(id)).toBe('signalled');
     await dies.kill();
-    const { held } = await rig.worker('heir', settings);
+    const { gate } = await rig.worker('heir', settings);
     await rig.until('START', 10, 10_000, 'heir');
     await rig.until('FAILED', 10, 10_000, 'heir');
-    held.release();
+    gate.release();
     await rig.drained(redis.client, 10_000);
     expect(cancelled.filter((id) => rig.ids('START', 'heir').has(id))).toEqual([]);
     expect(violations(await rig.check(redis.client, cancelled))).toEqual([]);

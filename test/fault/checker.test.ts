@@ -95,7 +95,7 @@ const scenarios = {
   async 'a worker is killed'(rig: Rig) {
     const doomed = await rig.spawn('doomed', worker);
     const producer = await rig.fork('producer');
-    await producer.add([{ id: 'held', task: { do: 'hold' } }, ...tasks(20, 'finish')]);
+    await producer.add([{ id: 'running', task: { do: 'hold' } }, ...tasks(20, 'finish')]);
     await rig.until('FINISH', 20, 5_000);
     await doomed.kill();
     const heir = await rig.spawn('heir', worker);
@@ -118,7 +118,7 @@ const scenarios = {
     // Its heartbeat is slow. The test takes its job away by hand: workers respect its lease.
     const robbed = await rig.spawn('robbed', { ...worker, claimMinIdleMs: 60_000 });
     const producer = await rig.fork('producer');
-    await producer.add([{ id: 'held', task: { do: 'hold-deaf' } }]);
+    await producer.add([{ id: 'running', task: { do: 'hold-deaf' } }]);
     await rig.until('START', 1, 5_000, 'robbed');
     const heir = await rig.spawn('heir', worker);
     await passToAnother(rig.keys.stream);

@@ -86,7 +86,7 @@ describe('a worker stopped (SIGSTOP) while it leads the promoter and waits for w
 
 describe('an entry claimed by hand', () => {
   it('can no longer be completed, retried or dead-lettered by the worker that runs it', async () => {
-    const { held } = await rig.worker('robbed', { claimMinIdleMs: 30_000 });
+    const { gate } = await rig.worker('robbed', { claimMinIdleMs: 30_000 });
     const producer = rig.producer();
     await producer.add({ do: 'hold-deaf' });
     await producer.add({ do: 'hold-then-fail' }, { attempts: 5 });
@@ -96,7 +96,7 @@ describe('an entry claimed by hand', () => {
     const ids = (await redis.client.xrange(stream, '-', '+')).map(([id]) => id);
     await redis.client.xclaim(stream, 'default', 'thief', 0, ...ids);
 
-    held.release();
+    gate.release();
     await waitUntil('Three lost leases', 5_000, async () => {
       const count = rig.of('ERROR').filter(({ detail }) => detail?.startsWith('LeaseLostError')).length;
       return count === 3 ? undefined : `${count}`;

@@ -83,13 +83,13 @@ describe('one id, many processes', () => {
 });
 
 describe('four replays of the same dead letters', () => {
-  it('of which two are killed: each letter is replayed once', async () => {
+  it('of which two are killed: each dead letter is replayed once', async () => {
     const random = seeded(4);
-    const burying = await rig.worker('burying', { blockMs: 500 });
+    const failing = await rig.worker('failing', { blockMs: 500 });
     const producer = rig.producer();
     for (let i = 0; i < 5; i += 1) await producer.addMany(400, { do: 'fail' }, { attempts: 1 });
     await rig.until('FAILED', 2_000, 10_000);
-    await burying.worker.close();
+    await failing.worker.close();
     expect(await redis.client.xlen(rig.keys.dlq)).toBe(2_000);
 
     const replayers = await Promise.all(['a', 'b', 'c', 'd'].map((name) => rig.fork(name)));

@@ -48,7 +48,7 @@ describe('what somebody deletes from a live queue', () => {
 
   it.each(Object.keys(deeds))('%s: the worker recovers by itself, idle or busy', async (name) => {
     const deed = deeds[name as keyof typeof deeds];
-    const { held } = await rig.worker('worker', worker);
+    const { gate } = await rig.worker('worker', worker);
     const producer = rig.producer();
     await deed();
     await producer.addMany(20, { do: 'finish' });
@@ -57,20 +57,20 @@ describe('what somebody deletes from a live queue', () => {
     await producer.addMany(5, { do: 'hold-deaf' });
     await rig.until('START', 25, 5_000);
     await deed();
-    held.release();
+    gate.release();
     await producer.addMany(20, { do: 'finish' });
     await rig.until('COMPLETED', 40, RECOVERY_MS);
     await rig.drained(redis.client, 5_000);
   });
 
   it('the group, with jobs waiting: they all run', async () => {
-    const { held } = await rig.worker('worker', worker);
+    const { gate } = await rig.worker('worker', worker);
     const producer = rig.producer();
     await producer.addMany(10, { do: 'hold-deaf' });
     await rig.until('START', 10, 5_000);
     await producer.addMany(100, { do: 'finish' });
     await redis.client.xgroup('DESTROY', rig.keys.stream, 'default');
-    held.release();
+    gate.release();
     await rig.until('FINISH', 110, RECOVERY_MS);
     await rig.drained(redis.client, 5_000);
     // What ran when the group went has lost its lease with it, and runs once more.

@@ -13,7 +13,7 @@ const { serve, connect, open, defer } = useMicroservices(redis);
 const send = (pattern: unknown, data: unknown): Promise<Job> => firstValueFrom(connect().emit(pattern, data));
 
 describe('patterns', () => {
-  it('are normalised as Nest does it: objects by their sorted keys, numbers as text', async () => {
+  it('are normalized as Nest does it: objects by their sorted keys, numbers as text', async () => {
     const handled = latch<unknown>(2);
     @Controller()
     class Orders {

@@ -11,7 +11,7 @@ describe('durability', () => {
     master = await RedisServer.start();
     replica = await RedisServer.start({ args: ['--replicaof', master.host, String(master.port)] });
     const client = new Redis(master.url);
-    // The replica has synchronised when it acknowledges a write.
+    // The replica has synchronized when it acknowledges a write.
     await client.set('probe', '1');
     while ((await client.wait(1, 1_000)) < 1);
     client.disconnect();

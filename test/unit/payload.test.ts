@@ -196,7 +196,7 @@ describe('decodePayload', () => {
     expect(() => decodePayload(Buffer.alloc(100_000, head))).toThrow(DecodeError);
   });
 
-  test('refuses nesting one too deep, whoever wrote it', () => {
+  test('refuses nesting that is one level too deep, whatever wrote it', () => {
     const bytes = Buffer.alloc(MAX_DEPTH + 2, 0x91);
     bytes[MAX_DEPTH + 1] = 0xc0;
     expect(() => decodePayload(bytes)).toThrow(/deeper than 100/);

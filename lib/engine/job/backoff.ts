@@ -70,7 +70,7 @@ export function toWireBackoff(backoff: number | BackoffOptions, defaultDelayMs: 
 export const BackoffSpec = {
   /** The same delay before each retry. */
   fixed(delayMs: number, options: { jitterMs?: number } = {}): BackoffOptions {
-    return { type: 'fixed', delay: delayMs, ...given('jitterMs', options.jitterMs) };
+    return { type: 'fixed', delay: delayMs, ...optional('jitterMs', options.jitterMs) };
   },
   /** `delayMs * multiplier^(attempt - 1)`; multiplier 2 unless given. */
   exponential(
@@ -81,12 +81,12 @@ export const BackoffSpec = {
       type: 'exponential',
       delay: delayMs,
       multiplier: options.multiplier ?? 2,
-      ...given('maxDelay', options.maxDelayMs),
-      ...given('jitterMs', options.jitterMs),
+      ...optional('maxDelay', options.maxDelayMs),
+      ...optional('jitterMs', options.jitterMs),
     };
   },
 };
 
-function given<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
+function optional<K extends string>(key: K, value: number | undefined): Partial<Record<K, number>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, number>);
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Job } from 'nestjs-chasqui';
 
 const INDENT = ' '.repeat(14);
-const colours = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+const colors = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
 
 /** Prints what happens, and when. */
 @Injectable()
@@ -41,5 +41,5 @@ export class Narrator {
 }
 
 function paint(code: string, text: string): string {
-  return colours ? `\u001b[${code}m${text}\u001b[0m` : text;
+  return colors ? `\u001b[${code}m${text}\u001b[0m` : text;
 }

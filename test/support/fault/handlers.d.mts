@@ -21,8 +21,8 @@ interface SpawnTask {
   children: string[];
 }
 
-export interface Held {
-  /** Lets every handler go that holds now, and all later ones. */
+export interface Gate {
+  /** Lets all waiting handlers continue, and all later ones. */
   release(): void;
 }
 
@@ -30,7 +30,7 @@ export interface Held {
 export function createProcessor(
   ledger: Ledger,
   add?: (id: string) => Promise<unknown>,
-): { processor: (job: unknown, signal: AbortSignal) => Promise<unknown>; held: Held };
+): { processor: (job: unknown, signal: AbortSignal) => Promise<unknown>; gate: Gate };
 
 /** Writes what a worker announces into the ledger. */
 export function recordEvents(

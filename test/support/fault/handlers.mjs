@@ -51,7 +51,7 @@ export function createProcessor(ledger, add) {
       throw error;
     }
   };
-  return { processor, held: { release } };
+  return { processor, gate: { release } };
 }
 
 export function recordEvents(worker, ledger) {

@@ -15,7 +15,7 @@ export interface LedgerRecord {
     | 'FINISH'
     | 'THROW'
     | 'ABORT'
-    /** The engine said: committed, retried or buried, an error. */
+    /** The engine said: committed, retried or dead-lettered, an error. */
     | 'COMPLETED'
     | 'FAILED'
     | 'ERROR';

@@ -3,13 +3,13 @@ export interface Load {
   stop(wait?: boolean): Promise<void>;
 }
 
-/** `lanes` loops that each call `add` again as soon as it has ended. */
-export function untilStopped(lanes: number, add: () => Promise<unknown>): Load {
+/** `count` loops that each call `add` again as soon as it has ended. */
+export function untilStopped(count: number, add: () => Promise<unknown>): Load {
   let stopped = false;
-  const lane = async (): Promise<void> => {
+  const loop = async (): Promise<void> => {
     while (!stopped) await add();
   };
-  const running = Promise.all(Array.from({ length: lanes }, lane));
+  const running = Promise.all(Array.from({ length: count }, loop));
   return {
     async stop(wait = true) {
       stopped = true;

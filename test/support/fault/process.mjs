@@ -18,7 +18,7 @@ const tell = (message) => {
 };
 const ledger = openLedger(ledgerPath, name, (record) => tell({ record }));
 const queue = new Queue(queueName, { connection, ...queueOptions });
-const { processor, held } = createProcessor(ledger, (id) => add({ id, task: { do: 'finish' } }));
+const { processor, gate } = createProcessor(ledger, (id) => add({ id, task: { do: 'finish' } }));
 
 async function add({ id, task, options }) {
   ledger.write('ATTEMPT', id, { hash: hashOf(task) });
@@ -47,7 +47,7 @@ const orders = {
       ledger.write('ACK', id);
     }
   },
-  release: () => held.release(),
+  release: () => gate.release(),
   replay: ({ limit }) => queue.replayDlq(limit),
   /** Closes everything and takes its hands off the parent: the process must now end by itself. */
   async close() {

@@ -11,7 +11,7 @@ import { compare, readLedger, readStored } from './checker.js';
 import type { Findings } from './checker.js';
 import { Child } from './child.js';
 import { createProcessor, recordEvents } from './handlers.mjs';
-import type { Held, Task } from './handlers.mjs';
+import type { Gate, Task } from './handlers.mjs';
 import { hashOf, openLedger } from './ledger.mjs';
 import { untilStopped } from './load.js';
 import type { Load } from './load.js';
@@ -82,9 +82,9 @@ export class Rig implements AsyncDisposable {
     name: string,
     settings: WorkerSettings,
     connection = this.#connection,
-  ): Promise<{ worker: Worker; held: Held }> {
+  ): Promise<{ worker: Worker; gate: Gate }> {
     const ledger = this.#ledger(name);
-    const { processor, held } = createProcessor(ledger);
+    const { processor, gate } = createProcessor(ledger);
     const worker = new Worker(this.queueName, processor, {
       shutdownDeadlineSecs: 1,
       ...settings,
@@ -92,11 +92,11 @@ export class Rig implements AsyncDisposable {
     });
     recordEvents(worker, ledger);
     this.#closing.push(async () => {
-      held.release();
+      gate.release();
       await worker.close();
     });
     if (settings.autorun !== false) await reads(worker);
-    return { worker, held };
+    return { worker, gate };
   }
 
   producer(
@@ -109,9 +109,9 @@ export class Rig implements AsyncDisposable {
     return new Producer(queue, this.#ledger(name));
   }
 
-  /** `lanes` loops that call `add` again as soon as it has ended, until the load or the rig is stopped. */
-  load(lanes: number, add: () => Promise<unknown>): Load {
-    const load = untilStopped(lanes, add);
+  /** `count` loops that call `add` again as soon as it has ended, until the load or the rig is stopped. */
+  load(count: number, add: () => Promise<unknown>): Load {
+    const load = untilStopped(count, add);
     this.#closing.push(() => load.stop(false));
     return load;
   }
