@@ -6,10 +6,10 @@ import { embed } from './embed-lua.mjs';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-// Goes with node_modules: another compiler builds anew.
+// In node_modules, so that a new compiler starts a new build.
 const stamps = join(root, 'node_modules', '.cache', 'nestjs-chasqui');
 
-/** Compiles the package to dist/, unless that is newer than all it is made from. */
+/** Compiles the package to dist/, unless dist/ is newer than all sources. */
 export function buildPackage() {
   embed();
   build({
@@ -20,7 +20,7 @@ export function buildPackage() {
   });
 }
 
-/** Compiles the samples to dist-sample/, as an app's `nest build` does, against the package in dist/. */
+/** Compiles the samples to dist-sample/ against the package in dist/, as `nest build` of an app does. */
 export function buildSamples() {
   build({
     name: 'samples',
@@ -52,7 +52,7 @@ function build({ name, sources, output, commands }) {
   utimesSync(stamp, begun, begun);
 }
 
-/** The last change in a file or folder, in ms; a folder changes when something in it is added or removed. */
+/** The time of the last change in a file or folder, in ms. A folder changes when a file is added or removed. */
 function newestChange(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;

@@ -1,5 +1,5 @@
-// Writes into the source what the package would otherwise have to look for in files at run time, where a bundler leaves
-// them behind: the scripts of lua/, and the package's version. `npm ci` and every command that reads lib/ call this.
+// Writes the scripts of lua/ and the version of the package into source files, so that the package reads no files at run
+// time, which a bundler would not include. `npm ci` and every command that reads lib/ call this.
 //
 // A line `-- @include lib/x` of a script stands for lua/lib/x.lua; what is included twice is there once.
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// Completes a build: dist/ is CommonJS, and each entry point gets an ES module beside it that passes on the names of the
-// CommonJS one. So `import` and `require` in one process give the same classes and tokens: there is one implementation.
+// Completes a build. dist/ is CommonJS, and each entry point gets an ES module next to it that re-exports its names. So
+// `import` and `require` in one process return the same classes and tokens.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
@@ -21,7 +21,7 @@ async function writeEntry(entry) {
   const module = join(root, entry.import.default);
   writeFileSync(module, `export { ${names.join(', ')} } from ${from};\n`);
   writeFileSync(join(root, entry.import.types), `export * from ${from};\n`);
-  // Node.js finds the names of a CommonJS module by reading its source: a name that it cannot find fails here.
+  // Node.js finds the names of a CommonJS module by reading its source. The build fails if it does not find one.
   const imported = await import(pathToFileURL(module).href);
   const strange = names.filter((name) => imported[name] !== implementation[name]);
   if (strange.length > 0) throw new Error(`${module} has another ${strange.join(', ')}.`);

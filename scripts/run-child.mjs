@@ -5,12 +5,12 @@ import { constants } from 'node:os';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Runs a Node.js program with our output, passes signals on to it, and resolves with its exit code (128 plus the
- * number of the signal that ended it, as a shell has it). It never outlives this process. Needs dist/.
+ * Runs a Node.js program with the output of this process, and forwards signals to it. Resolves with its exit code, which is
+ * 128 plus the number of the signal if a signal ended it, as in a shell. It never outlives this process. Needs dist/.
  */
 export async function runNode(args, env = process.env) {
   const { dieWithUs } = await import('../dist/testing/server/die-with-us.js');
-  // In its own process group it gets a Ctrl-C once, from us, and not from the terminal as well.
+  // In its own process group, it gets a Ctrl-C only from this process, and not a second time from the terminal.
   const child = spawn(process.execPath, args, {
     env,
     detached: true,

@@ -1,5 +1,5 @@
-// npm start [sample]: builds the package and the samples where needed, and runs one of them on the Redis of REDIS_URL,
-// or on a private server that ends with it.
+// npm start [sample]: builds the package and the samples if needed, and runs one sample. It uses the Redis of REDIS_URL, or
+// a private server that ends with the sample.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPackage, buildSamples, root } from './build.mjs';

@@ -6,7 +6,7 @@ import { buildPackage, buildSamples, root } from './build.mjs';
 import { runNode } from './run-child.mjs';
 
 process.chdir(root);
-// Some tests run processes of their own, which load the compiled package; others are the compiled samples.
+// Some tests start processes that load the compiled package. Others run the compiled samples.
 buildPackage();
 buildSamples();
 

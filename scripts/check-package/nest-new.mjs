@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { check, fail, folder, install, node, npm, root, run, work } from './tools.mjs';
 
 const BOOT_MS = 30_000;
-/** What `enhancers.ts` prints, whatever the version of Nest. */
+/** The output of `enhancers.ts`, which is the same on every version of Nest. */
 const ENHANCERS = [
   'completed ada@example.com: intercepted: sent to ada@example.com',
   'completed nobody@example.com: filtered: nobody@example.com',
   'dead no address: unrecoverable: Payload rejected by a pipe of WelcomeProcessor.send (AppModule): to must be an email',
   'dead guarded@example.com: unrecoverable: Job refused by a guard of WelcomeProcessor.send (AppModule): Forbidden resource',
 ];
-/** An application from before `moduleResolution` followed `exports`. */
+/** The options of an older application, whose `moduleResolution` does not read `exports`. */
 const OLD_OPTIONS = {
   module: 'commonjs',
   target: 'es2021',
@@ -26,7 +26,7 @@ const OLD_OPTIONS = {
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 
-/** What `nest new` generates; `old`: its TypeScript can be asked to resolve modules as it once did. */
+/** What `nest new` generates. `old`: its TypeScript can still resolve modules in the old way. */
 export const GENERATED = [
   {
     name: 'Nest 11, CommonJS and Jest',
@@ -37,13 +37,13 @@ export const GENERATED = [
     webpack: true,
   },
   { name: 'Nest 12, ES modules and Vitest', nest: 12, generate: nestNew, extension: '.js' },
-  // Its Jest needs to require ES modules, which Node.js lets it do from 24.9 on.
+  // Its Jest must `require` ES modules, which needs Node.js 24.9.
   ...(major > 24 || (major === 24 && minor >= 9)
     ? [{ name: 'Nest 12, CommonJS and Jest', nest: 12, generate: nestNewCommonJs, extension: '' }]
     : []),
 ];
 
-/** Adds a queue and a processor to what `nest new` generates; its own commands then test, build and start it. */
+/** Adds a queue and a processor to a generated application, and runs its own commands: test, build and start. */
 export async function generatedApp({ name, nest, generate, extension, old, webpack }, tarball, redis) {
   const env = { REDIS_URL: redis.url, REDIS_PORT: String(redis.port), PORT: '0', CI: '1', NO_COLOR: '1' };
   const dir = check(`${name}: nest new`, () => generate(nest));
@@ -89,7 +89,7 @@ function nestNew(version) {
   return join(work, app);
 }
 
-/** The command asks for the module system, at a terminal only; so this asks what it runs. */
+/** `nest new` asks for the module system, but only at a terminal. So this runs the schematics that it runs. */
 function nestNewCommonJs(version) {
   const dir = folder(`nest-${version}-commonjs`);
   const tools = ['@angular-devkit/schematics-cli', `@nestjs/schematics@${version}`];
@@ -111,7 +111,7 @@ function addMails(dir, extension) {
   writeFileSync(path, `import { MailModule } from './mail.module${extension}';\n${module}`);
 }
 
-/** Those of others are not ours to judge. */
+/** Checks the declarations of this package, and ignores those of other packages. */
 function declarations(name, dir) {
   const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
   const strict = spawnSync(process.execPath, [tsc, '--noEmit', '--skipLibCheck', 'false'], { cwd: dir });
@@ -127,7 +127,7 @@ function oldOptions(dir) {
   node(dir, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', file]);
 }
 
-/** Bundles the application with all it depends on, and runs the bundle where there is nothing else. */
+/** Bundles the application with all of its dependencies, and runs the bundle in an empty folder. */
 async function oneFile(name, dir, env) {
   const bare = mkdtempSync(join(tmpdir(), 'chasqui-one-file-'));
   try {
@@ -144,10 +144,10 @@ async function oneFile(name, dir, env) {
   }
 }
 
-/** Starts the application, and ends it once it has run a job. */
+/** Starts the application, and stops it when it has run a job. */
 async function starts(name, cwd, program, args, env) {
   const begun = performance.now();
-  // In a process group of its own, since npm runs a shell that runs the application.
+  // In its own process group, because npm runs a shell that runs the application.
   const child = spawn(program, args, {
     cwd,
     env: { ...process.env, ...env },

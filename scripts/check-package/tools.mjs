@@ -8,11 +8,11 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const RUN_TIMEOUT_MS = 180_000;
 
-/** Everything that is installed and built for the check; it goes with this process. */
+/** The folder for everything that the check installs and builds. It is removed when this process ends. */
 export const work = mkdtempSync(join(tmpdir(), 'chasqui-package-'));
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 
-/** Says what is checked and how long it took; a failure ends everything. */
+/** Runs one check, and prints its name and duration. A failure ends the process. */
 export function check(name, run) {
   const begun = performance.now();
   const result = run();
@@ -31,7 +31,7 @@ export function folder(name) {
   return dir;
 }
 
-/** What a program prints. One that fails, or does not end, fails the check. */
+/** Runs a program and returns its output. The check fails if the program fails or does not end. */
 export function run(program, args, cwd, env = {}) {
   const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
     cwd,

@@ -8,6 +8,7 @@ import { Queue, Worker } from '../../lib/engine/index.js';
 import { backlogSchema, connectionSchema, workersSchema } from '../../lib/health/schemas.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { queueOf } from '../nest/support/apps.js';
+import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
 import { blocksOf, textOf } from './support/blocks.js';
 import { docsPage } from './support/page.js';
@@ -31,7 +32,7 @@ afterEach(async () => {
 async function serve(example = healthy) {
   const { AppModule } = await example();
   const module = await Test.createTestingModule({ imports: [AppModule] })
-    .setLogger({ log: () => {}, warn: () => {}, error: () => {} })
+    .setLogger(SILENT)
     .compile();
   app = module.createNestApplication();
   const server = (await app.listen(0, '127.0.0.1')) as Server;

@@ -14,6 +14,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ChasquiModule, currentJob, OnJob, Processor, type ChasquiModuleOptions } from '../../lib/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
 import { queueOf, runJob, runsOf, useApps, workerOf } from '../nest/support/apps.js';
+import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
 import { docsPage } from './support/page.js';
 
@@ -25,8 +26,6 @@ const { block } = docsPage('docs/nest-handlers.md', redis);
 function serve(queue: string, providers: Type[], root: Partial<ChasquiModuleOptions> = {}) {
   return start({ imports: [ChasquiModule.forFeature(queue)], providers }, root);
 }
-
-const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 
 /** The only dead letter of a queue. */
 async function deadLetter(app: INestApplicationContext, queue: string) {

@@ -187,10 +187,10 @@ describe('starting and stopping', () => {
     const insert = database.insert.bind(database);
     let [begin, goOn] = [(): void => {}, (): void => {}];
     const begun = new Promise<void>((resolve) => (begin = resolve));
-    const held = new Promise<void>((resolve) => (goOn = resolve));
+    const resumed = new Promise<void>((resolve) => (goOn = resolve));
     vi.spyOn(database, 'insert').mockImplementationOnce(async (row) => {
       begin();
-      await held;
+      await resumed;
       await insert(row);
     });
     const worker = workerOf(app, 'import');

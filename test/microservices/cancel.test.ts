@@ -8,11 +8,7 @@ import { latch, useMicroservices } from './support/apps.js';
 import { ask, errorOf } from './support/ask.js';
 
 const redis = useRedis();
-const { serve, connect, open, logs } = useMicroservices(redis);
-
-const noDeadLetter = async (): Promise<void> => {
-  expect(await open().peekDlq()).toEqual([]);
-};
+const { serve, connect, noDeadLetter, logs } = useMicroservices(redis);
 
 describe('a request whose caller no longer waits', () => {
   it('is taken back when it waits in the stream', async () => {

@@ -14,12 +14,9 @@ import { ended, latch, useMicroservices, OnEvent } from './support/apps.js';
 import { ask, errorOf } from './support/ask.js';
 
 const redis = useRedis();
-const { serve, connect, open, defer } = useMicroservices(redis);
+const { serve, connect, open, noDeadLetter, defer } = useMicroservices(redis);
 
 const all = (replies: Observable<unknown>): Promise<unknown[]> => lastValueFrom(replies.pipe(toArray()));
-const noDeadLetter = async (): Promise<void> => {
-  expect(await open().peekDlq()).toEqual([]);
-};
 
 describe('a reply', () => {
   it('is what the handler returned, Dates and bytes included', async () => {

@@ -1,15 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import {
-  Controller,
-  Global,
-  Injectable,
-  Module,
-  type LoggerService,
-  type ModuleMetadata,
-  type Type,
-} from '@nestjs/common';
+import { Controller, Global, Injectable, Module, type ModuleMetadata, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -24,6 +16,7 @@ import {
   QueueEventsListener,
   ShutdownError,
 } from '../../lib/index.js';
+import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
 import { queueOf, runJob, useApps } from './support/apps.js';
 
@@ -32,7 +25,6 @@ import { queueOf, runJob, useApps } from './support/apps.js';
  */
 const redis = useRedis();
 const { start } = useApps(redis);
-const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 const FIXTURE = fileURLToPath(new URL('fixtures/failing-app.mjs', import.meta.url));
 
 const taken: string[] = [];

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ChasquiModule, OnJob, OnQueueEvent, Processor, QueueEventsListener } from '../../lib/index.js';
 import { useRedis } from '../support/redis.js';
-import { useApps } from './support/apps.js';
+import { useApps, workerOf } from './support/apps.js';
 
 const redis = useRedis({ password: 's3cret-pass' });
 const { start, logs } = useApps(redis);
@@ -27,16 +27,20 @@ class Listener {
 const lines = (pattern: RegExp): string[] => logs.filter((line) => pattern.test(line));
 
 it('an outage is one line at its beginning and one at its end, for all queues of a connection', async () => {
-  await start({
+  const app = await start({
     imports: [ChasquiModule.forFeature('mail', 'reports')],
     providers: [MailProcessor, ReportProcessor, Listener],
   });
+  const mail = workerOf(app, 'mail');
+  const reports = workerOf(app, 'reports');
   await redis.server.kill();
-  await expect.poll(() => lines(/ECONNREFUSED|was lost/).length, { timeout: 2_000 }).toBe(1);
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await expect.poll(() => lines(/ECONNREFUSED|was lost/).length, { timeout: 10_000 }).toBe(1);
+  // Both workers have tried to read several times by then, and each failure could have been logged.
+  const failures = (): number => Math.min(mail.health().failures, reports.health().failures);
+  await expect.poll(failures, { timeout: 10_000 }).toBeGreaterThan(2);
   expect(lines(/Redis|Worker of|Events of/)).toHaveLength(1);
   await redis.server.restart();
-  await expect.poll(() => lines(/answers again, after \d/).length, { timeout: 5_000 }).toBe(1);
+  await expect.poll(() => lines(/answers again, after \d/).length, { timeout: 10_000 }).toBe(1);
   expect(lines(/ECONNREFUSED|was lost/)).toHaveLength(1);
   expect(logs.join('\n')).not.toContain('s3cret');
 });

@@ -8,7 +8,6 @@ import {
   type CanActivate,
   type ExceptionFilter,
   type INestApplicationContext,
-  type LoggerService,
   type NestInterceptor,
   type PipeTransform,
   type Provider,
@@ -36,6 +35,7 @@ import { JobParamsFactory } from '../../lib/nest/job-context/job-params.factory.
 import { Verdicts } from '../../lib/nest/job-context/verdicts.js';
 import type { NestModule } from '../../lib/nest/nest-types.js';
 import { JobRefusedError, PayloadRejectedError } from '../../lib/index.js';
+import { SILENT } from '../support/nest.js';
 import {
   FILTERS,
   GUARDS,
@@ -85,9 +85,6 @@ function processorWith(interceptors: (typeof INTERCEPTORS)[string]) {
   }
   return { Processor, methods: Object.keys(prototype) };
 }
-
-/** Nest's own way logs each error that no filter answers. */
-const SILENT: LoggerService = { log: () => {}, warn: () => {}, error: () => {} };
 
 const location = { className: 'Processor', moduleName: 'AppModule' };
 const JOB = { id: '7', name: 'send', data: { to: 'ada', n: 1 }, attemptsMade: 2, queueName: 'mail' };

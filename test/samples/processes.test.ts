@@ -17,14 +17,14 @@ const SAYS: Record<string, readonly RegExp[]> = {
   '01-welcome': [/^call #3 for job .* \(attempt 3\)$/, /blocked address/, /dead letters of the queue: none/],
   '02-validation': [/^Four mails are added/, /send .*: \{"sent":"ada@example.com"\}/, /The dead letters:/],
   '03-schedules': [
-    /^Two schedules stand beside their handlers/,
+    /^The application declared two schedules/,
     /^ {2}@Repeat:poll: every 250 ms/,
     /poll feed: job/,
   ],
   '04-roles': [
     /producer (\d+) runs/,
     /1 × bread: placed by process \d+/,
-    /worker was told to stop, and has ended/,
+    /worker was stopped, and has ended/,
   ],
   '05-microservice': [
     /^POST \/orders: 202 {"accepted":"/,
@@ -32,13 +32,13 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /service \| packed 2 × bread/,
     /^GET \/price\/bread: 200 2\.50 €$/,
     /^GET \/price\/gold: 404 .*there is no gold/,
-    /^both were told to stop, and have ended$/,
+    /^both were stopped, and have ended$/,
   ],
   '06-health': [
     /ready: 200 ok/,
     /redis: up/,
     /work: 503 error/,
-    /backlog: down\. Queue "mail": deadLetters is 1 and/,
+    /backlog: down\. Queue "mail": deadLetters is 1, above/,
     /work: 200 ok/,
     /ready: 503 error/,
     /workers: down\. .*does not run \(stopped\)/,

@@ -14,7 +14,7 @@ const url = process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379';
     ChasquiModule.forRoot({ connection: url }),
     ChasquiModule.forFeature({
       name: 'welcome',
-      // In Redis each run has a queue of its own, so that it finds nothing of an earlier one. An app leaves this out.
+      // Each run uses its own queue in Redis, so that it finds no jobs of an earlier run. Your app does not need this.
       queueName: `welcome-${Date.now().toString(36)}-${process.pid}`,
       defaultJobOptions: { attempts: 5, backoff: { type: 'exponential', delay: 100, jitterMs: 10 } },
     }),

@@ -3,7 +3,7 @@ import { UnrecoverableError } from 'nestjs-chasqui';
 
 const BAD_START = 2;
 
-/** Plays a mail server that fails twice before it works, and that blocks one address. */
+/** Acts as a mail server that fails twice before it works, and that blocks one address. */
 @Injectable()
 export class Mailer {
   #calls = 0;
@@ -12,7 +12,7 @@ export class Mailer {
   deliver(to: string): { delivered: true } {
     this.#calls += 1;
     if (this.#blocked.has(to)) {
-      // Trying again would not help: this kind of error goes to the dead letters at once.
+      // A retry cannot help. With this error, the job becomes a dead letter at once.
       throw new UnrecoverableError('blocked address');
     }
     if (this.#calls <= BAD_START) throw new Error('transient SMTP failure');

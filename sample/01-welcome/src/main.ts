@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { Story } from './story.service.js';
 
-// The story prints what happens, so that Nest need not; and a boot that fails is told in one line.
+// The story prints what happens, so Nest's own log is off. An error at boot is one line.
 const app = await NestFactory.createApplicationContext(AppModule, {
   logger: false,
   abortOnError: false,
@@ -19,6 +19,6 @@ try {
   console.error(error);
   process.exitCode = 1;
 } finally {
-  // Running handlers end first, then the connections close; with nothing left open the process ends by itself.
+  // Running handlers finish first, then the connections close. Nothing stays open, so the process ends by itself.
   await app.close();
 }

@@ -34,7 +34,7 @@ export class Narrator {
     }
   }
 
-  /** From now on a call is a replay, and no longer one of those that the tutorial counts. */
+  /** From now on, calls are replays, and the tutorial no longer counts them. */
   stopCounting(): void {
     this.#counting = false;
   }

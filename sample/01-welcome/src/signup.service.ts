@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectQueue, type Job, type Queue } from 'nestjs-chasqui';
 import type { WelcomeMail } from './welcome.processor.js';
 
-/** Where a real app has its sign-up: it adds a job and goes on. */
+/** Stands for the sign-up of a real app: it adds a job and does not wait for it. */
 @Injectable()
 export class SignupService {
   constructor(@InjectQueue('welcome') private readonly welcome: Queue<WelcomeMail>) {}

@@ -7,7 +7,7 @@ import { WelcomeEvents, type Ending } from './welcome.events.js';
 
 const POISON = 'poison@example.com';
 
-/** The tutorial: a job that is retried, a job that cannot succeed, and how that one is mended. */
+/** The tutorial: a job that is retried, then a job that cannot succeed until its cause is fixed. */
 @Injectable()
 export class Story {
   constructor(
@@ -26,13 +26,13 @@ export class Story {
     const ada = await this.signups.signUp('ada@example.com');
     await this.expect(ada.id, 'completed');
 
-    this.narrator.title('2. A job that cannot succeed goes to the dead letters');
-    this.narrator.say(`Somebody signs up as ${POISON}, an address that the mail server blocks.`);
+    this.narrator.title('2. A job that cannot succeed becomes a dead letter');
+    this.narrator.say(`A user signs up as ${POISON}, an address that the mail server blocks.`);
     const poison = await this.signups.signUp(POISON);
     await this.expect(poison.id, 'dead');
     await this.showDeadLetters();
 
-    this.narrator.title('3. The cause is mended, and the dead letters are replayed');
+    this.narrator.title('3. The cause is fixed, and the dead letters are replayed');
     this.narrator.say(`The operator of the mail server unblocks ${POISON}.`);
     this.mailer.unblock(POISON);
     this.narrator.stopCounting();
@@ -44,7 +44,7 @@ export class Story {
     await this.showDeadLetters();
   }
 
-  /** Waits for the event that says what became of the job. */
+  /** Waits for the event that ends the job. */
   private async expect(jobId: string, expected: Ending): Promise<void> {
     const ending = await this.events.endingOf(jobId);
     if (ending !== expected)

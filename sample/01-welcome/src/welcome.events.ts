@@ -11,7 +11,7 @@ import { Narrator } from './narrator.service.js';
 
 export type Ending = 'completed' | 'dead';
 
-/** Hears what happens in the queue "welcome", in whichever process it happens. */
+/** Listens to the events of the queue "welcome" from all processes. */
 @QueueEventsListener('welcome')
 export class WelcomeEvents {
   readonly #endings = new EventEmitter();
@@ -37,11 +37,11 @@ export class WelcomeEvents {
 
   @OnQueueEvent('dlq')
   onDeadLetter({ jobId, reason }: DlqEvent): void {
-    this.narrator.say(`No further attempt, as that error is ${reason}: the job is among the dead letters.`);
+    this.narrator.say(`No more attempts (${reason}): the job is a dead letter.`);
     this.end(jobId, 'dead');
   }
 
-  /** What becomes of a job, whether it is known already or not yet. Each ending is told once. */
+  /** Resolves with the end of a job, which may be in the past. Each end is reported once. */
   async endingOf(jobId: string): Promise<Ending> {
     if (!this.#ended.has(jobId)) await once(this.#endings, jobId);
     const ending = this.#ended.get(jobId) ?? 'dead';

@@ -7,7 +7,7 @@ export interface WelcomeMail {
 }
 
 /**
- * Handles the jobs of the queue "welcome". What a handler returns completes the job; what it throws fails the attempt.
+ * Handles the jobs of the queue "welcome". If a handler returns, the job completes. If it throws, the attempt fails.
  */
 @Processor('welcome')
 export class WelcomeProcessor {

@@ -2,7 +2,7 @@ import { Catch, type ExceptionFilter } from '@nestjs/common';
 
 export class MailboxUnknownError extends Error {}
 
-/** A bounce is an answer, not a failure: what the filter returns is the job's result. */
+/** A bounce is an answer, not a failure. The return value of the filter is the result of the job. */
 @Catch(MailboxUnknownError)
 export class BounceFilter implements ExceptionFilter {
   catch(error: MailboxUnknownError): { bounced: string } {

@@ -1,6 +1,6 @@
 import { IsEmail, IsNotEmpty, IsString } from 'class-validator';
 
-/** What a job of the queue "mail" carries. */
+/** The payload of the jobs of the queue "mail". */
 export class MailDto {
   @IsEmail()
   to!: string;

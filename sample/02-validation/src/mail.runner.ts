@@ -15,7 +15,7 @@ const MAILS = [
   { to: 'ada@example.com', subject: 'Welcome', tenant: 'gone' },
 ];
 
-/** Adds good and bad jobs, and prints what becomes of them. */
+/** Adds valid and invalid jobs, and prints how they end. */
 @QueueEventsListener('mail')
 export class MailRunner {
   readonly #ended = new EventEmitter();
@@ -43,7 +43,7 @@ export class MailRunner {
     const allEnded = once(this.#ended, 'all');
     await this.mail.addBulk(MAILS.map((data) => ({ name: 'send', data })));
     await allEnded;
-    console.log('What was refused is not tried again.');
+    console.log('Refused jobs are not retried.');
     console.log('The dead letters:');
     for (const { data, detail } of await this.mail.peekDlq()) {
       console.log(`  ${JSON.stringify(data)}\n    ${detail}`);

@@ -4,7 +4,7 @@ import type { MailDto } from './mail.dto.js';
 
 const ACTIVE = new Set(['acme']);
 
-/** Jobs of tenants that have left are not to run. A refusal is final: the job goes to the dead letters. */
+/** Refuses jobs of tenants that have left. A refused job becomes a dead letter at once. */
 @Injectable()
 export class TenantGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -8,14 +8,14 @@ const app = await NestFactory.createApplicationContext(AppModule, { logger: ['wa
 app.enableShutdownHooks();
 try {
   const reports = app.get<Queue>(getQueueToken('reports'), { strict: false });
-  console.log('Two schedules stand beside their handlers and were declared when the application started:');
+  console.log('The application declared two schedules when it started:');
   for (const { key, pattern, every, nextFireMs } of await reports.getRepeatableJobs()) {
     const schedule = pattern ?? `every ${String(every)} ms`;
     console.log(`  ${key}: ${schedule}, next at ${new Date(nextFireMs).toISOString()}`);
   }
   console.log('The first three polls:');
   await app.get(ReportProcessor).polls(3);
-  // This run's queue is its own, and so its schedules end with it. An app leaves them where they are.
+  // The queue belongs to this run, so its schedules are removed. Your app keeps them.
   for (const { key } of await reports.getRepeatableJobs()) await reports.removeRepeatableByKey(key);
 } finally {
   await app.close();

@@ -1,7 +1,7 @@
 import { once, EventEmitter } from 'node:events';
 import { JobRef, OnJob, Processor, Repeat, type Job } from 'nestjs-chasqui';
 
-/** Schedules are declared where they are handled. Start as many replicas as you like: each slot is run once. */
+/** Declares schedules next to their handlers. Each slot runs once, however many replicas you start. */
 @Processor('reports', { schedulerTickMs: 50 })
 export class ReportProcessor {
   readonly #polled = new EventEmitter();

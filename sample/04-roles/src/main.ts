@@ -4,9 +4,9 @@ import { AppModule } from './app.module.js';
 import { OrderService } from './order.service.js';
 import { playBoth } from './play-both.js';
 
-// node main.js producer   adds jobs, prints what came of them, and ends
-// node main.js worker     runs jobs until it is told to stop (SIGTERM, Ctrl-C)
-// node main.js            both, each in a process of its own, until the producer has ended
+// node main.js producer   adds jobs, prints their results, and ends
+// node main.js worker     runs jobs until it is stopped (SIGTERM, Ctrl-C)
+// node main.js            both, each in its own process, until the producer has ended
 switch (process.argv[2]) {
   case 'worker':
     await start('worker');
@@ -23,7 +23,7 @@ async function start(role: 'producer' | 'worker') {
   const app = await NestFactory.createApplicationContext(AppModule.as(role), {
     logger: ['warn', 'error', 'fatal'],
   });
-  // On SIGTERM running jobs end first; what was fetched and not started goes back to the queue.
+  // On SIGTERM, running jobs finish first. Jobs that were fetched but not started return to the queue.
   app.enableShutdownHooks();
   return app;
 }

@@ -6,7 +6,7 @@ import type { Order, Receipt } from './order.processor.js';
 export class OrderService {
   constructor(@InjectQueue('orders') private readonly orders: Queue<Order, Receipt>) {}
 
-  /** Places orders, and waits for the receipts that a worker, in another process, writes. */
+  /** Places orders, and waits for the receipts from a worker in another process. */
   async place(orders: readonly Order[]): Promise<Receipt[]> {
     const jobs = await this.orders.addBulk(orders.map((data) => ({ name: 'place', data })));
     const receipts = await Promise.all(jobs.map((job) => job.waitForResult()));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** One of the two applications, as a process of its own. What it prints is printed, with its name. */
+/** One of the two applications, in its own process. Its output is printed with its name. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #lines: Interface;

@@ -2,9 +2,9 @@ import { Child } from './child.js';
 
 // node service.js   the service
 // node shop.js      the shop, which answers over HTTP
-// node main.js      both, each in a process of its own, and a customer
+// node main.js      both, each in its own process, and a customer
 const env = {
-  // In Redis each run has a queue of its own, so that it finds nothing of an earlier one.
+  // Each run uses its own queue in Redis, so that it finds no jobs of an earlier run.
   ORDERS_QUEUE: `orders-${Date.now().toString(36)}-${process.pid}`,
   PORT: '0',
   ...process.env,
@@ -18,14 +18,14 @@ const start = (name: string): Child => {
 
 try {
   const [, url = ''] = await start('shop').line(/^the shop is open at (.*)$/);
-  // The service is not there yet: the order waits in Redis.
+  // The service does not run yet, so the order waits in Redis.
   await visit(`${url}/orders`, { item: 'bread', count: 2 });
   await start('service').line(/^packed 2 × bread$/);
   await visit(`${url}/price/bread`);
   await visit(`${url}/price/gold`);
 } finally {
   await Promise.all(children.map((child) => child.stop()));
-  console.log('both were told to stop, and have ended');
+  console.log('both were stopped, and have ended');
 }
 
 async function visit(url: string, body?: object): Promise<void> {

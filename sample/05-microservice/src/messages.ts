@@ -1,4 +1,4 @@
-/** What the two applications say to each other: the patterns, and what travels under each. */
+/** The messages between the two applications: their patterns and their data. */
 export const PRICE = { cmd: 'price' };
 export const ORDER_PLACED = 'order.placed';
 

@@ -13,7 +13,7 @@ const CENTS = new Map([
 export class OrdersController {
   #isFirst = true;
 
-  /** A request: what is returned, or thrown as an RpcException, is the reply. */
+  /** A request. The reply is the returned value, or the thrown RpcException. */
   @MessagePattern(PRICE)
   price(@Payload() { item }: PriceRequest, @Ctx() context: ChasquiContext): Price {
     const cents = CENTS.get(item);
@@ -22,7 +22,7 @@ export class OrdersController {
     return { item, cents };
   }
 
-  /** An event: a durable job, tried again when it fails. */
+  /** An event: a durable job that is retried when it fails. */
   @EventPattern(ORDER_PLACED)
   pack(@Payload() { item, count }: Order): void {
     if (this.#isFirst) {

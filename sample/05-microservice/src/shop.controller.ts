@@ -9,7 +9,7 @@ import { RpcErrorFilter } from './rpc-error.filter.js';
 export class ShopController {
   constructor(@Inject('ORDERS') private readonly orders: ChasquiClient) {}
 
-  /** Asks the service, and waits for its answer. */
+  /** Sends a request to the service, and waits for its reply. */
   @Get('price/:item')
   price(@Param('item') item: string): Observable<string> {
     return this.orders
@@ -17,12 +17,12 @@ export class ShopController {
       .pipe(map(({ cents }) => `${(cents / 100).toFixed(2)} €`));
   }
 
-  /** Tells the service, whether or not it runs, and does not wait for what it does. */
+  /** Sends an event, even if the service does not run, and does not wait for its handlers. */
   @Post('orders')
   @HttpCode(202)
   async place(@Body() order: Order): Promise<{ accepted: string }> {
     const record = new ChasquiRecordBuilder(order).setOptions({ attempts: 5 }).build();
-    // The job is in Redis when this resolves.
+    // Redis has stored the job when this resolves.
     const job = await firstValueFrom(this.orders.emit(ORDER_PLACED, record));
     return { accepted: job.id };
   }

@@ -8,10 +8,10 @@ import { Story } from './story.service.js';
 
 @Module({
   imports: [
-    // The story prints what the checks answer; without it, terminus writes failed ones to the log.
+    // The story prints the results of the checks, so terminus does not log failed ones.
     TerminusModule.forRoot({ logger: false }),
     ChasquiModule.forRoot({ connection: process.env['REDIS_URL'] ?? 'redis://127.0.0.1:6379' }),
-    // In Redis each run has a queue of its own, so that it finds nothing of an earlier one. An app leaves this out.
+    // Each run uses its own queue in Redis, so that it finds no jobs of an earlier run. Your app does not need this.
     ChasquiModule.forFeature({ name: 'mail', queueName: `mail-${Date.now().toString(36)}-${process.pid}` }),
   ],
   controllers: [HealthController],

@@ -9,7 +9,7 @@ export class HealthController {
     private readonly chasqui: ChasquiHealthIndicator,
   ) {}
 
-  /** For the orchestrator: can this process do its work? */
+  /** For the orchestrator: whether this process can do its work. */
   @Get('ready')
   @HealthCheck()
   ready(): Promise<HealthCheckResult> {
@@ -19,7 +19,7 @@ export class HealthController {
     ]);
   }
 
-  /** For people and alarms: does the work get done? Starting a process anew would not mend what this finds. */
+  /** For people and alarms: whether jobs are done in time. A restart of the process would not fix these faults. */
   @Get('work')
   @HealthCheck()
   work(): Promise<HealthCheckResult> {

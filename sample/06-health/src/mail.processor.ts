@@ -1,7 +1,7 @@
 import { once, EventEmitter } from 'node:events';
 import { JobData, OnJob, OnWorkerEvent, Processor, UnrecoverableError } from 'nestjs-chasqui';
 
-/** Sends mail, as soon as the mail server knows the address. */
+/** Sends mail if the mail server knows the address. */
 @Processor('mail')
 export class MailProcessor {
   readonly #ended = new EventEmitter();
@@ -27,7 +27,7 @@ export class MailProcessor {
     this.#ended.emit('job');
   }
 
-  /** Resolves when the next job has ended, one way or the other. Call it before the job is added. */
+  /** Resolves when the next job has completed or failed. Call it before you add the job. */
   async nextEnd(): Promise<void> {
     await once(this.#ended, 'job');
   }

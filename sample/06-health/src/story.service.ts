@@ -3,7 +3,7 @@ import type { HealthCheckResult } from '@nestjs/terminus';
 import { ChasquiWorkers, InjectQueue, type Queue } from 'nestjs-chasqui';
 import { MailProcessor } from './mail.processor.js';
 
-/** Looks at the health of the application over HTTP, as an orchestrator does, while things go wrong and right again. */
+/** Requests the health of the application over HTTP, as an orchestrator does, during faults and after them. */
 @Injectable()
 export class Story {
   constructor(
@@ -13,17 +13,17 @@ export class Story {
   ) {}
 
   async tell(url: string): Promise<void> {
-    console.log('All is well:');
+    console.log('Everything is healthy:');
     await this.show(`${url}/health/ready`);
     await this.show(`${url}/health/work`);
 
-    console.log('\nA mail to an address that the mail server does not know goes to the dead letters:');
+    console.log('\nA mail to an unknown address becomes a dead letter:');
     const failed = this.processor.nextEnd();
     await this.mail.add('send', { to: 'ada@example.com' });
     await failed;
     await this.show(`${url}/health/work`);
 
-    console.log('\nThe address is made known, and the dead letter is replayed:');
+    console.log('\nThe mail server learns the address, and the dead letter is replayed:');
     this.processor.learn('ada@example.com');
     const sent = this.processor.nextEnd();
     await this.mail.replayDlq();

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
-import type { INestMicroservice, LoggerService, ModuleMetadata } from '@nestjs/common';
+import type { INestMicroservice, ModuleMetadata } from '@nestjs/common';
 import { EventPattern } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
-import { afterEach, beforeEach } from 'vitest';
+import { afterEach, beforeEach, expect } from 'vitest';
 import { Queue, type Worker } from '../../../lib/index.js';
 import {
   ChasquiClient,
@@ -10,13 +10,11 @@ import {
   type ChasquiClientOptions,
   type ChasquiServerOptions,
 } from '../../../lib/microservices/index.js';
+import { collector, FAST } from '../../support/nest.js';
 import type { TestRedis } from '../../support/redis.js';
 
 /** `@EventPattern`, whose types in Nest 12 refuse a handler with no parameter or with a second one. */
 export const OnEvent = EventPattern as (pattern: unknown) => MethodDecorator;
-
-/** Retries at once: what a test waits for is that they happen. */
-const FAST = { retry: { initialBackoffMs: 1, maxBackoffMs: 1, jitterMs: 0 } };
 
 /** Servers and clients of the queue "orders" on the test's Redis; closed after the test. */
 export function useMicroservices(redis: TestRedis) {
@@ -25,7 +23,7 @@ export function useMicroservices(redis: TestRedis) {
   let connection: { host: string; port: number };
 
   beforeEach(() => {
-    // One object: one command connection for all that a test opens.
+    // One object, so that everything in a test shares one command connection.
     connection = { host: redis.host, port: redis.port };
   });
 
@@ -34,10 +32,10 @@ export function useMicroservices(redis: TestRedis) {
     logs.length = 0;
   });
 
-  /** A microservice of these controllers, made and not yet started. */
+  /** A microservice of these controllers that is not started yet. */
   async function boot(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
     const server = new ChasquiServer({ queue: 'orders', connection, ...FAST, ...options });
-    // Whatever becomes of the boot.
+    // Also closed if the boot fails.
     closing.push(() => server.close());
     const module = await Test.createTestingModule(metadata).setLogger(collector(logs)).compile();
     const app: INestMicroservice = module.createNestMicroservice({
@@ -47,7 +45,7 @@ export function useMicroservices(redis: TestRedis) {
     return { app, server, worker: server.unwrap() };
   }
 
-  /** One that listens. */
+  /** A microservice that listens. */
   async function serve(metadata: ModuleMetadata, options: Partial<ChasquiServerOptions> = {}) {
     const booted = await boot(metadata, options);
     await booted.app.listen();
@@ -61,11 +59,15 @@ export function useMicroservices(redis: TestRedis) {
     return client;
   }
 
-  /** The queue itself, to look into. */
+  /** The queue itself. */
   function open(): Queue {
     const queue = new Queue('orders', { connection });
     closing.push(() => queue.close());
     return queue;
+  }
+
+  async function noDeadLetter(): Promise<void> {
+    expect(await open().peekDlq()).toEqual([]);
   }
 
   return {
@@ -73,19 +75,13 @@ export function useMicroservices(redis: TestRedis) {
     serve,
     connect,
     open,
+    noDeadLetter,
     logs,
     defer: (close: () => Promise<unknown>) => closing.push(close),
   };
 }
 
-function collector(lines: string[]): LoggerService {
-  const write = (message: unknown): void => {
-    lines.push(String(message));
-  };
-  return { log: () => {}, warn: write, error: write, debug: () => {}, verbose: () => {} };
-}
-
-/** Resolves at the n-th call of `hit`, with what each was called with. */
+/** `reached` resolves at the n-th call of `hit`, with the arguments of all calls. */
 export function latch<T>(count = 1) {
   const hits: T[] = [];
   let resolve: (hits: T[]) => void = () => {};
@@ -97,7 +93,7 @@ export function latch<T>(count = 1) {
   return { hit, reached, hits };
 }
 
-/** Resolves when a job of this worker has ended for good, and that is committed. */
+/** Resolves when `count` jobs of this worker have ended for good. */
 export function ended(worker: Worker, count = 1): Promise<unknown> {
   const { hit, reached } = latch<string>(count);
   worker.on('completed', (job) => {

@@ -1,11 +1,5 @@
 import 'reflect-metadata';
-import {
-  Module,
-  type INestApplicationContext,
-  type LoggerService,
-  type ModuleMetadata,
-  type Type,
-} from '@nestjs/common';
+import { Module, type INestApplicationContext, type ModuleMetadata, type Type } from '@nestjs/common';
 import type { ModuleRef } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { afterEach, expect } from 'vitest';
@@ -20,6 +14,7 @@ import {
   type Queue,
   type Worker,
 } from '../../../lib/index.js';
+import { collector, FAST } from '../../support/nest.js';
 
 type Applications = ReturnType<typeof useApps>;
 
@@ -33,7 +28,7 @@ export function useApps(redis: { readonly connection: Connection }) {
     logs.length = 0;
   });
 
-  /** An application of one module, with `forRoot` on the test's Redis unless that is undefined. */
+  /** Starts an application of one module. It has a `forRoot` on the test's Redis, unless `root` is null. */
   async function start(
     { imports = [], ...metadata }: ModuleMetadata,
     root: Partial<ChasquiModuleOptions> | null = {},
@@ -50,13 +45,13 @@ export function useApps(redis: { readonly connection: Connection }) {
   async function startModule(module: Type): Promise<INestApplicationContext> {
     const builder = Test.createTestingModule({ imports: [module] }).setLogger(collector(logs));
     const compiled = await builder.compile();
-    // One that does not start has to clean up after itself: the leak check sees to it.
+    // The leak check fails if an application that does not start leaves a connection open.
     const app = await compiled.init();
     apps.push(app);
     return app;
   }
 
-  /** The error that keeps such an application from starting. */
+  /** The error with which the start of such an application fails. */
   async function startError(
     metadata: ModuleMetadata,
     root?: Partial<ChasquiModuleOptions> | null,
@@ -71,20 +66,7 @@ export function useApps(redis: { readonly connection: Connection }) {
 
 export type { Applications };
 
-/** Retries at once: what a test waits for is that they happen. */
-const FAST = { retry: { initialBackoffMs: 1, maxBackoffMs: 1, jitterMs: 0 } };
-
-function collector(lines: string[]): LoggerService {
-  const write = (message: unknown): void => {
-    lines.push(String(message));
-  };
-  const ours = (message: unknown, context: unknown): void => {
-    if (context === 'Chasqui') write(message);
-  };
-  return { log: ours, warn: write, error: write, debug: () => {}, verbose: () => {} };
-}
-
-/** An application, or a module that it loaded later: it finds no queue of that by itself. */
+/** An application, or the reference of a lazy-loaded module, whose queues the application does not find. */
 type Finder = Pick<INestApplicationContext | ModuleRef, 'get'>;
 
 export function queueOf<Data = unknown>(app: Finder, name: string): Queue<Data> {
@@ -103,7 +85,7 @@ export interface Run {
   readonly error?: Error;
 }
 
-/** The next attempts of jobs of a queue that end here, in the order in which they do. */
+/** The next attempts of a queue that end in this process, in order. */
 export async function* runsOf(app: Finder, queue: string): AsyncGenerator<Run, never> {
   const worker = workerOf(app, queue);
   const runs: Run[] = [];
@@ -123,7 +105,7 @@ export async function* runsOf(app: Finder, queue: string): AsyncGenerator<Run, n
   }
 }
 
-/** Adds a job and waits until its first attempt has ended, and what follows from that is committed. */
+/** Adds a job and waits until its first attempt has ended and its outcome is committed. */
 export async function runJob(
   app: Finder,
   queue: string,
