@@ -134,7 +134,7 @@ test.each(['*1\r\n+work\r\n', '*1\r\n*2\r\n$4\r\nwork\r\n*1\r\n:1\r\n', '*x\r\n'
   (reply) => {
     const wire = new Wire();
     expect(wire.read(reply)).toBeUndefined();
-    expect(wire.destroyedBy?.message).toContain('something else than entries');
+    expect(wire.destroyedBy?.message).toContain('something other than entries');
   },
 );
 
