@@ -12,7 +12,7 @@ import type { QueueOptions } from '../config/options.js';
 import { DeclaredSchedules } from '../timers/repeat/declared-schedules.js';
 import { Results } from '../results/results.js';
 
-export const MAX_STREAM_LEN = 1_000_000;
+const MAX_STREAM_LEN = 1_000_000;
 
 /**
  * The engine of the producing side, under `Queue` and `Producer`: the connection, adding jobs, results, the schedules that

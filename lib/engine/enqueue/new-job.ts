@@ -12,7 +12,7 @@ import { checkOptions } from '../config/check-options.js';
 import { record } from '../config/checks.js';
 import { nextUlid } from './ulid.js';
 
-export const DEDUP_TTL_MS = 3_600_000;
+const DEDUP_TTL_MS = 3_600_000;
 export const MAX_PAYLOAD_BYTES = 1_048_576;
 export const MAX_DELAY_SECS = 30 * 24 * 3600;
 

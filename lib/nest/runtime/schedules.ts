@@ -44,6 +44,9 @@ export class Schedules {
   private async settle(declared: Declared): Promise<void> {
     const { registration, queue, schedules } = declared;
     const { owner, generation } = registration.schedules ?? {};
+    // A claim changes no schedule. If this process dies after it, or in the middle of the changes below, the next boot of
+    // the same deployment claims again, declares what is missing and removes what is left. If an older deployment has
+    // claimed first and declares late, its version of a schedule stays until then.
     if (
       owner !== undefined &&
       generation !== undefined &&

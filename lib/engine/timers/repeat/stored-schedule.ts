@@ -37,7 +37,7 @@ export interface ScheduleTiming {
 const MAX_KEY_BYTES = 480;
 
 /** @throws ConfigError (CMQ-004) if the key is blank or too long */
-export function scheduleKey(spec: RepeatableSpec): string {
+function scheduleKey(spec: RepeatableSpec): string {
   const key =
     spec.key === undefined || spec.key === '' ? `${spec.jobName}::${spec.pattern.signature()}` : spec.key;
   if (key.trim() === '' || Buffer.byteLength(key) > MAX_KEY_BYTES) {
