@@ -40,19 +40,19 @@ describe('dead letters', () => {
 
   afterEach(() => queue.close());
 
-  it('are dropped by the id of the letter, or of its job', async () => {
+  it('are dropped by their own id, or by the id of their job', async () => {
     const ids = [of('failed 1').dlqId, of('refused 2').jobId as string, 'nobody'];
     expect(await queue.dropDlq({ ids })).toBe(2);
     expect((await left(queue)).toSorted()).toEqual(['failed 2', 'refused 1', undefined]);
   });
 
-  it('are dropped by reason, those that no worker can read too', async () => {
+  it('are dropped by reason, also those that no worker can read', async () => {
     expect(await queue.dropDlq({ reason: 'retries_exhausted' })).toBe(2);
     expect(await queue.dropDlq({ reason: 'decode_failed' })).toBe(1);
     expect((await left(queue)).toSorted()).toEqual(['refused 1', 'refused 2']);
   });
 
-  it('are dropped all, if that is said', async () => {
+  it('are all dropped, if the caller says so', async () => {
     await expect(queue.dropDlq({})).rejects.toMatchObject({ code: 'CMQ-004' });
     await expect(queue.dropDlq({ all: true, ids: ['x'] })).rejects.toMatchObject({ code: 'CMQ-004' });
     expect(await left(queue)).toHaveLength(5);
@@ -60,7 +60,7 @@ describe('dead letters', () => {
     expect(await left(queue)).toEqual([]);
   });
 
-  it('are replayed by reason, by id, and no more than the limit', async () => {
+  it('are replayed by reason and by id, up to the limit', async () => {
     expect(await queue.replayDlq({ reason: 'unrecoverable', limit: 1 })).toBe(1);
     expect(await queue.replayDlq({ ids: [of('failed 2').dlqId] })).toBe(1);
     expect(await redis.client.xlen(queue.keys.stream)).toBe(2);
@@ -69,14 +69,14 @@ describe('dead letters', () => {
     expect(await left(queue)).toEqual([undefined]);
   });
 
-  it('a wrong selection names what is right', async () => {
+  it('a wrong selection is refused, and the message names the right option', async () => {
     await expect(queue.dropDlq({ reasons: ['malformed'] } as never)).rejects.toThrow(/"reason"/);
     await expect(queue.replayDlq({ reason: 'bad' as never })).rejects.toThrow(/retries_exhausted/);
   });
 });
 
 /* eslint-disable @typescript-eslint/no-deprecated -- they are there so that code compiles */
-it('methods that are not there say so, and what to do instead', async () => {
+it('unsupported methods say what to do instead', async () => {
   await using queue = new Queue('jobs', { connection: { host: redis.server.host, port: redis.server.port } });
   const calls = [
     queue.getJob('id'),

@@ -67,7 +67,7 @@ const member = (name: string, rest: string | Buffer): Buffer => {
 const due = (): Promise<void> => delay(10);
 
 describe('promotion', () => {
-  test('hands on for how long an id stays taken, and where its job is, among jobs without one', async () => {
+  test('keeps for how long an id stays taken, and stores where its job is', async () => {
     await withQueue(async (queue) => {
       const jobs = Array.from({ length: 60 }, (_, i) => ({
         name: 'send',
@@ -93,7 +93,7 @@ describe('promotion', () => {
     });
   });
 
-  test('by parts leaves the ids of what is delayed still', async () => {
+  test('in several calls keeps the ids of jobs that are still delayed', async () => {
     await withQueue(async (queue) => {
       const ids = Array.from({ length: 10 }, (_, i) => `id-${String(i)}`);
       for (const jobId of ids) await queue.add('a', 1, { delay: 1, jobId });
@@ -108,7 +108,7 @@ describe('promotion', () => {
     });
   });
 
-  test('knows no more of a job that was taken back, and again of one that was added anew', async () => {
+  test('forgets the id of a removed job, and knows it again when it is added anew', async () => {
     await withQueue(async (queue) => {
       await queue.add('a', 1, { delay: 60_000, jobId: 'x' });
       expect(await queue.remove('x')).toBe(1);
@@ -121,7 +121,7 @@ describe('promotion', () => {
     });
   });
 
-  test('drops ids of jobs that another writer took out of the set, once it is empty', async () => {
+  test('drops ids of jobs that a third party removed from the set, once the set is empty', async () => {
     await withQueue(async (queue) => {
       await queue.add('a', 1, { delay: 60_000, jobId: 'taken' });
       await redis.client.del(keys.delayed);
@@ -134,7 +134,7 @@ describe('promotion', () => {
     });
   });
 
-  test('takes a job along whose marker is gone', async () => {
+  test('promotes a job whose marker is gone', async () => {
     await withQueue(async (queue) => {
       await queue.add('a', 1, { delay: 1, jobId: 'x' });
       await redis.client.del(keys.dedup('x'));
@@ -145,7 +145,7 @@ describe('promotion', () => {
     });
   });
 
-  test('leaves the markers of another writer as they are', async () => {
+  test('does not change the markers of third-party producers', async () => {
     const job = Buffer.concat([Buffer.from([0x94, 0xa3]), Buffer.from('one'), Buffer.from([0xc4, 0, 0, 0])]);
     const written = member('send', job);
     await redis.client.zadd(keys.delayed, 1, written);
@@ -157,7 +157,7 @@ describe('promotion', () => {
     expect(await redis.client.ttl(keys.dedup('one'))).toBeGreaterThan(3_000);
   });
 
-  test('carries bytes that are no job on whole, wherever they stand, and what is between them as it is', async () => {
+  test('promotes bytes that are not a job unchanged, and the jobs between them as well', async () => {
     const whole = ['\u{1}', 'x', 'zz', 'abc'];
     const sent = [
       ['', whole[0]],

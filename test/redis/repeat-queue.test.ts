@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => queue.close());
 
 describe('Queue.add with repeat', () => {
-  it('registers a spec and returns a job that bears its key', async () => {
+  it('stores a schedule and returns a job whose id is its key', async () => {
     const job = await queue.add(
       'digest',
       { to: 'all' },
@@ -96,7 +96,7 @@ describe('Queue.add with repeat', () => {
     ['a wrong limit', { every: 1, limit: 0 }, '"limit"'],
     ['a date that is none', { every: 1, startDate: 'tomorrow' }, '"startDate"'],
     ['an end in the past', { every: 1, endDate: '2020-01-01' }, '2020-01-01T00:00:00.000Z'],
-    ['an end before the first fire', { every: 60_000, endDate: Date.now() + 30_000 }, 'never fire'],
+    ['an end before the first fire', { every: 9e8, endDate: Date.now() + 3_600_000 }, 'never fire'],
     ['a policy that is none', { every: 1, missedFires: { kind: 'fire-all' } as never }, '"missedFires"'],
     ['an unknown option', { every: 1, skipIfRuning: true } as never, 'Did you mean "skipIfRunning"?'],
   ])('refuses %s', async (_, repeat, message) => {
@@ -115,7 +115,7 @@ describe('Queue.add with repeat', () => {
     },
   );
 
-  it('takes the options that are there for compatibility', async () => {
+  it('accepts the options that exist for compatibility', async () => {
     const repeat = { pattern: '* * * * *', immediately: true, jobId: 'x' };
     await expect(queue.add('a', 1, { repeat })).resolves.toMatchObject({ id: 'a::cron:* * * * *:UTC' });
   });

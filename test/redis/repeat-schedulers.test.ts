@@ -38,12 +38,12 @@ async function commandsDuring(work: () => Promise<unknown>): Promise<Record<stri
   return Object.fromEntries(counted.map(([, name, calls]) => [name!, Number(calls)]));
 }
 
-describe('10,000 specs', () => {
+describe('10,000 schedules', () => {
   const specs = Array.from({ length: 10_000 }, (_, i): RepeatableSpec => {
     return { key: `spec ${i}`, jobName: 'tick', pattern: RepeatPattern.every(MINUTE + i), payload: null };
   });
 
-  it('cost nothing while none is due, and what is due when some are', async () => {
+  it('cost nothing while none is due, and only the due ones cost something', async () => {
     await registerAll(specs);
     const poll = rig.scheduler(await rig.link());
     await poll(false, []);
@@ -63,7 +63,7 @@ describe('10,000 specs', () => {
   });
 });
 
-/** Dies, in the sense of kill -9, after so many script calls: with the last one carried out, or not. */
+/** Dies like a process after kill -9, after a number of script calls. The last call is carried out or not. */
 class MortalLink extends CommandLink {
   calls = Infinity;
   lastIsCarriedOut = false;
@@ -83,7 +83,7 @@ interface Member {
 }
 
 describe('five schedulers', () => {
-  /** The slots from START to `end`, by a walk of their own. */
+  /** The ids for all slots from START to `end`. */
   function expectedIds(specs: readonly RepeatableSpec[], end: number): string[] {
     return specs.flatMap(({ key, pattern }) => {
       const ids: string[] = [];
@@ -95,7 +95,7 @@ describe('five schedulers', () => {
   }
 
   it(
-    'fire each slot of each spec once, though leaders are killed mid-tick',
+    'fire each slot of each schedule once, even if leaders are killed mid-tick',
     { timeout: 60_000 },
     async () => {
       const patterns = [
@@ -129,7 +129,7 @@ describe('five schedulers', () => {
           const { link } = crew[step % 5]!;
           link.calls = 2 + (step % 3);
           link.lastIsCarriedOut = step % 2 === 0;
-          // All at once, and all of them sure that they lead.
+          // All poll at once, and each takes the lead.
           const polls = await Promise.allSettled(crew.map(({ poll }) => poll(true, [])));
           if (polls[step % 5]?.status === 'rejected') killedMidTick += 1;
           link.release();
@@ -156,7 +156,7 @@ describe('five schedulers', () => {
   });
 });
 
-/** Lets something happen right before a planned fire is carried out. */
+/** Calls `beforeFire` right before a planned fire is sent. */
 class InterruptedLink extends CommandLink {
   beforeFire = (): Promise<unknown> => Promise.resolve();
 
@@ -181,11 +181,11 @@ describe('between the plan and the fire', () => {
     link.release();
   });
 
-  it('a spec that was replaced is not fired by the old plan', async () => {
+  it('a schedule that was replaced is not fired by the old plan', async () => {
     const changed = { ...spec, pattern: RepeatPattern.cron('*/2 * * * * *') };
     link.beforeFire = () => {
       link.beforeFire = () => Promise.resolve();
-      // It has the same slot to come, but others after it.
+      // Its next slot is the same, but later slots differ.
       return store(link, changed, { now: () => START + 9 * SECOND });
     };
     const poll = createSchedulerPoll(rig.settings(link));
@@ -196,7 +196,7 @@ describe('between the plan and the fire', () => {
     expect(await redis.client.zscore(keys.repeat, key)).toBe(String(START + 12 * SECOND));
   });
 
-  it('a spec that was removed is not fired', async () => {
+  it('a schedule that was removed is not fired', async () => {
     link.beforeFire = () => removeSchedule(link, keys, key);
     await rig.scheduler(link)(false, []);
     expect(await redis.client.exists(keys.stream, keys.repeat, keys.repeatSpec(key))).toBe(0);
@@ -232,7 +232,7 @@ describe('a scheduler at work', () => {
   const untilFired = (count: number): Promise<void> =>
     waitUntil('the jobs', 5_000, async () => ((await fired()) < count ? `only ${await fired()}` : undefined));
 
-  it('sleeps until a spec is due by the clock of Redis, and is woken for one registered meanwhile', async () => {
+  it('sleeps until a schedule is due by Redis’s clock, and wakes for one that is stored meanwhile', async () => {
     const link = await rig.link();
     const loop = await start();
     const spec = { jobName: 'tick', pattern: RepeatPattern.every(40), payload: null };
@@ -247,7 +247,7 @@ describe('a scheduler at work', () => {
     expect(rig.errors).toEqual([]);
   });
 
-  it('is followed by another when it is gone', async () => {
+  it('is replaced by another scheduler when it stops', async () => {
     const link = await rig.link();
     const first = await start();
     const spec = { jobName: 'tick', pattern: RepeatPattern.every(20), payload: null };

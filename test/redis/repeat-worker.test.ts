@@ -27,7 +27,7 @@ function work(handler: (job: Job) => Promise<unknown>): void {
 }
 
 describe('a worker with its scheduler', () => {
-  it('runs what is registered before and after it starts, up to the limit', async () => {
+  it('runs schedules that are stored before and after it starts, up to the limit', async () => {
     const runs: Job[] = [];
     await queue.add('before', { n: 1 }, { repeat: { every: 30, limit: 3 } });
     work((job) => Promise.resolve(runs.push(job)));
@@ -49,7 +49,7 @@ describe('a worker with its scheduler', () => {
     expect(await redis.client.exists(queue.keys.repeat)).toBe(0);
   });
 
-  it('with skipIfRunning, never runs two at a time, and goes on after success, retry and dead letter', async () => {
+  it('with skipIfRunning, never runs two jobs at a time, and continues after success, retry and dead letter', async () => {
     const ended: string[] = [];
     let running = 0;
     work(async () => {
@@ -63,9 +63,9 @@ describe('a worker with its scheduler', () => {
     await queue.add('slow', null, { attempts: 2, backoff: 30, repeat: { every: 10, skipIfRunning: true } });
     await untilCount(ended, 6);
     expect(new Set(ended)).toEqual(new Set(['alone']));
-    const [spec] = await queue.getRepeatableJobs();
-    // The second job ran twice and is a dead letter.
-    expect(spec!.fired).toBeLessThan(ended.length + 1);
+    const [schedule] = await queue.getRepeatableJobs();
+    // The second job ran twice and became a dead letter.
+    expect(schedule!.fired).toBeLessThan(ended.length + 1);
     expect(await queue.peekDlq()).toHaveLength(1);
   });
 });

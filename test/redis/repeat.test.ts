@@ -35,14 +35,14 @@ function upsert(spec: RepeatableSpec, on = link): Promise<StoreResult> {
   return store(on, spec, rig.clock);
 }
 
-/** The whole of what Redis knows of the schedule. */
+/** All that Redis stores about schedules. */
 async function stored(): Promise<unknown> {
   const set = await redis.client.zrange(keys.repeat, '0', '-1', 'WITHSCORES');
   const names = (await redis.client.keys(`${keys.repeatSpec('')}*`)).sort();
   return [set, await Promise.all(names.map((name) => redis.client.hgetallBuffer(name)))];
 }
 
-describe('registering', () => {
+describe('storing', () => {
   it('has its first fire one interval later, under a key of name and signature', async () => {
     expect(await upsert(every())).toEqual({
       key: 'digest::every:10000',
@@ -63,14 +63,15 @@ describe('registering', () => {
     ]);
   });
 
-  it('anchors by the clock of Redis where no other is given', async () => {
-    const [seconds] = await redis.client.time();
+  it('starts at the time of Redis’s clock', async () => {
+    const [before] = await redis.client.time();
     const { nextFireMs } = await store(link, every());
-    expect(nextFireMs - Number(seconds) * 1000).toBeGreaterThanOrEqual(10 * SECOND);
-    expect(nextFireMs - Number(seconds) * 1000).toBeLessThan(20 * SECOND);
+    const [after] = await redis.client.time();
+    expect(nextFireMs).toBeGreaterThanOrEqual((Number(before) + 10) * SECOND);
+    expect(nextFireMs).toBeLessThan((Number(after) + 11) * SECOND);
   });
 
-  it('changes nothing when an unchanged spec is registered again, by however many replicas', async () => {
+  it('changes nothing when replicas store an unchanged schedule again', async () => {
     const spec = every({
       limit: 5,
       attempts: 3,
@@ -90,14 +91,14 @@ describe('registering', () => {
     expect(await stored()).toEqual(before);
   });
 
-  it('is started once by replicas that register it at the same time', async () => {
+  it('starts once when replicas store it at the same time', async () => {
     const replicas = await Promise.all(Array.from({ length: 5 }, () => rig.link()));
     const replies = await Promise.all(replicas.map((replica) => upsert(every(), replica)));
     expect(replies.filter(({ outcome }) => outcome === 'started')).toHaveLength(1);
     expect(new Set(replies.map(({ nextFireMs }) => nextFireMs)).size).toBe(1);
   });
 
-  it('starts anew when it says something new about when', async () => {
+  it('starts anew when its times change', async () => {
     const key = 'mine';
     await upsert(every({ key }));
     rig.clock.time += 10 * SECOND;
@@ -118,7 +119,7 @@ describe('registering', () => {
     expect(await redis.client.zcard(keys.repeat)).toBe(1);
   });
 
-  it('keeps its next fire and its count when it says something new about what', async () => {
+  it('keeps its next fire and its count when its job changes', async () => {
     await upsert(every());
     rig.clock.time += 10 * SECOND;
     await rig.scheduler(link)(false, []);
@@ -150,7 +151,7 @@ describe('registering', () => {
     expect(await wakes()).toEqual([['due', String(START + 9 * SECOND)]]);
   });
 
-  it('refuses what could never fire, or is over', async () => {
+  it('refuses a schedule that never fires, or is over', async () => {
     await expect(upsert(every({ endBeforeMs: START - 1 }))).rejects.toThrow(
       /endDate 2025-12-31T23:59:59.999Z.*past/,
     );
@@ -210,7 +211,7 @@ describe('listing and removing', () => {
 });
 
 describe('firing', () => {
-  it('adds the job that a producer would have added, and announces it', async () => {
+  it('adds the same job as a producer, and announces it', async () => {
     const payload = { text: 'ñ'.repeat(40_000), at: new Date(START) };
     await upsert(
       every({ jobName: 'día', payload, attempts: 4, backoff: { type: 'exponential', delay: 2_000_000_000 } }),
@@ -262,7 +263,7 @@ describe('firing', () => {
     expect(await readSchedules(link, keys, 1)).toMatchObject([{ nextFireMs: START + 50 * SECOND, fired: 4 }]);
   });
 
-  it('fires all slots between two looks of one leader, whatever the policy', async () => {
+  it('fires all slots between two polls of one leader, under any policy', async () => {
     await upsert(every({ pattern: RepeatPattern.every(100) }));
     const poll = rig.scheduler(link);
     await poll(false, []);
@@ -271,7 +272,7 @@ describe('firing', () => {
     expect(await rig.slots()).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) * 100));
   });
 
-  it('goes on where a leader that resigned has stopped', async () => {
+  it('continues where a leader that resigned has stopped', async () => {
     await upsert(every({ pattern: RepeatPattern.every(100) }));
     await rig.scheduler(link)(false, []);
     await redis.client.del(keys.schedulerLock);
@@ -280,7 +281,7 @@ describe('firing', () => {
     expect(await rig.slots()).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) * 100));
   });
 
-  it('says for how long another leads', async () => {
+  it('says for how long another scheduler leads', async () => {
     await upsert(every({}));
     await rig.scheduler(link)(false, []);
     const look = await rig.scheduler(link)(false, []);
@@ -289,7 +290,7 @@ describe('firing', () => {
     expect(look.ledForMs).toBeLessThanOrEqual(5 * SECOND);
   });
 
-  it('stops at the limit, and takes the spec away', async () => {
+  it('stops at the limit, and removes the schedule', async () => {
     const { key } = await upsert(every({ limit: 3 }));
     const poll = rig.scheduler(link);
     for (let i = 0; i < 6; i++) {
@@ -300,7 +301,7 @@ describe('firing', () => {
     expect(await redis.client.exists(keys.repeat, keys.repeatSpec(key))).toBe(0);
   });
 
-  it('stops at the limit in the middle of making up for missed slots', async () => {
+  it('stops at the limit while it catches up on missed slots', async () => {
     await upsert(every({ limit: 3, missedFires: { kind: 'fire-all', maxCatchup: 100 } }));
     rig.clock.time += 1000 * SECOND;
     await rig.scheduler(link)(false, []);
@@ -355,14 +356,14 @@ describe('missed fires', () => {
     expect(await rig.slots()).toEqual([...slots, 60_000]);
   });
 
-  it('fires one slot that came while nobody looked, late', async () => {
+  it('fires a single slot late if it came while no leader polled', async () => {
     await upsert(every());
     rig.clock.time += 19 * SECOND;
     await rig.scheduler(link)(false, []);
     expect(await rig.slots()).toEqual([10_000]);
   });
 
-  it('holds for specs that only a later look, or a later leader, takes up', async () => {
+  it('applies to schedules that a later poll or a later leader reads', async () => {
     for (let i = 0; i < 30; i++) await upsert(every({ key: `spec ${i}` }));
     rig.clock.time += 55 * SECOND;
     const [first, second] = [rig.settings(link, { batch: 10 }), rig.settings(link, { batch: 7 })];
@@ -377,7 +378,7 @@ describe('missed fires', () => {
     expect(await rig.slots()).toEqual(Array.from({ length: 30 }, () => 60_000));
   });
 
-  it('makes up for more slots than one step fires, up to the bound', async () => {
+  it('catches up on more slots than one poll fires, up to the bound', async () => {
     await upsert(
       every({ pattern: RepeatPattern.every(1), missedFires: { kind: 'fire-all', maxCatchup: 1_234 } }),
     );
@@ -396,7 +397,7 @@ describe('skipIfRunning', () => {
     await redis.client.pexpire(keys.dedup(id), 60_000);
   };
 
-  it('lets slots pass while a job of the spec is unfinished', async () => {
+  it('skips slots while a job of the schedule is unfinished', async () => {
     await upsert(every({ skipIfRunning: true, limit: 3 }));
     const poll = rig.scheduler(link);
     const tick = async (): Promise<void> => {
@@ -427,7 +428,7 @@ describe('skipIfRunning', () => {
     expect(await rig.fired()).toHaveLength(1);
   });
 
-  it('fires one of several slots that have come', async () => {
+  it('fires one of several due slots', async () => {
     await upsert(every({ skipIfRunning: true, missedFires: { kind: 'fire-all', maxCatchup: 10 } }));
     rig.clock.time += 55 * SECOND;
     await rig.scheduler(link)(false, []);
@@ -447,7 +448,7 @@ describe('skipIfRunning', () => {
 });
 
 describe('what others left in the keys', () => {
-  it('drops a spec without a hash, and puts one that cannot be read off, so that neither stands in the way', async () => {
+  it('drops a schedule without a hash, and delays one that cannot be read, so that the others fire', async () => {
     await redis.client.zadd(
       keys.repeat,
       String(START),

@@ -3,12 +3,12 @@ import { Queue } from '../../lib/engine/index.js';
 import type { TestRedis } from '../support/redis.js';
 import { useRedis } from '../support/redis.js';
 
-/* Ids that no marker leads to are searched for. What that costs is counted in calls, of which each is bounded. */
+/* Ids without a marker are searched for. These tests count the calls of a search; each call is bounded. */
 
 const redis = useRedis();
 const JOBS = 6_000;
 
-/** How many scripts Redis has run meanwhile. */
+/** How many scripts Redis runs during `work`. */
 async function scripts({ client }: TestRedis, work: () => Promise<unknown>): Promise<number> {
   await client.config('RESETSTAT');
   await work();
@@ -25,8 +25,8 @@ async function fill(queue: Queue): Promise<string[]> {
   return jobs.map(({ id }) => id);
 }
 
-/** Makes a dead letter of each job that waits. */
-async function kill(queue: Queue): Promise<void> {
+/** Turns each waiting job into a dead letter. */
+async function deadLetterAll(queue: Queue): Promise<void> {
   const { stream, dlq } = queue.keys;
   await redis.client.eval(
     `for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
@@ -40,7 +40,7 @@ async function kill(queue: Queue): Promise<void> {
   );
 }
 
-test('removes share their searches: those of a tick, and those that are asked for meanwhile', async () => {
+test('removes share searches: those of one tick, and those that arrive during a search', async () => {
   await using queue = newQueue();
   const ids = await fill(queue);
   await queue.remove('gone');
@@ -71,7 +71,7 @@ test('a job that was just added is found near the time in its id', async () => {
   expect(await scripts(redis, async () => expect(await queue.remove(id)).toBe(1))).toBeLessThan(whole);
 });
 
-test('a search that fails rejects those that wait for it, and the next one is made', async () => {
+test('a search that fails rejects its callers, and the next search runs', async () => {
   await using queue = newQueue();
   await redis.client.set(queue.keys.delayed, 'not a set');
   const removes = [queue.remove('a'), queue.remove('b')];
@@ -80,7 +80,7 @@ test('a search that fails rejects those that wait for it, and the next one is ma
   expect(await queue.remove('a')).toBe(0);
 });
 
-test('delayed jobs are found without their set being sent to the client', async () => {
+test('delayed jobs are found without sending the whole set to the client', async () => {
   await using queue = newQueue();
   const data = Buffer.alloc(20_000);
   const jobs = await queue.addBulk(
@@ -95,10 +95,10 @@ test('delayed jobs are found without their set being sent to the client', async 
   expect(await redis.client.zcard(queue.keys.delayed)).toBe(290);
 });
 
-test('dead letters are replayed by their own ids without a search, and by those of jobs with one', async () => {
+test('replaying dead letters by their own ids needs no search, and by job ids it needs one', async () => {
   await using queue = newQueue();
   const jobIds = await fill(queue);
-  await kill(queue);
+  await deadLetterAll(queue);
   const letters = (await redis.client.xrange(queue.keys.dlq, '-', '+')).map(([id]) => id);
   expect(
     await scripts(redis, async () => {
@@ -114,10 +114,10 @@ test('dead letters are replayed by their own ids without a search, and by those 
   expect(entries).toBe(4);
 });
 
-test('dead letters are dropped by the ids of jobs, and by reason, without being read', async () => {
+test('dropping dead letters by job id or by reason does not read them', async () => {
   await using queue = newQueue();
   const jobIds = await fill(queue);
-  await kill(queue);
+  await deadLetterAll(queue);
   await redis.client.config('RESETSTAT');
   expect(await queue.dropDlq({ ids: jobIds.slice(0, 10) })).toBe(10);
   expect(await queue.dropDlq({ reason: 'malformed' })).toBe(6);
@@ -127,16 +127,16 @@ test('dead letters are dropped by the ids of jobs, and by reason, without being 
   expect(await redis.client.xlen(queue.keys.dlq)).toBe(JOBS - 16);
 });
 
-test('letters are replayed oldest first, whatever the order of the ids', async () => {
+test('dead letters are replayed oldest first, in whatever order the ids are given', async () => {
   await using queue = newQueue();
   const jobIds = (await fill(queue)).slice(0, 5);
-  await kill(queue);
+  await deadLetterAll(queue);
   expect(await queue.replayDlq({ ids: [...jobIds].reverse(), limit: 3 })).toBe(3);
   const left = await queue.peekDlq(2);
   expect(left.map(({ jobId }) => jobId)).toEqual(jobIds.slice(3));
 });
 
-test('a job whose producer has a clock that is far ahead is found all the same', async () => {
+test('a job is found even if the clock of its producer is far ahead', async () => {
   await using queue = newQueue();
   // A ULID of the year 2100, and an entry of now.
   const { id } = await queue.add('job', 1);

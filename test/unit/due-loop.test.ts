@@ -9,7 +9,7 @@ let begun = 0;
 /** The time of the world, which Redis's clock shows; the clock of this host is set at will. */
 const worldNow = (): number => START + performance.now() - begun;
 
-/** A set of due times behind a poll, and a log of the polls. */
+/** A set of due times, and a log of the polls. */
 class Due {
   /** How far Redis's clock is ahead of ours. */
   offset = 0;
@@ -64,7 +64,7 @@ afterEach(() => {
 });
 
 describe('a due loop', () => {
-  test('polls at its start, sleeps until something is due, and then once an idle time', async () => {
+  test('polls at its start, then when something is due, and then once per idle time', async () => {
     const due = new Due();
     due.due = [START + 1_500];
     await due.loop.start();
@@ -110,7 +110,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a wake for something later than planned brings no poll of its own', async () => {
+  test('a wake for a later time than planned causes no extra poll', async () => {
     const due = new Due();
     due.due = [START + 200];
     await due.loop.start();
@@ -122,7 +122,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a wake without a time is for now', async () => {
+  test('a wake without a time causes a poll at once', async () => {
     const due = new Due();
     await due.loop.start();
     await vi.advanceTimersByTimeAsync(50);
@@ -132,7 +132,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a follower polls once an idle time, so that a dead leader is replaced', async () => {
+  test('a follower polls once per idle time, so that it can replace a dead leader', async () => {
     const due = new Due(1_000);
     due.leads = false;
     await due.loop.start();
@@ -141,7 +141,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('a follower is there when the leader’s lease ends', async () => {
+  test('a follower polls when the leader’s lock expires', async () => {
     const due = new Due(60_000);
     due.leads = false;
     due.ledForMs = 300;
@@ -151,14 +151,14 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('stopping, it gives the lead up', async () => {
+  test('gives up the lead when it stops', async () => {
     const due = new Due();
     await due.loop.start();
     await due.loop.stop(100);
     expect(due.resigned).toBe(1);
   });
 
-  test('a failed poll is reported and made again, with the wake it had', async () => {
+  test('reports a failed poll and repeats it with its wake entries', async () => {
     const due = new Due();
     await due.loop.start();
     await vi.advanceTimersByTimeAsync(10);
@@ -185,7 +185,7 @@ describe('a due loop', () => {
     await due.loop.stop(0);
   });
 
-  test('stopped, it polls no more and leaves no timer', async () => {
+  test('does not poll and leaves no timer after it has stopped', async () => {
     const due = new Due(1_000);
     await due.loop.start();
     await vi.advanceTimersByTimeAsync(10);
@@ -241,7 +241,7 @@ describe('a due loop', () => {
     await loop.stop(0);
   });
 
-  test('a wake before the start is no poll', async () => {
+  test('does not poll for a wake before the start', async () => {
     const due = new Due();
     due.loop.wake();
     await vi.advanceTimersByTimeAsync(1_000);

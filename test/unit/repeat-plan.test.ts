@@ -14,7 +14,7 @@ const due = (given: Partial<DueTiming> = {}): DueTiming => ({
 const fireAll = (maxCatchup: number): DueTiming['missedFires'] => ({ kind: 'fire-all', maxCatchup });
 
 describe('planFires', () => {
-  it('fires the one slot that has come, however late, whatever the policy', () => {
+  it('fires a single due slot, however late, under any policy', () => {
     for (const missedFires of [{ kind: 'skip' }, { kind: 'fire-once' }, fireAll(9)] as const) {
       const plan = { fires: [10_000], next: 11_000, owed: undefined };
       expect(planFires(due({ missedFires }), 10_000, 'seen')).toEqual(plan);
@@ -22,7 +22,7 @@ describe('planFires', () => {
     }
   });
 
-  it('fires all that came between two polls', () => {
+  it('fires all slots that came between two polls', () => {
     const expected = { fires: [10_000, 11_000, 12_000], next: 13_000, owed: undefined };
     expect(planFires(due(), 12_500, 'seen')).toEqual(expected);
     expect(planFires(due({ missedFires: { kind: 'fire-once' } }), 12_500, 'seen')).toEqual(expected);
@@ -49,7 +49,7 @@ describe('planFires', () => {
     expect(plan).toEqual({ fires: [], next: Date.UTC(2026, 0, 6, 8), owed: undefined });
   });
 
-  it('goes on in steps, and owes what is left of the bound', () => {
+  it('continues in later polls, up to the bound', () => {
     const spec = due({ pattern: RepeatPattern.every(1), slot: 0, missedFires: fireAll(MAX_FIRES + 200) });
     const first = planFires(spec, 100_000, 'missed');
     expect(first.fires).toHaveLength(MAX_FIRES);

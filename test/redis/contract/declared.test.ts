@@ -40,8 +40,8 @@ const repeat = (key: string, options: object = {}): object => ({
   repeatJobKey: key,
 });
 
-describe('what an application declared comes back', () => {
-  test('when Redis is killed and comes back empty, and goes on from its next slot', async () => {
+describe('a declared schedule that Redis lost is restored', () => {
+  test('after Redis restarted empty, with its next slot', async () => {
     const queue = redis.queue();
     const data = { to: 'all' };
     await queue.add('digest', data, repeat('digest'));
@@ -65,7 +65,7 @@ describe('what an application declared comes back', () => {
     expect((await queue.getRepeatableJobs()).map(({ fired }) => fired)).toEqual([0, 0]);
   });
 
-  test('when somebody empties Redis while it works, and one that is over does not', async () => {
+  test('after somebody emptied Redis, except if it was over', async () => {
     const queue = redis.queue();
     const worker = redis.worker(() => undefined, { schedulerTickMs: 50 });
     await queue.add('tick', null, repeat('over', { every: 100, limit: 2 }));
@@ -120,8 +120,8 @@ describe('what an application declared comes back', () => {
   });
 });
 
-describe('what somebody removed does not', () => {
-  test('though another queue object, with another connection, declared it', async () => {
+describe('a removed schedule is not restored', () => {
+  test('even if another queue object, with another connection, declared it', async () => {
     const [one, two] = [redis.queue(), redis.queue()];
     await one.add('a', 1, repeat('gone'));
     await two.add('a', 1, repeat('gone'));
@@ -135,7 +135,7 @@ describe('what somebody removed does not', () => {
     expect(await keysOf(one)).toEqual(['stays']);
   });
 
-  test('though it was lost, and came back, before', async () => {
+  test('even if it was lost and restored before', async () => {
     const [one, two] = [redis.queue(), redis.queue()];
     await one.add('a', 1, repeat('gone'));
     await redis.client.flushall();
@@ -157,7 +157,7 @@ describe('what somebody removed does not', () => {
     expect(await keysOf(one)).toEqual(['again']);
   });
 
-  test('nor one that was removed by another process between two checks of this one', async () => {
+  test('even if another process removed it between two checks of this process', async () => {
     const one = redis.queue();
     await one.add('a', 1, repeat('gone'));
     // What the script of the other process does.
