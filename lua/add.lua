@@ -97,13 +97,21 @@ for offset = 1, #sizes, 4 do
   local fits = true
   if max_len > 0 and length + size > max_len then
     local immediate, ahead, ahead_part, from = 0, jobs, part, at
+    local seen = {}
     for _ = 1, size do
       if from > #ahead then
         ahead_part = ahead_part + 1
         ahead, from = ARGV[ahead_part], 1
       end
       local flags, _, len = unpack_frame('>I1I2I4', ahead, from)
-      if flags % 2 == 0 then
+      local is_fresh = true
+      if flags >= 4 then
+        -- A job whose id is in use takes no room.
+        local id = job_id_of(string.sub(ahead, from + 7, from + 6 + len))
+        is_fresh = not seen[id] and not taken[prefix .. 'dlid:' .. id] and not life_of(stream, delayed, prefix, id)
+        seen[id] = true
+      end
+      if is_fresh and flags % 2 == 0 then
         immediate = immediate + 1
       end
       from = from + 7 + len + (flags % 2) * 8 + (flags >= 4 and 8 or 0)

@@ -239,6 +239,20 @@ describe('a retryStrategy that gives up', () => {
   });
 });
 
+it('a client with a transaction open is explained, and the call joins no other', async () => {
+  const client = new Redis(redis.connection);
+  await using queue = new Queue('odd', { connection: client });
+  await queue.add('a', 1);
+  await client.multi({ pipeline: false });
+  const said = { code: 'CMQ-001', unknownOutcome: true, message: expect.stringMatching(/MULTI/) as string };
+  await expect(queue.add('a', 2)).rejects.toMatchObject(said);
+  await expect(queue.getBacklog()).rejects.toMatchObject(said);
+  await client.discard();
+  await queue.add('a', 3);
+  expect(await queue.getBacklog()).toMatchObject({ waiting: 2 });
+  await client.quit();
+});
+
 describe('listeners on a client that is passed in', () => {
   it('are none once all who used it are closed, and few while they are not', async () => {
     const client = own(new Redis(redis.connection));

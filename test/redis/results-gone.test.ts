@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   JobGoneError,
   Producer,
@@ -92,6 +92,50 @@ it('a wait for a dead letter that is dropped ends at once', async () => {
   await untilWaiting(redis);
   expect(await queue.dropDlq({ ids: [job.id] })).toBe(1);
   expect(await ended).toMatchObject({ code: 'CMQ-104', reason: 'dropped' });
+});
+
+it('the id of a dead letter is free when the dead letter is dropped', async () => {
+  await using queue = open();
+  await using worker = work(() => {
+    throw new UnrecoverableError('no');
+  });
+  for (const options of [{}, { dedupTtlMs: 3_600_000 }]) {
+    const failed = once(worker, 'failed');
+    expect(await queue.add('a', 1, { jobId: 'order-1', ...options })).toMatchObject({ duplicate: false });
+    await failed;
+    expect(await queue.add('a', 1, { jobId: 'order-1' })).toMatchObject({ duplicate: true });
+    expect(await queue.dropDlq({ ids: ['order-1'] })).toBe(1);
+  }
+});
+
+describe('dropping the dead letter of an id that a later job has', () => {
+  const later: [string, object, 'before it runs' | 'after it ran'][] = [
+    ['waits', {}, 'before it runs'],
+    ['is delayed', { delay: 300 }, 'before it runs'],
+    ['has ended', {}, 'after it ran'],
+    ['has ended and keeps its id', { dedupTtlMs: 3_600_000 }, 'after it ran'],
+  ];
+  it.each(later)('leaves a later job alone that %s', async (_, options, dropped) => {
+    await using queue = open();
+    const failing = work(() => {
+      throw new UnrecoverableError('no');
+    });
+    const failed = once(failing, 'failed');
+    await queue.add('a', 1, { jobId: 'order-1', dedupTtlMs: 0 });
+    await failed;
+    await failing.close();
+    const second = await queue.add('a', 2, { jobId: 'order-1', dedupTtlMs: 0, ...options });
+    expect(second.duplicate).toBe(false);
+    const ended = endOf(second.waitForResult());
+    await untilWaiting(redis);
+    if (dropped === 'before it runs') expect(await queue.dropDlq({ ids: ['order-1'] })).toBe(1);
+    await using _worker = work(() => 'second');
+    expect(await ended).toEqual({ value: 'second' });
+    if (dropped === 'after it ran') expect(await queue.dropDlq({ ids: ['order-1'] })).toBe(1);
+    expect(await endOf(second.waitForResult())).toEqual({ value: 'second' });
+    const third = await queue.add('a', 3, { jobId: 'order-1', delay: 60_000 });
+    expect(third.duplicate).toBe('dedupTtlMs' in options);
+  });
 });
 
 it('a wait for a job that is too large for its worker ends with its dead letter, and says why', async () => {

@@ -211,7 +211,8 @@ export class CommandLink implements ScriptRunner {
   ): Promise<unknown> {
     // A connection that its retryStrategy gave up reconnects on the next use.
     const isGone = this.client.status === 'end' && this.#shared.own && !this.#released;
-    const reply = isGone ? this.ready().then(sendIt) : sendIt();
+    const sent = isGone ? this.ready().then(sendIt) : sendIt();
+    const reply = this.#shared.own ? sent : sent.then(refuseQueued);
     const { outages } = this.#shared;
     if (onSettled) reply.then(onSettled, onSettled);
     return withDeadline(
@@ -255,3 +256,14 @@ function timeoutOf(connection: Connection): number | undefined {
   if (typeof connection !== 'object' || !('commandTimeout' in connection)) return undefined;
   return connection.commandTimeout;
 }
+
+/** A client of the user's own may have a transaction open: then Redis queues each command instead of carrying it out. */
+function refuseQueued(reply: unknown): unknown {
+  if (reply !== 'QUEUED' && !(reply instanceof Buffer && reply.equals(QUEUED))) return reply;
+  throw new ConnectionError(
+    'The client that was passed in has a transaction (MULTI) open, which the command has joined. Pass in a client that nothing else uses, such as client.duplicate().',
+    { unknownOutcome: true },
+  );
+}
+
+const QUEUED = Buffer.from('QUEUED');

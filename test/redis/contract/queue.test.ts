@@ -117,6 +117,24 @@ describe('add', () => {
     expect(await redis.client.zcard(KEYS.delayed)).toBe(500);
   });
 
+  test('a job whose id is in use takes no room of a full queue', async () => {
+    const queue = redis.queue({ maxStreamLen: 3 });
+    for (const jobId of ['a', 'b']) await queue.add('x', 1, { jobId });
+    await queue.add('x', 1, { jobId: 'later', delay: 60_000 });
+    const add = (...jobIds: string[]): Promise<Job[]> =>
+      queue.addBulk(jobIds.map((jobId) => ({ name: 'x', data: 1, opts: { jobId } })));
+    const duplicates = (jobs: readonly Job[]): boolean[] => jobs.map(({ duplicate }) => duplicate);
+    expect(duplicates(await add('a', 'b', 'c', 'c', 'later'))).toEqual([true, true, false, true, true]);
+    // It is full now.
+    expect(duplicates(await add('a', 'c', 'later', 'b'))).toEqual([true, true, true, true]);
+    expect(await queue.add('x', 1, { jobId: 'a' })).toMatchObject({ duplicate: true });
+    await expect(add('a', 'd')).rejects.toMatchObject({ code: 'CMQ-006' });
+    // Adds of one tick share a call.
+    const together = await Promise.allSettled([add('a'), add('d'), add('b')]);
+    expect(together.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await redis.client.xlen(KEYS.stream)).toBe(3);
+  });
+
   test('one that is refused does not touch the others of its tick', async () => {
     const queue = redis.queue({ maxStreamLen: 10 });
     const results = await Promise.allSettled([
