@@ -1,7 +1,7 @@
 /**
  * One word for one thing: `npm run lint` reports these words in names, comments, messages, scripts and pages, with the word
- * of the glossary in docs/architecture.md. Only the words in this list are reported; spelling is not checked. Names that
- * consist of words with a meaning of their own (giveBack) are listed in eslint.config.mjs.
+ * of the glossary in docs/architecture.md. Only the words in this list are reported; spelling is not checked. For words
+ * that are wrong only as the name of a function or a file, see eslint.config.mjs.
  */
 const INSTEAD = {
   held: 'in flight',

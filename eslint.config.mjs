@@ -18,11 +18,10 @@ const nodeGlobals = [
 ];
 
 /**
- * Names that the glossary in docs/architecture.md replaces, and that consist of words with a meaning of their own. For
- * single words see cspell.config.cjs.
+ * Names of functions, classes and types that the glossary in docs/architecture.md replaces, and whose words are right
+ * elsewhere. For words that are wrong everywhere, see cspell.config.cjs.
  */
 const REPLACED_NAMES = [
-  [/^#?giveBack/, 'release'],
   [/^#?give(n|s)?$/, 'a verb for what it does, such as assertOptions'],
   [/^[A-Z]\w*Waits$/, 'ResultWaiters'],
   [/^#?(die|died|dies)$/, 'deadLetter'],

@@ -58,7 +58,7 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
     ['x'.repeat(70_000)],
     ['𝄞'.repeat(11)],
   ],
-  'numbers, with `NaN`, `Infinity` and `-0`': [
+  'numbers, including `NaN`, `Infinity` and `-0`': [
     [NaN],
     [Infinity],
     [-Infinity],
@@ -211,7 +211,7 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
     [Symbol('a'), REFUSED],
     [{ toString: () => 'x' }, REFUSED],
   ],
-  'promises, and whatever else has a `then`': [
+  'promises, and everything else that has a `then`': [
     [Promise.resolve(1), REFUSED],
     [Object.create({ then: () => 1 }), REFUSED],
   ],
@@ -270,7 +270,7 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
     [revoked.proxy, REFUSED],
   ],
   'symbols as keys, fields that are not enumerable': [[hidden, { a: 1 }]],
-  'a half of a surrogate pair in a string': [
+  'half of a surrogate pair in a string': [
     ['a\ud800', 'a\ufffd'],
     [{ '\udc00': 1 }, { '\ufffd': 1 }],
   ],
@@ -330,7 +330,7 @@ test('integers are written as integers', () => {
   for (const value of [2 ** 53, -(2 ** 53), 1.5, -0, 1e21, NaN]) expect(head(value)).toBe(0xcb);
 });
 
-test('the place is told whatever the keys are', () => {
+test('the path is right for every kind of key', () => {
   const message = (data: unknown): string => {
     try {
       encodePayload(data);

@@ -86,6 +86,26 @@ describe('sharing', () => {
     await completed;
   });
 
+  test('a host that is undefined, as of an unset variable, is refused and does not lead to localhost', async () => {
+    for (const connection of [
+      { host: undefined, port: redis.port },
+      { url: undefined, password: 'x' },
+    ] as unknown as Connection[]) {
+      for (const make of [
+        () => new Queue(NAME, { connection }),
+        () => new Worker(NAME, () => undefined, { connection }),
+        () => new QueueEvents(NAME, { connection }),
+      ]) {
+        expect(make).toThrow(
+          /option "connection" has a "(host|url)" that is undefined.*environment variable/,
+        );
+        expect(make).toThrow(expect.objectContaining({ code: 'CMQ-004' }) as Error);
+      }
+    }
+    const connection = { host: redis.host, port: redis.port, url: undefined, path: undefined };
+    await redis.queue({ connection: connection as unknown as Connection }).add('a', 1);
+  });
+
   test('connection options reach ioredis whole', async () => {
     const queue = redis.queue({
       connection: { ...redis.connection, db: 3, connectionName: 'from-the-user' },
