@@ -1,7 +1,7 @@
 import { Module, type ConfigurableModuleAsyncOptions, type DynamicModule } from '@nestjs/common';
 import { OwnModule } from './importers.js';
 import type { ChasquiFeatureExtras, ChasquiFeatureOptions, ChasquiQueueOptions } from './module-options.js';
-import { assertOptions } from './modules/assert-options.js';
+import { checkAsyncOptions, checkModuleOptions } from './modules/check-arguments.js';
 import { ConnectionModuleClass } from './modules/connection.module-definition.js';
 import { ChasquiCoreModule } from './modules/core.module.js';
 import { ChasquiQueueModule } from './modules/queue.module.js';
@@ -28,28 +28,35 @@ export type ChasquiQueueAsyncOptions = ConfigurableModuleAsyncOptions<
 export class ChasquiModule extends ConnectionModuleClass {
   /** Registers a connection. All modules can use it, unless `isGlobal` is false. */
   static override forRoot(options: Parameters<typeof ConnectionModuleClass.forRoot>[0]): DynamicModule {
-    return super.forRoot(assertOptions('forRoot', options));
+    return super.forRoot(checkModuleOptions('forRoot', options));
   }
 
   /** Registers a connection with options from `useFactory`, `useClass` or `useExisting`. */
   static override forRootAsync(
     options: Parameters<typeof ConnectionModuleClass.forRootAsync>[0],
   ): DynamicModule {
-    return super.forRootAsync(assertOptions('forRootAsync', options));
+    return super.forRootAsync(checkAsyncOptions('forRootAsync', options, ['name', 'isGlobal']));
   }
 
   /** Registers queues, by name or with options. */
   static forFeature(...queues: readonly (string | ChasquiQueueOptions)[]): DynamicModule {
     return together(
       queues.map((queue) =>
-        ChasquiQueueModule.forFeature(typeof queue === 'string' ? { name: queue } : queue),
+        ChasquiQueueModule.forFeature(
+          checkModuleOptions('forFeature', typeof queue === 'string' ? { name: queue } : queue, ['name']),
+        ),
       ),
     );
   }
 
   /** Registers queues with options from `useFactory`, `useClass` or `useExisting`. Put the `name` next to the factory. */
   static forFeatureAsync(...queues: readonly ChasquiQueueAsyncOptions[]): DynamicModule {
-    return together(queues.map((queue) => ChasquiQueueModule.forFeatureAsync(queue)));
+    const extras = ['name', 'connectionName', 'isGlobal'] as const;
+    return together(
+      queues.map((queue) =>
+        ChasquiQueueModule.forFeatureAsync(checkAsyncOptions('forFeatureAsync', queue, extras, ['name'])),
+      ),
+    );
   }
 }
 

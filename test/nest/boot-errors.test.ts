@@ -314,7 +314,7 @@ describe('a boot fails', () => {
     const feature = ChasquiModule.forFeatureAsync({ name: 'mail', useFactory: nothing });
     expect((await startError({ imports: [feature] })).message).toContain('forFeature (queue "mail")');
     for (const options of [undefined, null, 'redis://localhost']) {
-      expect(() => ChasquiModule.forRoot(options as never)).toThrow(/forRoot: the options must be an object/);
+      expect(() => ChasquiModule.forRoot(options as never)).toThrow(/forRoot: options must be an object/);
     }
     const unconnected = ChasquiModule.forRoot({} as never);
     const error = await startError({ imports: [unconnected, mail()] }, null);

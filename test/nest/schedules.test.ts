@@ -133,16 +133,66 @@ describe('a boot fails', () => {
     expect(error.message).toContain('@Repeat on Reporter.digest (AppModule): repeat: pattern "0 25 * * *"');
   });
 
-  it('with an option that there is not', async () => {
+  it.each([
+    [{ timezone: 'UTC' }, 'unknown option "timezone"'],
+    [{ limit: 2 }, 'there is no option "limit" here. Each startup would start the count again'],
+    [{ immediately: true }, 'there is no option "immediately" here'],
+    [{ jobId: 'x' }, 'there is no option "jobId" here'],
+    [{ repeatJobKey: 'x' }, 'there is no option "repeatJobKey" here. Set "key".'],
+    [{ owner: 'x' }, 'there is no option "owner" here. Set "schedules" in ChasquiModule.forRoot.'],
+    [{ delay: 5 }, 'unknown option "delay" (5)'],
+    [{ key: 5 }, 'option "key" must be a string that is not blank, not 5'],
+    [{ key: '' }, 'option "key" must be a string that is not blank, not ""'],
+    [{ key: 'k'.repeat(2_000) }, 'must not be blank or longer than'],
+    [{ tz: '' }, 'option "tz" must be'],
+    [{ tz: 'Europe/Mdrid' }, 'Europe/Mdrid'],
+    [{ attempts: 0 }, 'option "attempts" must be'],
+    [{ backoff: {} }, 'backoff'],
+    [{ skipIfRunning: 'yes' }, 'option "skipIfRunning" must be'],
+    [{ missedFires: 'skip' }, 'option "missedFires" must be'],
+    [{ startDate: 'soon' }, 'option "startDate" must be'],
+    [{ data: () => 1 }, 'data'],
+    [{ data: { big: 2n ** 70n } }, 'data.big'],
+    [{ data: 'x'.repeat(2_000_000) }, 'maxPayloadBytes'],
+    [{ disabled: 'no' }, '"disabled" must be true or false'],
+    ['often', 'unknown option "0"'],
+  ])('with settings that there are not: %o', async (settings, problem) => {
     @Processor('reports')
     class Reporter {
       @OnJob('digest')
-      @Repeat('@daily', { timezone: 'UTC' } as never)
+      @Repeat('@daily', settings as never)
       digest() {}
     }
     const error = await startError({ imports: [reports()], providers: [Reporter] });
-    expect(error.message).toContain('@Repeat on Reporter.digest (AppModule)');
-    expect(error.message).toContain('timezone');
+    expect(error).toMatchObject({ code: 'CMQ-308' });
+    expect(error.message).toContain('@Repeat on Reporter.digest (AppModule): ');
+    expect(error.message).toContain(problem);
+  });
+
+  it.each([undefined, null, true, '', 0, -1, 1.5, Infinity, {}, [], { every: 5, pattern: '@daily' }])(
+    'with a schedule that is none: %j',
+    async (schedule) => {
+      @Processor('reports')
+      class Reporter {
+        @OnJob('digest')
+        @Repeat(schedule as never)
+        digest() {}
+      }
+      const error = await startError({ imports: [reports()], providers: [Reporter] });
+      expect(error).toMatchObject({ code: 'CMQ-308' });
+      expect(error.message).toContain('@Repeat on Reporter.digest (AppModule): ');
+    },
+  );
+
+  it('with an empty job name', async () => {
+    @Processor('reports')
+    class Reporter {
+      @OnJob('')
+      digest() {}
+    }
+    const error = await startError({ imports: [reports()], providers: [Reporter] });
+    expect(error).toMatchObject({ code: 'CMQ-308' });
+    expect(error.message).toContain('@OnJob on Reporter.digest (AppModule): the name is empty.');
   });
 
   it.each([

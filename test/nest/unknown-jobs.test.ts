@@ -69,6 +69,6 @@ it('another value stops the boot', async () => {
   const error = await startError({ imports: [mail()], providers: [Typo] });
   expect(error).toMatchObject({ code: 'CMQ-004' });
   expect(error.message).toBe(
-    `The worker of queue "mail": option "unknownJobs" must be 'dead-letter' or 'release'.`,
+    `@Processor on Typo (AppModule): option "unknownJobs" must be 'dead-letter' or 'release', not "retry".`,
   );
 });

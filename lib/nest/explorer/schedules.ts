@@ -1,5 +1,10 @@
-import { messageOf, type JobsOptions, type RepeatOptions } from '../../engine/index.js';
+import { ConfigError, messageOf, type JobsOptions, type RepeatOptions } from '../../engine/index.js';
+import { checkOptions, type Schema } from '../../engine/config/check-options.js';
+import { anything, text } from '../../engine/config/checks.js';
+import { jobSchema } from '../../engine/config/options/job.js';
+import { repeatSchema } from '../../engine/config/options/repeat.js';
 import { toRepeatableSpec } from '../../engine/timers/repeat/from-options.js';
+import { encodeSchedule } from '../../engine/timers/repeat/stored-schedule.js';
 import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import { InvalidDecoratorError } from '../errors.js';
 import type { SourceLocation } from '../source-location.js';
@@ -47,19 +52,50 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
       'the method needs exactly one @OnJob name. The jobs of the schedule get that name.',
     );
   }
-  const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = settings;
-  const options: SchedulePlan['options'] = {
-    repeat,
-    repeatJobKey: `${DECLARED}${key}`,
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(backoff === undefined ? {} : { backoff }),
-  };
   try {
-    toRepeatableSpec(jobName, data, options);
+    const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = checked(settings);
+    const options: SchedulePlan['options'] = {
+      repeat,
+      repeatJobKey: `${DECLARED}${key}`,
+      ...(attempts === undefined ? {} : { attempts }),
+      ...(backoff === undefined ? {} : { backoff }),
+    };
+    // The largest payload is an option of the queue, which checks it when the schedule is declared.
+    encodeSchedule(toRepeatableSpec(jobName, data, options), Infinity);
+    return { location, jobName, key: options.repeatJobKey, data, disabled, options };
   } catch (error) {
     throw invalid(location, messageOf(error), error);
   }
-  return { location, jobName, key: options.repeatJobKey, data, disabled, options };
+}
+
+/** Options of `queue.add` that `@Repeat` does not have, and what to do instead. */
+const OF_QUEUE_ADD = {
+  limit: 'Each startup would start the count again. Add a limited schedule with queue.add',
+  immediately: 'The first job runs at the first slot. Add a job for now with queue.add',
+  jobId: 'The id of a job contains the key of its schedule. Set "key"',
+  repeatJobKey: 'Set "key"',
+  owner: 'Set "schedules" in ChasquiModule.forRoot',
+};
+
+const { pattern, every, startDate, endDate, tz, missedFires, skipIfRunning } = repeatSchema;
+const SETTINGS: Schema<RepeatMetadata> = {
+  ...{ pattern, every, startDate, endDate, tz, missedFires, skipIfRunning },
+  attempts: jobSchema.attempts,
+  backoff: jobSchema.backoff,
+  data: anything,
+  key: text,
+  // `Schedules` checks it.
+  disabled: anything,
+};
+
+/** @throws ConfigError (CMQ-004) */
+function checked(settings: RepeatMetadata): RepeatMetadata {
+  for (const [option, instead] of Object.entries(OF_QUEUE_ADD)) {
+    if (Object.hasOwn(settings, option)) {
+      throw new ConfigError(`there is no option "${option}" here. ${instead}.`);
+    }
+  }
+  return checkOptions('settings', SETTINGS, settings);
 }
 
 export function invalid(location: SourceLocation, problem: string, cause?: unknown): InvalidDecoratorError {

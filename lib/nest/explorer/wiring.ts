@@ -1,10 +1,12 @@
 import { types } from 'node:util';
 import { messageOf } from '../../engine/index.js';
 import { checkJobName } from '../../engine/config/check-arguments.js';
+import { checkOptions, type Schema } from '../../engine/config/check-options.js';
 import { nearestKey } from '../../engine/config/nearest-key.js';
 import { QUEUE_EVENTS, WORKER_EVENTS } from '../constants.js';
 import { InvalidDecoratorError, MisplacedDecoratorError, QueueNotRegisteredError } from '../errors.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
+import { queueEventsSettingsSchema, workerSettingsSchema } from '../option-schemas.js';
 import { describeLocation } from '../source-location.js';
 import type {
   Declarations,
@@ -50,8 +52,8 @@ export function planWiring(declarations: Declarations, queues: readonly string[]
   for (const { decorator, host, methodName, classDecorator } of misplaced) {
     throw new MisplacedDecoratorError(decorator, locationOf(host, methodName), classDecorator);
   }
-  checkQueues('@Processor', processors, queues);
-  checkQueues('@QueueEventsListener', listeners, queues);
+  checkQueues('@Processor', processors, queues, workerSettingsSchema);
+  checkQueues('@QueueEventsListener', listeners, queues, queueEventsSettingsSchema);
   for (const handler of processors.flatMap((processor) => processor.handlers)) checkHandler(handler);
   checkEvents('@OnWorkerEvent', processors, WORKER_EVENTS);
   checkEvents('@OnQueueEvent', listeners, QUEUE_EVENTS);
@@ -87,14 +89,16 @@ function planSubscription(queue: string, declarations: readonly QueueEventsDecla
   };
 }
 
-function checkQueues(
+function checkQueues<Options extends object>(
   decorator: string,
-  declarations: readonly { readonly host: Host; readonly queue: string }[],
+  declarations: readonly { readonly host: Host; readonly queue: string; readonly options: Options }[],
   queues: readonly string[],
+  schema: Schema<Options>,
 ): void {
   const named = new Map<Host, Set<string>>();
-  for (const { host, queue } of declarations) {
+  for (const { host, queue, options } of declarations) {
     checkQueue(decorator, host, queue, queues);
+    checkOptions(`${decorator} on ${describeLocation(locationOf(host))}`, schema, options);
     const before = named.get(host) ?? new Set();
     if (before.has(queue)) {
       throw new InvalidDecoratorError(decorator, locationOf(host), `it names the queue "${queue}" twice.`);
@@ -126,6 +130,11 @@ function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
   for (const name of names as readonly unknown[]) {
     if (types.isRegExp(name)) continue;
     if (typeof name !== 'string') throw invalid('a job name must be a string or a RegExp.');
+    if (name === '') {
+      throw invalid(
+        'the name is empty. A catch-all is @OnJob() without an argument. For jobs whose name is empty, use @OnJob(/^$/).',
+      );
+    }
     try {
       checkJobName(name);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { DEFAULT_CONNECTION } from '../constants.js';
 import type { ChasquiModuleExtras, ChasquiModuleOptions } from '../module-options.js';
-import { assertOptions } from './assert-options.js';
+import { checkRootOptions } from '../option-schemas.js';
 import { ConnectionRegistry } from '../runtime/connection.registry.js';
 import { RegisteredConnection } from '../runtime/registered-connection.js';
 import { getConnectionToken } from '../tokens.js';
@@ -20,9 +20,7 @@ export const { ConfigurableModuleClass: ConnectionModuleClass } =
         provide: token,
         inject: [OPTIONS, ConnectionRegistry],
         useFactory: (options: ChasquiModuleOptions, registry: ConnectionRegistry) =>
-          registry.register(
-            new RegisteredConnection(name, assertOptions(`forRoot (connection "${name}")`, options)),
-          ),
+          registry.register(new RegisteredConnection(name, checkRootOptions(name, options))),
       };
       return {
         ...definition,

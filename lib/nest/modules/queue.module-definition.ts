@@ -4,7 +4,7 @@ import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';
 import { importersOf } from '../importers.js';
 import type { ChasquiFeatureExtras, ChasquiFeatureOptions } from '../module-options.js';
-import { assertOptions } from './assert-options.js';
+import { checkFeatureOptions } from '../option-schemas.js';
 import { QueueRegistration } from '../runtime/queue.registration.js';
 import { QueueRegistry } from '../runtime/queue.registry.js';
 import type { RegisteredConnection } from '../runtime/registered-connection.js';
@@ -37,7 +37,7 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
             modules: ModulesContainer,
             connection: RegisteredConnection | undefined,
           ) => {
-            const feature = assertOptions(`forFeature (queue "${name}")`, options);
+            const feature = checkFeatureOptions(name, options);
             if (!connection && feature.connection === undefined) {
               throw new ConnectionNotRegisteredError(connectionName, name, importersOf(token, modules));
             }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { checkQueueName } from '../../engine/config/check-arguments.js';
-import { plainOptions } from '../../engine/config/check-options.js';
+import { checkQueueName, checkText } from '../../engine/config/check-arguments.js';
 import { nearestKey } from '../../engine/config/nearest-key.js';
 import { ConfigError, type Queue } from '../../engine/index.js';
 import { DEFAULT_CONNECTION } from '../constants.js';
 import { ConnectionNotRegisteredError } from '../errors.js';
 import type { ChasquiQueueOptions } from '../module-options.js';
+import { checkRegisterOptions } from '../option-schemas.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { QueueRegistration } from './queue.registration.js';
 import { QueueRegistry } from './queue.registry.js';
@@ -30,6 +30,7 @@ export class ChasquiQueues {
   get<Data = unknown, Result = unknown, Name extends string = string>(
     name: string,
   ): Queue<Data, Result, Name> {
+    checkText('ChasquiQueues.get: the name of the queue', name);
     const registration = this.registry.get(name);
     if (registration) return this.registry.open(registration) as Queue<Data, Result, Name>;
     const nearest = nearestKey(name, this.names);
@@ -49,8 +50,9 @@ export class ChasquiQueues {
   register<Data = unknown, Result = unknown, Name extends string = string>(
     options: Omit<ChasquiQueueOptions, 'isGlobal'>,
   ): Queue<Data, Result, Name> {
-    const { name, connectionName = DEFAULT_CONNECTION, ...given } = plainOptions(options);
-    checkQueueName(name);
+    const checked = checkRegisterOptions('ChasquiQueues.register', options);
+    const { name, connectionName = DEFAULT_CONNECTION, ...given } = checked;
+    checkQueueName(given.queueName ?? name);
     const connection = this.connections.get(connectionName);
     if (!connection && given.connection === undefined) {
       throw new ConnectionNotRegisteredError(connectionName, name, ['ChasquiQueues.register']);

@@ -1,9 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { checkText } from '../../engine/config/check-arguments.js';
+import { checkOptions } from '../../engine/config/check-options.js';
+import { boolean } from '../../engine/config/checks.js';
 import { nearestKey } from '../../engine/config/nearest-key.js';
 import { ConfigError, type Worker } from '../../engine/index.js';
 import { ChasquiLifecycle } from './chasqui.lifecycle.js';
 import type { WorkerHost } from './worker.host.js';
 import { WorkerPool } from './worker.pool.js';
+
+const STOP_OPTIONS = { force: boolean };
 
 /**
  * Starts and stops single workers of this process, and gives access to them. All workers stop with the application.
@@ -22,10 +27,12 @@ export class ChasquiWorkers {
 
   /** The engine's worker. Undefined if this process has no worker for the queue, or if it is stopped. */
   get(queue: string): Worker | undefined {
+    checkText('ChasquiWorkers.get: the name of the queue', queue);
     return this.pool.get(queue)?.worker;
   }
 
   isRunning(queue: string): boolean {
+    checkText('ChasquiWorkers.isRunning: the name of the queue', queue);
     return this.pool.get(queue)?.isRunning ?? false;
   }
 
@@ -35,7 +42,7 @@ export class ChasquiWorkers {
    * (CMQ-005) after the application has begun to stop
    */
   async start(queue: string): Promise<void> {
-    await this.host(queue).start();
+    await this.host('start', queue).start();
   }
 
   /**
@@ -44,7 +51,8 @@ export class ChasquiWorkers {
    * @throws ConfigError (CMQ-004) if this process has no worker for the queue
    */
   async stop(queue: string, options: { force?: boolean } = {}): Promise<void> {
-    await this.host(queue).stop(options.force);
+    const { force } = checkOptions('ChasquiWorkers.stop', STOP_OPTIONS, options);
+    await this.host('stop', queue).stop(force);
   }
 
   /**
@@ -59,7 +67,8 @@ export class ChasquiWorkers {
     return this.lifecycle.discover();
   }
 
-  private host(queue: string): WorkerHost {
+  private host(method: string, queue: string): WorkerHost {
+    checkText(`ChasquiWorkers.${method}: the name of the queue`, queue);
     const host = this.pool.get(queue);
     if (host) return host;
     const nearest = nearestKey(queue, this.queues);

@@ -1,5 +1,4 @@
 import type { InjectionToken } from '@nestjs/common';
-import { checkConnection } from '../../engine/config/read-connection.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../../engine/index.js';
 import type { EnhancerKind } from '../job-context/global-enhancers.js';
 import type {
@@ -41,7 +40,7 @@ export class QueueRegistration {
 
   /**
    * @param name the name that the code uses
-   * @param given the options of `forFeature`
+   * @param given the checked options of `forFeature`
    * @param root undefined if the queue has its own connection
    */
   constructor(
@@ -51,7 +50,6 @@ export class QueueRegistration {
     root: RegisteredConnection | undefined,
   ) {
     const { queueName, connection, workers, workerOptions, staleSchedules, globalEnhancers, ...own } = given;
-    if (connection !== undefined) checkConnection(`ChasquiModule.forFeature (queue "${name}")`, connection);
     const defaults = root?.queueDefaults ?? {};
     this.#connection =
       connection === undefined ? (root as RegisteredConnection).connection : ownConnection(connection);
@@ -60,10 +58,7 @@ export class QueueRegistration {
     this.eventEmitter = root?.eventEmitter;
     this.schedules = root?.schedules;
     this.staleSchedules = staleSchedules ?? root?.staleSchedules ?? 'keep';
-    this.globalEnhancers =
-      globalEnhancers === undefined
-        ? enhancerKinds(`ChasquiModule.forRoot (connection "${connectionName}")`, root?.globalEnhancers)
-        : enhancerKinds(`ChasquiModule.forFeature (queue "${name}")`, globalEnhancers);
+    this.globalEnhancers = enhancerKinds(globalEnhancers ?? root?.globalEnhancers);
     this.queueOptions = withDefaults<QueueOptions>(defaults, own, {
       connection: this.#connection,
       ...mergedJobOptions(defaults.defaultJobOptions, own.defaultJobOptions),

@@ -1,5 +1,4 @@
 import type { InjectionToken } from '@nestjs/common';
-import { checkConnection } from '../../engine/config/read-connection.js';
 import type { Connection, ConnectionOptions } from '../../engine/index.js';
 import type {
   ChasquiModuleOptions,
@@ -8,7 +7,6 @@ import type {
   ScheduleSettings,
   WorkerSettings,
 } from '../module-options.js';
-import { checkScheduleSettings } from './schedule-settings.js';
 
 /** A connection of one application, as `forRoot` registers it. */
 export class RegisteredConnection {
@@ -23,6 +21,7 @@ export class RegisteredConnection {
   readonly workerDefaults: WorkerSettings;
   readonly queueDefaults: QueueSettings;
 
+  /** @param options checked options */
   constructor(
     readonly name: string,
     options: ChasquiModuleOptions,
@@ -38,14 +37,11 @@ export class RegisteredConnection {
       workerOptions = {},
       ...queueDefaults
     } = options;
-    checkConnection(`ChasquiModule.forRoot (connection "${name}")`, connection);
     this.connection = ownConnection(connection);
     this.workers = workers;
     this.eventEmitter = eventEmitter;
     this.staleSchedules = staleSchedules;
     this.globalEnhancers = globalEnhancers;
-    if (schedules !== undefined)
-      checkScheduleSettings(`ChasquiModule.forRoot (connection "${name}")`, schedules);
     this.schedules = schedules;
     this.trackCurrentJob = trackCurrentJob;
     this.workerDefaults = workerOptions;

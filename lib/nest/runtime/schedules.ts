@@ -1,11 +1,19 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ConfigError, messageOf, type Queue, type RepeatableJobMeta } from '../../engine/index.js';
+import { ERROR_CODES, messageOf, type Queue, type RepeatableJobMeta } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
+import { readProperty } from '../../engine/base/safe-access.js';
 import { DECLARED, invalid, type SchedulePlan } from '../explorer/schedules.js';
 import { handles } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import type { QueueRegistration } from './queue.registration.js';
 import { QueueRegistry } from './queue.registry.js';
+
+/** The codes of errors that only a change of the schedule or of the options fixes. Other errors are not its own. */
+const OF_THE_CODE: ReadonlySet<unknown> = new Set([
+  ERROR_CODES.config,
+  ERROR_CODES.encode,
+  ERROR_CODES.oversizePayload,
+]);
 
 /** A queue of this process, and the schedules that the code declares for it. */
 interface Declared {
@@ -84,7 +92,7 @@ export class Schedules {
     try {
       await queue.add(jobName, data, { ...options, repeat });
     } catch (error) {
-      throw error instanceof ConfigError ? invalid(location, messageOf(error), error) : error;
+      throw OF_THE_CODE.has(readProperty(error, 'code')) ? invalid(location, messageOf(error), error) : error;
     }
   }
 

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { ConfigError, type WorkerOptions } from '../../engine/index.js';
+import type { WorkerOptions } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { handles } from '../explorer/routes.js';
@@ -92,19 +92,9 @@ export class WorkerPool {
   }
 }
 
-/** @throws ConfigError (CMQ-004) */
 function workerOptions(
-  { queue, routes }: WorkerPlan,
+  { routes }: WorkerPlan,
   { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
 ): WorkerOptions {
-  switch (unknownJobs as unknown) {
-    case 'dead-letter':
-      return options;
-    case 'release':
-      return { ...options, accepts: (name) => handles(routes, name) };
-    default:
-      throw new ConfigError(
-        `The worker of queue "${queue}": option "unknownJobs" must be 'dead-letter' or 'release'.`,
-      );
-  }
+  return unknownJobs === 'release' ? { ...options, accepts: (name) => handles(routes, name) } : options;
 }
