@@ -35,7 +35,7 @@ describe('durability', () => {
     expect(job.id).toHaveLength(26);
   });
 
-  it('says of an add that no replica confirms that it is there, and not confirmed', async () => {
+  it('rejects an add that no replica confirms, and says that the job is in the queue', async () => {
     await using queue = new Queue('unconfirmed', {
       connection: { host: master.host, port: master.port },
       durability: { replicas: 1, timeoutMs: 100 },

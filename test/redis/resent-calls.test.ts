@@ -33,7 +33,7 @@ async function addEach(queue: Queue, count: number): Promise<ConnectionError[]> 
   return errors;
 }
 
-test('calls that got no answer in time are carried out once, however many follow them', async () => {
+test('calls without an answer in time are carried out once, however many follow', async () => {
   await using proxy = await TcpProxy.start(redis.server);
   // A client of the user's: it is not connected anew at the first call without an answer.
   const client = new Redis(proxy.url, { maxRetriesPerRequest: null, enableReadyCheck: false });
@@ -65,7 +65,7 @@ test('calls that got no answer in time are carried out once, however many follow
   }
 });
 
-test('what waits behind calls that get no answer is refused with them, and is not added', async () => {
+test('adds that wait behind calls without an answer are refused with them, and not added', async () => {
   await using proxy = await TcpProxy.start(redis.server);
   const connection = { host: proxy.host, port: proxy.port };
   const limits = { commandTimeoutMs: 1_000, maxPayloadBytes: 5_000_000, eventsEnabled: false };

@@ -101,7 +101,7 @@ describe('Producer and Consumer', () => {
     expect(await redis.client.exists(producer.streamKey, producer.delayedKey)).toBe(0);
   });
 
-  it('cancels what is delayed, one and many', async () => {
+  it('cancels delayed jobs, one and many', async () => {
     await using producer = await Producer.connect<Mail>(redis.server.url, { queueName: 'mails' });
     const ulid = await producer.addIn(60_000, { to: 'a' });
     await producer.addInBulkWithIds(60_000, [
@@ -128,7 +128,7 @@ describe('Producer and Consumer', () => {
     expect(await producer.getResult('unknown')).toBeUndefined();
   });
 
-  it('looks at dead letters and replays them', async () => {
+  it('reads dead letters and replays them', async () => {
     await using producer = await Producer.connect<Mail>(redis.server.url, { queueName: 'mails' });
     await producer.addWithOptions({ to: 'bad' }, { name: 'send' });
     let isFixed = false;
@@ -148,7 +148,7 @@ describe('Producer and Consumer', () => {
     expect(await redis.client.xlen(producer.dlqKey)).toBe(0);
   });
 
-  it('a wrong option names itself and the right one', async () => {
+  it('a wrong option is refused, and the message names the right one', async () => {
     await expect(Producer.connect(redis.server.url, { queueNam: 'mails' } as never)).rejects.toMatchObject({
       code: 'CMQ-004',
       message: expect.stringContaining('queueName') as string,
@@ -160,7 +160,7 @@ describe('Producer and Consumer', () => {
 });
 
 describe('Promoter and Scheduler in processes of their own', () => {
-  it('promote for consumers that do not, woken for what is due earlier', async () => {
+  it('promote for consumers without a promoter, and wake for an earlier job', async () => {
     await using producer = await Producer.connect<Mail>(redis.server.url, { queueName: 'mails' });
     const ran: string[] = [];
     consume(
@@ -184,7 +184,7 @@ describe('Promoter and Scheduler in processes of their own', () => {
     });
   });
 
-  it('fire schedules for consumers that do not', async () => {
+  it('fire schedules for consumers without a scheduler', async () => {
     await using producer = await Producer.connect<Mail>(redis.server.url, { queueName: 'mails' });
     const ran: string[] = [];
     consume(

@@ -18,7 +18,7 @@ async function released(): Promise<void> {
 }
 
 describe('a job that a worker does not accept', () => {
-  test('runs on one that does, as if it had never been anywhere else', async () => {
+  test('runs on a worker that accepts it, unchanged', async () => {
     const ran: string[] = [];
     const events = await redis.events();
     const heard: string[] = [];
@@ -44,7 +44,7 @@ describe('a job that a worker does not accept', () => {
     expect(job.attemptsMade).toBe(0);
   });
 
-  test('does not hold up those that it accepts', async () => {
+  test('does not delay the jobs that it accepts', async () => {
     const ran: string[] = [];
     const worker = redis.worker((job) => ran.push(job.name), { ...OLD, concurrency: 1 });
     const done = take(worker, 'completed', 50);
@@ -56,7 +56,7 @@ describe('a job that a worker does not accept', () => {
     await expect.poll(() => redis.client.zcard(KEYS.delayed)).toBe(50);
   });
 
-  test('waits longer each time, and does not go round in between', async () => {
+  test('waits longer each time, and is not fetched in between', async () => {
     const refused: number[] = [];
     redis.worker(() => undefined, {
       accepts: () => {
@@ -94,7 +94,7 @@ describe('a job that a worker does not accept', () => {
   });
 });
 
-test('a worker whose `accepts` throws runs the job, and says what it threw', async () => {
+test('a worker whose `accepts` throws runs the job, and reports the error', async () => {
   const worker = redis.worker(() => 'ran', {
     accepts: () => {
       throw new Error('no list of names');

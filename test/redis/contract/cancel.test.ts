@@ -18,14 +18,14 @@ async function aborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-/** Rejects as well-behaved handlers do. */
+/** Rejects when the signal is aborted, as handlers should. */
 async function untilAborted(job: Job): Promise<never> {
   const { signal } = job;
   await aborted(signal);
   throw signal.reason;
 }
 
-/** What a cancelled job must not leave: everything but what belongs to the queue itself, and what tells of its end. */
+/** Keys that a cancelled job must not leave: all except those of the queue itself and the reason of its end. */
 async function leftovers(): Promise<string[]> {
   const rest = (await redis.keys()).filter((key) => !/:(wake:|events$|stream$|failed:)|lock$/.test(key));
   if ((await redis.client.xlen(KEYS.stream)) > 0) rest.push('an entry in the stream');
@@ -33,20 +33,23 @@ async function leftovers(): Promise<string[]> {
 }
 
 describe('remove', () => {
-  test.each(ids)('takes a job with %s out of the work stream, and leaves nothing of it', async (_, jobId) => {
-    const queue = redis.queue();
-    const before = await queue.add('a', 'before');
-    const job = await queue.add('a', 'removed', withId(jobId));
-    const after = await queue.add('a', 'after');
-    expect(await queue.remove(job.id)).toBe(1);
-    expect(await queue.remove(job.id)).toBe(0);
-    const worker = redis.worker((ran) => ran.data);
-    const done = await take(worker, 'completed', 2);
-    expect(done.map(({ id }) => id)).toEqual([before.id, after.id]);
-    expect(await leftovers()).toEqual([]);
-  });
+  test.each(ids)(
+    'removes a job with %s from the work stream, and leaves nothing behind',
+    async (_, jobId) => {
+      const queue = redis.queue();
+      const before = await queue.add('a', 'before');
+      const job = await queue.add('a', 'removed', withId(jobId));
+      const after = await queue.add('a', 'after');
+      expect(await queue.remove(job.id)).toBe(1);
+      expect(await queue.remove(job.id)).toBe(0);
+      const worker = redis.worker((ran) => ran.data);
+      const done = await take(worker, 'completed', 2);
+      expect(done.map(({ id }) => id)).toEqual([before.id, after.id]);
+      expect(await leftovers()).toEqual([]);
+    },
+  );
 
-  test.each(ids)('takes one with %s that was delayed and has been promoted', async (_, jobId) => {
+  test.each(ids)('removes a job with %s that was delayed and has been promoted', async (_, jobId) => {
     const queue = redis.queue();
     const job = await queue.add('a', 1, { delay: 1, ...withId(jobId) });
     const stop = new AbortController();
@@ -61,7 +64,7 @@ describe('remove', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  test('takes what a replay, a release and a schedule have put there by its marker', async () => {
+  test('removes replayed and released jobs by their markers', async () => {
     const queue = redis.queue();
     await addDeadLetter(redis, { jobId: 'replayed' });
     expect(await queue.replayDlq()).toBe(1);
@@ -80,7 +83,7 @@ describe('remove', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
 
-  test('finds one among thousands, whenever its producer thinks that it is', async () => {
+  test('finds a job among thousands, even if the clock of its producer is wrong', async () => {
     const queue = redis.queue();
     const jobs = await queue.addBulk(Array.from({ length: 3_500 }, (_, data) => ({ name: 'a', data })));
     expect(await queue.remove(jobs[2_345]!.id)).toBe(1);
@@ -91,7 +94,7 @@ describe('remove', () => {
     expect(await queue.remove(early)).toBe(1);
   });
 
-  test('finds what another writer has added, with a marker of its own or with none', async () => {
+  test('finds a job of a third-party producer, with a marker of its own or without one', async () => {
     const queue = redis.queue();
     await redis.client.set(KEYS.dedup('theirs'), '1', 'EX', 3_600);
     await redis.client.xadd(KEYS.stream, '*', 'd', jobBytes('theirs'), 'n', 'x');
@@ -101,7 +104,7 @@ describe('remove', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  test('leaves a job to the worker that holds it, and to another group’s', async () => {
+  test('does not remove a job that is in flight, also in another group', async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 1, { jobId: 'order-1' });
     await redis.client.xgroup('CREATE', KEYS.stream, 'theirs', '0');
@@ -209,7 +212,7 @@ describe('cancel', () => {
     await worker.close(true);
   });
 
-  test('a handler that completes all the same has completed', async () => {
+  test('a handler that completes anyway has completed', async () => {
     const queue = redis.queue();
     const latch = new Latch();
     const worker = redis.worker(
@@ -234,7 +237,7 @@ describe('cancel', () => {
     });
   });
 
-  test('whatever a handler throws then, the job ends as cancelled; the error is the cause', async () => {
+  test('the job ends as cancelled whatever its handler throws; the error is the cause', async () => {
     const queue = redis.queue();
     const worker = redis.worker(async (job) => {
       await aborted(job.signal);
@@ -250,7 +253,7 @@ describe('cancel', () => {
     expect(await queue.peekDlq()).toEqual([]);
   });
 
-  test('a handler that asks for its signal only afterwards finds it aborted', async () => {
+  test('a handler that reads its signal only later finds it aborted', async () => {
     const queue = redis.queue();
     const latch = new Latch();
     let reason: unknown;
@@ -272,7 +275,7 @@ describe('cancel', () => {
     expect(reason).toBeInstanceOf(JobCancelledError);
   });
 
-  test('a job that was fetched and has not started never starts, and ends though its worker is busy', async () => {
+  test('a job that was fetched but not started never starts, and ends while its worker is busy', async () => {
     const queue = redis.queue();
     const events = await redis.events();
     const latch = new Latch();
@@ -318,7 +321,7 @@ describe('cancel', () => {
     await expect(job.waitForResult()).rejects.toMatchObject({ code: 'CMQ-103' });
   });
 
-  test('without events too', async () => {
+  test('also without events', async () => {
     const queue = redis.queue({ eventsEnabled: false });
     const worker = redis.worker(untilAborted, { eventsEnabled: false });
     const active = next(worker, 'active');
@@ -352,7 +355,7 @@ describe('a cancelled job does not run again', () => {
     expect(await leftovers()).toEqual([]);
   });
 
-  test('when the reply that carried it to its worker was lost', async () => {
+  test('when the reply that delivered it to its worker was lost', async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 'cancelled', { jobId: 'order-1' });
     await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0');
@@ -370,7 +373,7 @@ describe('a cancelled job does not run again', () => {
     redis.errors.length = 0;
   });
 
-  test('when its handler outlives the grace time of a worker that closes', async () => {
+  test('when its handler runs longer than the grace time of a closing worker', async () => {
     const queue = redis.queue();
     const latch = new Latch();
     const worker = redis.worker(() => latch.opened, { shutdownDeadlineSecs: 1 });
@@ -385,7 +388,7 @@ describe('a cancelled job does not run again', () => {
     expect(await queue.cancel(job.id)).toBe('gone');
   });
 
-  test('when its handler fails before its worker has heard of it', async () => {
+  test('when its handler fails before the cancellation reaches its worker', async () => {
     const queue = redis.queue();
     const latch = new Latch();
     const worker = redis.worker(
@@ -411,7 +414,7 @@ describe('a cancelled job does not run again', () => {
 });
 
 describe('the wake stream of a worker', () => {
-  test('is there while it runs, and gone when it has closed', async () => {
+  test('exists while the worker runs, and not after it has closed', async () => {
     const worker = redis.worker(() => undefined);
     await next(worker, 'ready');
     expect(await redis.client.exists(KEYS.workerWake(worker.id))).toBe(1);
@@ -445,7 +448,7 @@ describe('the wake stream of a worker', () => {
     redis.errors.length = 0;
   });
 
-  test('is not made by a cancel for a worker that has none', async () => {
+  test('is not created by a cancellation for a worker that has none', async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 1);
     await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0');

@@ -7,7 +7,7 @@ describe.each([
   ['at once', 0],
   ['delayed', 60_000],
 ])('a job id, added %s', (_, delay) => {
-  test('is taken: the second add returns the same id and says so', async () => {
+  test('is a duplicate: the second add returns the same id and duplicate: true', async () => {
     const queue = redis.queue();
     const first = await queue.addUnique('a', 1, { jobId: 'order-1', delay });
     const before = await redis.snapshot();
@@ -17,7 +17,7 @@ describe.each([
     expect(await redis.snapshot()).toEqual(before);
   });
 
-  test('is taken on the other path, in another process, and in bulks too', async () => {
+  test('is a duplicate on the other path, in another process, and in bulk', async () => {
     await redis.queue().add('a', 1, { jobId: 'order-1', delay });
     const other = redis.queue();
     const before = await redis.snapshot();
@@ -61,7 +61,7 @@ describe('the id', () => {
     expect((await queue.add('a', 1, options)).duplicate).toBe(false);
   });
 
-  test('stays taken for an hour unless it is said otherwise', async () => {
+  test('stays taken for an hour by default', async () => {
     const worker = redis.worker(() => undefined);
     const completed = next(worker, 'completed');
     await redis.queue().add('a', 1, { jobId: 'order-1' });
@@ -86,7 +86,7 @@ describe('the id', () => {
     expect(await redis.client.pttl(KEYS.dedup('order-1'))).toBeGreaterThan(0);
   });
 
-  test('runs out as well when the job dies', async () => {
+  test('expires after the job becomes a dead letter', async () => {
     const worker = redis.worker(
       () => {
         throw new Error('x');
@@ -109,7 +109,7 @@ describe('the id', () => {
     expect((await queue.add('a', 1, { jobId: 'order-1' })).duplicate).toBe(true);
   });
 
-  test('a dead letter stays where another live job bears its id', async () => {
+  test('a dead letter is not replayed while another live job has its id', async () => {
     const queue = redis.queue();
     await addDeadLetter(redis, { jobId: 'order-1' });
     await redis.client.del(KEYS.dedup('order-1'));
@@ -144,7 +144,7 @@ describe('the id', () => {
     expect((await redis.queue({}, 'two').add('a', 1, { jobId: 'order-1' })).duplicate).toBe(false);
   });
 
-  test('that many adds race for is one job, whatever path each takes, while workers run', async () => {
+  test('that many adds race for is one job, on all paths, while workers run', async () => {
     const ids = Array.from({ length: 200 }, (_, index) => `id-${index}`);
     const runs = new Map<string, number>();
     const worker = redis.worker((job) => {

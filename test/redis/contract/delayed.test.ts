@@ -10,7 +10,7 @@ async function serverMs(): Promise<number> {
 }
 
 describe('a delayed job', () => {
-  test('runs when it is due by Redis’s clock: not before, and soon after', async () => {
+  test('runs when it is due by Redis’s clock: not earlier, and soon after', async () => {
     const starts: number[] = [];
     const worker = redis.worker(async () => {
       starts.push(await serverMs());
@@ -31,7 +31,7 @@ describe('a delayed job', () => {
     });
   });
 
-  test('says its delay, rounded up, and isDelayed', async () => {
+  test('has its delay, rounded up, and isDelayed', async () => {
     const job = await redis.queue().add('a', 1, { delay: 1_500.2 });
     expect([job.delay, job.isDelayed()]).toEqual([1_501, true]);
     expect((await redis.queue().add('a', 1)).isDelayed()).toBe(false);
@@ -51,7 +51,7 @@ describe('a delayed job', () => {
     });
   });
 
-  test('is promoted at once though every promoter sleeps: an earlier job wakes one', async () => {
+  test('is promoted in time although every promoter sleeps: an earlier job wakes one', async () => {
     const worker = redis.worker(() => undefined, { delayedPollIntervalMs: 60_000 });
     await next(worker, 'ready');
     const queue = redis.queue();
@@ -82,7 +82,7 @@ describe('a delayed job', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
 
-  test('a backlog larger than a batch is promoted without a pause, and told to the sink', async () => {
+  test('a backlog larger than a batch is promoted without a pause, and reported to the metrics sink', async () => {
     const ticks: PromoterTick[] = [];
     const queue = redis.queue();
     await queue.addBulk(
@@ -98,7 +98,7 @@ describe('a delayed job', () => {
     expect(ticks[0]!.oldestPendingLagMs).toBeGreaterThanOrEqual(0);
   });
 
-  test('waits where no worker runs a promoter', async () => {
+  test('waits if no worker runs a promoter', async () => {
     const worker = redis.worker(() => undefined, { delayedEnabled: false });
     await next(worker, 'ready');
     const queue = redis.queue();
@@ -143,7 +143,7 @@ describe('remove', () => {
     expect(await redis.client.exists(KEYS.dedup(job.id), KEYS.delayedIndex(job.id))).toBe(0);
   });
 
-  test('finds one among thousands', async () => {
+  test('finds a job among thousands', async () => {
     const queue = redis.queue();
     const jobs = await queue.addBulk(
       Array.from({ length: 3_000 }, (_, data) => ({
@@ -156,7 +156,7 @@ describe('remove', () => {
     expect(await redis.client.zcard(KEYS.delayed)).toBe(2_999);
   });
 
-  test('is 0 for a job that runs, has ended or never was', async () => {
+  test('is 0 for a job that runs, has ended or never existed', async () => {
     const queue = redis.queue();
     const added = await queue.add('a', 1, { jobId: 'order-1' });
     expect(await queue.remove('never')).toBe(0);

@@ -24,7 +24,7 @@ async function kill(count: number, options: { attempts?: number; backoff?: numbe
   await worker.close();
 }
 
-describe('an entry that is no job', () => {
+describe('an entry that is not a job', () => {
   const payloadOf = (bytes: string): Buffer =>
     encodeEnvelope({ id: 'x', payload: Buffer.from(bytes, 'hex'), createdAtMs: 0, attempt: 0 });
   const deep = Buffer.alloc(100_000, 0x91);
@@ -107,7 +107,7 @@ describe('an entry that is no job', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
 
-  test('a hundred of them, among a hundred jobs, hold up nobody', async () => {
+  test('a hundred of them, among a hundred jobs, do not delay the jobs', async () => {
     const queue = redis.queue();
     for (let i = 0; i < 100; i++) {
       await redis.client.xadd(KEYS.stream, '*', 'd', `garbage ${i}`);
@@ -122,7 +122,7 @@ describe('an entry that is no job', () => {
     );
   });
 
-  test('in the delayed set it travels the same way', async () => {
+  test('in the delayed set becomes a dead letter as well', async () => {
     const members = [
       'x',
       'hello world',
@@ -144,7 +144,7 @@ describe('an entry that is no job', () => {
     ]);
   });
 
-  test('a hostile backoff loses nothing: NaN, infinite and enormous numbers', async () => {
+  test('a hostile backoff (NaN, infinite, enormous) loses no job', async () => {
     const retry = (multiplier: number, delayMs: number, maxDelayMs?: number): Buffer =>
       encodeEnvelope({
         id: 'x',
@@ -175,7 +175,7 @@ describe('an entry that is no job', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
 
-  test('an attempt counter beyond every budget: exhausted, without a run', async () => {
+  test('an attempt counter above every limit is exhausted, without a run', async () => {
     let runs = 0;
     const events = await redis.events();
     const dead = next(events, 'dlq');
@@ -236,7 +236,7 @@ describe('the greatest possible stream id, written by hand', () => {
     expect(await redis.client.xpending(KEYS.stream, 'default', entry, entry, 1)).toHaveLength(1);
   });
 
-  test('among the dead letters loses no job that dies', async () => {
+  test('among the dead letters loses no job that is dead-lettered', async () => {
     await redis.client.xadd(KEYS.dlq, MAX_ID, 'd', 'x');
     const worker = redis.worker(
       () => {
@@ -254,7 +254,7 @@ describe('the greatest possible stream id, written by hand', () => {
 });
 
 describe('peekDlq', () => {
-  test('shows letters oldest first, 20 unless told, and changes nothing', async () => {
+  test('returns dead letters oldest first, 20 by default, and changes nothing', async () => {
     await kill(25);
     const queue = redis.queue();
     const before = await redis.snapshot();
@@ -268,7 +268,7 @@ describe('peekDlq', () => {
     expect(await redis.snapshot()).toEqual(before);
   });
 
-  test('shows all there is to know', async () => {
+  test('returns all fields', async () => {
     const before = Date.now();
     await kill(1, { attempts: 5 });
     const [letter] = await redis.queue().peekDlq();
@@ -288,12 +288,12 @@ describe('peekDlq', () => {
     expect(letter!.failedAt).toBeGreaterThanOrEqual(before - 1_000);
   });
 
-  test('of a queue that has none, or does not exist', async () => {
+  test('returns nothing for a queue without dead letters, or without keys', async () => {
     expect(await redis.queue().peekDlq()).toEqual([]);
     expect(await redis.keys()).toEqual([]);
   });
 
-  test('shows a hand-written letter without any of our fields', async () => {
+  test('returns a hand-written dead letter without any of our fields', async () => {
     await redis.client.xadd(KEYS.dlq, '*', 'x', '1');
     expect(await redis.queue().peekDlq()).toMatchObject([
       {
@@ -310,7 +310,7 @@ describe('peekDlq', () => {
 });
 
 describe('replayDlq', () => {
-  test('brings jobs back with a fresh budget, their name and their options', async () => {
+  test('moves jobs back with all attempts, their name and their options', async () => {
     const attempts: number[] = [];
     let fixed = false;
     const worker = redis.worker((job) => {
@@ -332,7 +332,7 @@ describe('replayDlq', () => {
     expect(await queue.replayDlq()).toBe(0);
   });
 
-  test('takes the oldest, up to its limit, 100 unless told', async () => {
+  test('moves the oldest, up to its limit, 100 by default', async () => {
     await kill(130);
     const queue = redis.queue();
     expect(await queue.replayDlq(3)).toBe(3);
@@ -343,7 +343,7 @@ describe('replayDlq', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(130);
   });
 
-  test('passes over letters that cannot be decoded: they stay, and hold up nobody', async () => {
+  test('skips dead letters that cannot be decoded: they stay, and do not block others', async () => {
     await redis.client.xadd(KEYS.dlq, '*', 'd', 'garbage', 'reason', 'decode_failed');
     await redis.client.xadd(KEYS.dlq, '*', 'x', '1');
     await kill(2);
@@ -357,7 +357,7 @@ describe('replayDlq', () => {
     ]);
   });
 
-  test('by several at once moves each letter once', async () => {
+  test('by several callers at once moves each dead letter once', async () => {
     await kill(200);
     const queues = Array.from({ length: 4 }, () => redis.queue());
     const moved = await Promise.all(queues.map((queue) => queue.replayDlq(200)));
@@ -366,7 +366,7 @@ describe('replayDlq', () => {
     expect(await redis.client.xlen(KEYS.dlq)).toBe(0);
   });
 
-  test('does not replay twice what dies again while it runs', async () => {
+  test('does not replay a job twice that fails again during the replay', async () => {
     await kill(50);
     let runs = 0;
     const worker = redis.worker(() => {
@@ -410,7 +410,7 @@ describe('a selection', () => {
   const left = async (): Promise<unknown[]> =>
     (await redis.queue().peekDlq()).map(({ name, reason }) => name || reason);
 
-  test('by reason, by id of the letter, by id of the job, and up to a limit is replayed', async () => {
+  test('by reason, by id of the dead letter, by id of the job, and up to a limit is replayed', async () => {
     const ids = await four();
     const queue = redis.queue();
     expect(await queue.replayDlq({ reason: 'retries_exhausted' })).toBe(1);
@@ -425,7 +425,7 @@ describe('a selection', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(3);
   });
 
-  test('is dropped for good, letters that cannot be decoded too', async () => {
+  test('is dropped for good, also dead letters that cannot be decoded', async () => {
     const ids = await four();
     const queue = redis.queue();
     expect(await queue.dropDlq({ ids: [ids[0]!] })).toBe(1);
@@ -459,7 +459,7 @@ describe('a selection', () => {
 });
 
 describe('dlqMaxStreamLen', () => {
-  test('keeps about so many, counts what it drops, and tells the sink, listeners and the health', async () => {
+  test('keeps about so many, and reports dropped dead letters to metrics, listeners and health', async () => {
     let evicted = 0;
     const worker = redis.worker(
       () => {

@@ -71,7 +71,7 @@ async function work(options: Partial<QueueOptions & WorkerOptions>): Promise<Map
 }
 
 describe('a batch of events', () => {
-  test('tells each job what entries of their own would', async () => {
+  test('emits for each job the same as entries of its own', async () => {
     const single = await work({ eventsBatched: false });
     const entries = await eventEntries(redis.client, KEYS.events);
     expect(entries.filter(({ e }) => e === 'batch')).toEqual([]);
@@ -85,7 +85,7 @@ describe('a batch of events', () => {
     expect(Object.fromEntries(batched)).toEqual(Object.fromEntries(single));
   });
 
-  test('is one entry, of ASCII where what it tells is, and names nothing twice', async () => {
+  test('is one entry, in ASCII if its values are, and repeats nothing', async () => {
     await redis.queue().addBulk(jobs(40));
     const [entry, ...others] = await eventEntries(redis.client, KEYS.events);
     expect(others).toEqual([]);
@@ -95,7 +95,7 @@ describe('a batch of events', () => {
     expect((JSON.parse(ids) as string[]).length).toBe(40);
   });
 
-  test('is not made of fewer than 16 jobs', async () => {
+  test('is not used for fewer than 16 jobs', async () => {
     await redis.queue().addBulk(jobs(15));
     const entries = await eventEntries(redis.client, KEYS.events);
     expect(entries.map(({ e }) => e)).toEqual(Array<string>(15).fill('waiting'));
@@ -103,7 +103,7 @@ describe('a batch of events', () => {
     expect((await eventEntries(redis.client, KEYS.events)).length).toBe(16);
   });
 
-  test('of starts too, where jobs take their time', async () => {
+  test('is used for starts, too, if jobs run for a while', async () => {
     const events = await redis.events();
     const active = take(events, 'active', 30);
     let open = (): void => undefined;
@@ -121,7 +121,7 @@ describe('a batch of events', () => {
     expect(all.filter(({ e }) => e === 'active').length).toBe(30);
   });
 
-  test('leaves out what was not added', async () => {
+  test('leaves out jobs that were not added', async () => {
     const queue = redis.queue({ maxStreamLen: 60 });
     const unique = Array.from({ length: 40 }, (_, data) => ({
       name: 'a',
@@ -141,7 +141,7 @@ describe('a batch of events', () => {
     expect(all.slice(30).map(({ id }) => id)).toEqual(added);
   });
 
-  test('gives each event an id from which one can go on', async () => {
+  test('gives each event an id from which a reader can continue', async () => {
     const queue = redis.queue();
     await queue.addBulk(jobs(3));
     await queue.addBulk(jobs(20));
@@ -169,7 +169,7 @@ describe('a batch of events', () => {
     },
   );
 
-  test('is kept by the number of its events, not as one', async () => {
+  test('counts as many events when the stream is trimmed', async () => {
     const queue = redis.queue({ eventsMaxStreamLen: 1_000 });
     for (let i = 0; i < 60; i++) await queue.addBulk(jobs(100));
     const kept = await eventsIn(redis.client, KEYS.events);
@@ -182,7 +182,7 @@ describe('a batch of events', () => {
     expect(await redis.client.zcard(`${KEYS.prefix}events:batches`)).toBeLessThan(30);
   });
 
-  test('is kept so beside single ones as well', async () => {
+  test('counts so beside single events as well', async () => {
     const queue = redis.queue({ eventsMaxStreamLen: 500 });
     for (let i = 0; i < 40; i++) {
       await queue.addBulk(jobs(50));
@@ -193,7 +193,7 @@ describe('a batch of events', () => {
     expect(kept.length).toBeLessThan(2_000);
   });
 
-  test('that is none, or badly written, stops nothing', async () => {
+  test('that is malformed stops nothing', async () => {
     const events = await redis.events();
     const problems: Error[] = [];
     events.removeAllListeners('error');
@@ -228,7 +228,7 @@ describe('a batch of events', () => {
     expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
 
-  test('is told to the end where a listener throws', async () => {
+  test('is emitted to the end if a listener throws', async () => {
     const events = await redis.events();
     const problems: string[] = [];
     events.removeAllListeners('error');
@@ -243,7 +243,7 @@ describe('a batch of events', () => {
     expect(problems).toEqual(Array<string>(10).fill('a listener of mine'));
   });
 
-  test('of a hundred thousand events leaves other work its turn', async () => {
+  test('of a hundred thousand events lets other work run in between', async () => {
     await redis.queue().addBulk(jobs(100_000));
     const events = await redis.events({ lastEventId: '0' });
     let turns = 0;
@@ -260,7 +260,7 @@ describe('a batch of events', () => {
     expect(turns - turnsAtFirst).toBeGreaterThan(1);
   });
 
-  test('that Redis cannot take fails no job', async () => {
+  test('that Redis refuses fails no job', async () => {
     await redis.client.set(`${KEYS.prefix}events:batches`, 'not mine');
     const events = await redis.events();
     const done = take(events, 'completed', 100);

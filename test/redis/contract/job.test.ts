@@ -42,7 +42,7 @@ describe('job', () => {
     expect(error.message).toMatch(new RegExp(`^Job\\.${method} is not supported\\. .+`));
   });
 
-  test('signal is for processors, waitForResult for producers', async () => {
+  test('signal exists only in processors, waitForResult only on producers', async () => {
     const job = await redis.queue().add('a', 1);
     expect(() => job.signal).toThrow(expect.objectContaining({ code: 'CMQ-100' }));
     const worker = redis.worker(async (running) => (await rejection(running.waitForResult())).code, {
@@ -70,7 +70,7 @@ describe('results', () => {
     expect(await queue.getJobResult(job.id)).toEqual(value);
   });
 
-  test('none is stored for undefined, without storeResults, or for a job that died', async () => {
+  test('nothing is stored for undefined, without storeResults, or for a dead letter', async () => {
     const queue = redis.queue();
     const worker = redis.worker(() => undefined, { storeResults: true });
     const first = next(worker, 'completed');
@@ -90,7 +90,7 @@ describe('results', () => {
     expect(await redis.client.keys('*:result:*')).toEqual([]);
   });
 
-  test('one that cannot be stored is reported; the job counts as completed', async () => {
+  test('a result that cannot be stored is reported, and the job counts as completed', async () => {
     const worker = redis.worker(() => () => 'a function', { storeResults: true });
     const done = next(worker, 'completed');
     await redis.queue().add('a', 1);
@@ -113,7 +113,7 @@ describe('waitForResult', () => {
     expect(await waiting).toEqual(['late', 'late']);
   });
 
-  test('is there at once when the result is', async () => {
+  test('resolves at once if the result is stored', async () => {
     const worker = redis.worker(() => 'early', { storeResults: true });
     const done = next(worker, 'completed');
     const job = await redis.queue().add('a', 1);
@@ -121,7 +121,7 @@ describe('waitForResult', () => {
     expect(await job.waitForResult({ timeoutMs: 5_000 })).toBe('early');
   });
 
-  test('waits through retries, and tells "failed for good" from "timed out"', async () => {
+  test('waits through retries, and rejects with different errors for a final failure and a timeout', async () => {
     const queue = redis.queue();
     redis.worker(
       (job) => {
@@ -173,7 +173,7 @@ describe('waitForResult', () => {
     expect(await waiting).toMatchObject({ code: 'CMQ-005' });
   });
 
-  test('resolves with undefined where the handler returned nothing', async () => {
+  test('resolves with undefined if the handler returned nothing', async () => {
     const latch = new Latch();
     const worker = redis.worker(() => latch.opened, { storeResults: true });
     const active = next(worker, 'active');

@@ -131,7 +131,7 @@ describe('an id stays taken when', () => {
     expect(await queue.cancel('order-1')).not.toBe('gone');
   });
 
-  test('one of many that were moved is asked for', async () => {
+  test('one of many moved jobs is added again', async () => {
     const queue = redis.queue();
     await queue.add('a', 1, { ...ID, delay: 60_000 });
     await promoteByHand();
@@ -140,7 +140,7 @@ describe('an id stays taken when', () => {
   });
 });
 
-test('a dead letter is replayed where the job that had taken its id is gone', async () => {
+test('a dead letter is replayed if the job that had taken its id is gone', async () => {
   const queue = redis.queue();
   const worker = redis.worker(
     () => {
@@ -198,7 +198,7 @@ describe('a new job of an id', () => {
     expect(await waited).toBe('new');
   });
 
-  test.each([0, 10])('is not dead as the old one (delay %d)', async (delay) => {
+  test.each([0, 10])('does not fail like the old one (delay %d)', async (delay) => {
     const queue = redis.queue();
     await fail(queue);
     await queue.dropDlq({ all: true });
@@ -208,7 +208,7 @@ describe('a new job of an id', () => {
     expect(await waited).toBe('new');
   });
 
-  test('that is an old dead letter has no result of what came between', async () => {
+  test('that is an old dead letter has no result of the jobs between', async () => {
     const queue = redis.queue();
     await fail(queue);
     await complete(queue, 'between');

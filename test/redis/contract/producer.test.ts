@@ -53,7 +53,7 @@ function consume(count: number): Promise<Map<string, ConsumerJob<unknown>>> {
 }
 
 describe('Producer', () => {
-  test('connects by URL or options, and says where it writes', async () => {
+  test('connects by URL or options, and has the keys it writes', async () => {
     const producer = await Producer.connect(redis.url, { queueName: NAME });
     open.push(producer);
     expect([producer.streamKey, producer.delayedKey, producer.dlqKey]).toEqual([
@@ -78,7 +78,7 @@ describe('Producer', () => {
     expect(error.message).toMatch(says);
   });
 
-  test('connect rejects where nothing listens, and leaves nothing behind', async () => {
+  test('connect rejects if nothing listens, and leaves nothing open', async () => {
     const error = await rejection(Producer.connect({ host: '127.0.0.1', port: 1 }, { connectTimeoutMs: 50 }));
     expect(error).toMatchObject({
       code: 'CMQ-001',
@@ -251,7 +251,7 @@ describe('Producer', () => {
     expect(many.map((bytes) => bytes && decodePayload(bytes))).toEqual([{ was: 2 }, undefined, { was: 1 }]);
   });
 
-  test('registers, lists and removes repeatables', async () => {
+  test('declares, lists and removes schedules', async () => {
     const producer = await connect();
     const spec = { jobName: 'tick', pattern: RepeatPattern.every(60_000), payload: { n: 1 } };
     const key = await producer.upsertRepeatable(spec);
@@ -278,7 +278,7 @@ describe('Producer', () => {
 });
 
 describe('Consumer', () => {
-  test('hands the job with its payload, until its signal is aborted, and then ends what runs', async () => {
+  test('passes jobs to the handler until its signal is aborted, then waits for running handlers', async () => {
     const controller = new AbortController();
     const seen: unknown[] = [];
     const producer = await connect();
@@ -336,14 +336,14 @@ describe('Consumer', () => {
     );
   });
 
-  test('rejects where nothing listens', async () => {
+  test('rejects if nothing listens', async () => {
     const consumer = new Consumer({ host: '127.0.0.1', port: 1 }, { connectTimeoutMs: 50 });
     expect(await rejection(consumer.run(() => undefined))).toMatchObject({ code: 'CMQ-001' });
   });
 });
 
 describe('Promoter', () => {
-  test('promotes for workers that have none, woken for what is due earlier', async () => {
+  test('promotes for workers without a promoter, and wakes for an earlier job', async () => {
     const ticks: number[] = [];
     background(
       new Promoter(redis.connection, {
@@ -365,7 +365,7 @@ describe('Promoter', () => {
     expect(ticks).toContain(1);
   });
 
-  test('stops with its signal, gives the lead up, and leaves nothing open', async () => {
+  test('stops with its signal, gives up the lead, and leaves nothing open', async () => {
     await (await connect()).addIn(60_000, 'late');
     const controller = background(new Promoter(redis.url, { queueName: NAME }));
     await eventually(async () => {
@@ -384,7 +384,7 @@ describe('Promoter', () => {
 });
 
 describe('Scheduler', () => {
-  test('fires for workers that have none', async () => {
+  test('fires for workers without a scheduler', async () => {
     background(new Scheduler(redis.connection, { queueName: NAME, tickIntervalMs: 20 }));
     const worker = redis.worker(() => undefined, { runScheduler: false });
     await next(worker, 'ready');

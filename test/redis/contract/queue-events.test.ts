@@ -57,7 +57,7 @@ describe('the events', () => {
     ]);
   });
 
-  test('of a job that dies: dlq, and retries-exhausted as its other name', async () => {
+  test('of a dead letter: dlq, and retries-exhausted as its other name', async () => {
     const events = await redis.events();
     const told = note(events);
     redis.worker(() => {
@@ -75,7 +75,7 @@ describe('the events', () => {
     expect(told.filter(([event]) => event === 'failed').length).toBe(1);
   });
 
-  test('nobody knows are unknown, with their fields', async () => {
+  test('of unknown names are emitted as unknown, with their fields', async () => {
     const events = await redis.events();
     const unknown = next(events, 'unknown');
     const id = await redis.client.xadd(KEYS.events, '*', 'e', 'paused', 'by', 'ops', '__proto__', 'x');
@@ -90,7 +90,7 @@ describe('the events', () => {
     expect(({} as Record<string, unknown>).x).toBeUndefined();
   });
 
-  test('written by hand, and badly, stop nothing', async () => {
+  test('that are malformed do not stop the others', async () => {
     const events = await redis.events();
     const unknown = next(events, 'unknown');
     const waiting = next(events, 'waiting');
@@ -100,7 +100,7 @@ describe('the events', () => {
     expect((await waiting)[0]).toEqual({ jobId: '', name: '', ts: 0 });
   });
 
-  test('a return value that JSON has not, or that is large, is not carried', async () => {
+  test('do not carry a return value that is large, or that JSON cannot hold', async () => {
     const events = await redis.events();
     const completed = take(events, 'completed', 2);
     redis.worker((job) => (job.name === 'big' ? 'x'.repeat(10_000) : 2n ** 60n), {
@@ -116,7 +116,7 @@ describe('the events', () => {
 });
 
 describe('where it starts', () => {
-  test('with what comes, unless told', async () => {
+  test('at the newest event by default', async () => {
     await redis.queue().add('before', 1);
     const events = await redis.events();
     const waiting = next(events, 'waiting');
@@ -143,7 +143,7 @@ describe('where it starts', () => {
 });
 
 describe('life', () => {
-  test('with autorun off it waits for run()', async () => {
+  test('with autorun: false it waits for run()', async () => {
     const events = new QueueEvents(NAME, { connection: redis.connection, autorun: false });
     const running = events.run();
     expect(events.run()).toBe(running);
@@ -155,7 +155,7 @@ describe('life', () => {
     await running;
   });
 
-  test('close is shared, comes at once, and leaves no connection', async () => {
+  test('close is shared, resolves at once, and leaves no connection', async () => {
     const events = await redis.events({ blockingTimeout: 60_000 });
     await redis.queue().add('a', 1);
     const begun = performance.now();
@@ -181,7 +181,7 @@ describe('life', () => {
     await events.waitUntilReady();
   });
 
-  test('goes on where it was after its connection was cut', async () => {
+  test('continues where it was after its connection was cut', async () => {
     const events = await redis.events({ blockingTimeout: 500 });
     const told: unknown[] = [];
     events.on('waiting', ({ name }) => told.push(name));
@@ -198,7 +198,7 @@ describe('life', () => {
     redis.errors.length = 0;
   });
 
-  test('goes on when the events are deleted', async () => {
+  test('continues when the events are deleted', async () => {
     const events = await redis.events({ blockingTimeout: 100 });
     const queue = redis.queue();
     const first = next(events, 'waiting');
@@ -216,7 +216,7 @@ describe('life', () => {
     expect((await second)[0].name).toBe('b');
   });
 
-  test('a listener that throws is reported, and the others hear', async () => {
+  test('a listener that throws is reported, and the others are called', async () => {
     const events = await redis.events();
     events.on('waiting', () => {
       throw new Error('listener');

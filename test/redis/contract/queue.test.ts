@@ -46,7 +46,7 @@ describe('add', () => {
     expect(job.queue).toBe(queue);
   });
 
-  test('takes any payload that MessagePack has, and the handler gets it back', async () => {
+  test('accepts any payload that MessagePack has, and the handler receives the same', async () => {
     const payloads = [
       null,
       true,
@@ -135,7 +135,7 @@ describe('add', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(3);
   });
 
-  test('one that is refused does not touch the others of its tick', async () => {
+  test('an add that is refused does not affect others of its tick', async () => {
     const queue = redis.queue({ maxStreamLen: 10 });
     const results = await Promise.allSettled([
       queue.addBulk(list(6)),
@@ -158,7 +158,7 @@ describe('add', () => {
 });
 
 describe('addBulk', () => {
-  test('returns the jobs in order; of nothing, nothing', async () => {
+  test('returns the jobs in order, and nothing for no jobs', async () => {
     const queue = redis.queue();
     expect(await queue.addBulk([])).toEqual([]);
     const jobs = await queue.addBulk([
@@ -174,7 +174,7 @@ describe('addBulk', () => {
     expect(jobs[2]!.id).toBe('mine');
   });
 
-  test.each([10, 1_000])('of %i takes one round trip, whatever options the entries carry', async (count) => {
+  test.each([10, 1_000])('of %i jobs is one round trip, with any options', async (count) => {
     const queue = redis.queue();
     await queue.addBulk(list(1));
     const jobs = list(count).map((job, index) => ({
@@ -201,7 +201,7 @@ describe('addBulk', () => {
 });
 
 describe('a full queue', () => {
-  test('refuses with CMQ-006 and takes nothing', async () => {
+  test('refuses with CMQ-006 and adds nothing', async () => {
     const queue = redis.queue({ maxStreamLen: 3 });
     await queue.addBulk(list(3));
     const before = await redis.snapshot();
@@ -218,7 +218,7 @@ describe('a full queue', () => {
     expect(await redis.snapshot()).toEqual(before);
   });
 
-  test('takes exactly as many as fit', async () => {
+  test('accepts exactly as many as fit', async () => {
     const queue = redis.queue({ maxStreamLen: 10 });
     await queue.addBulk(list(4));
     expect(await rejection(queue.addBulk(list(7)))).toMatchObject({ code: 'CMQ-006', length: 4 });
@@ -238,7 +238,7 @@ describe('a full queue', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(Math.min(count, maxStreamLen));
   });
 
-  test('in a large bulk counts only what goes to the stream now, wherever it stands', async () => {
+  test('in a large bulk counts only the jobs that go to the stream at once', async () => {
     const queue = redis.queue({ maxStreamLen: 100 });
     const later = list(4_000).map((job) => ({ ...job, opts: { delay: 60_000 } }));
     await queue.addBulk([...later.slice(0, 2_000), ...list(50), ...later.slice(2_000), ...list(50)]);
@@ -277,12 +277,12 @@ describe('a full queue', () => {
     await queue.add('a', 2);
   });
 
-  test('has no bound with 0', async () => {
+  test('is unlimited with 0', async () => {
     await redis.queue({ maxStreamLen: 0 }).addBulk(list(3_000));
     expect(await redis.client.xlen(KEYS.stream)).toBe(3_000);
   });
 
-  test('is never trimmed: what was accepted is all there', async () => {
+  test('is never trimmed: all accepted jobs are there', async () => {
     const queue = redis.queue({ maxStreamLen: 500 });
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => queue.addBulk(list(100))));
     const accepted = outcomes.filter(({ status }) => status === 'fulfilled').length;
@@ -292,7 +292,7 @@ describe('a full queue', () => {
 });
 
 describe('maxPayloadBytes', () => {
-  test('counts the bytes of the payload, and takes one that is exactly as large', async () => {
+  test('counts the bytes of the payload, and accepts one of exactly that size', async () => {
     const queue = redis.queue({ maxPayloadBytes: 10 });
     await queue.add('a', 'x'.repeat(9));
     expect(await rejection(queue.add('a', 'x'.repeat(10)))).toMatchObject({ code: 'CMQ-023' });
@@ -301,7 +301,7 @@ describe('maxPayloadBytes', () => {
 });
 
 describe('close', () => {
-  test('is idempotent, waits for calls under way, and ends the connection', async () => {
+  test('is idempotent, waits for calls in flight, and ends the connection', async () => {
     const queue = redis.queue();
     const adding = Promise.all(Array.from({ length: 50 }, () => queue.add('a', 1)));
     await queue.waitUntilReady();
@@ -313,7 +313,7 @@ describe('close', () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(50);
   });
 
-  test('then every call is refused with CMQ-005', async () => {
+  test('refuses every later call with CMQ-005', async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 1);
     await queue.close();
@@ -334,7 +334,7 @@ describe('close', () => {
       expect(await rejection(call)).toMatchObject({ code: 'CMQ-005', name: 'ShutdownError' });
   });
 
-  test('of a queue that was never used makes no connection', async () => {
+  test('of a queue that was never used opens no connection', async () => {
     const before = (await redis.client.client('LIST')) as string;
     const queue = redis.queue();
     await queue.close();

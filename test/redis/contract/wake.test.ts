@@ -50,8 +50,8 @@ async function swallowed(stream: string): Promise<number> {
   return Number(fields(group!.map(String))['pending']);
 }
 
-describe('a wake entry that a stopped process has swallowed', () => {
-  test('does not keep a delayed job from running in time', async () => {
+describe('a wake entry that a stopped process has read', () => {
+  test('does not delay a delayed job', async () => {
     await ghost(KEYS.promoterWake);
     const worker = redis.worker(() => undefined);
     await next(worker, 'ready');
@@ -63,7 +63,7 @@ describe('a wake entry that a stopped process has swallowed', () => {
     expect(performance.now() - begun - 200).toBeLessThan(BOUND_MS + SLACK_MS);
   });
 
-  test('nor where another job is far away, and a promoter of its own moves the jobs', async () => {
+  test('nor if another job is due much later, and a standalone promoter promotes', async () => {
     const queue = redis.queue();
     await queue.add('far', 1, { delay: 3_600_000 });
     await redis.client.del(KEYS.promoterWake);
@@ -81,7 +81,7 @@ describe('a wake entry that a stopped process has swallowed', () => {
     expect(performance.now() - begun - 200).toBeLessThan(BOUND_MS + SLACK_MS);
   });
 
-  test.each(['worker', 'scheduler'])('does not keep a schedule from firing in time (%s)', async (kind) => {
+  test.each(['worker', 'scheduler'])('does not delay a schedule (%s)', async (kind) => {
     await ghost(KEYS.schedulerWake);
     const alone = kind === 'scheduler';
     const worker = redis.worker(() => undefined, { runScheduler: !alone });
@@ -144,7 +144,7 @@ describe('a retry', () => {
     expect(await lastWake()).toBe(before);
   });
 
-  test('of a worker with a promoter runs in time whoever leads, and wakes nobody', async () => {
+  test('of a worker with a promoter runs in time whichever process leads, and wakes no other', async () => {
     run(new Promoter({ ...redis.connection }, { queueName: NAME }));
     await redis.queue().add('far', 1, { delay: 3_600_000 });
     await eventually(async () => {
@@ -162,7 +162,7 @@ describe('a retry', () => {
 describe('a leader that is stopped and holds its lock', () => {
   const lead = (lock: string): Promise<unknown> => redis.client.set(lock, 'stopped', 'PX', 60_000);
 
-  test('is not waited for by delayed jobs', async () => {
+  test('does not delay delayed jobs', async () => {
     const worker = redis.worker(() => undefined, { delayedLockTtlSecs: 60 });
     await next(worker, 'ready');
     const queue = redis.queue();
@@ -191,7 +191,7 @@ describe('a leader that is stopped and holds its lock', () => {
     expect(performance.now() - begun - 300).toBeLessThan(BOUND_MS + 500 + SLACK_MS);
   });
 
-  test('one that works keeps its lock, however much is overdue', async () => {
+  test('a leader that works keeps its lock, however much is overdue', async () => {
     await redis.client.zadd(KEYS.delayed, 1, 'not a job');
     await redis.client.set(KEYS.promoterLock, 'busy', 'PX', 5_000);
     const worker = redis.worker(() => undefined);

@@ -4,7 +4,7 @@ import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
 
-/** Adds one job a call, many calls under way; resolves with how many were refused. */
+/** Adds one job per call, with many calls in flight. Resolves with how many were refused. */
 async function addOneByOne(queue: Queue<number>, count: number): Promise<number> {
   let refused = 0;
   const adds: Promise<unknown>[] = [];
@@ -22,9 +22,9 @@ async function addOneByOne(queue: Queue<number>, count: number): Promise<number>
   return refused;
 }
 
-// The server remembers the calls of a producer so as not to carry one out twice. A call that it refused, or never saw,
-// is not to be taken for one of those by what comes later.
-it('adds that failed cost no later add', { timeout: 60_000 }, async () => {
+// The server remembers the calls of a producer, so that it carries out none of them twice. A call that it refused, or never
+// received, must not count as carried out for later calls.
+it('adds that failed do not make later adds fail', { timeout: 60_000 }, async () => {
   await using queue = new Queue<number>('jobs', { connection: redis.connection, eventsEnabled: false });
   expect(await addOneByOne(queue, 9_000)).toBe(0);
   await redis.client.config('SET', 'maxmemory', '1');
