@@ -135,7 +135,7 @@ const show = (value: unknown): string => {
 };
 
 describe.each(calls)('%s.%s', (target, method, right, wrong) => {
-  it('takes what is right', async () => {
+  it('accepts valid arguments', async () => {
     const call = Promise.resolve((targets[target] as Untyped)[method]?.(...right));
     await call.catch((error: unknown) => {
       // There is no such job, nothing more.

@@ -65,7 +65,7 @@ describe('on a server that takes arguments of 1 MB', () => {
     entries.forEach(([, [, d]], index) => expect(d).toContain(added[index]?.id));
   });
 
-  test('many small jobs stand in one argument, and in several', { timeout: 20_000 }, async () => {
+  test('many small jobs fit into one argument, or into several', { timeout: 20_000 }, async () => {
     const queue = newQueue(redis);
     const small = Array.from({ length: 2_000 }, (_, n) => ({
       name: `n${String(n % 7)}`,
@@ -86,7 +86,7 @@ describe('on a server that takes arguments of 1 MB', () => {
     await worker.close();
   });
 
-  test('an addBulk that finds no room is refused whole, however many calls it takes', async () => {
+  test('an addBulk without room is refused as a whole, however many calls it needs', async () => {
     const queue = newQueue(redis, 30);
     await expect(queue.addBulk(jobs(31))).rejects.toMatchObject({ code: 'CMQ-006' });
     expect(await redis.client.xlen(queue.keys.stream)).toBe(0);
@@ -95,7 +95,7 @@ describe('on a server that takes arguments of 1 MB', () => {
     expect(await redis.client.zcard(queue.keys.delayed)).toBe(10);
   });
 
-  test('duplicates of a large addBulk are told by their places', async () => {
+  test('duplicates of a large addBulk are reported by index', async () => {
     const queue = newQueue(redis);
     await queue.add('job', 1, { jobId: 'b7' });
     const added = await queue.addBulk(
@@ -141,7 +141,7 @@ describe('on a server that takes arguments of 1 MB', () => {
 describe('on a server that closes connections with more than 2 MB to send', () => {
   const redis = useServer({ args: ['--client-output-buffer-limit', 'normal 2mb 0 0'], leakCheck: false });
 
-  test('a worker comes to read what the server lets it', { timeout: 30_000 }, async () => {
+  test('a worker adapts its reads to the limit of the server', { timeout: 30_000 }, async () => {
     const queue = newQueue(redis);
     await queue.addBulk(jobs(40));
     const seen = new Set<string>();
@@ -171,7 +171,7 @@ describe('on a server that closes connections with more than 2 MB to send', () =
 describe('on a server that closes connections with more than a job to send', () => {
   const redis = useServer({ args: ['--client-output-buffer-limit', 'normal 500kb 0 0'], leakCheck: false });
 
-  test('a worker says so, and is not well', { timeout: 30_000 }, async () => {
+  test('a worker reports it, and is not healthy', { timeout: 30_000 }, async () => {
     const queue = newQueue(redis);
     await queue.addBulk(jobs(3));
     const { worker, errors } = newWorker(redis, () => undefined);
@@ -186,7 +186,7 @@ describe('on a server that closes connections with more than a job to send', () 
     await done;
   });
 
-  test('QueueEvents say so', { timeout: 30_000 }, async () => {
+  test('QueueEvents report it', { timeout: 30_000 }, async () => {
     const events = keep(new QueueEvents(NAME, { connection: redis.connection, lastEventId: '0' }));
     const errors: Error[] = [];
     events.on('error', (error) => errors.push(error));
@@ -230,7 +230,7 @@ describe('in one call', () => {
     },
   );
 
-  test('few large jobs that never arrived are taken back, and the others by further calls', async () => {
+  test('a few large jobs are reclaimed by the first call, the others by further calls', async () => {
     const queue = newQueue(redis);
     await queue.addBulk(jobs(20));
     const { stream } = queue.keys;

@@ -105,12 +105,12 @@ const ODD: [string, object][] = [
   ['disableClientInfo', { disableClientInfo: true }],
 ];
 
-describe('options of ioredis that could break what is built on it', () => {
+describe('options of ioredis that could break this package', () => {
   it.each(ODD)('%s', async (_, options) => {
     await everything({ ...redis.connection, ...options }, hasTimes(options));
   });
 
-  it.each(ODD)('%s, on a client that is passed in', async (_, options) => {
+  it.each(ODD)('%s, on a client of the user’s own', async (_, options) => {
     await everythingOn(new Redis({ ...redis.connection, lazyConnect: true, ...options }), hasTimes(options));
   });
 
@@ -123,7 +123,7 @@ describe('options of ioredis that could break what is built on it', () => {
     await everything({ path });
   });
 
-  it('commandTimeout bounds calls where commandTimeoutMs does not, and what happened is unknown', async () => {
+  it('commandTimeout bounds calls without commandTimeoutMs, and the outcome is unknown', async () => {
     await using queue = new Queue('mail', { connection: { ...redis.connection, commandTimeout: 150 } });
     await queue.add('a', 1);
     redis.server.pause();
@@ -133,7 +133,7 @@ describe('options of ioredis that could break what is built on it', () => {
     expect(error.message).toContain('150 ms');
   });
 
-  it('enableOfflineQueue: false refuses at once while Redis is away, with nothing sent', async () => {
+  it('enableOfflineQueue: false refuses calls at once while Redis is away, and sends nothing', async () => {
     await using queue = new Queue('mail', { connection: { ...redis.connection, enableOfflineQueue: false } });
     queue.on('error', () => undefined);
     await queue.add('a', 1);
@@ -149,7 +149,7 @@ describe('options of ioredis that could break what is built on it', () => {
   });
 });
 
-describe('options of a cluster that could break what is built on it', () => {
+describe('options of a cluster that could break this package', () => {
   const cluster = useCluster();
   const CLUSTER: [string, object][] = [
     ['enableAutoPipelining', { enableAutoPipelining: true }],
@@ -170,7 +170,7 @@ describe('options of a cluster that could break what is built on it', () => {
     await everything({ ...cluster.connection, clusterOptions }, hasTimes(clusterOptions));
   });
 
-  it.each(CLUSTER)('%s, on a client that is passed in', async (_, options) => {
+  it.each(CLUSTER)('%s, on a client of the user’s own', async (_, options) => {
     await everythingOn(
       new Cluster(cluster.connection.cluster, { lazyConnect: true, ...options }),
       hasTimes(options),
@@ -179,7 +179,7 @@ describe('options of a cluster that could break what is built on it', () => {
 });
 
 describe('a retryStrategy that gives up', () => {
-  it('is reported, seen in the health, and does not outlast the outage', async () => {
+  it('is reported, shows in the health, and ends with the outage', async () => {
     const connection = { ...redis.connection, retryStrategy: () => null };
     const worker = redis.worker(() => undefined, { connection, blockMs: 100 });
     const queue = redis.queue({ connection });
@@ -201,7 +201,7 @@ describe('a retryStrategy that gives up', () => {
     redis.errors.length = 0;
   });
 
-  it('on a client that is passed in: every call says so, and it is not opened behind the back of its owner', async () => {
+  it('on a client of the user’s own: every call reports it, and only the user reopens the client', async () => {
     const client = own(new Redis({ ...redis.connection, retryStrategy: () => null }));
     const queue = redis.queue({ connection: client });
     const worker = redis.worker(() => undefined, { connection: client, blockMs: 100 });
@@ -221,7 +221,7 @@ describe('a retryStrategy that gives up', () => {
     redis.errors.length = 0;
   });
 
-  it('or throws, or returns no delay, harms nothing', async () => {
+  it('a strategy that throws or returns no delay causes no failure', async () => {
     const strategies: (() => never | number)[] = [
       () => {
         throw new Error('strategy');
@@ -253,8 +253,8 @@ it('a client with a transaction open is explained, and the call joins no other',
   await client.quit();
 });
 
-describe('listeners on a client that is passed in', () => {
-  it('are none once all who used it are closed, and few while they are not', async () => {
+describe('listeners on a client of the user’s own', () => {
+  it('are few while it is used, and removed when all its users are closed', async () => {
     const client = own(new Redis(redis.connection));
     const count = (): Record<string, number> =>
       Object.fromEntries(client.eventNames().map((name) => [String(name), client.listenerCount(name)]));
@@ -278,7 +278,7 @@ describe('listeners on a client that is passed in', () => {
     expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
   });
 
-  it('also those of one that was closed while it was still connecting', async () => {
+  it('are also removed by a close during connecting', async () => {
     const client = own(new Redis({ port: 1, retryStrategy: () => 10 }));
     const before = client.listenerCount('error');
     const queue = new Queue('mail', { connection: client });

@@ -29,7 +29,7 @@ async function refused(connection: Connection, connectTimeoutMs = 300): Promise<
   }
 }
 
-describe('what a server says names the cause and what to do', () => {
+describe('errors of a server name the cause and the fix', () => {
   it.each<[string, (command: string) => string | null | undefined, RegExp]>([
     [
       'protected mode',
@@ -78,7 +78,7 @@ describe('what a server says names the cause and what to do', () => {
     expect(error.message).toMatch(/unknown command 'AUTH'/);
   });
 
-  it('neither HELLO nor INFO', async () => {
+  it('a server without HELLO and INFO', async () => {
     const port = await fakeServer((command) =>
       command === 'hello' || command === 'info' ? `-ERR unknown command '${command}'\r\n` : '+OK\r\n',
     );
@@ -132,7 +132,7 @@ describe('a database that does not exist', () => {
     ['without a ready check', () => ({ ...redis.connection, db: 99, enableReadyCheck: false })],
   ];
 
-  it.each(connections)('%s: nothing is written, to none', async (_, connection) => {
+  it.each(connections)('%s: nothing is written to any database', async (_, connection) => {
     const error = await refused(connection());
     expect(error).toMatchObject({ code: 'CMQ-004' });
     expect(error.message).toMatch(/DB index is out of range.*another "db"/);
@@ -143,7 +143,7 @@ describe('a database that does not exist', () => {
     expect(await redis.client.keys('*')).toEqual([]);
   });
 
-  it('on a client that is passed in, connected or not', async () => {
+  it('on a client of the user’s own, connected or not', async () => {
     for (const lazyConnect of [true, false]) {
       const client = new Redis({ ...redis.connection, db: 99, lazyConnect });
       client.on('error', () => undefined);
@@ -171,7 +171,7 @@ describe('a database that does not exist', () => {
 });
 
 describe('secrets', () => {
-  it('are not in what is printed of queues, workers and subscriptions', async () => {
+  it('do not appear when queues, workers and subscriptions are printed', async () => {
     const connection = `redis://user:${SECRET}@127.0.0.1:1`;
     const options = { connection, connectTimeoutMs: 50 };
     const all = [

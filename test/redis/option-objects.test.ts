@@ -71,7 +71,7 @@ describe.each(shapes)('options that are %s', (_name, shape) => {
     expect((await queue.getBacklog()).waiting).toBe(0);
   });
 
-  it('of a job count', async () => {
+  it('of a job take effect', async () => {
     const queue = queueOf({ defaultJobOptions: shape({ attempts: 5, delay: 60_000 }) });
     const job = await queue.add('a', {}, shape<JobsOptions>({ delay: 30_000, jobId: 'mine' }));
     expect(job).toMatchObject({ id: 'mine', delay: 30_000, opts: { attempts: 5, delay: 30_000 } });
@@ -80,7 +80,7 @@ describe.each(shapes)('options that are %s', (_name, shape) => {
     expect(repeated.id).toBe('b::every:60000');
   });
 
-  it('of a queue and a worker are checked, and count', async () => {
+  it('of a queue and a worker are checked and take effect', async () => {
     const { connection } = redis;
     expect(() => new Queue('a', shape<QueueOptions>({ connection, maxStreamLen: -1 }))).toThrow(
       /"maxStreamLen"/,
@@ -132,7 +132,7 @@ describe.each(shapes)('options that are %s', (_name, shape) => {
   });
 });
 
-it('what an accessor says later changes nothing', async () => {
+it('a later value of an accessor changes nothing', async () => {
   let reads = 0;
   const opts: JobsOptions = {
     get attempts() {
@@ -145,7 +145,7 @@ it('what an accessor says later changes nothing', async () => {
   expect(reads).toBe(1);
 });
 
-it('what is changed later, or stands on Object.prototype, changes nothing', async () => {
+it('later changes, and properties of Object.prototype, have no effect', async () => {
   const defaultJobOptions: JobsOptions = { attempts: 2 };
   const queue = queueOf({ defaultJobOptions });
   defaultJobOptions.attempts = -5;
@@ -168,7 +168,7 @@ it('what is changed later, or stands on Object.prototype, changes nothing', asyn
   }
 });
 
-describe('options that would do harm later', () => {
+describe('options that would cause a failure later', () => {
   it.each<[object, RegExp]>([
     [{ durability: {} }, /durability.*"replicas"/],
     [{ durability: { replicas: 1 } }, /durability.*"timeoutMs"/],

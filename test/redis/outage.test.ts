@@ -28,7 +28,7 @@ function told(source: Queue | Worker | QueueEvents): {
 }
 
 describe('an outage', () => {
-  it('is told once within a second of the first refused connection, and once when it is over', async () => {
+  it('is reported once within a second of the first refused connection, and once at its end', async () => {
     const connection = { ...redis.connection };
     const queue = redis.queue({ connection, commandTimeoutMs: 400 });
     const worker = redis.worker(() => undefined, { connection, blockMs: 200, commandTimeoutMs: 400 });
@@ -66,7 +66,7 @@ describe('an outage', () => {
     redis.errors.length = 0;
   });
 
-  it('is none where the connection is back at once', async () => {
+  it('is not reported if the connection is back at once', async () => {
     const queue = redis.queue();
     const heard = told(queue);
     await queue.add('a', 1);
@@ -77,7 +77,7 @@ describe('an outage', () => {
     expect(heard).toEqual({ outages: [], others: [], ends: [] });
   });
 
-  it('is told where nothing is refused, and nothing answers either', async () => {
+  it('is reported if nothing is refused and nothing answers', async () => {
     await using proxy = await TcpProxy.start(redis);
     await using queue = new Queue('mail', { connection: { host: proxy.host, port: proxy.port } });
     const heard = told(queue);
@@ -96,7 +96,7 @@ describe('an outage', () => {
     });
   });
 
-  it('is one process warning for all who share the connection, where nobody listens', async () => {
+  it('is one process warning for all users of the connection, without listeners', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => {
       if ((warning as ConnectionError).outage) warnings.push(warning);
@@ -112,7 +112,7 @@ describe('an outage', () => {
     process.off('warning', onWarning);
   });
 
-  it('at the start: a subscription that starts by itself begins when Redis is there', async () => {
+  it('at the start: a subscription with autorun begins when Redis is up', async () => {
     const { port, host } = redis;
     await redis.server.kill();
     const events = new QueueEvents('mail', { connection: { host, port }, connectTimeoutMs: 100 });
@@ -137,7 +137,7 @@ describe('an outage', () => {
 });
 
 describe('QueueEvents.waitUntilReady without run()', () => {
-  it('fixes the starting point, and run() goes on from there', async () => {
+  it('fixes the starting point, and run() continues from it', async () => {
     await using events = new QueueEvents('mail', { connection: redis.connection, autorun: false });
     await events.waitUntilReady();
     const queue = redis.queue();
@@ -147,7 +147,7 @@ describe('QueueEvents.waitUntilReady without run()', () => {
     expect((await heard)[0]).toMatchObject({ jobId: id });
   });
 
-  it('rejects where Redis is away, and settles when it is closed', async () => {
+  it('rejects while Redis is away, and settles on close', async () => {
     const gone = new QueueEvents('mail', { connection: { port: 1 }, autorun: false, connectTimeoutMs: 50 });
     gone.on('error', () => undefined);
     expect(await rejection(gone.waitUntilReady())).toMatchObject({ code: 'CMQ-001' });
@@ -187,7 +187,7 @@ describe('an eviction policy', () => {
     },
   );
 
-  it('noeviction is fine, and a user that may not ask gets no warning', async () => {
+  it('noeviction gives no warning, nor does a user without the permission to read it', async () => {
     const warnings: Error[] = [];
     const queue = redis.queue();
     queue.on('warning', (warning) => warnings.push(warning));
@@ -218,7 +218,7 @@ describe('a replica', () => {
   });
   afterAll(() => replica.stop());
 
-  it('is refused at once, with READONLY and what to do', async () => {
+  it('is refused at once, with READONLY and the fix', async () => {
     const connection = { host: replica.host, port: replica.port };
     const begun = performance.now();
     const queue = redis.queue({ connection });
@@ -232,7 +232,7 @@ describe('a replica', () => {
     expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
-  it('that was the master: calls say READONLY soon, with few connections, and go on once it is master again', async () => {
+  it('that was the master: calls fail with READONLY soon, with few connections, and succeed when it is master again', async () => {
     await using server = await RedisServer.start();
     const admin = new Redis(server.port, server.host);
     const queue = redis.queue({ connection: { host: server.host, port: server.port } });
@@ -254,7 +254,7 @@ describe('a replica', () => {
   });
 });
 
-it('RateLimitError is there by its name', async () => {
+it('RateLimitError is exported', async () => {
   expect(new RateLimitError()).toMatchObject({ name: 'RateLimitError', code: 'CMQ-101' });
   expect(Worker.RateLimitError()).toBeInstanceOf(RateLimitError);
   expect(await redis.queue().isPaused()).toBe(false);

@@ -66,7 +66,7 @@ describe('TLS with a private authority and client certificates', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('a job goes there and back', async () => {
+  it('a job runs and returns its result', async () => {
     await using queue = new Queue<number, number>('sums', { connection });
     await using worker = new Worker<number, number>('sums', (job) => job.data + 1, {
       connection,
@@ -77,7 +77,7 @@ describe('TLS with a private authority and client certificates', () => {
     expect(await job.waitForResult()).toBe(42);
   });
 
-  it('plain to a port that wants TLS, and a certificate that is not trusted: the message says what to do', async () => {
+  it('plain text to a TLS port, and an untrusted certificate: the message names the fix', async () => {
     const { client } = certificates;
     const wrong: [ConnectionOptions['tls'], RegExp][] = [
       [undefined, /rediss:\/\//],
@@ -94,7 +94,7 @@ describe('TLS with a private authority and client certificates', () => {
     }
   });
 
-  it('a server that is not trusted, or that does not trust the client, is an error that names the address', async () => {
+  it('an untrusted server, or one that does not trust the client, is an error that names the address', async () => {
     const { ca, client } = certificates;
     const wrong: ConnectionOptions['tls'][] = [{ cert: client.cert, key: client.private }, { ca }];
     for (const tls of wrong) {

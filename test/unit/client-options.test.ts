@@ -125,13 +125,13 @@ const CLUSTER_VALUES: Record<keyof typeof CLUSTER_RULES, unknown> = {
 const NODES = [{ host: 'a', port: 1 }];
 const rulesOf = (rules: Readonly<Record<string, Rule>>): [string, Rule][] => Object.entries(rules);
 
-describe('the tables have every option of the installed ioredis', () => {
+describe('the tables of options have every option of the installed ioredis', () => {
   test('of one connection', () => {
     expect(SINGLE.length).toBeGreaterThan(50);
     expect(SINGLE.filter((name) => !Object.hasOwn(REDIS_RULES, name))).toEqual([]);
   });
 
-  test('and so does the page on connections', () => {
+  test('docs/connections.md lists all of them', () => {
     const page = readFileSync(new URL('../../docs/connections.md', import.meta.url), 'utf8');
     const all = [...Object.keys(REDIS_RULES), ...Object.keys(CLUSTER_RULES)];
     expect(all.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
@@ -204,22 +204,22 @@ describe('an option of one connection', () => {
     [{ sentinels: [{ host: 'h' }], name: 'm', host: undefined }],
     [{ cluster: NODES, host: undefined, url: undefined }],
     ['redis://host:1?family=6&enableReadyCheck=false&connectionName=mine&connectTimeout=100'],
-  ])('%o is taken', (connection) => {
+  ])('%o is accepted', (connection) => {
     expect(connectionCheck(connection)).toBeUndefined();
   });
 
-  test('those of a cluster that are inherited count like any other', () => {
+  test('inherited options of a cluster count like any other', () => {
     const clusterOptions = Object.create({ keyPrefix: 'app:' }) as object;
     expect(connectionCheck({ cluster: [{ host: 'h', port: 1 }], clusterOptions })).toContain('keyPrefix');
   });
 
-  test('an unknown one is refused, with the nearest that there is', () => {
+  test('an unknown option is refused with the nearest name', () => {
     expect(connectionCheck({ pasword: 'hunter2' })).toBe(
       'has no option "pasword" (did you mean "password"?)',
     );
   });
 
-  test('those of an options object win over those of its URL', () => {
+  test('options of the object override those of its URL', () => {
     const read = readConnection({ url: 'rediss://me:pw@one:1/2?family=4', host: 'two', password: 'other' });
     expect(read).toEqual({
       kind: 'single',
@@ -378,14 +378,14 @@ describe('a URL', () => {
     [{ sentinels: [{ host: 's3cret' }] }, /without the "name"/],
     [5, /URL, an options object or an ioredis client/],
     [[], /URL, an options object or an ioredis client/],
-  ])('%# is refused, and nothing of it is shown', (connection, says) => {
+  ])('%# is refused, and the message does not show it', (connection, says) => {
     const wrong = connectionCheck(connection);
     expect(wrong).toMatch(says);
     expect(wrong).not.toMatch(/s3cret/);
   });
 });
 
-describe('an options object that is not a plain one', () => {
+describe('an options object that is not plain', () => {
   class Settings {
     readonly #at = { host: 'redis.internal', port: 6380 };
 
@@ -408,7 +408,7 @@ describe('an options object that is not a plain one', () => {
     });
   });
 
-  test('is read so for the nodes of a cluster and its options', () => {
+  test('works for the nodes of a cluster and its options too', () => {
     expect(readConnection(Object.create({ cluster: [new Settings()] }) as object)).toMatchObject({
       kind: 'cluster',
       nodes: [{ host: 'redis.internal', port: 6380 }],
@@ -420,14 +420,14 @@ describe('an options object that is not a plain one', () => {
     [Promise.resolve({ host: 's3cret' }), /not a Promise/],
     [new Map([['host', 's3cret']]), /not a Map/],
     [Object.create({ port: 's3cret' }) as object, /"port"/],
-  ])('is refused where nothing of it could be used: %#', (connection, says) => {
+  ])('without usable options is refused: %#', (connection, says) => {
     const wrong = connectionCheck(connection);
     expect(wrong).toMatch(says);
     expect(wrong).not.toMatch(/s3cret/);
   });
 });
 
-test('a host with a port in it is refused', () => {
+test('a host that contains a port is refused', () => {
   for (const host of ['127.0.0.1:6379', 'redis:6379']) {
     expect(() => readConnection({ host })).toThrow('pass its port as "port"');
   }

@@ -57,7 +57,7 @@ describe('configuration of the reference', () => {
     });
   });
 
-  it('worker: its own names mean fields of the consumer', () => {
+  it('worker: its own names are fields of the consumer', () => {
     const connection = 'redis://127.0.0.1:6379';
     const config = toConsumerConfig({
       connection,

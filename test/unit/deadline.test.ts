@@ -14,11 +14,11 @@ const late = (): Error => new Error('late');
 const never = new Promise<never>(() => undefined);
 
 describe('withDeadline', () => {
-  test('passes a value on', async () => {
+  test('returns the value', async () => {
     await expect(withDeadline(Promise.resolve(5), 100, late)).resolves.toBe(5);
   });
 
-  test('passes a rejection on', async () => {
+  test('returns the rejection', async () => {
     await expect(withDeadline(Promise.reject(new Error('own')), 100, late)).rejects.toThrow('own');
   });
 
@@ -31,14 +31,14 @@ describe('withDeadline', () => {
     expect(outcome).toHaveBeenCalledWith(new Error('late'));
   });
 
-  test('0 is no deadline', async () => {
+  test('0 means no deadline', async () => {
     const started = vi.spyOn(globalThis, 'setTimeout');
     await expect(withDeadline(Promise.resolve(1), 0, late)).resolves.toBe(1);
     expect(started).not.toHaveBeenCalled();
     started.mockRestore();
   });
 
-  test('a rejection becomes what the caller makes of it', async () => {
+  test('the caller can translate a rejection', async () => {
     const failing = Promise.reject(new Error('no'));
     const translated = withDeadline(
       failing,
@@ -49,7 +49,7 @@ describe('withDeadline', () => {
     await expect(translated).rejects.toThrow('translated Error: no');
   });
 
-  test('a rejection after the deadline is nobody’s unhandled rejection', async () => {
+  test('a rejection after the deadline is not an unhandled rejection', async () => {
     let reject: (error: Error) => void = () => undefined;
     const slow = new Promise<never>((_, fail) => {
       reject = fail;

@@ -143,7 +143,7 @@ describe('the msgpack Job', () => {
     expect({ id, retry }).toEqual({ id: 'a', retry: undefined });
   });
 
-  test('a multiplier that another writer wrote as an integer is a number all the same', () => {
+  test('a multiplier that another writer encoded as an integer is read', () => {
     const bytes = hex('95 a1 61 c4 00 00 00 92 c0 95 a5 6669786564 64 c0 03 c0');
     expect(decodeEnvelope(bytes).retry?.backoff?.multiplier).toBe(3);
   });
@@ -178,14 +178,14 @@ describe('the msgpack Job', () => {
     expect(() => decodeEnvelope(hex(bytes))).toThrow(/^Not a Job: /);
   });
 
-  test('is refused cut off at any byte', () => {
+  test('is refused if it is cut off at any byte', () => {
     const whole = encodeEnvelope((fixtures.at(-1) as (typeof fixtures)[number])[1]);
     for (let length = 0; length < whole.length; length++) {
       expect(() => decodeEnvelope(whole.subarray(0, length)), `${length} bytes`).toThrow(DecodeError);
     }
   });
 
-  test('stays within its bound, whatever the characters', () => {
+  test('stays within its bound with any characters', () => {
     const retry = {
       maxAttempts: 2 ** 40,
       backoff: {
@@ -218,13 +218,13 @@ describe('withAttempt', () => {
     expect(withAttempt(job(before), attempt).toString('hex')).toBe(job(after).toString('hex'));
   });
 
-  test('leaves the bytes it was given alone', () => {
+  test('does not change its input', () => {
     const given = job('02');
     withAttempt(given, 9);
     expect(given.equals(job('02'))).toBe(true);
   });
 
-  test('refuses what is not a Job', () => {
+  test('refuses bytes that are not a Job', () => {
     expect(() => withAttempt(hex('93 a1 61 c4 00 00'), 1)).toThrow(DecodeError);
   });
 });
@@ -247,7 +247,7 @@ describe('the delayed member', () => {
     expect(member(name, 0)).toBe(Buffer.concat([hex(front), job]).toString('hex'));
   });
 
-  test.each([1, 200, 70_000])('carries the attempt it is given: %i', (attempt) => {
+  test.each([1, 200, 70_000])('has the given attempt: %i', (attempt) => {
     const again = encodeEnvelope({ ...base, attempt });
     expect(member('a', attempt)).toBe(Buffer.concat([hex('01000000 61'), again]).toString('hex'));
   });
@@ -258,7 +258,7 @@ describe('the map behind a Job', () => {
   const extras = hex(`81 a3 ${ascii('rpc')} 81 a5 ${ascii('reply')} c3`);
   const retry = { maxAttempts: 5 };
 
-  test.each([{ ...base }, { ...base, retry }])('stands behind its last byte', (envelope) => {
+  test.each([{ ...base }, { ...base, retry }])('follows its last byte', (envelope) => {
     const plain = encodeEnvelope(envelope);
     const bytes = encodeEnvelope({ ...envelope, extras });
     expect(bytes).toEqual(Buffer.concat([plain, extras]));
@@ -267,7 +267,7 @@ describe('the map behind a Job', () => {
     expect(locateJob(plain).jobTo).toBe(plain.length);
   });
 
-  test('stays what it is when the attempt counter changes', () => {
+  test('does not change with the attempt counter', () => {
     const bytes = encodeEnvelope({ ...base, retry, extras });
     const changed = encodeEnvelope({ ...base, retry, extras, attempt: 300 });
     expect(withAttempt(bytes, 300)).toEqual(changed);
@@ -276,7 +276,7 @@ describe('the map behind a Job', () => {
     expect(member.subarray(5, end)).toEqual(changed);
   });
 
-  test.each(['00', 'c0', '90', 'a0', 'c3 80'])('is nothing else than a map: %s', (other) => {
+  test.each(['00', 'c0', '90', 'a0', 'c3 80'])('must be a map: %s', (other) => {
     const bytes = Buffer.concat([encodeEnvelope(base), hex(other)]);
     expect(() => decodeEnvelope(bytes)).toThrow(/bytes too many/);
   });

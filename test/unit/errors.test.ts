@@ -44,7 +44,7 @@ describe('errors', () => {
     expect(classes.filter((name) => name !== 'ChasquiError' && !covered.includes(name))).toEqual([]);
   });
 
-  test('codes are distinct and of one form', () => {
+  test('codes are distinct and have one form', () => {
     const codes = Object.values(ERROR_CODES);
     expect(new Set(codes).size).toBe(codes.length);
     for (const code of codes) expect(code).toMatch(/^CMQ-\d{3}$/);
@@ -55,12 +55,12 @@ describe('errors', () => {
     expect(new errors.ConnectionError('x', { cause }).cause).toBe(cause);
   });
 
-  test('a lost reply is told from a refusal', () => {
+  test('a lost reply differs from a refusal', () => {
     expect(new errors.ConnectionError('x').unknownOutcome).toBe(false);
     expect(new errors.ConnectionError('x', { unknownOutcome: true }).unknownOutcome).toBe(true);
   });
 
-  test('a full queue says how full, and what to do', () => {
+  test('a full queue names its length and the fix', () => {
     const error = new errors.QueueFullError('mail', 10, 10);
     expect(error).toMatchObject({ queue: 'mail', length: 10, maxStreamLen: 10 });
     expect(error.message).toMatch(

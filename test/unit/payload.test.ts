@@ -55,13 +55,13 @@ describe('encodePayload', () => {
     expect(bytesOf(data)).toBe(hex(bytes).toString('hex'));
   });
 
-  test('an instance of a class is sent by its fields, or as its toJSON says', () => {
+  test('an instance of a class is sent as its fields, or as its toJSON returns', () => {
     expect(bytesOf(new Dto('ada'))).toBe(bytesOf({ to: 'ada' }));
     expect(bytesOf(new Document())).toBe(bytesOf({ to: 'ada' }));
     expect(bytesOf([new Document()])).toBe(bytesOf([{ to: 'ada' }]));
   });
 
-  test('objects of the same shape carry their keys each time: no records', () => {
+  test('objects of the same shape repeat their keys: no records', () => {
     const one = bytesOf({ a: 1 });
     expect(bytesOf([{ a: 1 }, { a: 1 }])).toBe(`92${one}${one}`);
   });
@@ -98,14 +98,14 @@ describe('encodePayload', () => {
     expect(() => encodePayload(data)).toThrow(EncodeError);
   });
 
-  test('the error says what to use, and keeps the cause', () => {
+  test('the error names the fix and keeps the cause', () => {
     const error = caught(() => encodePayload(cyclic));
     expect(error).toMatchObject({ code: 'CMQ-002', name: 'EncodeError' });
     expect(error.message).toMatch(/refers to itself, or is nested too deep.*plain data/);
     expect(error.cause).toBeInstanceOf(Error);
   });
 
-  test('is right again after it has refused something', () => {
+  test('works after a refusal', () => {
     expect(() => encodePayload(cyclic)).toThrow(EncodeError);
     expect(bytesOf({ to: 'ada' })).toBe('81a2746fa3616461');
   });
@@ -134,12 +134,12 @@ describe('a payload there and back', () => {
     expect(decodePayload(encodePayload(data))).toEqual(data);
   });
 
-  test('integers are numbers where they are exact and bigints where they are not', () => {
+  test('integers are numbers if that is exact, else bigints', () => {
     expect(decodePayload(encodePayload(2n ** 53n - 1n))).toBe(2 ** 53 - 1);
     expect(decodePayload(encodePayload(2n ** 53n + 1n))).toBe(2n ** 53n + 1n);
   });
 
-  test('undefined becomes null, and leaves out its key', () => {
+  test('undefined becomes null, and its key is omitted', () => {
     expect(decodePayload(encodePayload({ a: undefined, b: [undefined] }))).toStrictEqual({ b: [null] });
   });
 
@@ -231,12 +231,12 @@ describe('decodePayload', () => {
     expect(decodePayload(new Uint8Array([0x92, 1, 2]))).toEqual([1, 2]);
   });
 
-  test('reads a value that stands inside a larger buffer', () => {
+  test('reads a value inside a larger buffer', () => {
     const within = hex('ffff 81 a1 61 01 ffff').subarray(2, 6);
     expect(decodePayload(within)).toEqual({ a: 1 });
   });
 
-  test('survives any single wrong byte: data, or a DecodeError', () => {
+  test('any single wrong byte gives data or a DecodeError', () => {
     const good = encodePayload({ to: 'ada', list: [1, 2, { deep: new Date(5) }], bytes: Buffer.from('xyz') });
     for (let at = 0; at < good.length; at++) {
       for (const value of [0x00, 0x80, 0x9f, 0xc1, 0xc7, 0xd4, 0xdd, 0xdf, 0xff]) {
@@ -267,7 +267,7 @@ function caught(run: () => unknown): Error {
   throw new Error('Nothing was thrown');
 }
 
-test('what is read shares no memory with the bytes it was read from', () => {
+test('the result shares no memory with its input', () => {
   const bytes = encodePayload({ file: Buffer.from('abc') });
   const before = Buffer.from(bytes);
   const { file } = decodePayload(bytes) as { file: Buffer };

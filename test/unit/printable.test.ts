@@ -19,7 +19,7 @@ test.each<[string, string]>([
   expect(printable(text)).toBe(expected);
 });
 
-test('no character that a terminal acts on is left', () => {
+test('no character that a terminal interprets is left', () => {
   const all = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('');
   expect(printable(all)).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
 });
@@ -35,7 +35,7 @@ test.each([
   expect(message).not.toMatch(/\p{Cc}/u);
 });
 
-test('the message of an UnrecoverableError is whose it is', () => {
+test('the message of an UnrecoverableError is not escaped', () => {
   class Mine extends UnrecoverableError {}
   expect([new UnrecoverableError('a\nb').message, new Mine('a\nb').message]).toEqual(['a\nb', 'a\nb']);
 });

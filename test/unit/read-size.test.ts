@@ -3,14 +3,14 @@ import { ReadSize } from '../../lib/engine/connection/read-size.js';
 
 const MB = 1024 * 1024;
 
-test('the first read is a small one, and small entries make the next ones large', () => {
+test('the first read is small, and small entries make the next reads large', () => {
   const size = new ReadSize();
   expect(size.next(400)).toBe(16);
   size.brought(16, 16 * 100);
   expect(size.next(400)).toBe(400);
 });
 
-test('large entries count at once, and are forgotten slowly', () => {
+test('the size of large entries counts at once and decreases slowly', () => {
   const size = new ReadSize();
   size.brought(100, 100 * 100);
   size.brought(100, 100 * MB);
@@ -21,13 +21,13 @@ test('large entries count at once, and are forgotten slowly', () => {
   expect(size.next(400)).toBe(400);
 });
 
-test('an entry that is larger than a read should be is read alone', () => {
+test('an entry that is larger than a read is read alone', () => {
   const size = new ReadSize();
   size.brought(1, 500 * MB);
   expect(size.next(400)).toBe(1);
 });
 
-test('a read that is cut makes the next ones smaller, down to one, and those that succeed larger again', () => {
+test('a cut read makes the next reads smaller, down to one; a successful read makes them larger again', () => {
   const size = new ReadSize();
   size.brought(16, 1600);
   expect(size.next(400)).toBe(400);
@@ -45,7 +45,7 @@ test('a read that is cut makes the next ones smaller, down to one, and those tha
   expect(size.next(400)).toBe(2);
 });
 
-test('a read that brings nothing is an answer, and says nothing of sizes', () => {
+test('an empty read ends a series of cuts and does not change the size', () => {
   const size = new ReadSize();
   size.cut();
   size.brought(0, 0);

@@ -24,7 +24,7 @@ class Recorded extends Service {
 const never = (): Promise<void> => new Promise(() => undefined);
 
 describe('a service', () => {
-  test('starts once and stops once, and says so', async () => {
+  test('starts once and stops once', async () => {
     const service = new Recorded();
     expect([service.isStarted, service.isStopping]).toEqual([false, false]);
     expect(service.start()).toBe(service.start());
@@ -36,7 +36,7 @@ describe('a service', () => {
     expect(service.log).toEqual(['start', 'stop 50']);
   });
 
-  test('stopped before it was started, it never starts', async () => {
+  test('never starts after a stop', async () => {
     const service = new Recorded();
     await service.stop(10);
     await service.start();
@@ -44,7 +44,7 @@ describe('a service', () => {
     expect(service.isStarted).toBe(true);
   });
 
-  test('a failed start is told to every caller', async () => {
+  test('a failed start rejects for every caller', async () => {
     const service = new Recorded();
     service.startsIn = () => Promise.reject(new Error('no Redis'));
     const results = await Promise.allSettled([service.start(), service.start()]);
@@ -61,7 +61,7 @@ describe('a service', () => {
     expect(service.log).toEqual(['start', 'start']);
   });
 
-  test('stop settles by its deadline, though what it waits for never does', async () => {
+  test('stop settles by its deadline, even if its work never settles', async () => {
     const service = new Recorded();
     service.stopsIn = never;
     await service.start();
@@ -78,7 +78,7 @@ describe('a service', () => {
     expect(service.log).toEqual(['start', 'stop 30']);
   });
 
-  test('stop swallows what goes wrong in it', async () => {
+  test('stop ignores errors of onStop', async () => {
     const service = new Recorded();
     service.stopsIn = () => Promise.reject(new Error('socket'));
     await service.start();

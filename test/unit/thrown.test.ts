@@ -99,7 +99,7 @@ const HARD: Record<string, unknown> = {
   'a frozen error': Object.freeze(new Error('x')),
 };
 
-describe('nothing that was thrown makes them throw', () => {
+describe('no thrown value makes them throw', () => {
   test.each(Object.keys(HARD))('%s', (what) => {
     const value = HARD[what];
     for (const text of [messageOf(value), detailOf(value)]) {
@@ -201,13 +201,13 @@ describe('a detail', () => {
     );
   });
 
-  test('of an UnrecoverableError has its cause; other errors of ours tell it in their message', () => {
+  test('of an UnrecoverableError has its cause; other errors of this package have it in their message', () => {
     expect(detailOf(new UnrecoverableError('blocked', { cause: refused }))).toBe(
       `blocked; caused by: ${refused.message}`,
     );
   });
 
-  test('ends where causes go in a circle, or never end', () => {
+  test('ends if causes form a circle or never end', () => {
     const a = new Error('a');
     const b = new Error('b', { cause: a });
     a.cause = b;
@@ -217,7 +217,7 @@ describe('a detail', () => {
     expect(detailOf(deep).split('; caused by: ').length).toBeLessThanOrEqual(8);
   });
 
-  test('is of bounded length, whatever is long', () => {
+  test('has a bounded length', () => {
     const long = 'x'.repeat(1_000_000);
     for (const value of [
       long,
@@ -230,7 +230,7 @@ describe('a detail', () => {
     }
   });
 
-  test('is well-formed UTF-16, also where it is cut', () => {
+  test('is well-formed UTF-16, also after a cut', () => {
     for (const message of ['\ud800', 'x'.repeat(1_999) + '😀'.repeat(9)]) {
       const detail = detailOf(new Error(message));
       expect(Buffer.from(detail).toString()).toBe(detail);
@@ -244,14 +244,14 @@ describe('a stack', () => {
     expect(stack).toMatch(/^Error: outer\n {4}at .*\n(?: {4}at .*\n)*Caused by: TypeError: inner\n {4}at /);
   });
 
-  test('cannot be used to forge a line of a log', () => {
+  test('cannot forge a line of a log', () => {
     const stack = stackOf(new Error('x\n[Nest] 1  - ERROR forged\r\n\u001b[31mred\u2028'));
     const lines = stack!.split('\n');
     expect(lines[0]).toBe('Error: x\\n[Nest] 1  - ERROR forged\\r\\n\\x1b[31mred\\u2028');
     expect(lines.slice(1).every((line) => /^ {4}at /.test(line))).toBe(true);
   });
 
-  test('is of bounded length, and absent where nothing has one', () => {
+  test('has a bounded length, and is absent without a stack', () => {
     expect(stackOf(new Error('x'.repeat(100_000)))!.length).toBeLessThanOrEqual(8_001);
     expect(stackOf('text')).toBeUndefined();
     expect(stackOf({ stack: 'mine' })).toBeUndefined();
@@ -259,7 +259,7 @@ describe('a stack', () => {
 });
 
 describe('toError', () => {
-  test('gives an error itself, and wraps anything else with it as the cause', () => {
+  test('returns an error unchanged, and wraps any other value as the cause', () => {
     const error = new RangeError('x');
     expect(toError(error)).toBe(error);
     const wrapped = toError({ status: 429 });
@@ -267,7 +267,7 @@ describe('toError', () => {
     expect(wrapped.stack).toBe('Error: {"status":429}');
   });
 
-  test('what was unrecoverable stays so', () => {
+  test('an unrecoverable value stays unrecoverable', () => {
     expect(isUnrecoverable(toError({ name: 'UnrecoverableError', message: 'no' }))).toBe(true);
     expect(isUnrecoverable(toError({ name: 'Other', message: 'no' }))).toBe(false);
   });
@@ -278,7 +278,7 @@ test('causes that never end are not followed forever', () => {
   expect(stackOf(repeating())).toContain('Caused by: ');
 });
 
-test('many megabytes are not written out', () => {
+test('many megabytes are not printed', () => {
   const bytes = Buffer.alloc(20_000_000);
   const started = performance.now();
   const texts = [bytes, new Float64Array(2_000_000), { status: 502, body: new Uint8Array(bytes) }].map(
@@ -292,6 +292,6 @@ test('many megabytes are not written out', () => {
   expect(list).toMatch(/^\{"status":502,"rows":\[1,1,/);
 });
 
-test('an empty text has a text', () => {
+test('an empty string has a text', () => {
   expect(detailOf('')).toBe('an empty text');
 });

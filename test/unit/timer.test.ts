@@ -27,7 +27,7 @@ describe('Timer', () => {
     expect(callback).not.toHaveBeenCalled();
   });
 
-  it('is cleared in its second part too', () => {
+  it('can be cleared in its second part', () => {
     const callback = vi.fn();
     const timer = new Timer(2 * LONGEST_MS, callback);
     vi.advanceTimersByTime(LONGEST_MS + 5);
@@ -39,7 +39,7 @@ describe('Timer', () => {
 });
 
 describe('options of ioredis', () => {
-  it('have no time that setTimeout does not take', () => {
+  it('have no time above the limit of setTimeout', () => {
     const bounded = boundTimes({
       connectTimeout: Infinity,
       commandTimeout: 2 ** 40,

@@ -45,7 +45,7 @@ describe('checkOptions', () => {
     checkOptions<Options>('Worker "mail"', schema, options as Options);
   };
 
-  test('takes what fits, and undefined for absent', () => {
+  test('accepts valid options, and undefined for absent', () => {
     expect(check({})).not.toThrow();
     expect(check({ concurrency: 1, name: 'x', on: false, factor: 0, more: {} })).not.toThrow();
     expect(check({ concurrency: undefined, name: undefined })).not.toThrow();
@@ -93,11 +93,11 @@ describe('checkOptions', () => {
     expect(check(options)).toThrow(new ConfigError(message));
   });
 
-  test.each(['constructor', 'toString', 'hasOwnProperty'])('"%s" is no option', (key) => {
+  test.each(['constructor', 'toString', 'hasOwnProperty'])('"%s" is not an option', (key) => {
     expect(check({ [key]: 1 })).toThrow(ConfigError);
   });
 
-  test('a key of __proto__ is no option either', () => {
+  test('__proto__ is not an option either', () => {
     expect(check(JSON.parse('{"__proto__": 1}'))).toThrow(ConfigError);
   });
 
@@ -107,7 +107,7 @@ describe('checkOptions', () => {
 });
 
 describe('whole', () => {
-  test('says both bounds', () => {
+  test('names both bounds', () => {
     const check = whole(1, 10);
     expect(check(10)).toBeUndefined();
     expect(check(11)).toBe('must be a whole number of at least 1 and at most 10');
@@ -197,7 +197,7 @@ describe('names and ids', () => {
 describe('hostile options', () => {
   const schema = { host: text, port: whole(1) };
 
-  test('a name that is an address is not shown: it may hold a password', () => {
+  test('a name that is an address is not shown: it may contain a password', () => {
     for (const key of ['redis://:s3cret@db', 'user:s3cret@db', ' valkey://:s3cret@db']) {
       const options = { [key]: 1 };
       expect(() => checkOptions<object>('Queue "q"', schema, options)).toThrow(

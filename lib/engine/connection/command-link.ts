@@ -146,7 +146,7 @@ export class CommandLink implements ScriptRunner {
 
   /**
    * Runs a script of lua/ on the keys of one queue; the functions in lib/redis/scripts call it. A script that would reply
-   * differently to a second call is told the number of the call. When the client sends the call again after a lost reply,
+   * differently to a second call receives the number of the call. When the client sends the call again after a lost reply,
    * or the caller repeats it with the same `call`, Redis replies as it did the first time.
    */
   run(
@@ -200,8 +200,8 @@ export class CommandLink implements ScriptRunner {
   }
 
   /**
-   * @param call      is not sent any more after its caller has given up
-   * @param onSettled if it is set, the call stays queued after its caller has given up; called when it has settled
+   * @param call      dropped from the queue after the deadline, unless `onSettled` is set
+   * @param onSettled called when the call has settled, which may be after the deadline
    */
   #bounded(
     what: string,
@@ -257,11 +257,11 @@ function timeoutOf(connection: Connection): number | undefined {
   return connection.commandTimeout;
 }
 
-/** A client of the user's own may have a transaction open: then Redis queues each command instead of carrying it out. */
+/** A client of the user's own may have an open transaction. Redis then queues each command instead of executing it. */
 function refuseQueued(reply: unknown): unknown {
   if (reply !== 'QUEUED' && !(reply instanceof Buffer && reply.equals(QUEUED))) return reply;
   throw new ConnectionError(
-    'The client that was passed in has a transaction (MULTI) open, which the command has joined. Pass in a client that nothing else uses, such as client.duplicate().',
+    'Your client has an open transaction (MULTI), and the command has joined it. Pass a client that nothing else uses, such as client.duplicate().',
     { unknownOutcome: true },
   );
 }

@@ -16,7 +16,7 @@ const FORGETTING = 0.1;
 export class ReadSize {
   #entryBytes = 0;
   #most = Infinity;
-  #asked = FIRST_READ;
+  #requested = FIRST_READ;
   #cuts = 0;
 
   /** How many reads in a row ended because their connection closed. */
@@ -27,8 +27,8 @@ export class ReadSize {
   /** How many of the `wanted` entries to request now. */
   next(wanted: number): number {
     const byBytes = this.#entryBytes === 0 ? FIRST_READ : Math.floor(MAX_READ_BYTES / this.#entryBytes);
-    this.#asked = Math.max(1, Math.min(wanted, byBytes, this.#most));
-    return this.#asked;
+    this.#requested = Math.max(1, Math.min(wanted, byBytes, this.#most));
+    return this.#requested;
   }
 
   /** Records a read that returned entries, or none because its block time ended. */
@@ -47,12 +47,12 @@ export class ReadSize {
   /** Records a read whose connection closed before its reply arrived. */
   cut(): void {
     this.#cuts += 1;
-    this.#most = Math.max(1, Math.floor(this.#asked / 4));
+    this.#most = Math.max(1, Math.floor(this.#requested / 4));
   }
 
   /** The message for repeated cuts. */
   cutMessage(address: string, what: string): string {
-    return cutMessage(address, this.#cuts, `${what}; the last one requested ${String(this.#asked)}`);
+    return cutMessage(address, this.#cuts, `${what}; the last one requested ${String(this.#requested)}`);
   }
 }
 

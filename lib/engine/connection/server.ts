@@ -31,13 +31,13 @@ export async function checkServer(client: Client, deadlineMs: number): Promise<S
         ),
       (error) => toConnectionError(error, client, false),
     );
-  const [hello, asked] = await Promise.all([
+  const [hello, replies] = await Promise.all([
     helloOf(client, bounded),
     // Not every user may call INFO.
     Promise.all(mastersOf(client).map((node) => bounded(infoOf(node)).catch(() => undefined))),
     checkDatabase(client),
   ]);
-  const infos = asked.filter((info) => info !== undefined);
+  const infos = replies.filter((info) => info !== undefined);
   const [info] = infos;
   if (!hello && !info?.get('redis_version')) {
     throw new ConfigError(
@@ -98,9 +98,9 @@ async function checkDatabase(client: Client): Promise<void> {
   const { condition, options } = client as { condition?: { select?: number }; options: { db?: number } };
   const wanted = condition?.select ?? options.db ?? 0;
   if (wanted === 0) return;
-  const asked = send(client, 'CLIENT', ['INFO']).catch(() => '');
-  if (!(await settlesWithin(asked, 5_000))) return;
-  const [, actual] = / db=(\d+)/.exec(String(await asked)) ?? [];
+  const reply = send(client, 'CLIENT', ['INFO']).catch(() => '');
+  if (!(await settlesWithin(reply, 5_000))) return;
+  const [, actual] = / db=(\d+)/.exec(String(await reply)) ?? [];
   if (actual === undefined || Number(actual) === wanted) return;
   throw new ConfigError(
     `The connection to ${addressOf(client)} must use database ${String(wanted)} and uses ${actual}: the server does not have that database, or the user may not SELECT it. Set another "db".`,

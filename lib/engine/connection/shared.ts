@@ -129,15 +129,15 @@ export class SharedConnection {
 
   /** Reports to all users that the server has lost data. Without a listener it becomes a process warning. */
   warn(error: DataLostError): void {
-    const heard = [...this.#observers].map((observer) => observer.warning?.(error));
-    if (!heard.includes(true)) process.emitWarning(error);
+    const isHeard = [...this.#observers].map((observer) => observer.warning?.(error));
+    if (!isHeard.includes(true)) process.emitWarning(error);
   }
 
   /** Notifies all users. If none of them has a listener, it becomes one process warning. */
   #notify(notify: (observer: ConnectionObserver) => boolean | undefined, error: Error): void {
     const observers = [...this.#observers];
-    const heard = observers.map(notify);
-    if (observers.length > 0 && !heard.includes(true)) process.emitWarning(error);
+    const isHeard = observers.map(notify);
+    if (observers.length > 0 && !isHeard.includes(true)) process.emitWarning(error);
   }
 
   /**

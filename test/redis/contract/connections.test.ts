@@ -58,7 +58,7 @@ describe('sharing', () => {
     }, 40_000);
   }, 60_000);
 
-  test('the connection stays as long as one of them is open, and goes with the last', async () => {
+  test('the connection stays open while one user is open, and closes with the last one', async () => {
     const connection = { ...redis.connection };
     const a = redis.queue({ connection }, 'a');
     const b = redis.queue({ connection }, 'b');
@@ -106,7 +106,7 @@ describe('sharing', () => {
     await redis.queue({ connection: connection as unknown as Connection }).add('a', 1);
   });
 
-  test('connection options reach ioredis whole', async () => {
+  test('connection options reach ioredis unchanged', async () => {
     const queue = redis.queue({
       connection: { ...redis.connection, db: 3, connectionName: 'from-the-user' },
     });
@@ -122,7 +122,7 @@ describe('a client of the user’s own', () => {
     ['that maps replies as RESP3', { protocol: 3, replyMapping: 'resp3' }],
     ['of protocol 2', { protocol: 2 }],
     ['with retries bounded', { maxRetriesPerRequest: 1 }],
-  ])('%s is used, and never closed', async (_, options) => {
+  ])('%s is used and never closed', async (_, options) => {
     const client = new Redis({ ...redis.connection, ...options, connectionName: 'users-own' });
     client.on('error', () => undefined);
     try {
@@ -183,7 +183,7 @@ describe('a server that is too old', () => {
     expect(error.message).not.toContain('hunter2');
   });
 
-  test('a worker says so too, and its run() rejects', async () => {
+  test('the run() of a worker rejects too', async () => {
     const port = await old('redis', '5.0.14');
     await using worker = new Worker(NAME, () => undefined, {
       connection: { host: '127.0.0.1', port, enableReadyCheck: false },
@@ -193,7 +193,7 @@ describe('a server that is too old', () => {
   });
 });
 
-describe('a server that is not there', () => {
+describe('a server that does not exist', () => {
   const SECRET = 'hunter2-secret';
 
   /** Everything a log might show of an error. */
@@ -231,7 +231,7 @@ describe('a server that is not there', () => {
     },
   );
 
-  test('a worker’s run() rejects, and close() comes at once', async () => {
+  test('the run() of a worker rejects, and close() settles at once', async () => {
     const worker = new Worker(NAME, () => undefined, {
       connection: { host: '127.0.0.1', port: await deadPort() },
       connectTimeoutMs: 100,
@@ -244,7 +244,7 @@ describe('a server that is not there', () => {
     expect(performance.now() - begun).toBeLessThan(1_000);
   });
 
-  test('closing while it is still trying ends the attempt', async () => {
+  test('close() during an attempt ends the attempt', async () => {
     const connection = { host: '127.0.0.1', port: await deadPort() };
     const queue = new Queue(NAME, { connection });
     const adding = rejection(queue.add('a', 1));
@@ -259,7 +259,7 @@ describe('a server that is not there', () => {
     expect((await adding).message).toBeDefined();
   });
 
-  test('a server that accepts and never answers: the same, by the deadline', async () => {
+  test('a server that accepts and never answers: the same error by the deadline', async () => {
     const port = await fakeServer(() => undefined);
     const queue = new Queue(NAME, { connection: { host: '127.0.0.1', port }, connectTimeoutMs: 150 });
     const error = await rejection(queue.add('a', 1));
@@ -283,7 +283,7 @@ describe('a server that is not there', () => {
 describe('a password', () => {
   const guarded = useKit({ password: 'correct' });
 
-  test('that is right works', async () => {
+  test('that is correct works', async () => {
     const worker = guarded.worker(() => undefined);
     const done = next(worker, 'completed');
     await guarded.queue().add('a', 1);
