@@ -1,5 +1,6 @@
--- Registers a schedule. Its hash has the fields given here and two more: `fired`, how often it has fired, and `owed`, how many
--- missed slots are still to be made up for (only while that lasts).
+-- Registers a schedule. Its hash has the fields given here and three more: `fired`, how often it has fired; `stored`, when this
+-- definition was first stored (a later definition has a greater value, whatever the clock does); and `owed`, how many missed
+-- slots are still to be made up for (only while that lasts).
 --
 -- KEYS repeat schedulerWake prefix calls
 -- ARGV 1 key
@@ -8,21 +9,24 @@
 --      4 revision  digest of all fields
 --      5 now       unix ms; '' in tests with a clock of their own
 --      6 lost      '' = register in any case. A number = the schedule was lost with Redis's data after it had fired so often:
---                  it is registered only if it is not there and was not removed
+--                  it is registered only if it is not there and was not removed, or if an earlier definition is there
+--      7 stored    '' or, for a schedule that was lost, its `stored`
 --      fields and values, in turns
 --      call        see lib/call-replies.lua
--- Reply { outcome, next, fired }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or fires at other
---      times than before: it starts from `first`, and its count from 0; 2 = it fires something else: its next slot and its
---      count stay; 3 = it was not lost but removed, or is over, and nothing was written.
+-- Reply { outcome, next, fired, stored }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new, or
+--      fires at other times than before: it starts from `first`, and its count from 0; 2 = it fires something else: its
+--      next slot and its count stay; 3 = it was not lost but removed, or is over, and nothing was written.
 --
 -- Races
 --   Many processes register the same schedule at once: the first writes, the others find it unchanged.
+--   Processes that know different definitions restore it in any order: the definition that was stored last stays.
 --   A scheduler has planned a fire of the replaced schedule: the revision stops it (fire-schedules.lua).
 --   Sent twice, reply lost: the second call gets the reply of the first.
 --   Memory full: the first write is DEL, which the memory limit allows.
 
 -- @include lib/call-replies
 -- @include lib/removed-schedules
+-- @include lib/time
 
 local set, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local key, first = ARGV[1], ARGV[2]
@@ -35,33 +39,35 @@ if said then
 end
 
 local next_slot = redis.call('ZSCORE', set, key)
-local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed')
+local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed', 'stored')
 local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-local fired = was[3] or '0'
-if next_slot and (was[2] == ARGV[4] or ARGV[6] ~= '') then
-  return { 0, next_slot, fired }
+local fired, stored = was[3] or '0', tonumber(was[5]) or 0
+local is_lost = ARGV[6] ~= ''
+if next_slot and (was[2] == ARGV[4] or is_lost and stored >= tonumber(ARGV[7])) then
+  return { 0, next_slot, fired, decimal(stored) }
 end
-if ARGV[6] ~= '' and redis.call('EXISTS', removed_key(prefix, key)) == 1 then
-  return { 3, '0', '0' }
+if is_lost and not next_slot and redis.call('EXISTS', removed_key(prefix, key)) == 1 then
+  return { 3, '0', '0', '0' }
 end
 
 local keeps = next_slot and was[1] == ARGV[3]
 if not keeps then
-  fired = ARGV[6] == '' and '0' or ARGV[6]
+  fired = is_lost and ARGV[6] or '0'
 end
-local fields = { 'schedule', ARGV[3], 'revision', ARGV[4], 'fired', fired }
+stored = is_lost and tonumber(ARGV[7]) or math.max(now_ms(), stored + 1)
+local fields = { 'schedule', ARGV[3], 'revision', ARGV[4], 'fired', fired, 'stored', decimal(stored) }
 if keeps and was[4] then
   fields[#fields + 1] = 'owed'
   fields[#fields + 1] = was[4]
 end
-for i = 7, #ARGV - 1 do
+for i = 8, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('DEL', hash, removed_key(prefix, key))
 -- There are about twenty fields, far below the limit of `unpack`.
 redis.call('HSET', hash, unpack(fields))
 if keeps then
-  return keep_reply(calls, call, { 2, next_slot, fired })
+  return keep_reply(calls, call, { 2, next_slot, fired, decimal(stored) })
 end
 if not head[2] and ARGV[5] ~= '' then
   -- While there is no schedule, schedulers poll and have nothing to lead. They will poll again soon: what falls due until
@@ -73,4 +79,4 @@ if not head[2] or tonumber(first) < tonumber(head[2]) then
   -- The schedule is registered, even if the wake key has the wrong type: schedulers also poll.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', first)
 end
-return keep_reply(calls, call, { 1, first, fired })
+return keep_reply(calls, call, { 1, first, fired, decimal(stored) })

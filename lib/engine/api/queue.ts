@@ -1,5 +1,4 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import { claimSchedules } from '../../redis/scripts/claim-schedules.js';
 import { readBacklog } from '../admin/backlog.js';
 import type { Backlog } from '../admin/backlog.js';
 import { cancelJob, removeJob } from '../admin/cancel.js';
@@ -208,7 +207,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   async claimRepeatables(owner: string, generation: number): Promise<boolean> {
     checkText('claimRepeatables: the owner', owner);
     checkWhole('claimRepeatables: the generation', generation);
-    return this.#core.use((link, keys) => claimSchedules(link, keys, { owner, generation }));
+    return this.#core.use(() => this.#core.declared.claim(owner, generation));
   }
 
   /** Removes a schedule. True if it was there. Jobs that it has already added stay. */

@@ -11,8 +11,11 @@ export interface UpsertScheduleOptions extends RepeatableCall {
   revision: string;
   /** Unix ms; undefined in tests that have a clock of their own. */
   now: number | undefined;
-  /** Register only a schedule that was lost with Redis's data: how often it had fired. undefined = register in any case. */
-  lostAfterFires: number | undefined;
+  /**
+   * Register only a schedule that was lost with Redis's data: how often it had fired, and when its definition was stored.
+   * undefined = register in any case.
+   */
+  lost: { fired: number; storedMs: number } | undefined;
   fields: readonly (readonly [field: string, value: string | Buffer])[];
 }
 
@@ -29,6 +32,8 @@ export interface UpsertScheduleReply {
   next: number;
   /** How often it has fired. */
   fired: number;
+  /** When the definition that is there now was stored first, in unix ms. */
+  storedMs: number;
 }
 
 /** Registers a schedule. */
@@ -37,10 +42,23 @@ export async function upsertSchedule(
   keys: QueueKeys,
   options: UpsertScheduleOptions,
 ): Promise<UpsertScheduleReply> {
-  const { key, first, schedule, revision, now = '', lostAfterFires = '', fields, call } = options;
-  const args: ScriptArgument[] = [key, first, schedule, revision, now, lostAfterFires];
+  const { key, first, schedule, revision, now = '', lost, fields, call } = options;
+  const args: ScriptArgument[] = [
+    key,
+    first,
+    schedule,
+    revision,
+    now,
+    lost?.fired ?? '',
+    lost?.storedMs ?? '',
+  ];
   for (const [field, value] of fields) args.push(field, value);
   const reply = await runner.run('upsert-schedule', keys, args, { call });
-  const [outcome, next, fired] = reply as [0 | 1 | 2 | 3, string, string];
-  return { outcome: OUTCOMES[outcome], next: Number(next), fired: Number(fired) };
+  const [outcome, next, fired, stored] = reply as [0 | 1 | 2 | 3, string, string, string];
+  return {
+    outcome: OUTCOMES[outcome],
+    next: Number(next),
+    fired: Number(fired),
+    storedMs: Number(stored),
+  };
 }

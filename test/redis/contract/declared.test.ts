@@ -120,6 +120,95 @@ describe('a declared schedule that Redis lost is restored', () => {
   });
 });
 
+describe('of several versions of a schedule, the one that was stored last is restored', () => {
+  const FIRST = { every: 60_000 };
+  const LAST = { every: 77_000, limit: 5 };
+  const stored = async (queue: Queue): Promise<unknown> =>
+    (await queue.getRepeatableJobs()).map(({ key, every, limit, jobName }) => ({
+      key,
+      every,
+      limit,
+      jobName,
+    }));
+  const IS_LAST = [{ key: 'k', ...LAST, jobName: 'new' }];
+
+  test('a process that declared an earlier version restores the last one, with its payload', async () => {
+    const [older, newer] = [redis.queue(), redis.queue()];
+    await older.add('old', { version: 1 }, repeat('k', FIRST));
+    await newer.add('new', { version: 2 }, repeat('k', LAST));
+    const before = await redis.client.hgetallBuffer(KEYS.repeatSpec('k'));
+    await delay(CHECK_MS);
+    await newer.close();
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await stored(older)).toEqual(IS_LAST);
+    });
+    expect(await redis.client.hgetallBuffer(KEYS.repeatSpec('k'))).toEqual(before);
+  });
+
+  test('if Redis loses its data before the processes see the change', async () => {
+    const [older, newer] = [redis.queue(), redis.queue()];
+    await older.add('old', 1, repeat('k', FIRST));
+    await newer.add('new', 2, repeat('k', LAST));
+    const last = await redis.client.hget(KEYS.repeatSpec('k'), 'stored');
+    await redis.client.flushall();
+    // Both may restore their version; then the process with the later one finds the other one outdated.
+    await delay(2 * CHECK_MS);
+    expect(await stored(older)).toEqual(IS_LAST);
+    expect(await redis.client.hget(KEYS.repeatSpec('k'), 'stored')).toBe(last);
+    await newer.close();
+    await delay(CHECK_MS);
+    expect(await stored(older)).toEqual(IS_LAST);
+  });
+
+  test('if Redis comes back with the previous version', async () => {
+    const [older, newer] = [redis.queue(), redis.queue()];
+    await older.add('old', 1, repeat('k', FIRST));
+    const [hash, set] = await Promise.all([
+      redis.client.dumpBuffer(KEYS.repeatSpec('k')),
+      redis.client.dumpBuffer(KEYS.repeat),
+    ]);
+    await newer.add('new', 2, repeat('k', LAST));
+    await delay(CHECK_MS);
+    await redis.client.flushall();
+    await redis.client.restore(KEYS.repeatSpec('k'), 0, hash);
+    await redis.client.restore(KEYS.repeat, 0, set);
+    await eventually(async () => {
+      expect(await stored(older)).toEqual(IS_LAST);
+    });
+    await eventually(() => {
+      expect(warnings.filter(({ code }) => code === 'CMQ-105')).not.toEqual([]);
+    });
+    await delay(CHECK_MS);
+    expect(await stored(older)).toEqual(IS_LAST);
+  });
+
+  test('if the same version is stored again after another one, it is the last one', async () => {
+    const [one, two] = [redis.queue(), redis.queue()];
+    await one.add('new', 2, repeat('k', LAST));
+    await two.add('old', 1, repeat('k', FIRST));
+    await one.add('new', 2, repeat('k', LAST));
+    await delay(CHECK_MS);
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await stored(two)).toEqual(IS_LAST);
+    });
+    await delay(CHECK_MS);
+    expect(await stored(two)).toEqual(IS_LAST);
+  });
+
+  test('an older deployment still may not declare schedules', async () => {
+    const queue = redis.queue();
+    expect(await queue.claimRepeatables('app', 2)).toBe(true);
+    await queue.add('new', 2, repeat('k', LAST));
+    await redis.client.flushall();
+    await eventually(async () => {
+      expect(await stored(queue)).toEqual(IS_LAST);
+    });
+    expect(await redis.queue().claimRepeatables('app', 1)).toBe(false);
+  });
+});
+
 describe('a removed schedule is not restored', () => {
   test('even if another queue object, with another connection, declared it', async () => {
     const [one, two] = [redis.queue(), redis.queue()];

@@ -1,5 +1,7 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import { checkSchedules } from '../../../redis/scripts/check-schedules.js';
+import type { ScheduleState } from '../../../redis/scripts/check-schedules.js';
+import { claimSchedules } from '../../../redis/scripts/claim-schedules.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { DataLostError } from '../../base/errors.js';
 import { outsideOfContext } from '../../base/own-context.js';
@@ -17,6 +19,8 @@ interface Declared {
   encoded: EncodedSchedule;
   nextFireMs: number;
   fired: number;
+  /** When this definition was stored first, in unix ms by Redis's clock. The latest definition is the valid one. */
+  storedMs: number;
 }
 
 /** Of this process. */
@@ -25,13 +29,17 @@ const open = new Set<DeclaredSchedules>();
 /**
  * The schedules that were declared through one queue object. Redis may lose them: it restarts without its data or with
  * older data, or somebody empties it. An application declares its schedules only when it starts, so this checks that they
- * are there, and restores lost ones where they were. A schedule that any process has removed stays removed.
+ * are there, and restores lost ones where they were. A schedule that any process has removed stays removed. If another
+ * process has stored another definition, as in a rolling deployment, this adopts it: what it restores is the definition
+ * that was stored last.
  */
 export class DeclaredSchedules {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #maxPayloadBytes: number;
   readonly #declared = new Map<string, Declared>();
+  /** Owner → the generation for which this process has claimed its schedules. Redis may lose the claim, too. */
+  readonly #claims = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #checking: Promise<void> | undefined;
   #isClosed = false;
@@ -47,11 +55,18 @@ export class DeclaredSchedules {
     // Encoded at once, because the caller may change its data later.
     const encoded = encodeSchedule(spec, this.#maxPayloadBytes);
     const stored = await storeSchedule(this.#link, this.#keys, spec, encoded);
-    const { key, nextFireMs, fired } = stored;
-    this.#declared.set(key, { encoded, nextFireMs, fired });
+    const { key, nextFireMs, fired, storedMs } = stored;
+    this.#declared.set(key, { encoded, nextFireMs, fired, storedMs });
     open.add(this);
     this.#plan();
     return stored;
+  }
+
+  /** False if a newer deployment of the owner has asked before. */
+  async claim(owner: string, generation: number): Promise<boolean> {
+    const isNewest = await claimSchedules(this.#link, this.#keys, { owner, generation });
+    if (isNewest) this.#claims.set(owner, generation);
+    return isNewest;
   }
 
   /** True if it was there. */
@@ -105,33 +120,53 @@ export class DeclaredSchedules {
     const all = [...this.#declared.keys()];
     for (let from = 0; from < all.length && !this.#isClosed; from += PAGE) {
       const keys = all.slice(from, from + PAGE);
-      const states = await checkSchedules(this.#link, this.#keys, keys);
+      const known = keys.flatMap((key) => this.#declared.get(key)?.encoded ?? []);
+      const states = await checkSchedules(this.#link, this.#keys, known);
       for (const [index, schedule] of states.entries()) {
-        const key = keys[index] as string;
+        const { key } = known[index] as EncodedSchedule;
         const declared = this.#declared.get(key);
-        if (!declared) continue;
-        if (schedule.state === 'present') {
-          Object.assign(declared, { nextFireMs: schedule.next, fired: schedule.fired });
-        } else if (schedule.state === 'gone') this.#declared.delete(key);
-        else if (await this.#restore(key, declared)) lost.push(key);
+        // It may have been removed or declared again during the check.
+        if (!declared || declared.encoded !== known[index]) continue;
+        if (schedule.state === 'gone') this.#declared.delete(key);
+        else if (schedule.state === 'lost' || isOutdated(schedule, declared)) {
+          if (lost.length === 0) await this.#claimAgain();
+          if (await this.#restore(key, declared)) lost.push(key);
+        } else if (schedule.state === 'present') adopt(declared, schedule);
       }
     }
     if (lost.length > 0) this.#report(lost);
   }
 
+  async #claimAgain(): Promise<void> {
+    for (const [owner, generation] of this.#claims) {
+      await claimSchedules(this.#link, this.#keys, { owner, generation });
+    }
+  }
+
   /** True if it was lost. */
   async #restore(key: string, declared: Declared): Promise<boolean> {
     const { outcome } = await restoreSchedule(this.#link, this.#keys, declared.encoded, declared);
-    if (outcome === 'gone') this.#declared.delete(key);
-    return outcome === 'started';
+    if (outcome === 'gone' && this.#declared.get(key) === declared) this.#declared.delete(key);
+    return outcome === 'started' || outcome === 'updated';
   }
 
   #report(lost: readonly string[]): void {
     const shown = lost.slice(0, 5).map((key) => JSON.stringify(key));
     this.#link.warn(
       new DataLostError(
-        `Redis at ${this.#link.address} has lost data of queue "${this.#keys.queue}": ${String(lost.length)} schedule(s) that this application declared were missing, although nobody had removed them (${shown.join(', ')}${lost.length > shown.length ? ', …' : ''}). They have been restored. Jobs are probably lost too: check that Redis persists (appendonly yes), that maxmemory-policy is noeviction, and that nobody empties it.`,
+        `Redis at ${this.#link.address} has lost data of queue "${this.#keys.queue}": ${String(lost.length)} schedule(s) that this application declared were missing or outdated, although nobody had removed or replaced them (${shown.join(', ')}${lost.length > shown.length ? ', …' : ''}). They have been restored. Jobs are probably lost too: check that Redis persists (appendonly yes), that maxmemory-policy is noeviction, and that nobody empties it.`,
       ),
     );
   }
+}
+
+/** Redis came back with a definition that had been replaced by the one that is known here. */
+function isOutdated(schedule: ScheduleState, declared: Declared): boolean {
+  return schedule.state === 'present' && !!schedule.other && schedule.storedMs < declared.storedMs;
+}
+
+function adopt(declared: Declared, schedule: ScheduleState & { state: 'present' }): void {
+  const { next, fired, storedMs, other } = schedule;
+  Object.assign(declared, { nextFireMs: next, fired, storedMs });
+  if (other) declared.encoded = { key: declared.encoded.key, ...other };
 }

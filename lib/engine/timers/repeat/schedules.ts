@@ -2,7 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { listSchedules } from '../../../redis/scripts/list-schedules.js';
 import { removeSchedules } from '../../../redis/scripts/remove-schedules.js';
 import { upsertSchedule } from '../../../redis/scripts/upsert-schedule.js';
-import type { UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
+import type { UpsertScheduleOptions, UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
 import type { Clock } from '../../base/clock.js';
 import { ConfigError } from '../../base/errors.js';
 import type { CommandLink } from '../../connection/command-link.js';
@@ -16,6 +16,8 @@ export interface StoreResult {
   nextFireMs: number;
   /** Fires so far. */
   fired: number;
+  /** When this definition was stored first, in unix ms. */
+  storedMs: number;
 }
 
 /**
@@ -34,30 +36,30 @@ export async function storeSchedule(
 ): Promise<StoreResult> {
   const now = clock?.now() ?? (await redisNow(link));
   const first = firstFire(encoded.key, spec, now);
-  return upsert(link, keys, encoded, { first, now: clock ? undefined : now, lostAfterFires: undefined });
+  return upsert(link, keys, encoded, { first, now: clock ? undefined : now, lost: undefined });
 }
 
 /**
- * Stores a schedule that was lost with Redis's data, and continues where it was. If it is there, or somebody has removed it,
- * nothing is written.
+ * Stores a schedule that was lost with Redis's data, and continues where it was. If it is there in this version or a later
+ * one, or somebody has removed it, nothing is written.
  */
 export function restoreSchedule(
   link: CommandLink,
   keys: QueueKeys,
   encoded: EncodedSchedule,
-  { nextFireMs, fired }: Pick<StoreResult, 'nextFireMs' | 'fired'>,
+  { nextFireMs, fired, storedMs }: Pick<StoreResult, 'nextFireMs' | 'fired' | 'storedMs'>,
 ): Promise<StoreResult> {
-  return upsert(link, keys, encoded, { first: nextFireMs, now: undefined, lostAfterFires: fired });
+  return upsert(link, keys, encoded, { first: nextFireMs, now: undefined, lost: { fired, storedMs } });
 }
 
 async function upsert(
   link: CommandLink,
   keys: QueueKeys,
   encoded: EncodedSchedule,
-  at: { first: number; now: number | undefined; lostAfterFires: number | undefined },
+  at: Pick<UpsertScheduleOptions, 'first' | 'now' | 'lost'>,
 ): Promise<StoreResult> {
-  const { outcome, next, fired } = await upsertSchedule(link, keys, { ...encoded, ...at });
-  return { key: encoded.key, outcome, nextFireMs: next, fired };
+  const { outcome, next, fired, storedMs } = await upsertSchedule(link, keys, { ...encoded, ...at });
+  return { key: encoded.key, outcome, nextFireMs: next, fired, storedMs };
 }
 
 /** @throws ConfigError (CMQ-004) for a schedule that never fires */
