@@ -49,6 +49,7 @@ describe('storing', () => {
       outcome: 'started',
       nextFireMs: START + 10 * SECOND,
       fired: 0,
+      storedMs: expect.any(Number) as number,
     });
     expect(await readSchedules(link, keys, 10)).toEqual([
       {
@@ -110,6 +111,7 @@ describe('storing', () => {
       outcome: 'started',
       nextFireMs: START + 73 * SECOND,
       fired: 0,
+      storedMs: expect.any(Number) as number,
     });
     expect(await upsert({ ...changed, limit: 3 })).toMatchObject({ outcome: 'started' });
     expect(await upsert({ ...changed, limit: 3, startAfterMs: START + 90 * SECOND })).toMatchObject({
