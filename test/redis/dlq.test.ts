@@ -69,6 +69,26 @@ describe('dead letters', () => {
     expect(await left(queue)).toEqual([undefined]);
   });
 
+  it('are replayed all, if the selection has no limit', async () => {
+    const jobs = Array.from({ length: 120 }, (_, i) => ({ name: 'job', data: `failed ${String(i)}` }));
+    await queue.addBulk(jobs.map((job) => ({ ...job, opts: { attempts: 1 } })));
+    const worker = new Worker(
+      queue.name,
+      () => {
+        throw new Error('failed');
+      },
+      { connection: queue.opts.connection },
+    );
+    while ((await queue.getBacklog()).deadLetters < 125);
+    await worker.close();
+    expect(await queue.replayDlq(1)).toBe(1);
+    const rest = (await queue.peekDlq(Infinity)).filter(
+      ({ reason }) => reason === 'retries_exhausted',
+    ).length;
+    expect(rest).toBeGreaterThan(120);
+    expect(await queue.replayDlq({ reason: 'retries_exhausted' })).toBe(rest);
+  });
+
   it('a wrong selection is refused, and the message names the right option', async () => {
     await expect(queue.dropDlq({ reasons: ['malformed'] } as never)).rejects.toThrow(/"reason"/);
     await expect(queue.replayDlq({ reason: 'bad' as never })).rejects.toThrow(/retries_exhausted/);

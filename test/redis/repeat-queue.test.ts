@@ -32,6 +32,14 @@ describe('Queue.add with repeat', () => {
     expect(await redis.client.zcard(queue.keys.repeat)).toBe(1);
   });
 
+  it('lists all schedules, or as many as the caller wants', async () => {
+    const every = { repeat: { every: 3_600_000 } };
+    const keys = Array.from({ length: 130 }, (_, i) => `key ${String(i)}`);
+    await Promise.all(keys.map((key) => queue.add('a', 1, { ...every, repeatJobKey: key })));
+    expect((await queue.getRepeatableJobs()).map(({ key }) => key).toSorted()).toEqual(keys.toSorted());
+    expect(await queue.getRepeatableJobs(7)).toHaveLength(7);
+  });
+
   it('lists and removes', async () => {
     const before = Date.now();
     const endDate = new Date(before + 9_000_000);

@@ -127,7 +127,10 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     );
   }
 
-  /** Reads up to `limit` dead letters, oldest first, and does not move them. */
+  /**
+   * Reads dead letters, oldest first, and does not move them.
+   * @param limit the most that are read. Default 20
+   */
   async peekDlq(limit = 20): Promise<DlqEntry[]> {
     checkLimit(limit);
     return this.#core.use((link, keys) => peekDlq(link, keys, limit));
@@ -136,12 +139,12 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /**
    * Moves dead letters back to the work stream, oldest first, with all attempts available again. Resolves with how many
    * were moved. Dead letters that cannot be decoded stay and do not count.
-   * @param which how many at most (default 100), or a selection: by id of the dead letter or of its job, by reason, and
-   * how many at most
+   * @param which how many at most (default 100), or a selection: `ids` of dead letters or of their jobs, a `reason`, and a
+   * `limit` (default: all that match)
    */
   async replayDlq(which: number | (DlqSelection & { limit?: number }) = 100): Promise<number> {
     const given = typeof which === 'object' && (which as unknown) !== null ? which : { limit: which };
-    const { limit = 100, ...selection } = checkOptions('replayDlq', replaySchema, given);
+    const { limit = Infinity, ...selection } = checkOptions('replayDlq', replaySchema, given);
     checkLimit(limit);
     return this.#core.use((link, keys) => replayDlq(link, keys, selection, limit, this.#core.eventsCap));
   }
@@ -190,8 +193,11 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.#core.use((link, keys) => cancelJob(link, keys, jobId));
   }
 
-  /** Up to `limit` schedules, ordered by their next fire. Their data is left out, so that a long list stays cheap. */
-  async getRepeatableJobs(limit = 100): Promise<RepeatableJobMeta[]> {
+  /**
+   * Lists the schedules of the queue, ordered by their next fire, without their data.
+   * @param limit the most that are listed. Default: all
+   */
+  async getRepeatableJobs(limit = Infinity): Promise<RepeatableJobMeta[]> {
     checkLimit(limit);
     const schedules = await this.#core.use((link, keys) => readSchedules(link, keys, limit));
     return schedules.map(toJobMeta);
