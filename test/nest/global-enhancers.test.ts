@@ -21,7 +21,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, NestFactory, REQUEST } from '@nestjs/core';
-import { from, map, of } from 'rxjs';
+import { catchError, from, map, of } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   ChasquiModule,
@@ -333,6 +333,11 @@ describe('an error that is returned and not thrown', () => {
   class Denied extends Error {}
   const returning = (value: unknown): ExceptionFilter => ({ catch: () => value });
 
+  const handling: NestInterceptor = {
+    intercept: (_context, next) =>
+      next.handle().pipe(catchError((error: Error) => of(`handled ${error.message}`))),
+  };
+
   @Processor('mail')
   class Returning {
     @OnJob('by the handler')
@@ -368,9 +373,14 @@ describe('an error that is returned and not thrown', () => {
       throw new Error('another');
     }
     @OnJob('to an interceptor')
-    @UseInterceptors({ intercept: (_context, next) => next.handle().pipe(map(() => 'handled')) })
+    @UseInterceptors(handling)
     handled() {
       return new Denied('no');
+    }
+    @OnJob('to two interceptors')
+    @UseInterceptors(handling, { intercept: (_context, next) => next.handle().pipe(map(() => 'a result')) })
+    async handledLater() {
+      return Promise.resolve(new Denied('no'));
     }
     @OnJob('refused')
     @UseGuards({ canActivate: () => false })
@@ -398,10 +408,28 @@ describe('an error that is returned and not thrown', () => {
     expect(logs.filter((line) => line.includes('completed'))).toEqual([]);
   });
 
-  it('and is turned into a value by an interceptor is that value', async () => {
+  it.each(['to an interceptor', 'to two interceptors'])('%s reaches its catchError', async (name) => {
     const app = await start({ imports: [mail()], providers: [Returning] });
-    expect(await runJob(app, 'mail', 'to an interceptor')).toMatchObject({ result: 'handled' });
+    expect(await runJob(app, 'mail', name)).toMatchObject({ result: 'handled no' });
   });
+
+  it.each(['by the handler', 'by a promise', 'by an Observable', 'by an interceptor'])(
+    '%s reaches the exception filter',
+    async (name) => {
+      @Catch(Denied)
+      class Answering implements ExceptionFilter {
+        catch(error: Denied) {
+          return `answered ${error.message}`;
+        }
+      }
+      const filter = { provide: APP_FILTER, useClass: Answering };
+      const app = await start(
+        { imports: [mail()], providers: [Returning, filter] },
+        { globalEnhancers: { filters: true } },
+      );
+      expect(await runJob(app, 'mail', name)).toMatchObject({ result: 'answered no' });
+    },
+  );
 
   it('and is a refusal refuses for good', async () => {
     const app = await start({ imports: [mail()], providers: [Returning] });

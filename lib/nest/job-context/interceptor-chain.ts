@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { ExecutionContext, NestInterceptor } from '@nestjs/common';
 import { from, isObservable, lastValueFrom, mergeAll, Observable, type Subscriber } from 'rxjs';
-import { flatten, isPromise } from './results.js';
+import { flatten, isPromise, throwIfError } from './results.js';
 
 /** What an interceptor returns. In a program without types it may be anything, and RxJS decides how to read it. */
 type Source = ReturnType<NestInterceptor['intercept']>;
@@ -34,7 +34,7 @@ export class InterceptorChain {
     const stream = isPromise(source)
       ? from(source as Promise<Observable<unknown>>).pipe(mergeAll())
       : from(source as Observable<unknown>);
-    return lastValueFrom(stream, { defaultValue: undefined });
+    return lastValueFrom(stream, { defaultValue: undefined }).then(throwIfError);
   }
 
   /** Sends all values to a subscriber. It never rejects. */
@@ -48,7 +48,7 @@ export class InterceptorChain {
       if (isObservable(result)) {
         from(result).subscribe(subscriber);
       } else {
-        subscriber.next(result);
+        subscriber.next(throwIfError(result));
         subscriber.complete();
       }
     } catch (error) {
