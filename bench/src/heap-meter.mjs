@@ -1,25 +1,25 @@
 const MIB = 2 ** 20;
-/** Looks between two collections of garbage: those are slow. */
+/** Readings between two forced collections, which are slow. */
 const COLLECT_EVERY = 2_000;
-const LOOK_EVERY = 50;
+const READ_EVERY = 50;
 
-/** Watches the heap, with the buffers beside it, from inside a handler: at a time when jobs are held. */
+/** Measures the heap and the buffers from inside a handler, while jobs are in flight. */
 export function heapMeter() {
   let running = false;
   let looks = 0;
   let peak = 0;
-  let held = 0;
+  let live = 0;
   return {
     start: () => (running = true),
     look() {
       looks += 1;
-      if (!running || looks % LOOK_EVERY > 0) return;
+      if (!running || looks % READ_EVERY > 0) return;
       peak = Math.max(peak, used());
       if (looks % COLLECT_EVERY > 0) return;
       globalThis.gc();
-      held = Math.max(held, used());
+      live = Math.max(live, used());
     },
-    values: () => ({ heapMiB: held / MIB, peakHeapMiB: peak / MIB }),
+    values: () => ({ heapMiB: live / MIB, peakHeapMiB: peak / MIB }),
   };
 }
 

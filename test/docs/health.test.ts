@@ -81,7 +81,7 @@ describe('the endpoints', () => {
     expect((await get('health/ready')).status).toBe(200);
   });
 
-  it('tell of dead letters', async () => {
+  it('report dead letters', async () => {
     const get = await serve();
     const { id } = await queueOf(app!, 'mail').add('unknown', {});
     await waitForJob(queueOf(app!, 'mail'), id, 'dlq');

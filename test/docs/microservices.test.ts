@@ -88,7 +88,7 @@ describe('a service and its client', () => {
     });
   });
 
-  it('a pattern that nobody handles is answered too, and an event of it is a dead letter', async () => {
+  it('a request without a handler gets an answer, and such an event becomes a dead letter', async () => {
     apps.push((await handle()).app);
     const { client, queue } = await shop();
     expect(await refusal(client, 'nobody', 1)).toMatchObject({ code: 'CMQ-343' });

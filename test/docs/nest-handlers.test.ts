@@ -69,7 +69,7 @@ describe('by name', () => {
     }
   });
 
-  it('a job that no handler takes is a dead letter that says so; with a handler, it is replayed', async () => {
+  it('a job without a handler becomes a dead letter that says so; with a handler, it can be replayed', async () => {
     const { BulkProcessor } = await results();
     const before = await serve('mail', [BulkProcessor]);
     const { job } = await runJob(before, 'mail', 'opened');

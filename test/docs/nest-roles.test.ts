@@ -51,7 +51,7 @@ describe('by configuration', () => {
     });
   });
 
-  it('of one queue, whatever forRoot says', async () => {
+  it('of one queue overrides forRoot', async () => {
     vi.stubEnv('HOSTNAME', 'web-1');
     const { CacheModule } = await ofQueue();
     const app = await start({ imports: [CacheModule] }, { workers: false });
@@ -92,7 +92,7 @@ describe('while the application runs', () => {
     await expect(workersOf(app).stop('mial')).rejects.toMatchObject({ code: 'CMQ-004' });
   });
 
-  it('by force: the handler is told, and its job goes back', async () => {
+  it('by force: the signal is aborted, and the job is released', async () => {
     const attempts: number[] = [];
     let begin = (): void => {};
     const begun = new Promise<void>((resolve) => (begin = resolve));
@@ -118,7 +118,7 @@ describe('while the application runs', () => {
 describe('when you say so', () => {
   const autorun = block<{ Model: Type; PredictProcessor: Type }>('Start a worker by hand');
 
-  it('a worker begins', async () => {
+  it('a worker starts', async () => {
     const { Model, PredictProcessor } = await autorun();
     const imports = [ChasquiModule.forFeature('predict')];
     const app = await start({ imports, providers: [Model, PredictProcessor] });

@@ -34,7 +34,7 @@ describe('run a handler on a schedule', () => {
     expect([result, job.data]).toEqual([1, { depth: 1 }]);
   });
 
-  it('each slot is run once, by one of two processes, and the id tells which it is', async () => {
+  it('each slot runs once in one of two processes, and the id contains the slot', async () => {
     const { FeedProcessor } = await feeds();
     const imports = () => [ChasquiModule.forFeature('feeds')];
     const fast = { workerOptions: { schedulerTickMs: 10 } };
@@ -82,7 +82,7 @@ describe('one that is no longer in the code', () => {
     await app.close();
   }
 
-  it('goes on, with a warning, until somebody removes it', async () => {
+  it('keeps running, with a warning, until it is removed', async () => {
     await declareAll();
     const { ReportProcessor } = await gone();
     const app = await start({ imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] });
@@ -97,7 +97,7 @@ describe('one that is no longer in the code', () => {
     expect(await keysOf(app, 'reports')).toEqual(['@Repeat:fast', '@Repeat:slow', 'by hand']);
   });
 
-  it('is removed by the application that declared it, once it is deployed anew', async () => {
+  it('is removed by the next deployment of the application that declared it', async () => {
     const { ReportProcessor } = await reports();
     const before = await start(
       { imports: [ChasquiModule.forFeature('reports')], providers: [ReportProcessor] },

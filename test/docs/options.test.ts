@@ -4,7 +4,7 @@ import { optionsPage } from '../../scripts/options-page.mjs';
 
 const { page, undocumented } = await optionsPage();
 
-it('docs/options.md says what the doc comments say: `node scripts/options-page.mjs` writes it', () => {
+it('docs/options.md matches the doc comments: `node scripts/options-page.mjs` writes it', () => {
   expect(readFileSync(new URL('../../docs/options.md', import.meta.url), 'utf8')).toBe(page);
 });
 

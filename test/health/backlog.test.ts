@@ -27,7 +27,7 @@ const EMPTY = {
 };
 
 describe('getBacklog', () => {
-  it('is all zero of a queue that nobody has used', async () => {
+  it('is all zero for an unused queue', async () => {
     expect(await queue.getBacklog()).toEqual(EMPTY);
     expect(await redis.client.keys('*')).toEqual([]);
   });
@@ -38,7 +38,7 @@ describe('getBacklog', () => {
     expect(await queue.getBacklog()).toMatchObject({ waiting: 3, active: 0, delayed: 1, due: 0 });
   });
 
-  it('tells how long the oldest has waited, by the clock of Redis', async () => {
+  it('has the wait of the oldest job, by the clock of Redis', async () => {
     const [seconds] = await redis.client.time();
     const hourAgo = (Number(seconds) - 3600) * 1000;
     await redis.client.xadd(queue.keys.stream, `${hourAgo}-0`, 'd', 'x');
@@ -75,7 +75,7 @@ describe('getBacklog', () => {
     expect(backlog.oldestWaitingMs).toBeGreaterThanOrEqual(3_600_000);
   });
 
-  it('looks for them between the 100 oldest jobs in flight, and takes no job in flight for a waiting one', async () => {
+  it('searches among the 100 oldest in-flight jobs, and counts no in-flight job as waiting', async () => {
     const { stream } = queue.keys;
     await redis.client.xgroup('CREATE', stream, 'default', '0', 'MKSTREAM');
     const adding = redis.client.pipeline();
@@ -88,7 +88,7 @@ describe('getBacklog', () => {
     expect(oldestWaitingMs).toBeLessThan(60_000);
   });
 
-  it('tells what is due and not promoted, and how late it is', async () => {
+  it('counts due jobs that are not promoted, and has how late they are', async () => {
     const [seconds] = await redis.client.time();
     await queue.add('send', 1, { delay: 60_000 });
     await redis.client.zadd(queue.keys.delayed, (Number(seconds) - 60) * 1000, 'late');
@@ -97,7 +97,7 @@ describe('getBacklog', () => {
     expect(backlog.overdueMs).toBeGreaterThanOrEqual(60_000);
   });
 
-  it('tells what runs from what waits, and counts dead letters', async () => {
+  it('counts running and waiting jobs apart, and dead letters', async () => {
     let release = (): void => {};
     const released = new Promise<void>((resolve) => (release = resolve));
     const events = new QueueEvents('mail', { connection: redis.connection });

@@ -83,7 +83,7 @@ describe('checkConnection', () => {
     expect(await indicator.checkConnection('redis')).toMatchObject({ redis: { status: 'up' } });
   });
 
-  it('says what is wrong while Redis is away, and uses the live connection again when it is back', async () => {
+  it('says what is wrong while Redis is away, and recovers when it is back', async () => {
     const running = await app({ workerOptions: { blockMs: 20 } });
     const indicator = health(running);
     const gone = once(workerOf(running, 'mail'), 'error');
@@ -129,7 +129,7 @@ describe('checkConnection', () => {
     );
   });
 
-  it('leaves a queue alone that a test has put a fake in place of', async () => {
+  it('does not check a queue that a test has replaced with a fake', async () => {
     @Module({
       imports: [
         ...HEALTH.imports,
@@ -152,7 +152,7 @@ describe('checkConnection', () => {
 });
 
 describe('checkWorkers', () => {
-  it('is up, and says how each worker does', async () => {
+  it('is up, with the state of each worker', async () => {
     const running = await app();
     await runJob(running, 'mail', 'send');
     const { workers } = await health(running).checkWorkers('workers');
@@ -195,7 +195,7 @@ describe('checkWorkers', () => {
     });
   });
 
-  it('takes a worker that was stopped for a fault only where that is asked for', async () => {
+  it('reports a stopped worker as a fault only with requireRunning', async () => {
     const running = await app();
     const indicator = health(running);
     await running.get(ChasquiWorkers, { strict: false }).stop('mail');
@@ -210,7 +210,7 @@ describe('checkWorkers', () => {
     });
   });
 
-  it('is down in a process without workers, as it checks nothing, unless it is told that none are meant to be', async () => {
+  it('is down in a process without workers, unless allowNone is set', async () => {
     const indicator = health(await app({ workers: false }));
     expect(await indicator.checkWorkers('workers')).toEqual({
       workers: {
@@ -260,7 +260,7 @@ describe('checkBacklog', () => {
     );
   });
 
-  it('counts what waits as the group of its workers sees it', async () => {
+  it('counts the waiting jobs of the consumer group of its workers', async () => {
     const running = await app({ workerOptions: { group: 'blue' } });
     await runJob(running, 'mail', 'send');
     await running.get(ChasquiWorkers, { strict: false }).stop('mail');

@@ -138,7 +138,7 @@ describe.each([
   });
 });
 
-it('servers and queues of one name are told apart, and share what they share', async () => {
+it('servers and queues with the same name have their own keys', async () => {
   const shared = connection();
   const servers = ['orders', 'orders', 'mail'].map((queue, index) => {
     const server = new ChasquiServer({ queue, connection: index === 0 ? connection() : shared });
@@ -173,7 +173,7 @@ it('servers and queues of one name are told apart, and share what they share', a
   ]);
 });
 
-it('a server that is not started yet, or was stopped, is no fault unless it is asked for', async () => {
+it('a server that is not started, or was stopped, is a fault only with requireRunning', async () => {
   const server = new ChasquiServer({ queue: 'orders', connection: connection() });
   const indicator = health(await application({ controllers: [Orders] }, [server]));
   await server.unwrap().close();

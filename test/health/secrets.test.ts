@@ -49,7 +49,7 @@ it('shows no password, however Redis fails', async () => {
   await outsider.close();
 });
 
-it('names an eviction policy that may drop jobs, and no other', async () => {
+it('names only eviction policies that can drop jobs', async () => {
   const app = await start(
     {
       imports: [TerminusModule, ChasquiModule.forFeature('mail')],

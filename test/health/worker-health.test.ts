@@ -28,7 +28,7 @@ function queue(): Queue {
 const aTick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('Worker.health', () => {
-  it('tells the state from before the start until after the end', async () => {
+  it('has the state from before the start until after the end', async () => {
     const mail = worker(async () => {});
     expect(mail.health()).toMatchObject({ state: 'idle', lastReadAgeMs: undefined, leasesLost: 0 });
     const ready = once(mail, 'ready');
@@ -42,7 +42,7 @@ describe('Worker.health', () => {
     expect(mail.health().state).toBe('closed');
   });
 
-  it('tells when a read was answered', async () => {
+  it('has the time since the last answer to a read', async () => {
     const mail = worker(async () => {});
     const completed = once(mail, 'completed');
     void mail.run();

@@ -86,7 +86,7 @@ describe('a request whose caller no longer waits', () => {
     expect(seen).not.toContain('late');
   });
 
-  it('is not cancelled by one who did not add it; by the one who did, it is, and the others are told', async () => {
+  it('is cancelled only by the caller that added it, and the other callers get an error', async () => {
     const started = latch<AbortSignal>();
     @Controller()
     class Orders {

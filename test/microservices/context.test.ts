@@ -11,7 +11,7 @@ const { serve, connect } = useMicroservices(redis);
 
 const storage = new AsyncLocalStorage<string>();
 
-it('operators, and who awaits, go on in the context of the request that sent', async () => {
+it('operators and awaiting code run in the context of the request that sent it', async () => {
   @Controller()
   class Maths {
     @MessagePattern('echo')

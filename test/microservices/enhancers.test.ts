@@ -100,7 +100,7 @@ it('a refusal by a guard is the answer to a request, and is not tried again', as
   expect(await open().peekDlq()).toEqual([]);
 });
 
-it('a refused event is a dead letter that says why, once its attempts are used', async () => {
+it('a refused event becomes a dead letter with the reason when its attempts are used', async () => {
   @Controller()
   @UseGuards(OnlyBread)
   class Orders {

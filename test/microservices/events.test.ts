@@ -32,7 +32,7 @@ describe('emit', () => {
     expect(await handled.reached).toEqual([[{ item: 'bread' }, 'placed', job.id, 1]]);
   });
 
-  it('sends whether or not somebody subscribes, once, and tells those who subscribe later', async () => {
+  it('sends once, with or without a subscriber, and late subscribers get the job', async () => {
     const emitted = connect().emit('placed', 1);
     await lastValueFrom(emitted);
     expect(await firstValueFrom(emitted)).toMatchObject({ name: 'placed', data: 1 });
@@ -125,7 +125,7 @@ describe('an event', () => {
     expect(await open().peekDlq()).toEqual([]);
   });
 
-  it('says no more than Nest does without the filter', async () => {
+  it("has only Nest's text without the filter", async () => {
     @Controller()
     class Orders {
       @OnEvent('placed')

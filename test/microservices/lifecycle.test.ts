@@ -89,7 +89,7 @@ describe('a hybrid application', () => {
 });
 
 describe('close', () => {
-  it('lets running handlers end, which can still send, and gives back the rest with no attempt used', async () => {
+  it('lets running handlers finish, which can still send, and releases the rest with no attempt used', async () => {
     const started = latch<() => void>();
     const client = connect();
     @Controller()
@@ -125,7 +125,7 @@ describe('close', () => {
     ]);
   });
 
-  it('aborts what outlives its grace time: the signal of a handler, the subscription to an Observable', async () => {
+  it('aborts a handler after the grace time: its signal, and the subscription to its Observable', async () => {
     const started = latch<AbortSignal>();
     const unsubscribed = latch<string>();
     @Controller()
@@ -158,7 +158,7 @@ describe('close', () => {
 });
 
 describe('status, on and unwrap', () => {
-  it('of a server tell of its worker', async () => {
+  it('of a server follow its worker', async () => {
     const { app, server } = await boot({ controllers: [Idle] });
     const statuses: string[] = [];
     server.status.subscribe((status) => statuses.push(status));
@@ -192,7 +192,7 @@ describe('status, on and unwrap', () => {
     expect(logs).toContainEqual(expect.stringMatching(/^Queue "orders": /));
   });
 
-  it('of a client tell of its queue', async () => {
+  it('of a client follow its queue', async () => {
     const client = connect();
     const statuses: string[] = [];
     client.status.subscribe((status) => statuses.push(status));

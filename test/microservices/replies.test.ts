@@ -45,7 +45,7 @@ describe('a reply that comes while the caller’s process is busy for longer tha
     execFileSync(process.execPath, [answer, String(redis.port), jobId, reply, '250']);
   };
 
-  it('is found, though nothing tells of it any more', async () => {
+  it('is found even if its events are gone', async () => {
     const client = connect();
     const waiting = ask(client, 'price', { jobId: 'price:1', timeoutMs: 150 });
     await vi.waitFor(async () => {
@@ -126,7 +126,7 @@ describe('a request with the jobId of one that has ended', () => {
     expect(await errorOf(ask(connect(), 'broken', { jobId }))).toMatchObject({ code: 'CMQ-345' });
   });
 
-  it('and all who wait for it, fail at once when it is removed', async () => {
+  it('fails at once for all callers when its job is removed', async () => {
     const [one, two] = [connect(), connect()];
     const replies = [ask(one, 'charge', { jobId }), ask(two, 'charge', { jobId })].map(errorOf);
     await vi.waitFor(async () => {
@@ -292,7 +292,7 @@ describe('a client that is closed', () => {
     expect(await reply).toBe(42);
   });
 
-  it('tells its callers so at once, though Redis hangs', async () => {
+  it('rejects all callers at once, even if Redis hangs', async () => {
     const client = connect({ connection: redis.connection, commandTimeoutMs: 200, timeoutMs: 60_000 });
     const reply = errorOf(ask(client, 'price'));
     await vi.waitFor(async () => {

@@ -93,7 +93,7 @@ describe('a reply', () => {
     expect(await ask(connect(), 'placed')).toBe('receipt');
   });
 
-  it('is asked for anew by each subscription', async () => {
+  it('is requested again by each subscription', async () => {
     let calls = 0;
     @Controller()
     class Counter {
@@ -124,7 +124,7 @@ describe('a reply', () => {
 });
 
 describe('an error of a request', () => {
-  it('that is an RpcException is the answer: carried back, not tried again, no dead letter', async () => {
+  it('that is an RpcException is the answer: it reaches the caller, without a retry or a dead letter', async () => {
     let calls = 0;
     @Controller()
     class Orders {
@@ -276,14 +276,14 @@ describe('an error of a request', () => {
     await noDeadLetter();
   });
 
-  it('says so where the queue is served by something that does not reply', async () => {
+  it('names the problem if another kind of worker reads the queue', async () => {
     const worker = new Worker('orders', () => 1, { connection: redis.connection, storeResults: true });
     defer(() => worker.close());
     await expect(ask(connect(), 'price')).rejects.toMatchObject({ name: 'NoReplyError', code: 'CMQ-345' });
   });
 });
 
-describe('a request that nobody answers', () => {
+describe('a request without a reply', () => {
   it('ends with its timeout, and is taken back if it has not started', async () => {
     const client = connect({ timeoutMs: 20 });
     const record = new ChasquiRecordBuilder({}).setOptions({ delay: 10 }).build();
@@ -356,7 +356,7 @@ describe('a request that nobody answers', () => {
 });
 
 describe('a request with a jobId', () => {
-  it('runs once for all who send it, and all get its reply', async () => {
+  it('runs once for all callers, and all get its reply', async () => {
     let calls = 0;
     @Controller()
     class Orders {

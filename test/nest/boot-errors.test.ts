@@ -322,7 +322,7 @@ describe('a boot fails', () => {
     expect(error.message).toContain('connection');
   });
 
-  it('when Redis cannot be reached, and says where it should be but no password', async () => {
+  it('when Redis cannot be reached; the error has the address and no password', async () => {
     const port = await freePort();
     const error = await startError(
       { imports: [mail()], providers: [Sender] },

@@ -140,7 +140,7 @@ describe.each(CASES)('a hook %s that %s', (hook, _how, fail) => {
   });
 });
 
-it('a hook that adds jobs and then throws leaves none either', async () => {
+it('a hook that adds jobs and then throws leaves no connection', async () => {
   const added: string[] = [];
   let after: unknown;
   @Injectable()
@@ -190,7 +190,7 @@ it('an HTTP application that does not start can be closed', async () => {
   await expectUntaken();
 });
 
-it('workers begin when all hooks have ended, and the hooks are what they were', async () => {
+it('workers start when all hooks have ended, and the hooks are restored', async () => {
   const order: string[] = [];
   @Processor('mail')
   class Ordered {

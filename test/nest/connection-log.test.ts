@@ -26,7 +26,7 @@ class Listener {
 
 const lines = (pattern: RegExp): string[] => logs.filter((line) => pattern.test(line));
 
-it('an outage is one line at its beginning and one at its end, for all queues of a connection', async () => {
+it('an outage is one line at its start and one at its end, for all queues of a connection', async () => {
   const app = await start({
     imports: [ChasquiModule.forFeature('mail', 'reports')],
     providers: [MailProcessor, ReportProcessor, Listener],

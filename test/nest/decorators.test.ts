@@ -43,7 +43,7 @@ describe('a class with two @Processor', () => {
     }
   }
 
-  it('serves both queues, each with a worker of its options', async () => {
+  it('handles both queues, each with its own worker and options', async () => {
     const app = await start({ imports: [both()], providers: [Sender] });
     expect(await runJob(app, 'mail', 'send')).toMatchObject({ result: 'mail' });
     expect(await runJob(app, 'sms', 'send')).toMatchObject({ result: 'sms' });
@@ -72,7 +72,7 @@ describe('a class with two @Processor', () => {
     expect(error.message).toBe('@Processor on Twice (AppModule): it names the queue "mail" twice.');
   });
 
-  it('has subclasses that serve the same queues, or others if they say so', async () => {
+  it('has subclasses that handle the same queues, or those of their own decorator', async () => {
     @Injectable()
     class Same extends Sender {}
     const same = await start({ imports: [both()], providers: [Same] });
@@ -87,7 +87,7 @@ describe('a class with two @Processor', () => {
   });
 });
 
-it('a class with two @QueueEventsListener hears both queues', async () => {
+it('a class with two @QueueEventsListener listens to both queues', async () => {
   @QueueEventsListener('mail')
   @QueueEventsListener('sms')
   class Listener {
@@ -165,7 +165,7 @@ describe('a method whose body would never run stops the boot', () => {
     expect(error.message).toContain(`${place}: the method is a generator (*)`);
   });
 
-  it('or fails the job, where it returns what another has begun', async () => {
+  it('fails the job if it returns a started iterator', async () => {
     @Processor('mail')
     class Delegating {
       @OnJob()
@@ -179,7 +179,7 @@ describe('a method whose body would never run stops the boot', () => {
   });
 });
 
-describe('a list of job names that names nothing stops the boot', () => {
+describe('an empty list of job names stops the boot', () => {
   it.each([
     [[], 'the list of names is empty'],
     [[' '], 'no job can have this name'],

@@ -166,7 +166,7 @@ async function startWays(
 describe.each(Object.entries({ ...INTERCEPTORS, ...SIDE_BY_SIDE }))(
   'interceptors: %s',
   (name, interceptors) => {
-    it('does what Nest does, with whatever guards, pipes, handler and filters', async () => {
+    it('does what Nest does, with all guards, pipes, handlers and filters', async () => {
       const { Processor, methods } = processorWith(interceptors);
       const [ways, app] = await startWays(Processor);
       const inOrder = (lines: string[]) => (name in SIDE_BY_SIDE ? lines.sort() : lines);
@@ -180,7 +180,7 @@ describe.each(Object.entries({ ...INTERCEPTORS, ...SIDE_BY_SIDE }))(
 );
 
 /** What is bound to the method, to its class, and to the application. */
-describe('where they are bound', () => {
+describe('wherever they are bound', () => {
   const [guard] = GUARDS['guards that agree'] as [CanActivate];
   const [mapping, changingNothing] = INTERCEPTORS['one that maps round one that changes nothing'] as [
     NestInterceptor,
@@ -196,7 +196,7 @@ describe('where they are bound', () => {
   ];
 
   it.each([
-    ['nowhere but on the method', [], false],
+    ['only on the method', [], false],
     ['on the application', globals, false],
     ['on the class', [], true],
     ['everywhere', globals, true],
@@ -219,7 +219,7 @@ describe('where they are bound', () => {
 
 /** Without them it must be as if the application had none. */
 it.each([...ENHANCER_KINDS.map((kind) => [kind] as const), []] as (readonly EnhancerKind[])[])(
-  'of the application only those of the kinds that are asked for: %s',
+  'of the application, only the selected kinds run: %s',
   async (...kinds) => {
     const [guard] = GUARDS['guards that agree'] as [CanActivate];
     const [interceptor] = INTERCEPTORS['one that maps round one that changes nothing'] as [NestInterceptor];
@@ -246,7 +246,7 @@ it.each([...ENHANCER_KINDS.map((kind) => [kind] as const), []] as (readonly Enha
   },
 );
 
-it('says so at boot when Nest resolves enhancers in a way that is not known', async () => {
+it('the boot fails if Nest resolves enhancers in an unknown way', async () => {
   const { Processor, methods } = processorWith([]);
   const [, app] = await startWays(Processor);
   const nest = app.get(ExternalContextCreator, { strict: false });

@@ -248,7 +248,7 @@ describe('guards', () => {
 });
 
 describe('interceptors', () => {
-  it('go round the handler, map its result and see its error', async () => {
+  it('run around the handler, map its result and see its error', async () => {
     const seen: string[] = [];
     @Injectable()
     class Logging implements NestInterceptor {
@@ -420,7 +420,7 @@ describe('exception filters', () => {
     expect(seen).toEqual([expect.any(BadRequestException), 'send']);
   });
 
-  it('are not needed for an error to be logged once, with the job', async () => {
+  it('an error is logged once with its job, without a filter', async () => {
     const app = await start({ imports: [mail()], providers: [MailProcessor] });
     const { job } = await runJob(app, 'mail', 'other');
     expect(logs.filter((line) => line.includes(job.id))).toEqual([

@@ -251,7 +251,7 @@ describe.each(ASKED)('globalEnhancers: %o', (globalEnhancers, kinds) => {
     await expectKinds(await start({ imports: [connection, mail()], providers: [Marked, ...marked()] }, null));
   });
 
-  it('in forFeature, whatever forRoot says', async () => {
+  it('in forFeature overrides forRoot', async () => {
     const queue = ChasquiModule.forFeature({ name: 'mail', globalEnhancers: globalEnhancers ?? false });
     await expectKinds(
       await start(
@@ -299,7 +299,7 @@ it.each([Scope.REQUEST, Scope.TRANSIENT])(
   },
 );
 
-describe('enhancers of classes and methods run whatever is asked for', () => {
+describe('enhancers of classes and methods always run', () => {
   it.each([Scope.DEFAULT, Scope.TRANSIENT, Scope.REQUEST])('with scope %s', async (scope) => {
     let ready = 0;
     @Injectable({ scope })

@@ -76,7 +76,7 @@ describe('job names', () => {
     ]);
   });
 
-  it('dead-letters a job that nobody handles, naming what is handled and the nearest', async () => {
+  it('dead-letters a job without a handler; the detail lists the handled names and the nearest one', async () => {
     @Processor('mail')
     class Narrow {
       @OnJob('send', /^sync\./)
@@ -142,7 +142,7 @@ describe('parameters', () => {
     expect(job.signal).toBeInstanceOf(AbortSignal);
   });
 
-  it('are the job and the signal where there are no decorators', async () => {
+  it('are the job and the signal if there are no decorators', async () => {
     let seen: unknown[] = [];
     @Processor('mail')
     class MailProcessor {
@@ -156,7 +156,7 @@ describe('parameters', () => {
     expect(seen).toEqual(['send', expect.any(AbortSignal)]);
   });
 
-  it('of an overriding method take the place of the inherited ones', async () => {
+  it('of an overriding method replace the inherited ones', async () => {
     class Base {
       send(@JobId() first: unknown, @JobId() second: unknown): unknown[] {
         return [first, second];
@@ -265,7 +265,7 @@ describe('classes', () => {
     expect(await runJob(app, 'mail', 'inherited')).toMatchObject({ result: 'Tokened' });
   });
 
-  it('of several modules serve one queue with one worker, whose options are those of all', async () => {
+  it('of several modules handle one queue with one worker, which has the options of all', async () => {
     @Injectable()
     class Text {
       readonly text = 'sent';

@@ -90,7 +90,7 @@ describe('modules that are loaded while the application runs', () => {
     expect((await load(app, ReportsModule)).queues).toEqual([]);
   });
 
-  it('add handlers and listeners to a queue that is worked on, whose running jobs end first', async () => {
+  it('add handlers and listeners to a queue with a worker, after its running jobs have finished', async () => {
     const events = new Set<string>();
     let heard = (): void => {};
     const hear = (line: string): void => {

@@ -32,7 +32,7 @@ class Sender {
   }
 }
 
-it('@OnWorkerEvent methods hear the worker, in any class of the queue', async () => {
+it('@OnWorkerEvent methods get the events of the worker, in any class of the queue', async () => {
   const seen: unknown[][] = [];
   @Processor('mail')
   class Observer {
@@ -74,7 +74,7 @@ it('@OnWorkerEvent methods hear the worker, in any class of the queue', async ()
   ]);
 });
 
-it('dead letters that are dropped for new ones are logged as an error, and heard', async () => {
+it('dropped dead letters are logged as an error, and reach listeners', async () => {
   const dropped: number[] = [];
   @Processor('mail', { dlqMaxStreamLen: 1 })
   class Strict {
@@ -96,7 +96,7 @@ it('dead letters that are dropped for new ones are logged as an error, and heard
   );
 });
 
-it('@OnQueueEvent methods hear the queue', async () => {
+it('@OnQueueEvent methods get the events of the queue', async () => {
   const seen: unknown[][] = [];
   const ended = new EventEmitter();
   @QueueEventsListener('mail')
@@ -137,7 +137,7 @@ it('@OnQueueEvent methods hear the queue', async () => {
   }
 });
 
-it('queue events are heard where there is no worker', async () => {
+it('queue events reach listeners in a process without a worker', async () => {
   const waiting = new EventEmitter();
   @QueueEventsListener('mail')
   class Listener {

@@ -111,7 +111,7 @@ it('a retry is a warning; a dead letter is an error with id, name, queue, attemp
   expect(ours[1]!.stack).toMatch(/^Error: away.*\n {4}at .*MailProcessor/);
 });
 
-it('an unrecoverable failure is one at once, and a value that is no error has its text', async () => {
+it('an unrecoverable failure is a dead letter at once, and a thrown value has its text', async () => {
   const { lines, app } = await start();
   await ended(app, 'gone', 'job-2');
   await ended(app, 'null', 'job-3');
@@ -123,7 +123,7 @@ it('an unrecoverable failure is one at once, and a value that is no error has it
   expect(errors[0]!.message).toContain('; caused by: why');
 });
 
-it('nothing that a job brings along can start a line, move the cursor, or turn the text', async () => {
+it('no text of a job can start a line, move the cursor, or turn the text', async () => {
   const { lines, app } = await start();
   await ended(app, `send${FORGED}`, `job${FORGED}`);
   await ended(app, `gone${FORGED}`, `other${FORGED}`);

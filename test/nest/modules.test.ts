@@ -212,7 +212,7 @@ describe('connections', () => {
     expect(keyspace).toContain('db1:');
   });
 
-  it('can be left to those who import them', async () => {
+  it('can be limited to the modules that import it', async () => {
     const local = ChasquiModule.forRoot({ name: 'local', isGlobal: false, connection: redis.connection });
     const queue = { name: 'mail', connectionName: 'local' };
     await expect(start({ imports: [local, ChasquiModule.forFeature(queue)] })).rejects.toMatchObject({
@@ -259,7 +259,7 @@ describe('connections', () => {
     }
   });
 
-  it('of two applications in one process are apart, even with one options object', async () => {
+  it('of two applications in one process are separate, even with one options object', async () => {
     const connection = { ...redis.connection };
     const root = { connection };
     const imports = () => [ChasquiModule.forFeature('mail')];
@@ -300,7 +300,7 @@ describe('roles', () => {
     await queueOf(app, 'mail').add('send', {});
   });
 
-  it('can be said for one queue', async () => {
+  it('can be set for one queue', async () => {
     const app = await start(
       { imports: [ChasquiModule.forFeature('reports', { name: 'mail', workers: true })], providers },
       { workers: false },
@@ -389,7 +389,7 @@ describe('ChasquiQueues', () => {
     expect(() => queues.get('mail')).toThrow('The application has stopped');
   });
 
-  it('gives another queue in place of one that was closed', async () => {
+  it('returns a new queue if the old one was closed', async () => {
     const app = await start({ imports: [ChasquiModule.forFeature('mail')] });
     const queues = app.get(ChasquiQueues, { strict: false });
     const first = queues.register({ name: 'tenant-7' });
@@ -407,7 +407,7 @@ describe('ChasquiQueues', () => {
 });
 
 describe('tests of an application', () => {
-  it('can put a fake in place of a queue, without Redis', async () => {
+  it('can replace a queue with a fake, without Redis', async () => {
     @Injectable()
     class Signup {
       constructor(@InjectQueue('mail') readonly queue: Queue) {}

@@ -4,7 +4,7 @@ import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
 
-it('sample/01-welcome tells the tutorial, twice on one Redis', async () => {
+it('sample/01-welcome runs the tutorial twice on one Redis', async () => {
   vi.stubEnv('REDIS_URL', redis.url);
   vi.stubEnv('NO_COLOR', '1');
   const { AppModule } = await import('../../sample/01-welcome/src/app.module.js');

@@ -45,7 +45,7 @@ const deployment = (generation: number, owner = 'app'): Partial<ChasquiModuleOpt
 });
 
 describe('an application with an owner', () => {
-  it('removes what it does not declare any more, and says so', async () => {
+  it('removes schedules that it no longer declares, and logs it', async () => {
     expect(await deploy(version('a', 'b'), deployment(1))).toEqual(['a', 'b']);
     expect(await deploy(version('b', 'c'), deployment(2))).toEqual(['b', 'c']);
     expect(logs.filter((line) => line.includes('has been removed'))).toEqual([
@@ -53,7 +53,7 @@ describe('an application with an owner', () => {
     ]);
   });
 
-  it('does not fight with an older deployment whose processes start again', async () => {
+  it('an older deployment whose processes restart changes nothing', async () => {
     const [before, after] = [version('a', 'b'), version('b', 'c')];
     await deploy(before, deployment(1));
     await deploy(after, deployment(2));
@@ -72,7 +72,7 @@ describe('an application with an owner', () => {
     expect(await queueOf(app, 'reports').getRepeatableJobs()).toEqual([]);
   });
 
-  it('leaves alone what others have declared, or nobody by name', async () => {
+  it('keeps schedules of other owners, and those without an owner', async () => {
     await deploy(version('theirs'), deployment(9, 'another'));
     await deploy(version('old'));
     expect(await deploy(version('mine'), deployment(1))).toEqual(['mine', 'old', 'theirs']);
@@ -81,7 +81,7 @@ describe('an application with an owner', () => {
     ]);
   });
 
-  it('keeps them, with a warning, unless it is to remove them', async () => {
+  it('keeps them, with a warning, without removeUndeclared', async () => {
     const settings = (generation: number) => ({ schedules: { owner: 'app', generation } });
     await deploy(version('a'), settings(1));
     expect(await deploy(version(), settings(2))).toEqual(['a']);
@@ -91,7 +91,7 @@ describe('an application with an owner', () => {
     ]);
   });
 
-  it('does not begin a schedule anew that gets an owner', async () => {
+  it('does not restart a schedule that gets an owner', async () => {
     const app = await start({ imports: [reports()], providers: [version('a')] });
     const [before] = await queueOf(app, 'reports').getRepeatableJobs();
     await deploy(version('a'), deployment(1));
@@ -154,7 +154,7 @@ describe('disabled', () => {
     expect(await deploy(switchable(false))).toEqual(['digest']);
   });
 
-  it('a function is asked when the application starts', async () => {
+  it('a function is called when the application starts', async () => {
     let off = true;
     const processor = switchable(() => off);
     expect(await deploy(processor)).toEqual([]);

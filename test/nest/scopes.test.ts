@@ -168,7 +168,7 @@ describe('durable providers', () => {
 });
 
 describe('currentJob', () => {
-  it('is the job in whatever a handler calls, and its store reaches the listeners', async () => {
+  it('is the job in all code that a handler calls, and listeners get its store', async () => {
     const seen: unknown[] = [];
     @Injectable()
     class Deep {

@@ -67,7 +67,7 @@ describe('close', () => {
     expect(await redis.client.xlen('{chasqui:mail}:stream')).toBe(1);
   });
 
-  it('hears what the last jobs caused', async () => {
+  it('receives the events of the last jobs', async () => {
     const seen: unknown[] = [];
     let heard = (): void => {};
     const completed = new Promise<void>((resolve) => (heard = resolve));
@@ -105,7 +105,7 @@ describe('SIGTERM under load', () => {
     child = undefined;
   });
 
-  it('lets running handlers end and add jobs, and gives back the rest with no attempt used', async () => {
+  it('lets running handlers finish and add jobs, and releases the rest with no attempt used', async () => {
     child = fork(FIXTURE, { env: { ...process.env, REDIS_URL: redis.url } });
     const messages = inbox(child);
     await messages.until((message) => 'ready' in message);

@@ -49,7 +49,7 @@ async function boot(root: Partial<ChasquiModuleOptions>, fake: FakeQueue | undef
   return (await builder.compile()).init();
 }
 
-describe('a queue that was replaced is not connected, with all that decorators say of it', () => {
+describe('a replaced queue has no connection, worker, listener or schedule', () => {
   it.each<[string, Partial<ChasquiModuleOptions>]>([
     ['workers: false', { workers: false }],
     ['workers', {}],
@@ -78,7 +78,7 @@ describe('a queue that was replaced is not connected, with all that decorators s
   });
 });
 
-it('a boot without Redis says what it waits for before it fails', async () => {
+it('a boot without Redis logs what it waits for before it fails', async () => {
   const logs: string[] = [];
   const port = await freePort();
   const connection = { host: '127.0.0.1', port, password: 's3cret' };

@@ -46,7 +46,7 @@ const SAYS: Record<string, readonly RegExp[]> = {
   ],
 };
 
-describe('as a process of its own, each sample ends by itself with exit code 0', () => {
+describe('as its own process, each sample ends by itself with exit code 0', () => {
   it.each(samples)('%s', async (name) => {
     const main = join(root, 'dist-sample', name, 'src', 'main.js');
     expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);

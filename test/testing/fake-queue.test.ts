@@ -54,7 +54,7 @@ describe('FakeQueue', () => {
     expectTypeOf(queue.added[0]!.data).toEqualTypeOf<Welcome>();
   });
 
-  it('takes the place of a queue in a module, typed', async () => {
+  it('replaces a queue in a module, typed', async () => {
     const module = await Test.createTestingModule({
       providers: [SignupService, fakeQueueProvider<Welcome>('welcome')],
     }).compile();
@@ -125,7 +125,7 @@ describe('FakeQueue', () => {
     expect(queue.added).toEqual([]);
   });
 
-  it('fails when told to, once', async () => {
+  it('failNext makes the next add fail, once', async () => {
     const queue = new FakeQueue('q');
     queue.failNext(new QueueFullError('q', 10, 10));
     await expect(queue.add('x', 1)).rejects.toMatchObject({ code: 'CMQ-006' });
@@ -205,7 +205,7 @@ describe('every public member of a queue', () => {
 });
 
 describe('FakeQueue, as the real one does,', () => {
-  it('keeps what was given at the time, and what a worker would get of it', async () => {
+  it('keeps a copy of the data at the time of the add', async () => {
     const queue = new FakeQueue<unknown>('q');
     const at = new Date(5);
     const data = { list: [1], none: undefined, at, bytes: Buffer.from('a'), nested: { text: 'before' } };
@@ -228,7 +228,7 @@ describe('FakeQueue, as the real one does,', () => {
     expect(job.queue).toBe(queue);
   });
 
-  it('refuses everything once it is closed', async () => {
+  it('rejects every call after it is closed', async () => {
     const queue = new FakeQueue('q');
     await queue.add('x', 1, { jobId: 'a' });
     await queue.close();

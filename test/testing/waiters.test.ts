@@ -75,7 +75,7 @@ describe('drain', () => {
     await drain(quiet);
   });
 
-  it('says what is left when nobody works', async () => {
+  it('says what is left if no worker runs', async () => {
     await queue.add('send', 1);
     await queue.add('send', 2, { delay: 60_000 });
     await expect(drain(queue, { timeoutMs: 60 })).rejects.toThrow(
@@ -108,7 +108,7 @@ describe('waitForJob', () => {
     expect(await waitForJob(queue, id, 'dlq')).toMatchObject({ reason: 'unrecoverable' });
   });
 
-  it('tells what became of the job instead', async () => {
+  it('the error lists the events of the job', async () => {
     const sink = new RecordingSink();
     work(
       () => {
@@ -145,7 +145,7 @@ describe('recordEvents', () => {
     expect(events.all).toEqual([]);
   });
 
-  it('can begin with all that Redis keeps', async () => {
+  it('can start with all events that Redis keeps', async () => {
     const { id } = await queue.add('send', 0, { delay: 60_000 });
     const events = await recordEvents(queue, { lastEventId: '0' });
     open.push(events);
@@ -166,7 +166,7 @@ describe('recordEvents', () => {
     expect(given.listenerCount('completed')).toBe(0);
   });
 
-  it('says which events there were', async () => {
+  it('the error lists the recorded events', async () => {
     const events = await recordEvents(queue);
     open.push(events);
     const { id } = await queue.add('send', 1);
@@ -178,7 +178,7 @@ describe('recordEvents', () => {
 });
 
 describe('RecordingSink', () => {
-  it('keeps what a worker tells it', async () => {
+  it('records the calls of a worker', async () => {
     const sink = new RecordingSink();
     work(
       (data) => {

@@ -48,12 +48,12 @@ export class ChasquiExplorer {
       if (served.length === 0) {
         for (const handler of handled) {
           const decorator = handler.schedules.length === 0 || handler.names.length > 0 ? '@OnJob' : '@Repeat';
-          misplaced.push(stray(decorator, '@Processor')(handler));
+          misplaced.push(misplacedBy(decorator, '@Processor')(handler));
         }
-        misplaced.push(...onWorker.map(stray('@OnWorkerEvent', '@Processor')));
+        misplaced.push(...onWorker.map(misplacedBy('@OnWorkerEvent', '@Processor')));
       }
       for (const queue of heard) listeners.push({ host, ...queue, listeners: onQueue });
-      if (heard.length === 0) misplaced.push(...onQueue.map(stray('@OnQueueEvent', '@QueueEventsListener')));
+      if (heard.length === 0) misplaced.push(...onQueue.map(misplacedBy('@OnQueueEvent', '@QueueEventsListener')));
     }
     return { processors, listeners, misplaced };
   }
@@ -142,7 +142,7 @@ function classMetadata(key: string, host: Host): readonly unknown[] {
   return (Reflect.getMetadata(key, host.classRef) as readonly unknown[] | undefined) ?? [];
 }
 
-function stray(decorator: string, classDecorator: string) {
+function misplacedBy(decorator: string, classDecorator: string) {
   return ({ host, methodName }: { host: Host; methodName: string }): Misplaced => ({
     host,
     methodName,
