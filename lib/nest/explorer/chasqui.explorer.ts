@@ -53,7 +53,8 @@ export class ChasquiExplorer {
         misplaced.push(...onWorker.map(misplacedBy('@OnWorkerEvent', '@Processor')));
       }
       for (const queue of heard) listeners.push({ host, ...queue, listeners: onQueue });
-      if (heard.length === 0) misplaced.push(...onQueue.map(misplacedBy('@OnQueueEvent', '@QueueEventsListener')));
+      if (heard.length === 0)
+        misplaced.push(...onQueue.map(misplacedBy('@OnQueueEvent', '@QueueEventsListener')));
     }
     return { processors, listeners, misplaced };
   }
