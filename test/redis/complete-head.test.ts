@@ -165,7 +165,7 @@ describe('completing a batch', () => {
     expect(await pending()).toEqual(range(31, 40));
   });
 
-  test('none of which is held any more', async () => {
+  test('none of which is in flight any more', async () => {
     await group();
     await fill(30);
     await read('a', 30);

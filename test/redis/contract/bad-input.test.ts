@@ -182,7 +182,7 @@ const BAD: BadAdd[] = [
     opts: { dedupTtlMs: 5 },
     error: ConfigError,
     code: 'CMQ-004',
-    says: /only beside "jobId"/,
+    says: /needs "jobId"/,
   },
   {
     what: 'a parent',

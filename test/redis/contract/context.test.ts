@@ -40,7 +40,7 @@ describe('a job has an async context of its own', () => {
     expect([...seen]).toEqual([undefined]);
   });
 
-  test('whoever closes a worker gives it nothing either', async () => {
+  test('a worker does not keep the context of the code that closes it', async () => {
     const seen: unknown[] = [];
     const running = new Latch();
     const worker = redis.worker(async ({ signal }) => {
@@ -141,7 +141,7 @@ describe('a job has an async context of its own', () => {
   });
 });
 
-describe('whoever calls goes on in its own context', () => {
+describe('a caller continues in its own context', () => {
   const requests = Array.from({ length: 50 }, (_, index) => `request ${String(index)}`);
 
   test('adds, reads and waits that share a round trip', async () => {

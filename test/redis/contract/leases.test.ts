@@ -34,7 +34,7 @@ async function pending(): Promise<Pending[]> {
   return rows.map(([id, consumer, , starts]) => ({ id, consumer, starts }));
 }
 
-const heldBy = async (worker: Worker): Promise<number> =>
+const pendingOf = async (worker: Worker): Promise<number> =>
   (await pending()).filter(({ consumer }) => consumer === worker.id).length;
 
 /** Jobs whose worker has died, long ago or just now; no worker that runs already gets to see them before. */
@@ -145,7 +145,7 @@ describe('jobs that a dead worker has left', () => {
     const { worker, ran } = await busy(1);
     await orphans(3);
     await delay(LEASE_MS + 2 * SCAN_MS);
-    expect(await heldBy(worker)).toBe(1);
+    expect(await pendingOf(worker)).toBe(1);
     const idle = redis.worker(() => undefined, { ...lease, concurrency: 10 });
     const done = take(idle, 'completed', 3);
     await next(idle, 'ready');
@@ -182,20 +182,20 @@ describe('jobs that a dead worker has left', () => {
     await orphans(3, { starts: 2 });
     const { worker: first, ran } = await busyWith(1);
     await delay(2 * SCAN_MS);
-    expect(await heldBy(first)).toBe(1);
+    expect(await pendingOf(first)).toBe(1);
     const { worker: second, ran: others } = await busyWith(1);
-    expect(await heldBy(second)).toBe(1);
+    expect(await pendingOf(second)).toBe(1);
     const done = Promise.race([take(first, 'completed', 2), take(second, 'completed', 2)]);
     latch.open();
     await done;
     expect([...ran, ...others].map(({ attemptsMade }) => attemptsMade)).toEqual([3, 3, 3]);
   });
 
-  test('that wait behind a suspect for their last attempt go to another worker, and waiting costs no attempt', async () => {
+  test('that wait behind a quarantined job for their last attempt go to another worker, and waiting costs no attempt', async () => {
     await orphans(3, { attempts: 2 });
     const { worker: first, ran } = await busyWith(1);
     await eventually(async () => {
-      expect(await heldBy(first)).toBe(3);
+      expect(await pendingOf(first)).toBe(3);
     });
     const { worker: second, ran: others } = await busyWith(1);
     const ids = [first, second].map(({ id }) => id);

@@ -90,7 +90,7 @@ describe('a key of the wrong type', () => {
       for (const add of adds) {
         const error = await rejection(add());
         expect(error).toMatchObject({ code: 'CMQ-001', unknownOutcome: false });
-        expect(error.message).toMatch(/WRONGTYPE.*something else writes to/);
+        expect(error.message).toMatch(/WRONGTYPE.*another program writes to/);
       }
       expect(await redis.snapshot()).toEqual(before);
     },
@@ -163,7 +163,7 @@ describe('a key of the wrong type', () => {
 });
 
 describe('the memory limit, with noeviction', () => {
-  test('adds fail and say so, with nothing half-done; workers drain, retry and bury; then adds go on', async () => {
+  test('adds fail with the reason and change nothing; workers drain, retry and dead-letter; then adds succeed', async () => {
     const queue = redis.queue();
     await queue.addBulk(
       Array.from({ length: 60 }, (_, data) => ({
@@ -214,18 +214,18 @@ describe('the memory limit, with noeviction', () => {
     redis.errors.length = 0;
   });
 
-  test('delayed jobs are promoted, retried and taken back while the server is full, whoever is woken', async () => {
+  test('delayed jobs are promoted, retried and reclaimed while the server is full, whichever worker is woken', async () => {
     const queue = redis.queue();
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => {
       open = resolve;
     });
     const worker = redis.worker(async (job) => {
-      if (job.name === 'held') await gate;
+      if (job.name === 'gated') await gate;
       if (job.name === 'bad' && job.attemptsMade === 1) throw new Error('again');
     });
     worker.on('failed', () => undefined);
-    const held = await queue.add('held', 0, { jobId: 'held' });
+    const running = await queue.add('gated', 0, { jobId: 'gated' });
     await next(worker, 'active');
     await queue.addBulk(
       Array.from({ length: 40 }, (_, data) => ({
@@ -245,7 +245,7 @@ describe('the memory limit, with noeviction', () => {
     await redis.client.config('SET', 'maxmemory-policy', 'noeviction');
     await redis.client.config('SET', 'maxmemory', '1');
     await take(worker, 'completed', 40);
-    expect(await queue.cancel(held.id)).toBe('signalled');
+    expect(await queue.cancel(running.id)).toBe('signalled');
     const completed = next(worker, 'completed');
     open();
     await completed;

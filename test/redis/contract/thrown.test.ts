@@ -93,7 +93,7 @@ describe('whatever is thrown is a failed attempt', () => {
         expect(others).toEqual([]);
         expect(letter).toMatchObject({ jobId: bad!.id, reason: 'retries_exhausted', attempts: 2 });
         if (detail !== '') expect(letter!.detail).toMatch(detail);
-        // The innocent are told of once.
+        // Each healthy job is announced once.
         const told = (await eventsIn(redis.client, KEYS.events)).filter(({ e }) => e === 'completed');
         expect(told.map(({ n }) => n).sort()).toEqual(['a', 'b', 'c']);
         expect(await redis.client.xlen(KEYS.stream)).toBe(0);

@@ -362,7 +362,7 @@ describe('leases', () => {
     expect(await pending()).toBe(0);
   });
 
-  test('whoever lost its lease is told, and can no longer change the job', async () => {
+  test('a worker that lost the lease is told, and can no longer change the job', async () => {
     const latch = new Latch();
     let reason: unknown;
     const worker = redis.worker(

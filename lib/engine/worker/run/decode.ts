@@ -64,7 +64,7 @@ export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: num
   }
 }
 
-/** Whoever waits for the result is told by it, and an id of the caller's becomes free by it; '' where there is none. */
+/** Callers that wait for the result are notified by this id, and the id of a caller becomes free; '' if there is none. */
 function idOf(source: Buffer, from: number, to: number): string {
   try {
     const { id } = locateJob(source, from, to);
