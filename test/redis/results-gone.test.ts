@@ -174,6 +174,34 @@ it('a wait ends at once if the queue is empty and nothing says how the job ended
   expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
 });
 
+it('a job that was removed while nobody waited is gone for an unknown reason', async () => {
+  await using queue = open();
+  const job = await queue.add('a', 1, { delay: 60_000 });
+  expect(await queue.remove(job.id)).toBe(1);
+  expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
+});
+
+it('a job whose dead letter was dropped while nobody waited has failed for good', async () => {
+  await using queue = open();
+  await using worker = work(() => Promise.reject(new UnrecoverableError('no')));
+  const job = await queue.add('a', 1);
+  await once(worker, 'failed');
+  await queue.dropDlq({ ids: [job.id] });
+  expect(await endOf(job.waitForResult())).toMatchObject({ code: 'CMQ-103' });
+});
+
+it('the message names a return value that cannot be stored as a reason', async () => {
+  await using queue = open();
+  await using worker = work(() => () => 1);
+  worker.on('error', () => {});
+  const completed = new Promise((resolve) => worker.once('completed', resolve));
+  const job = await queue.add('a', 1);
+  await completed;
+  const end = await endOf(job.waitForResult());
+  expect(end).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
+  expect((end as Error).message).toContain('a value that cannot be stored');
+});
+
 it('a wait ends at once if the stream was deleted', async () => {
   await using queue = open();
   const job = await queue.add('a', 1);

@@ -119,6 +119,10 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
     ],
     [Object.fromEntries(Array.from({ length: 20 }, (_, i) => [i, i ? undefined : 1])), { 0: 1 }],
   ],
+  "other fields of an array, such as a match's `index`": [
+    [Object.assign([1], { index: 2 }), [1]],
+    [/b/.exec('abc'), ['b']],
+  ],
   'arrays and plain objects': [
     [[1, ['a', { b: [] }], {}]],
     [Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
@@ -162,6 +166,15 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
         ['u', undefined],
       ]),
       { a: 1, 2: { b: [] } },
+    ],
+  ],
+  'a `Map` with keys that are equal as text': [
+    [
+      new Map<unknown, unknown>([
+        [1, 'n'],
+        ['1', 's'],
+      ]),
+      { 1: 's' },
     ],
   ],
   'other `Map`s': [
@@ -270,9 +283,19 @@ const samples: Record<string, [sent: unknown, arrives?: unknown][]> = {
     [revoked.proxy, REFUSED],
   ],
   'symbols as keys, fields that are not enumerable': [[hidden, { a: 1 }]],
-  'half of a surrogate pair in a string': [
+  'half of a surrogate pair in a string or a key': [
     ['a\ud800', 'a\ufffd'],
     [{ '\udc00': 1 }, { '\ufffd': 1 }],
+  ],
+  'keys that differ only in such a half': [
+    [{ '\ud800': 1, '\ud801': 2 }, { '\ufffd': 2 }],
+    [
+      new Map([
+        ['\ud800', 1],
+        ['\ud801', 2],
+      ]),
+      { '\ufffd': 2 },
+    ],
   ],
 };
 

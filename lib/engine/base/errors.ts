@@ -203,15 +203,19 @@ export class JobFailedError extends ChasquiError {
   readonly code = ERROR_CODES.jobFailed;
 }
 
-/** Why a job no longer exists; `unknown` if Redis has no record of it. */
+/**
+ * Why a job no longer exists; `unknown` if Redis has no record of it. Redis records a removal only if some caller waited for
+ * a result of the queue at that time or up to 10 seconds before, and keeps the record for a minute.
+ */
 export type JobGoneReason = 'removed' | 'dropped' | 'unknown';
 
 const GONE: Readonly<Record<JobGoneReason, string>> = {
   removed: 'was removed before it ran, and never runs',
   dropped: 'failed for good, and its dead letter was deleted',
   unknown:
-    'is neither waiting nor running, and Redis has no record of its end: its handler returned nothing, its worker runs ' +
-    'without storeResults, its result has expired, or its keys were deleted',
+    'is neither waiting nor running, and Redis has no record of its end: its handler returned nothing, or a value that ' +
+    'cannot be stored; its worker runs without storeResults; its result has expired; it was removed while nobody waited; or its ' +
+    'keys were deleted',
 };
 
 /** `waitForResult`: the job no longer exists, so there will be no result. */

@@ -44,6 +44,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** Dispatch name; empty if the job has none. */
   readonly name: Name;
   data: Data;
+  /**
+   * The options of the job. In a worker: only `attempts` and `backoff`, if the job has its own. The worker's defaults are not
+   * in it.
+   */
   readonly opts: JobsOptions;
   /** From 1 in a processor; 0 for a job that was just added. Attempts that ended in a crash of the worker count. */
   attemptsMade: number;
@@ -59,7 +63,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   stacktrace: string[] = [];
   /** Submission time, unix ms. */
   readonly timestamp: number;
-  /** The delay with which it was added, in ms. */
+  /** The delay with which `add` added it, in ms. In a worker: 0, because the delay is over and does not travel with the job. */
   readonly delay: number;
   /** Always 0: streams are first in, first out. */
   readonly priority = 0;
@@ -133,6 +137,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return (await this.#owner.waitForResult(this.id, options)) as Result | undefined;
   }
 
+  /** Whether `add` added the job with a delay. In a worker: false. */
   isDelayed(): boolean {
     return this.delay > 0;
   }

@@ -30,7 +30,10 @@ export type BackoffStrategy = (attempt: number, error: unknown) => number | Prom
 
 /** Configuration of the consuming side; every field has a default. */
 export interface ConsumerConfig {
-  /** Consumer group. Default `default`. */
+  /**
+   * Consumer group. All workers of a queue need the same one: each group gets every job, so with two groups each job runs
+   * twice. Default `default`.
+   */
   group?: string;
   /**
    * A label, such as the name of the deployment. Any number of processes may share it: the consumer in the group is
