@@ -75,6 +75,33 @@ describe('what a worker stands on is taken away while it runs', () => {
   });
 });
 
+describe('a group that was moved past its jobs', () => {
+  // As docs/operations.md says.
+  test('runs them after it is reset while no worker runs', async () => {
+    const queue = redis.queue();
+    const first = redis.worker(() => undefined);
+    await next(first, 'ready');
+    await first.close();
+    await queue.addBulk(list(3));
+    await redis.client.xgroup('SETID', KEYS.stream, 'default', '$');
+    const second = redis.worker(() => undefined);
+    const later = next(second, 'completed');
+    await queue.add('a', 'later');
+    const [ran] = await later;
+    expect(ran.data).toBe('later');
+    await second.close();
+    expect(await queue.getBacklog()).toMatchObject({ waiting: 3, active: 0 });
+    await redis.client.xgroup('SETID', KEYS.stream, 'default', '0');
+    const done = take(
+      redis.worker(() => undefined),
+      'completed',
+      3,
+    );
+    expect((await done).map((job) => job.data)).toEqual([0, 1, 2]);
+    expect(await redis.client.xlen(KEYS.stream)).toBe(0);
+  });
+});
+
 describe('a key of the wrong type', () => {
   test.each(['stream', 'delayed'] as const)(
     '%s: adds fail with the reason, and nothing is half-done',
