@@ -3,16 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { UnrecoverableError } from '../../lib/engine/index.js';
 import { isError, isUnrecoverable, readProperty, writeProperty } from '../../lib/engine/base/safe-access.js';
 import { detailOf, messageOf, stackOf, toError } from '../../lib/engine/base/thrown.js';
-
-const boom = (): never => {
-  throw new Error('on access');
-};
-
-/** A proxy that throws whatever is done with it. */
-function hostile(target: object = {}): object {
-  const traps = Reflect.ownKeys(Reflect) as (keyof typeof Reflect)[];
-  return new Proxy(target, Object.fromEntries(traps.map((trap) => [trap, boom])));
-}
+import { Getters, boom, hostile, withMessage } from '../support/thrown.js';
 
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {});
@@ -33,31 +24,6 @@ function endless(): object {
     {},
     { get: () => endless(), getPrototypeOf: () => endless(), ownKeys: () => ['a'], has: () => true },
   );
-}
-
-function withMessage(message: unknown, made = 'as it was made'): Error {
-  const error = new Error(made);
-  // Before it is read, it would not have the message in it.
-  expect(error.stack).toContain(made);
-  return Object.defineProperty(error, 'message', { value: message });
-}
-
-class Getters extends Error {
-  override get message(): string {
-    return boom();
-  }
-  override get name(): string {
-    return boom();
-  }
-  override get stack(): string {
-    return boom();
-  }
-  get code(): string {
-    return boom();
-  }
-  override get cause(): unknown {
-    return boom();
-  }
 }
 
 const circular: Record<string, unknown> = { status: 429 };

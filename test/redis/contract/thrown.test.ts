@@ -4,40 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { UnrecoverableError } from '../../../lib/engine/index.js';
 import type { Job } from '../../../lib/engine/index.js';
 import { eventsIn } from '../../support/events.js';
+import { Getters, boom, hostile, withMessage } from '../../support/thrown.js';
 import { eventually, KEYS, next, take, useKit } from './kit.js';
 
 const redis = useKit();
-
-const boom = (): never => {
-  throw new Error('on access');
-};
-
-function hostile(target: object = {}): object {
-  const traps = Reflect.ownKeys(Reflect) as (keyof typeof Reflect)[];
-  return new Proxy(target, Object.fromEntries(traps.map((trap) => [trap, boom])));
-}
-
-function withMessage(message: unknown): Error {
-  return Object.defineProperty(new Error('made'), 'message', { value: message });
-}
-
-class Getters extends Error {
-  override get message(): string {
-    return boom();
-  }
-  override get name(): string {
-    return boom();
-  }
-  override get stack(): string {
-    return boom();
-  }
-  override get cause(): unknown {
-    return boom();
-  }
-  get code(): string {
-    return boom();
-  }
-}
 
 /** What is thrown, and the text that the dead letter has of it. */
 const THROWN: [string, unknown, string | RegExp][] = [

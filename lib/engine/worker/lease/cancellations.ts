@@ -53,8 +53,8 @@ export class Cancellations implements JobObserver {
   }
 
   /** A job that was cancelled has ended otherwise all the same: its mark in Redis is of no more use. */
-  gone(delivery: Delivery): void {
-    if (!delivery.cancelled || !wasSettled(delivery)) return;
+  cancelledGone(delivery: Delivery): void {
+    if (!wasSettled(delivery)) return;
     this.#link.call('DEL', [this.#keys.cancelled(delivery.entryId)]).catch(this.#onError);
   }
 

@@ -57,9 +57,10 @@ export class Delivery {
   /** The neighbors among the in-flight jobs: see `InFlight`. */
   previous: Delivery | undefined = undefined;
   next: Delivery | undefined = undefined;
-  #abortReason: Error | undefined = undefined;
-  #abort: ((reason: Error) => void) | undefined = undefined;
-  #signal: AbortSignal | undefined = undefined;
+  // Not #private: that would cost each job more than a transition does.
+  private abortReason: Error | undefined = undefined;
+  private abortSignal: ((reason: Error) => void) | undefined = undefined;
+  private madeSignal: AbortSignal | undefined = undefined;
 
   constructor(
     idSource: Buffer,
@@ -94,21 +95,21 @@ export class Delivery {
    * context of the caller, usually the handler.
    */
   get signal(): AbortSignal {
-    if (this.#signal) return this.#signal;
+    if (this.madeSignal) return this.madeSignal;
     const controller = new AbortController();
-    this.#signal = controller.signal;
-    this.#abort = AsyncResource.bind((reason: Error) => {
+    this.madeSignal = controller.signal;
+    this.abortSignal = AsyncResource.bind((reason: Error) => {
       controller.abort(reason);
     });
-    if (this.#abortReason) this.#abort(this.#abortReason);
-    return this.#signal;
+    if (this.abortReason) this.abortSignal(this.abortReason);
+    return this.madeSignal;
   }
 
   /** Tells the handler that its work should end, or no longer counts. The first reason stays. */
   abort(reason: Error): void {
-    if (this.#abortReason) return;
-    this.#abortReason = reason;
-    this.#abort?.(reason);
+    if (this.abortReason) return;
+    this.abortReason = reason;
+    this.abortSignal?.(reason);
   }
 
   /** The bytes of `d`; undefined where the entry has none. */

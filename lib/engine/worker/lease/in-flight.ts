@@ -31,6 +31,8 @@ export interface JobObserver {
   lost?(delivery: Delivery): void;
   /** The job is not in flight any more, after any of the ends. */
   gone?(delivery: Delivery): void;
+  /** The same, of a job that was cancelled while it was in flight. */
+  cancelledGone?(delivery: Delivery): void;
   /** The job was cancelled, and is in flight still. */
   cancelRequested?(delivery: Delivery): void;
   /** So many old dead letters made room for those of these jobs. */
@@ -62,6 +64,7 @@ export class InFlight implements Iterable<Delivery> {
   /** By the state that a job enters. */
   readonly #entered: readonly Observe[][] = STATE_NAMES.map(() => []);
   readonly #gone: Observe[] = [];
+  readonly #cancelledGone: Observe[] = [];
   readonly #cancelRequested: Observe[] = [];
   readonly #ended: ((delivery: Delivery, isOk: boolean) => void)[] = [];
   readonly #fetched: ((jobs: number, reclaimed: number) => void)[] = [];
@@ -87,6 +90,7 @@ export class InFlight implements Iterable<Delivery> {
     on(this.#entered[CANCELLED], observer.cancelled?.bind(observer));
     on(this.#entered[LOST], observer.lost?.bind(observer));
     on(this.#gone, observer.gone?.bind(observer));
+    on(this.#cancelledGone, observer.cancelledGone?.bind(observer));
     on(this.#cancelRequested, observer.cancelRequested?.bind(observer));
     on(this.#ended, observer.ended?.bind(observer));
     on(this.#fetched, observer.fetched?.bind(observer));
@@ -122,8 +126,9 @@ export class InFlight implements Iterable<Delivery> {
       return false;
     }
     delivery.state = to;
-    if (isInFlight(to)) this.#tell(this.#entered[to] as readonly Observe[], delivery);
-    else this.#end(delivery, to);
+    if (!isInFlight(to)) this.#end(delivery, to);
+    // The others have no observers.
+    else if (to === RUNNING) this.#tell(this.#entered[RUNNING], delivery);
     return true;
   }
 
@@ -180,12 +185,14 @@ export class InFlight implements Iterable<Delivery> {
 
   #end(delivery: Delivery, to: State): void {
     this.#unlink(delivery);
-    this.#tell(this.#entered[to] as readonly Observe[], delivery);
+    this.#tell(this.#entered[to], delivery);
     this.#tell(this.#gone, delivery);
+    if (delivery.cancelled) this.#tell(this.#cancelledGone, delivery);
   }
 
   /** What fails in an observer must not have a batch committed again, nor keep a job from running. */
-  #tell(observers: readonly Observe[], delivery: Delivery): void {
+  #tell(observers: readonly Observe[] | undefined, delivery: Delivery): void {
+    if (!observers) return;
     for (const observe of observers) {
       try {
         observe(delivery);

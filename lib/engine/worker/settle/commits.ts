@@ -18,8 +18,8 @@ export class Commits {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: ConsumerSettings;
-  /** What the script is called with, by batch. */
-  readonly #calls = new WeakMap<readonly Delivery[], object>();
+  /** What the script is called with, by batch, until Redis has replied. */
+  readonly #calls = new Map<readonly Delivery[], object>();
 
   constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings) {
     this.#link = link;
@@ -33,7 +33,7 @@ export class Commits {
     const options = this.#optionsOf(batch, () => {
       return { jobs: batch, resultTtlMs, eventsCap, eventsBatchFrom, inFlight };
     });
-    return complete(this.#link, this.#keys, options);
+    return this.#replied(batch, complete(this.#link, this.#keys, options));
   }
 
   retry(batch: Delivery[]): Promise<RetryReply> {
@@ -48,7 +48,7 @@ export class Commits {
       eventsCap,
       eventsBatchFrom,
     }));
-    return retry(this.#link, this.#keys, options);
+    return this.#replied(batch, retry(this.#link, this.#keys, options));
   }
 
   /** The same script: a job that did nothing here has no event, and has used no attempt. */
@@ -63,7 +63,7 @@ export class Commits {
       eventsCap: 0,
       eventsBatchFrom: 0,
     }));
-    return retry(this.#link, this.#keys, options);
+    return this.#replied(batch, retry(this.#link, this.#keys, options));
   }
 
   deadLetter(batch: Delivery[]): Promise<DeadLetterReply> {
@@ -78,7 +78,7 @@ export class Commits {
       dlqCap: dlqMaxStreamLen,
       rememberMs: resultTtlMs,
     }));
-    return deadLetter(this.#link, this.#keys, options);
+    return this.#replied(batch, deadLetter(this.#link, this.#keys, options));
   }
 
   endCancelled(batch: Delivery[]): Promise<Unsettled> {
@@ -89,7 +89,14 @@ export class Commits {
       eventsCap,
       rememberMs: resultTtlMs,
     }));
-    return endCancelled(this.#link, this.#keys, options);
+    return this.#replied(batch, endCancelled(this.#link, this.#keys, options));
+  }
+
+  /** Forgets the call. A weak map would keep the jobs alive for too long: collecting them cost a fifth of a worker's time. */
+  async #replied<R>(batch: readonly Delivery[], reply: Promise<R>): Promise<R> {
+    const replied = await reply;
+    this.#calls.delete(batch);
+    return replied;
   }
 
   /**
