@@ -11,8 +11,8 @@ const redis = useKit();
 
 /** What is thrown, and the text that the dead letter has of it. */
 const THROWN: [string, unknown, string | RegExp][] = [
-  ['an error whose message is undefined', withMessage(undefined), /^(Error|made)$/],
-  ['an error whose message is null', withMessage(null), /^(Error|made)$/],
+  ['an error whose message is undefined', withMessage(undefined, 'made'), /^(Error|made)$/],
+  ['an error whose message is null', withMessage(null, 'made'), /^(Error|made)$/],
   ['an error whose message is an object', withMessage({ status: 429 }), '{"status":429}'],
   ['an error whose getters throw', new Getters(), 'Error'],
   ['undefined', undefined, 'undefined'],
