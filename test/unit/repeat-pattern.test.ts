@@ -71,6 +71,23 @@ describe('cron', () => {
   });
 
   it.each([
+    ['0 0 * 13 *', 'the month is 1 to 12, or JAN to DEC, not "13".'],
+    ['0 0 0 * *', 'the day is 1 to 31, or L, not "0".'],
+    ['0 0 1-32 * *', 'the day is 1 to 31, or L, not "1-32".'],
+    ['* 24 * * *', 'the hour is 0 to 23, not "24".'],
+    ['61 * * * * *', 'the second is 0 to 59, not "61".'],
+    ['*/0 * * * *', 'the minute is 0 to 59, not "*/0" (Syntax error, illegal stepping: 0).'],
+  ])('names the field of %j and its value as they were written', (expression, message) => {
+    expect(() => RepeatPattern.cron(expression)).toThrow(
+      `repeat: pattern "${expression}" is not a cron expression: ${message}`,
+    );
+  });
+
+  it('has no slot after the end of the calendar', () => {
+    expect(RepeatPattern.cron('* * * * *').next(8.64e15)).toBeUndefined();
+  });
+
+  it.each([
     ['', 'field'],
     ['* * *', '3 field(s)'],
     ['* * * * * * *', '7 field(s)'],

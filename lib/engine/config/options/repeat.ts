@@ -57,12 +57,15 @@ export interface RepeatableJobMeta {
   owner?: string;
 }
 
+/** The last time that a Date can have, in unix ms. */
+export const LAST_DATE_MS = 8.64e15;
+
 const date: Check = (value) => {
   const time =
     value instanceof Date ? value.getTime() : typeof value === 'string' ? Date.parse(value) : value;
-  return Number.isInteger(time) && (time as number) >= 0
+  return Number.isInteger(time) && (time as number) >= 0 && (time as number) <= LAST_DATE_MS
     ? undefined
-    : 'must be a Date, unix ms or a date that Date.parse reads';
+    : 'must be a Date from 1970 on, unix ms that a Date can have, or text that Date.parse reads';
 };
 
 export const missedFires: Check = (value) => {

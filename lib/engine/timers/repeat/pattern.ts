@@ -77,6 +77,7 @@ export class CronPattern extends RepeatPattern {
   }
 
   next(afterMs: number): number | undefined {
+    if (afterMs >= LAST_TIME) return undefined;
     // The calendar counts in wall times and knows no zones. Wall times map to instants in order, so the slot is the first
     // wall time whose instant is after `afterMs`. Several wall times share one instant only in a gap.
     let wall: number | undefined = this.#zone.lastWallUntil(afterMs);
@@ -111,9 +112,41 @@ function calendarOf(expression: string): Cron {
   try {
     calendar = new Cron(expression, { utcOffset: 0, mode: '5-or-6-parts' });
   } catch (error) {
-    throw invalid(expression, messageOf(error).replace(/^CronPattern: /, ''), error);
+    throw invalid(expression, wrongField(expression) ?? reasonOf(error), error);
   }
   return calendar;
+}
+
+/** From the last field of an expression to its first. */
+const FIELDS = [
+  ['weekday', '0 to 7, or SUN to SAT'],
+  ['month', '1 to 12, or JAN to DEC'],
+  ['day', '1 to 31, or L'],
+  ['hour', '0 to 23'],
+  ['minute', '0 to 59'],
+  ['second', '0 to 59'],
+] as const;
+
+/** Which field is wrong. The parser counts months and days from 0, so its own message has values that nobody wrote. */
+function wrongField(expression: string): string | undefined {
+  const parts = expression.split(' ').toReversed();
+  for (const [index, [name, range]] of FIELDS.entries()) {
+    const part = parts[index];
+    if (part === undefined || parts.length === 1) return undefined;
+    const alone = parts.map((_, other) => (other === index ? part : '*')).toReversed();
+    try {
+      new Cron(alone.join(' '), { utcOffset: 0, mode: '5-or-6-parts' });
+    } catch (error) {
+      const reason = reasonOf(error);
+      const why = reason.startsWith('Invalid value') ? '' : ` (${reason.replace(/\.$/, '')})`;
+      return `the ${name} is ${range}, not ${JSON.stringify(part)}${why}`;
+    }
+  }
+  return undefined;
+}
+
+function reasonOf(error: unknown): string {
+  return messageOf(error).replace(/^CronPattern: /, '');
 }
 
 function invalid(expression: string, reason: string, cause?: unknown): ConfigError {

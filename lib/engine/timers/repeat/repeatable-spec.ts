@@ -1,5 +1,5 @@
 import { backoff } from '../../config/options/job.js';
-import { missedFires, owner } from '../../config/options/repeat.js';
+import { LAST_DATE_MS, missedFires, owner } from '../../config/options/repeat.js';
 import type { JobsOptions, MissedFiresOption } from '../../config/options.js';
 import { anything, boolean, whole } from '../../config/checks.js';
 import type { Schema } from '../../config/check-options.js';
@@ -47,8 +47,8 @@ export const specSchema: Schema<RepeatableSpec> = {
   pattern,
   payload: anything,
   limit: whole(1),
-  startAfterMs: whole(1),
-  endBeforeMs: whole(1),
+  startAfterMs: whole(0, LAST_DATE_MS),
+  endBeforeMs: whole(0, LAST_DATE_MS),
   missedFires,
   skipIfRunning: boolean,
   owner,

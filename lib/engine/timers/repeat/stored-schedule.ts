@@ -53,7 +53,7 @@ function scheduleKey(spec: RepeatableSpec): string {
 export function encodeSchedule(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_BYTES): EncodedSchedule {
   const { jobName, limit, startAfterMs, endBeforeMs, attempts, backoff } = spec;
   checkJobName(jobName);
-  for (const [name, value] of Object.entries({ limit, startAfterMs, endBeforeMs, attempts })) {
+  for (const [name, value] of Object.entries({ limit, attempts })) {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
       throw new ConfigError(`repeat: "${name}" must be a whole number of at least 1, not ${String(value)}.`);
     }
