@@ -37,6 +37,24 @@ class SignupService {
 }
 
 describe('FakeQueue', () => {
+  it.each([
+    [{ name: 'a', data: 1, delay: 5 }, 'addBulk: job 1: unknown field "delay". Did you mean "opts.delay"?'],
+    [{ name: 'a', data: 1, options: {} }, 'addBulk: job 1: unknown field "options". Did you mean "opts"?'],
+    [{ name: 'a', data: 1, opt: {} }, 'addBulk: job 1: unknown field "opt". Did you mean "opts"?'],
+    [
+      { name: 'a', data: 1, tenant: 1 },
+      'addBulk: job 1: unknown field "tenant". A job has the fields name, data and opts.',
+    ],
+  ])('refuses %j in addBulk, as a queue does', async (job, message) => {
+    const jobs = [{ name: 'a', data: 1, delay: undefined }, job];
+    const queue = new Queue('welcome', { connection: { host: '127.0.0.1', port: 1, lazyConnect: true } });
+    const fake = new FakeQueue('welcome');
+    await expect(queue.addBulk(jobs)).rejects.toThrow(message);
+    await expect(fake.addBulk(jobs)).rejects.toThrow(message);
+    expect(fake.added).toEqual([]);
+    await queue.close();
+  });
+
   it('can be injected as a queue, and records what is added', async () => {
     const queue = new FakeQueue<Welcome>('welcome', { defaultJobOptions: { attempts: 5 } });
     expectTypeOf(queue).toExtend<Queue<Welcome>>();

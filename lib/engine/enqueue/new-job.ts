@@ -8,8 +8,9 @@ import type { JobsOptions } from '../config/options.js';
 import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/options/job.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
-import { checkOptions } from '../config/check-options.js';
+import { checkOptions, shownKey } from '../config/check-options.js';
 import { record } from '../config/checks.js';
+import { nearestKey } from '../config/nearest-key.js';
 import { nextUlid } from './ulid.js';
 
 const DEDUP_TTL_MS = 3_600_000;
@@ -81,11 +82,24 @@ export function withDefaults(
 /** @throws ConfigTypeError (CMQ-004) unless `jobs` is a list of jobs */
 export function checkJobs(jobs: unknown): void {
   checkList('addBulk: the jobs', jobs);
-  for (const job of jobs) {
+  jobs.forEach((job: unknown, index) => {
     if (record(job) !== undefined) {
       throw new ConfigTypeError('addBulk: each job must be an object { name, data, opts }.');
     }
-  }
+    for (const [key, value] of Object.entries(job as object)) {
+      if (value !== undefined && !JOB_FIELDS.includes(key)) throw unknownField(index, key);
+    }
+  });
+}
+
+const JOB_FIELDS: readonly string[] = ['name', 'data', 'opts'];
+
+/** An option beside `opts` would have no effect. */
+function unknownField(index: number, key: string): ConfigError {
+  const isOption = Object.hasOwn(jobSchema, key);
+  const meant = isOption ? `opts.${key}` : key === 'options' ? 'opts' : nearestKey(key, JOB_FIELDS);
+  const hint = meant === undefined ? 'A job has the fields name, data and opts.' : `Did you mean "${meant}"?`;
+  return new ConfigError(`addBulk: job ${String(index)}: unknown field ${shownKey(key)}. ${hint}`);
 }
 
 /** @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
