@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ReadingTimes } from '../../lib/engine/worker/health.js';
 import { Queue, Worker, type WorkerOptions } from '../../lib/engine/index.js';
@@ -52,6 +53,37 @@ describe('Worker.health', () => {
     const health = mail.health();
     expect(health.lastReadAgeMs).toBeGreaterThanOrEqual(0);
     expect(health).toMatchObject({ failures: 0, lastError: undefined, blockMs: 5_000, concurrency: 100 });
+  });
+
+  it('is full while every handler is busy, although it reads ahead', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let running = 0;
+    let bothRun = (): void => {};
+    const areRunning = new Promise<void>((resolve) => (bothRun = resolve));
+    const mail = worker(
+      async () => {
+        if (++running === 3) bothRun();
+        // The first job is short, so the worker reads ahead.
+        if (running > 1) await released;
+      },
+      { concurrency: 2, blockMs: 60_000 },
+    );
+    const completed = once(mail, 'completed');
+    void mail.run();
+    const jobs = queue();
+    await jobs.add('send', 'short');
+    await completed;
+    await jobs.addBulk([1, 2, 3].map((data) => ({ name: 'send', data })));
+    await areRunning;
+    await delay(200);
+    expect(mail.health()).toMatchObject({ running: 2, concurrency: 2 });
+    expect(mail.health().fullMs).toBeGreaterThan(150);
+    const done = once(mail, 'completed');
+    release();
+    await done;
+    await aTick();
+    expect(mail.health().fullMs).toBe(0);
   });
 
   it('is full, and not stalled, while every handler is busy', async () => {

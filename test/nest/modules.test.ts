@@ -9,6 +9,7 @@ import {
   ChasquiWorkers,
   ConfigError,
   InjectQueue,
+  JobSignal,
   OnJob,
   Processor,
   getConnectionToken,
@@ -344,6 +345,30 @@ describe('ChasquiWorkers', () => {
     await queueOf(app, 'mail').add('send', {});
     await workers.start('mail');
     await completed;
+  });
+
+  it('ends a stop that waits for handlers if it is called with force', async () => {
+    const aborted: unknown[] = [];
+    @Processor('mail')
+    class Slow {
+      @OnJob('send')
+      async send(@JobSignal() signal: AbortSignal) {
+        await once(signal, 'abort');
+        aborted.push(signal.reason);
+      }
+    }
+    const app = await start({ imports: [ChasquiModule.forFeature('mail')], providers: [Slow] });
+    const workers = app.get(ChasquiWorkers, { strict: false });
+    const active = once(workerOf(app, 'mail'), 'active');
+    await queueOf(app, 'mail').add('send', {});
+    await active;
+    const closing = app.close();
+    const begun = performance.now();
+    // After a tick, so that the graceful stop has begun.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await Promise.all([workers.stop('mail', { force: true }), closing]);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(aborted).toHaveLength(1);
   });
 
   it('takes starts and stops in any order, all at once', async () => {

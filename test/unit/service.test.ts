@@ -15,6 +15,10 @@ class Recorded extends Service {
     await this.startsIn();
   }
 
+  protected override onStopAgain(deadlineMs: number): void {
+    this.log.push(`stop again ${deadlineMs}`);
+  }
+
   protected async onStop(deadlineMs: number): Promise<void> {
     this.log.push(`stop ${deadlineMs}`);
     await this.stopsIn();
@@ -33,7 +37,8 @@ describe('a service', () => {
     expect(service.stop(50)).toBe(service.stop(99));
     expect(service.isStopping).toBe(true);
     await service.stop(1);
-    expect(service.log).toEqual(['start', 'stop 50']);
+    // A later deadline can only shorten the first.
+    expect(service.log).toEqual(['start', 'stop 50', 'stop again 99', 'stop again 1']);
   });
 
   test('never starts after a stop', async () => {

@@ -8,7 +8,10 @@ export interface Backlog {
   waiting: number;
   /** How long ago the oldest of them was added, promoted or released, in ms; 0 if none waits. */
   oldestWaitingMs: number;
-  /** Jobs in flight: a worker has fetched them, and runs them or is about to. */
+  /**
+   * Jobs in flight: a worker has fetched them, and runs them or is about to. Redis cannot tell the ones that wait in a worker
+   * for a free handler: if all handlers hang, `fullMs` of `worker.health()` shows it.
+   */
   active: number;
   /** Jobs in the delayed set, retries among them. */
   delayed: number;

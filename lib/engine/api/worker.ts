@@ -165,10 +165,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   /**
    * Stops fetching, releases the jobs that have not started, and waits up to `shutdownDeadlineSecs` for running handlers.
    * Jobs that are still running then are released with no attempt used, and their signal is aborted. Settles by that time
-   * even if Redis does not answer. Idempotent.
-   * @param force abort running handlers at once
+   * even if Redis does not answer. Another call returns the same promise.
+   * @param force abort running handlers at once; also if a `close()` without it is still waiting for them
    */
   close(force = false): Promise<void> {
+    if (force && this.#closing) void this.#core.stop(0);
     this.#closing ??= this.#close(force);
     return this.#closing;
   }

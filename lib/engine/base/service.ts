@@ -33,10 +33,14 @@ export abstract class Service {
     }
   }
 
-  /** Stops the service. Resolves when it has stopped, or after `deadlineMs`. */
+  /**
+   * Stops the service. Resolves when it has stopped, or after `deadlineMs`. Another call returns the same promise; it can
+   * shorten the deadline, and cannot extend it.
+   */
   stop(deadlineMs: number): Promise<void> {
     // Set first: the code of `onStop` may check it.
     this.#isStopping = true;
+    if (this.#stopping) this.onStopAgain(deadlineMs);
     this.#stopping ??= this.#stop(deadlineMs);
     return this.#stopping;
   }
@@ -48,6 +52,11 @@ export abstract class Service {
 
   /** How long `stop` may take beyond the deadline, which is meant for the work under way, in ms. */
   protected readonly marginMs: number = 0;
+
+  /** `stop` was called while the service stops. A service that waits for work under way must not wait longer than this. */
+  protected onStopAgain(_deadlineMs: number): void {
+    // A stop that takes a moment only has nothing to shorten.
+  }
 
   protected abstract onStart(): Promise<void>;
   protected abstract onStop(deadlineMs: number): Promise<void>;

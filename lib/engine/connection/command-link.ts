@@ -124,6 +124,11 @@ export class CommandLink implements ScriptRunner {
     return this.#released;
   }
 
+  /** True if no call can succeed any more: the link is released, or it uses a client of the user's own that has ended. */
+  get isEnded(): boolean {
+    return this.#released || (this.client.status === 'end' && !this.#shared.own);
+  }
+
   /**
    * Resolves when the server answers and can be used.
    * @throws ConnectionError (CMQ-001) after `connectTimeoutMs`, or at once if another attempt would not help: a wrong

@@ -9,7 +9,10 @@ export interface ReadingHealth {
    * worker that is well gets one within its `blockMs`.
    */
   unansweredMs: number;
-  /** For how long it has not asked because it can hold no more jobs, in ms; 0 where it can. */
+  /**
+   * For how long all handlers have been busy with the same jobs, or for how long the worker has not read because it can
+   * hold no more jobs: the longer of both, in ms. 0 if a handler is free.
+   */
   fullMs: number;
   /** Reads that have failed in a row. */
   failures: number;

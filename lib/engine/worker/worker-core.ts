@@ -3,6 +3,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
+import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
 import { safeSink } from '../base/metrics.js';
 import { Service } from '../base/service.js';
@@ -59,6 +60,12 @@ export class ConsumerCore extends Service {
   readonly #leases: Leases;
   readonly #cancellations: Cancellations;
   readonly #reader: Reader;
+  /** When the grace time of the handlers is over. */
+  #graceEnd = Infinity;
+  #endGrace: () => void = () => undefined;
+  readonly #graceEnded = new Promise<void>((resolve) => {
+    this.#endGrace = resolve;
+  });
 
   constructor(
     link: CommandLink,
@@ -108,11 +115,13 @@ export class ConsumerCore extends Service {
 
   get health(): Omit<WorkerHealth, 'state' | 'disconnectedMs'> {
     const { concurrency, blockMs } = this.#settings;
+    const reading = this.#reader.health;
     return {
       running: this.#admission.running,
       concurrency,
       blockMs,
-      ...this.#reader.health,
+      ...reading,
+      fullMs: Math.max(reading.fullMs, this.#admission.fullMs),
       // What was delivered and never arrived is no less missing because later reads succeed.
       ...this.#leases.trouble,
       ...this.#counters.health,
@@ -133,27 +142,35 @@ export class ConsumerCore extends Service {
    * 5. The promoter, the heartbeat, the consumer's name in the group: last, because each still serves the steps above.
    */
   protected async onStop(deadlineMs: number): Promise<void> {
-    const end = this.#settings.clock.monotonic() + deadlineMs;
-    const left = (): number => Math.max(0, end - this.#settings.clock.monotonic());
+    const left = (): number => Math.max(0, this.#graceEnd - this.#settings.clock.monotonic());
+    this.#graceEnd = this.#settings.clock.monotonic() + deadlineMs;
     this.#admission.stop();
     await this.#reader.stop(Math.min(CLOSING_MS, left() + 500));
     await settlesWithin(
       this.#release.release(this.#admission.takeQueued()),
       Math.min(CLOSING_MS, left() + 500),
     );
-    await settlesWithin(this.#idle(), left());
+    await settlesWithin(Promise.race([this.#idle(), this.#graceEnded]), left());
     const outliving = [...this.#inFlight].filter(({ state }) => isUndecided(state));
     for (const delivery of outliving) {
       delivery.abort(new ShutdownError('The worker is closing and the grace time is over.'));
     }
     await settlesWithin(this.#release.release([...this.#admission.takeQueued(), ...outliving]), CLOSING_MS);
-    await settlesWithin(this.#settlement.idle(), Math.max(left(), 500));
+    await settlesWithin(this.#settlement.finish(), Math.max(left(), 500));
     this.#settlement.abandon();
     this.#announcer.stop();
     await Promise.all([this.#leases.stop(500), this.#timers.stop(500)]);
     const { group, consumerId } = this.#settings;
     const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
+  }
+
+  /** `close(true)` after `close()`: the grace time ends earlier. */
+  protected override onStopAgain(deadlineMs: number): void {
+    const end = this.#settings.clock.monotonic() + deadlineMs;
+    if (end >= this.#graceEnd) return;
+    this.#graceEnd = end;
+    new Timer(deadlineMs, this.#endGrace);
   }
 
   /** In the order in which each hears of a transition. */
@@ -171,6 +188,7 @@ export class ConsumerCore extends Service {
       concurrency,
       batch,
       unsettled: () => this.#settlement.size,
+      now: () => this.#settings.clock.monotonic(),
       mostUnsettled: Math.max(concurrency, ackBatch) * UNSETTLED_FACTOR,
       countStart: ({ entryId, crashes }: Delivery) =>
         countStart(this.#link, this.#keys, { group, consumerId, entryId, starts: crashes + 1 }),
@@ -186,6 +204,6 @@ export class ConsumerCore extends Service {
   /** Resolves when no handler runs and every outcome is committed. */
   async #idle(): Promise<void> {
     await this.#admission.idle();
-    await this.#settlement.idle();
+    await this.#settlement.finish();
   }
 }

@@ -7,6 +7,8 @@ import type { JobHandler } from '../job-context/job-context.factory.js';
  */
 export class WorkerHost {
   #worker: Worker | undefined;
+  /** The worker that a previous `stop` is closing. */
+  #closing: Worker | undefined;
   #last: Promise<void> = Promise.resolve();
   #ended = false;
 
@@ -53,14 +55,20 @@ export class WorkerHost {
     });
   }
 
-  /** Waits for running handlers up to `shutdownDeadlineSecs`, and releases the jobs that have not started. */
+  /**
+   * Waits for running handlers up to `shutdownDeadlineSecs`, and releases the jobs that have not started. With `force`, it
+   * does not wait.
+   */
   stop(force = false): Promise<void> {
     // Close at once, and not after a pending step: a start that waits for Redis must not delay the stop.
-    this.#worker?.close(force).catch(() => undefined);
+    // With `force`, this also ends a `stop` that waits for running handlers.
+    for (const worker of [this.#worker, this.#closing]) worker?.close(force).catch(() => undefined);
     return this.next(async () => {
       const worker = this.#worker;
       this.#worker = undefined;
+      this.#closing = worker;
       await worker?.close(force);
+      this.#closing = undefined;
     });
   }
 

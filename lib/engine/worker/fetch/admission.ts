@@ -12,6 +12,8 @@ export interface AdmissionSettings {
   batch: number;
   /** Jobs that have ended and are not committed. */
   unsettled: () => number;
+  /** Monotonic, in ms. */
+  now: () => number;
   /** So many of them stop the reading. */
   mostUnsettled: number;
   /** Counts a start in Redis; false where the lease is not ours any more. */
@@ -47,6 +49,8 @@ export class Admission implements Capacity, JobObserver {
   /** The quarantined job that starts or runs. */
   #quarantineRun: Delivery | undefined;
   #running = 0;
+  /** When the last free handler started; undefined while a handler is free. */
+  #fullSince: number | undefined;
   /** Handlers that are free and wait for jobs that are being reclaimed. */
   #reserved = 0;
   #whenFree: (() => void) | undefined;
@@ -71,6 +75,11 @@ export class Admission implements Capacity, JobObserver {
   /** Handlers running now, and starts being counted. */
   get running(): number {
     return this.#running;
+  }
+
+  /** For how long all handlers have been busy with the same jobs, in ms; 0 if one is free. */
+  get fullMs(): number {
+    return this.#fullSince === undefined ? 0 : this.#settings.now() - this.#fullSince;
   }
 
   /** Resolves with how many entries may be fetched, as soon as there is room for one; with 0 when nothing more is. */
@@ -216,12 +225,17 @@ export class Admission implements Capacity, JobObserver {
     if (!this.#runner.prepare(delivery)) return;
     if (delivery.crashes === 0) {
       this.#running += 1;
-      this.#runner.run(delivery);
+      this.#run(delivery);
     } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
       this.#quarantined.push(delivery);
     } else {
       this.#startAgain(delivery);
     }
+  }
+
+  #run(delivery: Delivery): void {
+    this.#runner.run(delivery);
+    if (this.#running === this.#settings.concurrency) this.#fullSince = delivery.startedAt;
   }
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
@@ -251,7 +265,7 @@ export class Admission implements Capacity, JobObserver {
       // While its start was counted: it is found to be cancelled.
       else if (delivery.cancelled) this.#runner.prepare(delivery);
       else {
-        this.#runner.run(delivery);
+        this.#run(delivery);
         return;
       }
     }
@@ -260,6 +274,7 @@ export class Admission implements Capacity, JobObserver {
 
   #freeSlot(delivery: Delivery): void {
     this.#running -= 1;
+    this.#fullSince = undefined;
     if (this.#quarantineRun === delivery) this.#quarantineRun = undefined;
     const whenFree = this.#whenFree;
     this.#whenFree = undefined;

@@ -141,7 +141,9 @@ export class Release {
         return await release(this.#link, this.#keys, { ...options, call });
       } catch (error) {
         const unknown = error instanceof ConnectionError && error.unknownOutcome;
-        if (!unknown || this.#link.isReleased) throw error;
+        // As the worker closes, nothing starts here any more, and a client that has ended would fail each call.
+        const isHopeless = options.othersMs === undefined && this.#link.isEnded;
+        if (!unknown || this.#link.isReleased || isHopeless) throw error;
         this.#onError(error);
         await sleep(AGAIN_MS);
       }

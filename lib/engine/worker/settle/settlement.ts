@@ -1,6 +1,6 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import type { Unsettled } from '../../../redis/scripts/lib/fence.js';
-import { ConnectionError, EncodeError } from '../../base/errors.js';
+import { ConnectionError, EncodeError, ShutdownError } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import type { Delivery } from '../lease/delivery.js';
@@ -32,6 +32,7 @@ const RETRY_CALLS = 4;
 
 /** How a job ends: commits outcomes, each kind in batches of its own. */
 export class Settlement {
+  readonly #link: CommandLink;
   readonly #queue: string;
   readonly #inFlight: InFlight;
   /** @param due when a retry is due, in unix ms by Redis's clock */
@@ -44,6 +45,8 @@ export class Settlement {
   readonly #deadLetters: CommitQueue<Delivery>;
   readonly #cancellations: CommitQueue<Delivery>;
   readonly #queues: readonly CommitQueue<Delivery>[];
+  #isFinishing = false;
+  #isAbandoned = false;
 
   constructor(
     link: CommandLink,
@@ -53,6 +56,7 @@ export class Settlement {
     retryDue: (due: number) => void,
     onError: (error: unknown) => void,
   ) {
+    this.#link = link;
     this.#queue = keys.queue;
     this.#inFlight = inFlight;
     this.#retryDue = retryDue;
@@ -102,6 +106,27 @@ export class Settlement {
     if (this.#inFlight.move(delivery, SETTLING)) this.#queueOf(outcome).push(delivery);
   }
 
+  /** The same as the worker closes: if the connection has ended for good, it does not wait for what cannot be committed. */
+  async finish(): Promise<void> {
+    this.#isFinishing = true;
+    if (this.#link.isEnded) this.#giveUp();
+    await this.idle();
+  }
+
+  /** Reports once what is lost with the connection. */
+  #giveUp(): void {
+    const { size } = this;
+    if (size === 0 || this.#isAbandoned) return;
+    this.abandon();
+    this.#onError(
+      new ShutdownError(
+        `The worker of queue "${printable(this.#queue)}" closes without the outcome of ${String(size)} job(s) that have ended: ` +
+          `its client was closed before, and is not opened again. Other workers run the jobs again after the lease time. ` +
+          'Close the client after the worker: in a Nest app, in onApplicationShutdown.',
+      ),
+    );
+  }
+
   /** Resolves when every outcome is committed. */
   async idle(): Promise<void> {
     const others = this.#queues.filter((queue) => queue !== this.#cancellations);
@@ -112,6 +137,7 @@ export class Settlement {
 
   /** Gives up the outcomes that are not sent: the jobs stay pending in Redis, and run again elsewhere. */
   abandon(): void {
+    this.#isAbandoned = true;
     for (const queue of this.#queues) {
       for (const delivery of queue.abandon()) this.#inFlight.move(delivery, ABANDONED);
     }
@@ -174,6 +200,10 @@ export class Settlement {
 
   /** What Redis answers with an error, it mostly answers again: the reader of the error should know what waits for it. */
   readonly #onCommitFailed = (error: unknown, { items, failures, againMs }: FailedCommit): void => {
+    if (this.#isFinishing && this.#link.isEnded) {
+      this.#giveUp();
+      return;
+    }
     if (!(error instanceof ConnectionError) || error.unknownOutcome) {
       this.#onError(error);
       return;
