@@ -121,9 +121,15 @@ describe('a request with the jobId of one that has ended', () => {
         },
       });
     }
+    expect(await open().peekDlq()).toHaveLength(1);
+  });
+
+  it('runs again after the dead letter of that one was dropped', async () => {
+    await serve({ controllers: [Orders] });
+    await errorOf(ask(connect(), 'broken', { jobId }));
     await open().dropDlq({ all: true });
-    await redis.client.del(`${prefix}failed:${jobId}`);
-    expect(await errorOf(ask(connect(), 'broken', { jobId }))).toMatchObject({ code: 'CMQ-345' });
+    await errorOf(ask(connect(), 'broken', { jobId }));
+    expect(await open().peekDlq()).toHaveLength(1);
   });
 
   it('fails at once for all callers when its job is removed', async () => {
