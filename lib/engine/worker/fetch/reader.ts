@@ -202,7 +202,7 @@ export class Reader extends Service {
     for (const entry of entries) this.#settings.woken(stream, entry);
   }
 
-  /** @param told what to report; undefined where the try before failed alike */
+  /** @param told what to report; undefined where the previous try failed in the same way */
   async #recover(error: unknown, failures: number, told: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : '';
     if (/NOGROUP|UNBLOCKED|no longer exists/.test(message)) {
@@ -216,7 +216,7 @@ export class Reader extends Service {
         told = again;
       }
     } else if (error instanceof CutError && this.#size.cuts === 1) {
-      // Once, it is no news: an idle connection was closed, or one was told to go.
+      // One cut is normal: Redis has closed an idle connection, or an operator has.
       this.#dropClient();
       return;
     } else {
@@ -224,7 +224,7 @@ export class Reader extends Service {
       this.#dropClient();
     }
     await sleep(Math.min(25 * 2 ** Math.min(failures, 6), 1_000));
-    // Not before: where all connections are lost, that is told once, by the one for commands.
+    // Not earlier: where all connections are lost, the command connection reports it, once.
     if (told !== undefined && !this.isStopping) this.#settings.onError(told);
   }
 

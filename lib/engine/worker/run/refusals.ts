@@ -6,7 +6,7 @@ import type { Delivery } from '../lease/delivery.js';
 /** How long a job waits after this worker has refused it once; twice as long each time, up to the longest. */
 const FIRST_MS = 500;
 const LONGEST_MS = 30_000;
-/** A job that has not come back for so long was taken by another worker. */
+/** A job that has not come back for so long was fetched by another worker. */
 const FORGET_MS = 4 * LONGEST_MS;
 /** Jobs that are remembered; with more than that on their way, all wait for the longest time. */
 const MOST_REMEMBERED = 10_000;
@@ -22,8 +22,8 @@ interface Refused {
 }
 
 /**
- * The jobs that this worker does not accept, and for how long each waits before the next worker gets it: longer and
- * longer, so that jobs that nobody accepts go round slowly.
+ * The jobs that this worker does not accept, and for how long each waits before the next worker gets it. The wait doubles
+ * each time, so that jobs that no worker accepts cost little.
  */
 export class Refusals {
   readonly #clock: Pick<Clock, 'monotonic'>;
@@ -63,7 +63,7 @@ export class Refusals {
     this.#reported.set(name, now);
     this.#report(
       new UnacceptedJobError(
-        `No worker has accepted job ${printable(jobId)} ("${printable(name)}") so far: this one has given it back ${String(times)} times. ` +
+        `No worker has accepted job ${printable(jobId)} ("${printable(name)}") so far: this worker has released it ${String(times)} times. ` +
           'Start a worker that handles jobs of this name, or remove the job.',
       ),
     );

@@ -8,8 +8,8 @@ interface Lazy {
 }
 
 /**
- * The error that a handler reports by what it returns; undefined where that is a result. Who returns an error says that
- * it went wrong, as exception filters do. An iterator or an Observable is work that has not been done, and nobody here
+ * The error that a handler reports by what it returns; undefined where that is a result. A handler that returns an
+ * error has failed, as with exception filters. An iterator or an Observable is work that has not been done, and nobody here
  * does it.
  */
 export function errorIn(value: unknown): Error | undefined {
