@@ -2,6 +2,7 @@ import { Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { Connection, Queue } from '../engine/index.js';
 import { participants, type Participant } from '../engine/api/participants.js';
+import { checkText } from '../engine/config/check-arguments.js';
 import { checkOptions } from '../engine/config/check-options.js';
 import { ChasquiWorkers } from '../nest/runtime/chasqui.workers.js';
 import type { QueueRegistration } from '../nest/runtime/queue.registration.js';
@@ -62,7 +63,8 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: ConnectionCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    options = checkOptions('checkConnection', connectionSchema, options);
+    checkText('ChasquiHealthIndicator.checkConnection: the key', key);
+    options = checkOptions('ChasquiHealthIndicator.checkConnection', connectionSchema, options);
     const { timeoutMs = ANSWER_TIMEOUT_MS, connections } = options;
     const all = this.connections();
     if (connections) checkNames('connection', connections, [...all.keys()]);
@@ -79,7 +81,8 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: WorkersCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    options = checkOptions('checkWorkers', workersSchema, options);
+    checkText('ChasquiHealthIndicator.checkWorkers: the key', key);
+    options = checkOptions('ChasquiHealthIndicator.checkWorkers', workersSchema, options);
     const { queues, allowNone = false } = options;
     const all = this.checkedWorkers();
     const names = all.map(({ name }) => name);
@@ -100,7 +103,8 @@ export class ChasquiHealthIndicator {
     key: Key,
     options: BacklogCheckOptions = {},
   ): Promise<HealthIndicatorResult<Key>> {
-    options = checkOptions('checkBacklog', backlogSchema, options);
+    checkText('ChasquiHealthIndicator.checkBacklog: the key', key);
+    options = checkOptions('ChasquiHealthIndicator.checkBacklog', backlogSchema, options);
     const { queues, timeoutMs = ANSWER_TIMEOUT_MS } = options;
     const all = this.inUse();
     const names = all.map(({ name }) => name);

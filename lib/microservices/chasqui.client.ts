@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import { ReplaySubject, type Observable } from 'rxjs';
+import { ReplaySubject, throwError, type Observable } from 'rxjs';
 import {
   ConfigError,
   ConnectionError,
@@ -16,6 +16,7 @@ import { printable } from '../engine/base/printable.js';
 import { checkOptions } from '../engine/config/check-options.js';
 import { settlesWithin } from '../engine/base/deadline.js';
 import { ChasquiRecord } from './chasqui.record.js';
+import { InvalidPatternError } from './errors.js';
 import { withHead, type MessageMetadata } from './message.js';
 import {
   clientSchema,
@@ -119,6 +120,18 @@ export class ChasquiClient extends ClientProxy {
   }
 
   /**
+   * Emits the reply of the handler. The request is sent for each subscriber, and is cancelled when the subscriber
+   * unsubscribes.
+   *
+   * @param data the request's data, or a {@link ChasquiRecord} of data and options
+   */
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- Nest's signature
+  override send<TResult = unknown, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
+    const refused = refusalOf('send', pattern, data);
+    return refused ? throwError(() => refused) : super.send<TResult, TInput>(pattern, data);
+  }
+
+  /**
    * Adds a job at once, even without a subscriber, and emits it once Redis has stored it. Unlike with other clients of
    * Nest, a late subscriber also gets the job, and an error without a subscriber is logged.
    *
@@ -127,7 +140,9 @@ export class ChasquiClient extends ClientProxy {
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- Nest's signature
   override emit<TResult = Job, TInput = unknown>(pattern: unknown, data: TInput): Observable<TResult> {
     const emitted = new ReplaySubject<TResult>(1);
-    super.emit<TResult, TInput>(pattern, data).subscribe({
+    const refused = refusalOf('emit', pattern, data);
+    const sent = refused ? throwError(() => refused) : super.emit<TResult, TInput>(pattern, data);
+    sent.subscribe({
       next: (job) => {
         emitted.next(job);
       },
@@ -212,4 +227,15 @@ export class ChasquiClient extends ClientProxy {
       `The client of queue "${this.#queue.name}" was closed before the reply arrived.`,
     );
   }
+}
+
+/** The error for a message that Nest's `ClientProxy` would refuse with an error without a code. */
+function refusalOf(method: string, pattern: unknown, data: unknown): Error | undefined {
+  if (pattern === undefined || pattern === null) {
+    return new InvalidPatternError(`ChasquiClient.${method} got ${String(pattern)}.`);
+  }
+  if (data !== undefined && data !== null) return undefined;
+  return new ConfigError(
+    `ChasquiClient.${method}: the data must not be ${String(data)}. If the message has no data, pass an empty object.`,
+  );
 }

@@ -1,4 +1,5 @@
-import type { ChasquiRecordOptions } from './options.js';
+import { checkOptions } from '../engine/config/check-options.js';
+import { recordSchema, type ChasquiRecordOptions } from './options.js';
 
 /** The data of a message together with its options. {@link ChasquiRecordBuilder} builds it. */
 export class ChasquiRecord<Data = unknown> {
@@ -29,9 +30,13 @@ export class ChasquiRecordBuilder<Data = unknown> {
     return this;
   }
 
-  /** Adds options. They override options with the same name that were set before. */
+  /**
+   * Adds options. They override options with the same name that were set before.
+   * @throws ConfigError (CMQ-004) for a wrong option
+   */
   setOptions(options: ChasquiRecordOptions): this {
-    this.#options = { ...this.#options, ...options };
+    const checked = checkOptions('ChasquiRecordBuilder.setOptions', recordSchema, options);
+    this.#options = { ...this.#options, ...checked };
     return this;
   }
 

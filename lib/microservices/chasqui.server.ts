@@ -6,6 +6,7 @@ import {
   type Transport,
 } from '@nestjs/microservices';
 import {
+  ConfigError,
   ConnectionError,
   isUnrecoverable,
   messageOf,
@@ -14,10 +15,13 @@ import {
   type Job,
   type WorkerEventsMap,
 } from '../engine/index.js';
+import { ConfigTypeError } from '../engine/base/errors.js';
 import { participants, type Participant } from '../engine/api/participants.js';
 import { printable } from '../engine/base/printable.js';
 import { checkOptions } from '../engine/config/check-options.js';
+import { show } from '../engine/config/checks.js';
 import { nearestKey } from '../engine/config/nearest-key.js';
+import { WORKER_EVENTS } from '../nest/constants.js';
 import { logJobs } from '../nest/runtime/log-jobs.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
@@ -95,6 +99,11 @@ export class ChasquiServer
    * starts.
    */
   override setTransportId(id: Transport | symbol): void {
+    if (typeof id !== 'symbol' && typeof id !== 'number') {
+      throw new ConfigTypeError(
+        `ChasquiServer.setTransportId: the id must be a symbol, as in Symbol('eu'), not ${show(id)}.`,
+      );
+    }
     this.transportId = id;
   }
 
@@ -125,11 +134,22 @@ export class ChasquiServer
     this._status$.next('closed');
   }
 
-  /** Listens to the worker. */
+  /**
+   * Listens to the worker.
+   * @throws ConfigError (CMQ-004) for an unknown event; the message suggests the nearest one
+   */
   override on<Event extends keyof ChasquiServerEvents>(
     event: Event,
     callback: ChasquiServerEvents[Event],
   ): void {
+    if (!WORKER_EVENTS.includes(event)) {
+      const nearest = nearestKey(event, WORKER_EVENTS);
+      const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
+      throw new ConfigError(`ChasquiServer.on: there is no event "${event}".${hint}`);
+    }
+    if (typeof (callback as unknown) !== 'function') {
+      throw new ConfigTypeError(`ChasquiServer.on: the listener must be a function, not ${show(callback)}.`);
+    }
     this.#worker.on(event, callback as never);
   }
 

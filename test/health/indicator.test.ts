@@ -129,6 +129,25 @@ describe('checkConnection', () => {
     );
   });
 
+  it.each(['checkConnection', 'checkWorkers', 'checkBacklog'] as const)(
+    'names %s in the error for a wrong argument',
+    async (method) => {
+      const app = await start({ ...HEALTH, imports: [...HEALTH.imports, ChasquiModule.forFeature('mail')] });
+      const indicator = health(app);
+      for (const [key, options, problem] of [
+        [undefined, {}, 'the key must be a string that is not blank, not undefined'],
+        ['x', null, 'options must be an object, not null'],
+        ['x', 5, 'options must be an object, not 5'],
+        ['x', { timeout: 'soon', queue: [] }, 'unknown option'],
+      ] as const) {
+        await expect(indicator[method](key as never, options as never)).rejects.toMatchObject({
+          code: 'CMQ-004',
+          message: expect.stringContaining(`ChasquiHealthIndicator.${method}: ${problem}`) as string,
+        });
+      }
+    },
+  );
+
   it('does not check a queue that a test has replaced with a fake', async () => {
     @Module({
       imports: [
