@@ -89,3 +89,16 @@ it('a close does not wait for commits if the given client was closed before, and
     expect.stringMatching(/^The worker of queue "mail" closes without the outcome of 1 job\(s\)/),
   ]);
 });
+
+it('a listener of "closing" may close the worker, also by force', async () => {
+  const { connection } = redis;
+  const worker = new Worker('mail', () => undefined, { connection });
+  await once(worker, 'ready');
+  const closing: string[] = [];
+  worker.on('closing', (message) => {
+    closing.push(message);
+    void worker.close(true);
+  });
+  await worker.close();
+  expect(closing).toEqual(['waiting for running jobs']);
+});

@@ -169,8 +169,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
    * @param force abort running handlers at once; also if a `close()` without it is still waiting for them
    */
   close(force = false): Promise<void> {
-    if (force && this.#closing) void this.#core.stop(0);
-    this.#closing ??= this.#close(force);
+    if (!this.#closing) {
+      // Set first: a listener of `closing` may call this again.
+      this.#closing = this.#closed;
+      void this.#close(force);
+    } else if (force) void this.#core.stop(0);
     return this.#closing;
   }
 
