@@ -143,10 +143,10 @@ export class ConflictingOptionsError extends WiringError {
     decorator: string,
     demands: readonly { readonly location: SourceLocation; readonly value: string }[],
   ) {
-    const list = demands.map(({ location, value }) => `${describeLocation(location)} sets ${value}`);
+    const list = demands.map(({ location, value }) => `${describeLocation(location)} has ${value}`);
     super(
-      `The classes with ${decorator} for the queue "${queue}" share one set of options, but they set different values of "${option}": ${listOf(list)}. ` +
-        'Set the option on one of them.',
+      `The classes with ${decorator} for the queue "${queue}" share one set of options, but they have different values of "${option}": ${listOf(list)}. ` +
+        'Give all of them the same value.',
     );
   }
 }

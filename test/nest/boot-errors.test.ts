@@ -198,7 +198,23 @@ describe('a boot fails', () => {
     }
     const error = await startError({ imports: [mail()], providers: [One, Other] });
     expect(error).toMatchObject({ code: 'CMQ-307', queue: 'mail', option: 'concurrency' });
-    expect(error.message).toContain('One (AppModule) sets 1 and Other (AppModule) sets 2');
+    expect(error.message).toContain('One (AppModule) has 1 and Other (AppModule) has 2');
+  });
+
+  it('with listeners that start at different events', async () => {
+    @QueueEventsListener('mail', { lastEventId: '0' })
+    class History {
+      @OnQueueEvent('waiting')
+      waiting() {}
+    }
+    @QueueEventsListener('mail')
+    class Alerts {
+      @OnQueueEvent('failed')
+      failed() {}
+    }
+    const error = await startError({ imports: [mail()], providers: [History, Alerts] });
+    expect(error).toMatchObject({ code: 'CMQ-307', queue: 'mail', option: 'lastEventId' });
+    expect(error.message).toContain("History (AppModule) has '0' and Alerts (AppModule) has '$'");
   });
 
   it('with an unknown event of @OnWorkerEvent', async () => {

@@ -84,9 +84,17 @@ function planWorker(queue: string, processors: readonly ProcessorDeclaration[]):
 function planSubscription(queue: string, declarations: readonly QueueEventsDeclaration[]): SubscriptionPlan {
   return {
     queue,
-    options: mergeOptions('@QueueEventsListener', queue, declarations),
+    options: mergeOptions('@QueueEventsListener', queue, withTheirStart(declarations)),
     listeners: declarations.flatMap((declaration) => declaration.listeners),
   };
+}
+
+/** A class that does not say where it starts wants new events only, even where another class reads old ones. */
+function withTheirStart(declarations: readonly QueueEventsDeclaration[]): readonly QueueEventsDeclaration[] {
+  return declarations.map((declaration) => ({
+    ...declaration,
+    options: { ...declaration.options, lastEventId: declaration.options.lastEventId ?? '$' },
+  }));
 }
 
 function checkQueues<Options extends object>(
