@@ -5,12 +5,12 @@ import { emittingObserver } from '../connection/observe.js';
 import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
-import { ConsumerCore } from '../worker/worker-core.js';
-import type { ConsumerHooks, DeadLettered, DlqEvicted } from '../worker/hooks.js';
+import { WorkerCore } from '../worker/worker-core.js';
+import type { WorkerHooks, DeadLettered, DlqEvicted } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
-import type { ConsumerSettings } from '../worker/settings.js';
+import type { WorkerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
 import { NotSupportedError, RateLimitError } from '../base/errors.js';
 import type { Job, JobOwner, JobProgress } from '../job/job.js';
@@ -73,9 +73,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   readonly name: string;
   readonly keys: QueueKeys;
   readonly #opts: WorkerOptions;
-  readonly #settings: ConsumerSettings;
+  readonly #settings: WorkerSettings;
   readonly #link: CommandLink;
-  readonly #core: ConsumerCore;
+  readonly #core: WorkerCore;
   #ready: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -102,7 +102,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.#settings = toSettings(toConsumerConfig(opts));
     this.#link = new CommandLink(opts.connection, opts, emittingObserver(this));
     const withSignal = processor.length > 1;
-    this.#core = new ConsumerCore(
+    this.#core = new WorkerCore(
       this.#link,
       this.keys,
       this.#settings,
@@ -261,7 +261,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     };
   }
 
-  #hooks(): ConsumerHooks {
+  #hooks(): WorkerHooks {
     return {
       active: (job) => {
         this.#emit('active', job, '');

@@ -27,7 +27,7 @@ export interface DeadLettered {
 }
 
 /** What a worker reports to the class that contains it. */
-export interface ConsumerHooks {
+export interface WorkerHooks {
   /** Before the handler is called. */
   active: (job: Job) => void;
   /** After the completion is committed. */

@@ -1,11 +1,11 @@
 import { LeaseLostError } from '../base/errors.js';
 import { writeProperty } from '../base/safe-access.js';
 import type { Job } from '../job/job.js';
-import type { ConsumerHooks, DeadLettered } from './hooks.js';
+import type { WorkerHooks, DeadLettered } from './hooks.js';
 import type { Delivery } from './lease/delivery.js';
 import type { JobObserver } from './lease/in-flight.js';
 import type { DeadLetterOutcome, RetryOutcome } from './lease/outcome.js';
-import type { ConsumerSettings } from './settings.js';
+import type { WorkerSettings } from './settings.js';
 
 /** Why a cancelled job has failed, in events and for result waiters. */
 const CANCELLED = 'cancelled';
@@ -13,13 +13,13 @@ const CANCELLED = 'cancelled';
 /** Turns what happens to in-flight jobs into the worker's events. The record of the job says how it ended by then. */
 export class JobEvents implements JobObserver {
   readonly #queue: string;
-  readonly #settings: Pick<ConsumerSettings, 'leaseMs' | 'dlqMaxStreamLen'>;
-  readonly #hooks: ConsumerHooks;
+  readonly #settings: Pick<WorkerSettings, 'leaseMs' | 'dlqMaxStreamLen'>;
+  readonly #hooks: WorkerHooks;
 
   constructor(
     queue: string,
-    settings: Pick<ConsumerSettings, 'leaseMs' | 'dlqMaxStreamLen'>,
-    hooks: ConsumerHooks,
+    settings: Pick<WorkerSettings, 'leaseMs' | 'dlqMaxStreamLen'>,
+    hooks: WorkerHooks,
   ) {
     this.#queue = queue;
     this.#settings = settings;

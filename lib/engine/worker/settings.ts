@@ -13,7 +13,7 @@ import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type { BackoffStrategy, ConsumerConfig, SchedulerConfig, WorkerOptions } from '../config/options.js';
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
-export interface ConsumerSettings extends EventsSettings {
+export interface WorkerSettings extends EventsSettings {
   group: string;
   /** Unique: see identity.ts. */
   consumerId: string;
@@ -49,7 +49,7 @@ export function toMs(secs: number): number {
   return Math.max(1, Math.round(secs * 1000));
 }
 
-export function toSettings(config: ConsumerConfig): ConsumerSettings {
+export function toSettings(config: ConsumerConfig): WorkerSettings {
   const leaseMs = config.claimMinIdleMs ?? 30_000;
   const lockTtlMs = toMs(config.delayedLockTtlSecs ?? 5);
   return {

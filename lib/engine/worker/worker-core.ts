@@ -16,7 +16,7 @@ import { Intake } from './fetch/intake.js';
 import { Reader } from './fetch/reader.js';
 import { JobCounters } from './health.js';
 import type { WorkerHealth } from './health.js';
-import type { ConsumerHooks } from './hooks.js';
+import type { WorkerHooks } from './hooks.js';
 import { JobEvents } from './job-events.js';
 import { JobMetrics } from './job-metrics.js';
 import { Cancellations } from './lease/cancellations.js';
@@ -26,7 +26,7 @@ import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { Runner } from './run/runner.js';
 import type { Handler } from './run/runner.js';
-import type { ConsumerSettings } from './settings.js';
+import type { WorkerSettings } from './settings.js';
 import { Announcer } from './settle/announcer.js';
 import { Release } from './settle/release.js';
 import { Settlement } from './settle/settlement.js';
@@ -46,10 +46,10 @@ const CLOSING_MS = 2_000;
  * What has to come back (free capacity, lost leases, cancellations), and what others are told, comes by observing the
  * in-flight jobs.
  */
-export class ConsumerCore extends Service {
+export class WorkerCore extends Service {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
-  readonly #settings: ConsumerSettings;
+  readonly #settings: WorkerSettings;
   readonly #inFlight: InFlight;
   readonly #counters: JobCounters;
   readonly #announcer: Announcer;
@@ -70,11 +70,11 @@ export class ConsumerCore extends Service {
   constructor(
     link: CommandLink,
     keys: QueueKeys,
-    settings: ConsumerSettings,
+    settings: WorkerSettings,
     connectTimeoutMs: number,
     handler: Handler,
     owner: JobOwner,
-    hooks: ConsumerHooks,
+    hooks: WorkerHooks,
   ) {
     super();
     const onError = (error: unknown): void => {
@@ -174,7 +174,7 @@ export class ConsumerCore extends Service {
   }
 
   /** In the order in which each hears of a transition. */
-  #observe(hooks: ConsumerHooks): void {
+  #observe(hooks: WorkerHooks): void {
     const { metrics, eventsCap } = this.#settings;
     if (eventsCap > 0) this.#inFlight.observe(this.#announcer);
     this.#inFlight.observe(this.#counters);

@@ -7,7 +7,7 @@ import type { DueLoop } from '../timers/due-loop.js';
 import { createPromoter } from '../timers/promoter.js';
 import { createScheduler } from '../timers/scheduler.js';
 import { toMs } from './settings.js';
-import type { ConsumerSettings } from './settings.js';
+import type { WorkerSettings } from './settings.js';
 
 /** The promoter and the scheduler inside a worker, where its options have them. The worker's reader hears their wakes. */
 export class WorkerTimers extends Service {
@@ -18,7 +18,7 @@ export class WorkerTimers extends Service {
   constructor(
     link: CommandLink,
     keys: QueueKeys,
-    settings: ConsumerSettings,
+    settings: WorkerSettings,
     onError: (error: unknown) => void,
   ) {
     super();

@@ -9,7 +9,7 @@ import { detailOf, messageOf } from '../../base/thrown.js';
 import { nearestKey } from '../../config/nearest-key.js';
 import type { Delivery } from '../lease/delivery.js';
 import { FAIL_NOW } from './outcome.js';
-import type { ConsumerSettings } from '../settings.js';
+import type { WorkerSettings } from '../settings.js';
 
 /** How long a strategy may take. The job keeps its lease and its slot until then. */
 const DEADLINE_MS = 5_000;
@@ -20,11 +20,11 @@ const MAX_PROBLEM = 500;
 
 /** Decides how long a failed job waits for its next attempt: by a strategy of the user's own, or by the formula. */
 export class RetryDelay {
-  readonly #settings: ConsumerSettings;
+  readonly #settings: WorkerSettings;
   readonly #onError: (error: unknown) => void;
   readonly #reported = new Set<string>();
 
-  constructor(settings: ConsumerSettings, onError: (error: unknown) => void) {
+  constructor(settings: WorkerSettings, onError: (error: unknown) => void) {
     this.#settings = settings;
     this.#onError = onError;
   }

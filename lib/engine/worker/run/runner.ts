@@ -14,13 +14,13 @@ import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
 import { Refusals } from './refusals.js';
 import { RetryDelay } from './retry-delay.js';
 import { errorIn } from './returned.js';
-import type { ConsumerSettings } from '../settings.js';
+import type { WorkerSettings } from '../settings.js';
 
 export type Handler = (job: Job) => unknown;
 
 /** Runs one job: decode → budget → handler → outcome. */
 export class Runner {
-  readonly #settings: ConsumerSettings;
+  readonly #settings: WorkerSettings;
   /** The user's handler; what it returns is no thenable but a promise, whose `then` is JavaScript's own. */
   readonly #handler: Handler;
   readonly #owner: JobOwner;
@@ -31,7 +31,7 @@ export class Runner {
   readonly #refusals: Refusals;
 
   constructor(
-    settings: ConsumerSettings,
+    settings: WorkerSettings,
     handler: Handler,
     owner: JobOwner,
     inFlight: InFlight,

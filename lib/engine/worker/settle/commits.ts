@@ -11,17 +11,17 @@ import type { CommandLink } from '../../connection/command-link.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { DeadLetterOutcome, PostponedOutcome, RetryOutcome } from '../lease/outcome.js';
-import type { ConsumerSettings } from '../settings.js';
+import type { WorkerSettings } from '../settings.js';
 
 /** The scripts that end jobs, each called with a batch of jobs that end alike. */
 export class Commits {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
-  readonly #settings: ConsumerSettings;
+  readonly #settings: WorkerSettings;
   /** What the script is called with, by batch, until Redis has replied. */
   readonly #calls = new Map<readonly Delivery[], object>();
 
-  constructor(link: CommandLink, keys: QueueKeys, settings: ConsumerSettings) {
+  constructor(link: CommandLink, keys: QueueKeys, settings: WorkerSettings) {
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;

@@ -17,7 +17,7 @@ import {
   SETTLING,
 } from '../lease/states.js';
 import type { State } from '../lease/states.js';
-import type { ConsumerSettings } from '../settings.js';
+import type { WorkerSettings } from '../settings.js';
 import { CommitQueue } from './commit-queue.js';
 import type { FailedCommit } from './commit-queue.js';
 import { Commits } from './commits.js';
@@ -51,7 +51,7 @@ export class Settlement {
   constructor(
     link: CommandLink,
     keys: QueueKeys,
-    settings: ConsumerSettings,
+    settings: WorkerSettings,
     inFlight: InFlight,
     retryDue: (due: number) => void,
     onError: (error: unknown) => void,
