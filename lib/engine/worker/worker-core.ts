@@ -14,6 +14,7 @@ import { Admission } from './fetch/admission.js';
 import type { AdmissionSettings } from './fetch/admission.js';
 import { Intake } from './fetch/intake.js';
 import { Reader } from './fetch/reader.js';
+import type { ReaderSettings } from './fetch/reader.js';
 import { JobCounters } from './health.js';
 import type { WorkerHealth } from './health.js';
 import type { WorkerHooks } from './hooks.js';
@@ -96,19 +97,7 @@ export class WorkerCore extends Service {
     const intake = new Intake(this.#inFlight, this.#admission);
     this.#leases = new Leases(link, keys, settings, this.#inFlight, this.#admission, intake, onError);
     this.#cancellations = new Cancellations(link, keys, settings, this.#inFlight, onError);
-    this.#reader = new Reader(link, keys, {
-      ...settings,
-      connectTimeoutMs,
-      readsWork: true,
-      wakeStreams: [...this.#timers.wakeStreams, this.#cancellations.stream],
-      capacity: () => this.#admission.capacity(),
-      deliver: (deliveries) => {
-        intake.read(deliveries);
-      },
-      woken: this.#woken,
-      nudge: this.#cancellations.nudge,
-      onError,
-    });
+    this.#reader = new Reader(link, keys, this.#readerSettings(connectTimeoutMs, intake, onError));
   }
 
   protected override readonly marginMs = 2 * CLOSING_MS;
@@ -180,6 +169,26 @@ export class WorkerCore extends Service {
     this.#inFlight.observe(this.#counters);
     this.#inFlight.observe(new JobMetrics(metrics));
     this.#inFlight.observe(new JobEvents(this.#keys.queue, this.#settings, hooks));
+  }
+
+  #readerSettings(
+    connectTimeoutMs: number,
+    intake: Intake,
+    onError: (error: unknown) => void,
+  ): ReaderSettings {
+    return {
+      ...this.#settings,
+      connectTimeoutMs,
+      readsWork: true,
+      wakeStreams: [...this.#timers.wakeStreams, this.#cancellations.stream],
+      capacity: () => this.#admission.capacity(),
+      deliver: (deliveries) => {
+        intake.read(deliveries);
+      },
+      woken: this.#woken,
+      nudge: this.#cancellations.nudge,
+      onError,
+    };
   }
 
   #admissionSettings(onError: (error: unknown) => void): AdmissionSettings {

@@ -70,10 +70,10 @@ export class Settlement {
       weigh: bytesOfJob,
     };
     this.#completions = new CommitQueue({
+      ...common,
       most: ackBatch,
       commit: this.#complete,
       calls: COMPLETION_CALLS,
-      onError: this.#onCommitFailed,
       refuse: this.#refuseCompletion,
       weigh: bytesOfResult,
     });
