@@ -62,16 +62,15 @@ export class Settlement {
     this.#retryDue = retryDue;
     this.#onError = onError;
     this.#commits = new Commits(link, keys, settings);
-    const { ackBatch, retryInflight, dlqInflight } = settings;
     const common = {
-      most: retryInflight,
+      most: settings.retryInflight,
       onError: this.#onCommitFailed,
       refuse: this.#refuse,
       weigh: bytesOfJob,
     };
     this.#completions = new CommitQueue({
       ...common,
-      most: ackBatch,
+      most: settings.ackBatch,
       commit: this.#complete,
       calls: COMPLETION_CALLS,
       refuse: this.#refuseCompletion,
@@ -79,7 +78,7 @@ export class Settlement {
     });
     this.#retries = new CommitQueue({ ...common, commit: this.#retry, calls: RETRY_CALLS });
     this.#postponements = new CommitQueue({ ...common, commit: this.#postpone });
-    this.#deadLetters = new CommitQueue({ ...common, most: dlqInflight, commit: this.#deadLetter });
+    this.#deadLetters = new CommitQueue({ ...common, most: settings.dlqInflight, commit: this.#deadLetter });
     this.#cancellations = new CommitQueue({ ...common, commit: this.#endCancelled });
     this.#queues = [
       this.#completions,
