@@ -35,8 +35,8 @@ function engineLayers() {
 /**
  * The layers of lib/ and what each may import: an arrow never points up, and there is no cycle.
  *
- *   cli | nest | health | microservices | opentelemetry | bull-board  ->  engine  ->  redis
- *   testing: helpers over engine and the tokens of nest, and servers that stand alone; only the CLI may use it
+ *   health | microservices  ->  nest  ->  engine  ->  redis
+ *   testing: helpers over engine and the tokens of nest, and servers that stand alone; nothing imports it
  *
  * @type {import('dependency-cruiser').IConfiguration}
  */

@@ -24,7 +24,7 @@
 local delayed, stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local scope = ARGV[1]
 local GONE, REMOVED, IN_FLIGHT, UNKNOWN = 0, 1, 2, 3
--- Longer than any lease: the worker that ends the job deletes the mark.
+-- A day. The worker that ends the job deletes the mark earlier.
 local MARK_MS = 86400000
 
 local removed = {}

@@ -1,5 +1,5 @@
--- Counts the start of a job whose worker has died before. A job that keeps killing its worker thus uses up its attempts,
--- while jobs that were merely in flight with it do not. A first start needs no count: its delivery is one.
+-- Counts the start of a job whose worker has died before. Only starts use attempts from then on: a job that waits in the
+-- buffer of the next worker that dies uses none. A first start needs no count, because the first delivery counts as one.
 --
 -- KEYS stream
 -- ARGV 1 group  2 consumer  3 entry id  4 starts, this one included

@@ -1,4 +1,4 @@
--- Ends jobs that were cancelled while the worker had them in flight. They leave no dead letter: nothing is wrong with them.
+-- Ends jobs that were cancelled while the worker had them in flight. They do not become dead letters.
 --
 -- KEYS stream events prefix calls
 -- ARGV 1–6 see lib/end-batch.lua

@@ -8,8 +8,8 @@
 --      7 silent_ms  see lib/leader.lua; a leader may be late by the least time between two of its polls
 --      8 fields     how many fields of a schedule to read; then these; then ids of wake entries to acknowledge
 -- Reply { leads, gap, now, next, { key, slot, bytes, revision, owed, value… }… }: leads is 1, or 0: then nothing else was done,
---      and gap is for how many ms another process still leads. gap is the unix ms until which no leader polled for the time of
---      a lock: slots up to then may have been missed, later ones came between two polls. next is the slot of the first
+--      and gap is for how many ms another process still leads. gap is the unix ms up to which slots may have been
+--      missed, because no leader polled for longer than lock_ms. next is the slot of the first
 --      schedule that is not in the list, in unix ms, '' if there is none. bytes is the length of the payload, which each fire
 --      copies.
 --

@@ -11,8 +11,8 @@
 --      7 quarantined  the most entries among them that must run alone: they have lost more than one worker, or another
 --                   worker could not start them
 --      8 max_bytes  the call ends after so many bytes of entries
--- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; starts is how many workers
---      have died with the job (count-start.lua counts from the second on); cancelled is 1 if the job must not run again
+-- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; starts is how
+--      many workers have died with the job in flight (from the second start on, count-start.lua counts); cancelled is 1 if the job must not run again
 --      (cancel.lua), else 0. A vanished id was pending, but its entry is gone.
 --
 -- Races

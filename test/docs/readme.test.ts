@@ -50,7 +50,7 @@ describe('in your app', () => {
     await (await deadLetters()).inspect(queueOf(running, 'welcome'));
     expect(log.mock.calls).toEqual([
       ['unrecoverable', 'blocked address', { to: 'ada' }],
-      [1, 'moved back, with a fresh attempt budget'],
+      [1, 'moved back, with all attempts'],
     ]);
   });
 

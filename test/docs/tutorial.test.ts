@@ -41,7 +41,7 @@ it('the tutorial: retries, a dead letter, a replay', async () => {
   app.get<Processor>(WelcomeProcessor).blocked.clear();
   await (await replay()).afterTheFix(queue);
   expect(log).toHaveBeenCalledWith(poison, 'unrecoverable', 'blocked address', { to: 'poison@example.com' });
-  expect(log).toHaveBeenCalledWith('1 replayed, each with a fresh attempt budget');
+  expect(log).toHaveBeenCalledWith('1 replayed, each with all of its attempts');
   await events.waitFor('completed', ({ jobId }) => jobId === poison);
   expect(attempts('poison@example.com').map((line) => String(line).slice(0, 9))).toEqual(
     [1, 1, 2, 3].map((attempt) => `attempt ${String(attempt)}`),

@@ -86,7 +86,9 @@ it('a close does not wait for commits if the given client was closed before, and
   expect(performance.now() - begun).toBeLessThan(8_000);
   const reported = errors.filter((error) => error instanceof ShutdownError);
   expect(reported.map(({ message }) => message)).toEqual([
-    expect.stringMatching(/^The worker of queue "mail" closes without the outcome of 1 job\(s\)/),
+    expect.stringMatching(
+      /^The worker of queue "mail" closes, and the outcomes of 1 job\(s\) that have ended are not stored/,
+    ),
   ]);
 });
 

@@ -39,13 +39,11 @@ const UNSETTLED_FACTOR = 4;
 const CLOSING_MS = 2_000;
 
 /**
- * The consuming side of one queue. A job passes from the top to the bottom of this list, and every part knows only those
- * below it:
+ * The parts of a worker. A job passes from left to right, and each part knows only the parts to its right:
  *
- *   Reader, Leases → Intake → Admission → Runner → Settlement, Release → InFlight
+ *   Reader, Leases → Intake → Admission → Runner, Release → Settlement → InFlight
  *
- * What has to come back (free capacity, lost leases, cancellations), and what others are told, comes by observing the
- * in-flight jobs.
+ * Free capacity, lost leases and cancellations travel back through the observers of InFlight.
  */
 export class WorkerCore extends Service {
   readonly #link: CommandLink;
@@ -111,7 +109,7 @@ export class WorkerCore extends Service {
       blockMs,
       ...reading,
       fullMs: Math.max(reading.fullMs, this.#admission.fullMs),
-      // What was delivered and never arrived is no less missing because later reads succeed.
+      // Overrides the health of the reader: later reads can succeed although the recovery of stranded entries fails.
       ...this.#leases.trouble,
       ...this.#counters.health,
     };

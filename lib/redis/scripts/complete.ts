@@ -21,7 +21,7 @@ export interface CompleteOptions extends EndingBatch, EventOptions, RepeatableCa
   inFlight: number;
 }
 
-/** Completes jobs. `cancelled` of the reply is always empty: a job that has completed before its cancellation stays so. */
+/** Completes jobs. `cancelled` of the reply is always empty: a job whose handler completes counts as completed, even if it was cancelled. */
 export async function complete(
   runner: ScriptRunner,
   keys: QueueKeys,

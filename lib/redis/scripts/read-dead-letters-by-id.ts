@@ -9,7 +9,7 @@ export interface ReadDeadLettersByIdOptions {
 }
 
 export interface DeadLettersById<T> {
-  /** How many of the ids, from the first on, were covered up. */
+  /** How many of the ids were looked up, counted from the first. */
   covered: number;
   letters: T[];
 }

@@ -16,7 +16,7 @@ export interface AdmissionSettings {
   now: () => number;
   /** So many of them stop the reading. */
   mostUnsettled: number;
-  /** Counts a start in Redis; false where the lease is not ours any more. */
+  /** Counts a start in Redis; false if the lease is no longer this worker's. */
   countStart: (delivery: Delivery) => Promise<boolean>;
   onError: (error: unknown) => void;
 }
@@ -27,9 +27,9 @@ const SOON_MS = 10;
 const AHEAD_FACTOR = 8;
 /** Half of that in one read: the next one is on its way while the last one is worked off. */
 const READ_FACTOR = 4;
-/** A job that has waited for a handler for so long was fetched on a wrong guess. */
+/** A job that waits longer than this was fetched too early. In ms. */
 const STUCK_MS = 250;
-/** How often what waits is offered where no other worker is there to take it, at least. */
+/** Longest time between two offers of waiting jobs while there is no other worker, in ms. */
 const STUCK_AGAIN_MS = 1_000;
 /** After a start could not be counted, until the next try. */
 const AGAIN_MS = 250;
@@ -82,7 +82,7 @@ export class Admission implements Capacity, JobObserver {
     return this.#fullSince === undefined ? 0 : this.#settings.now() - this.#fullSince;
   }
 
-  /** Resolves with how many entries may be fetched, as soon as there is room for one; with 0 when nothing more is. */
+  /** Resolves with how many entries may be fetched, as soon as there is room for one; with 0 after `stop`. */
   capacity(): Promise<number> {
     if (this.#stopped) return Promise.resolve(0);
     const room = this.#room();
@@ -94,9 +94,9 @@ export class Admission implements Capacity, JobObserver {
 
   /**
    * Keeps handlers that are free, up to `most`, for entries to be reclaimed, until {@link unreserve}. No more is reclaimed
-   * than can start: what waits here might start elsewhere. Where no handler is free, `whenFree` is called as soon as one
-   * is, before a job that waits here gets it: a backlog would keep the jobs of a worker that died from running for as long
-   * as it lasts.
+   * than can start: what waits here might start elsewhere. If no handler is free, `whenFree` is called as soon as one is,
+   * before a waiting job of this worker gets the handler. Otherwise the jobs of a dead worker would wait behind the whole
+   * backlog.
    */
   reserve(most: number, whenFree: () => void): Room {
     if (this.#stopped) return { jobs: 0, quarantined: 0 };
@@ -304,8 +304,8 @@ export class Admission implements Capacity, JobObserver {
   }
 
   /**
-   * Handlers have become slow all at once, and what was fetched for their former pace would wait for them here while
-   * other workers may be idle. Where there is no other worker it stays: a release would only change its order.
+   * Offers fetched jobs to other workers, because the handlers have become slow and the jobs would wait here. If there is no
+   * other worker, the jobs stay: a release would only change their order.
    */
   #offerFetched(): void {
     this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
@@ -315,7 +315,7 @@ export class Admission implements Capacity, JobObserver {
     this.#offer(fetched, this.#release.offer(fetched));
   }
 
-  /** The same for jobs that were reclaimed, and cannot start here for now: they must start wherever they can. */
+  /** Offers reclaimed jobs that cannot start here to other workers. */
   #offerReclaimed(from: readonly Delivery[]): void {
     const reclaimed = from.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
     if (reclaimed.length === 0) return;

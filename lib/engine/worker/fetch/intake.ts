@@ -30,7 +30,7 @@ export class Intake implements Reclaimer, JobObserver {
   read(deliveries: readonly Delivery[]): void {
     this.#nextPlace = numberPlaces(deliveries, this.#nextPlace);
     let fresh = deliveries;
-    // A reply that was taken for lost and arrives after all brings what was recovered, and perhaps run, meanwhile.
+    // A late reply contains entries that were recovered meanwhile, and that may have run.
     if (this.#recovered.size > 0) fresh = fresh.filter(({ entryId }) => !this.#recovered.has(entryId));
     if (this.#isRepeated(deliveries)) fresh = this.#withoutInFlight(fresh);
     this.#inFlight.wasRead(deliveries);
@@ -73,8 +73,8 @@ export class Intake implements Reclaimer, JobObserver {
   }
 
   /**
-   * Those that are in flight here are pending for this worker again, and go on as they are, unless their commit came to
-   * Redis before they were.
+   * Leaves out entries that are in flight here: they are pending for this worker again. If such a job loses its lease because
+   * its commit reached Redis before the new delivery, `lost` runs the entry once more.
    */
   #withoutInFlight(read: readonly Delivery[]): Delivery[] {
     const inFlight = new Map([...this.#inFlight].map((delivery) => [delivery.entryId, delivery]));

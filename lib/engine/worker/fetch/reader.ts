@@ -34,7 +34,7 @@ export interface ReaderSettings {
   capacity: () => Promise<number>;
   deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
-  /** Writes to one of the wake streams, which ends a read of them. Where there is none, they are not read by themselves. */
+  /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
   nudge?: () => Promise<unknown>;
   onError: (error: unknown) => void;
 }
@@ -45,7 +45,7 @@ const GRACE_MS = 1_500;
 const FULL_MS = 100;
 /** Most wake entries of one read, where it is only for them. */
 const WAKES = 100;
-/** How long connecting anew may take at a time: of a server that was there before, one that swallows everything. */
+/** Longest time for one reconnection, in ms: a server that drops all packets must not block the reader. */
 const RECONNECT_TIMEOUT_MS = 2_500;
 
 /** Fetches work: one blocking read after the other on the worker's own connection, never more than can run soon. */
@@ -127,7 +127,7 @@ export class Reader extends Service {
     }
   }
 
-  /** Resolves with how many entries may be fetched. Until then wake entries are heard: they may be about what runs. */
+  /** Resolves with how many entries may be fetched. Reads wake entries until then: they may cancel running jobs. */
   async #capacity(): Promise<number> {
     const { capacity, nudge, wakeStreams, onError } = this.#settings;
     const room = capacity();
@@ -230,12 +230,12 @@ export class Reader extends Service {
 
   async #connected(timeoutMs: number): Promise<Client> {
     if (!this.#client) {
-      // Stopped while the groups were made: a connection opened now would be nobody's to close.
+      // `stop` has run while the groups were created, so nothing would close a connection that is opened now.
       if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
       const client = this.#link.openBlocking();
       this.#client = client;
       client.on('ready', () => {
-        // Of a cluster's nodes nobody knows here which one will answer.
+        // On a cluster, any node may answer, so there is no single socket to tap.
         this.#tap = isCluster(client)
           ? undefined
           : EntryTap.on(client.stream, this.#keys.stream, readDelivery);

@@ -4,7 +4,7 @@ import { clearWake } from '../../../redis/scripts/clear-wake.js';
 import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import type { Delivery } from './delivery.js';
-import { wasSettled } from './in-flight.js';
+import { hasEndedLease } from './in-flight.js';
 import type { InFlight, JobObserver } from './in-flight.js';
 
 export interface CancellationsSettings {
@@ -54,7 +54,7 @@ export class Cancellations implements JobObserver {
 
   /** A job that was cancelled has ended otherwise all the same: its mark in Redis is of no more use. */
   cancelledGone(delivery: Delivery): void {
-    if (!wasSettled(delivery)) return;
+    if (!hasEndedLease(delivery)) return;
     this.#link.call('DEL', [this.#keys.cancelled(delivery.entryId)]).catch(this.#onError);
   }
 

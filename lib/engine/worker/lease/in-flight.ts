@@ -102,7 +102,7 @@ export class InFlight implements Iterable<Delivery> {
     for (const delivery of deliveries) this.#link(delivery);
   }
 
-  /** A job that a worker that died has left, or a lost reply. */
+  /** A job that was reclaimed from a dead worker, or recovered after a lost reply. */
   addReclaimed(delivery: Delivery): void {
     this.#reclaimed.add(delivery.entryId);
     this.#link(delivery);
@@ -190,7 +190,7 @@ export class InFlight implements Iterable<Delivery> {
     if (delivery.cancelled) this.#tell(this.#cancelledGone, delivery);
   }
 
-  /** What fails in an observer must not have a batch committed again, nor keep a job from running. */
+  /** An error of an observer must not cause a second commit of a batch, or stop a job from running. */
   #tell(observers: readonly Observe[] | undefined, delivery: Delivery): void {
     if (!observers) return;
     for (const observe of observers) {
@@ -233,7 +233,7 @@ export class InFlight implements Iterable<Delivery> {
   }
 }
 
-/** The ends after which a job's entry is no longer pending for this worker because this worker has ended it. */
-export function wasSettled({ state }: Delivery): boolean {
+/** Whether this worker has ended the lease, so that the mark of a cancellation is of no more use. end-cancelled.lua deletes the mark itself. */
+export function hasEndedLease({ state }: Delivery): boolean {
   return state === COMPLETED || state === RETRIED || state === DEAD_LETTERED || state === RELEASED;
 }

@@ -87,7 +87,7 @@ export class Leases extends Service {
   /** There has been an outage, or a step. */
   #wasDisturbed = false;
   #beats = 0;
-  /** What one look may bring of what never arrived. */
+  /** Most bytes of stranded entries in one reply. */
   #strandedBytes = MAX_CALL_BYTES;
   /** Looks in a row that ended with their connection. */
   #cuts = 0;
@@ -158,7 +158,7 @@ export class Leases extends Service {
         if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
         this.#reclaimer.reclaimed(entry, starts - 1, cancelled);
       }
-      // All of them, whatever room there is: one that is left until its lease runs out is charged an attempt.
+      // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
       if (!more || stranded.length === 0 || this.isStopping) return;
     }
   }
@@ -208,9 +208,9 @@ export class Leases extends Service {
     return this.#cuts > 1 ? { failures: this.#cuts, lastError: this.#cutError } : undefined;
   }
 
-  /** A busy worker has no handler free at a beat, but at any moment between two: orphans go before what waits here. */
+  /** In a busy worker, a handler becomes free between two beats. Jobs of dead workers get it before jobs that wait here. */
   readonly #onFree = (): void => {
-    // One that is just ending has looked for room already.
+    // A scan that is about to end has already asked for free handlers, so another one follows it.
     const ending = this.#reclaiming?.then(() => this.#reclaim());
     (ending ?? this.#reclaim()).catch((error: unknown) => {
       if (!this.isStopping) this.#onError(error);
@@ -274,8 +274,8 @@ export class Leases extends Service {
   }
 
   /**
-   * Redis has answered. After an outage leases look expired though their workers live. Two beats of silence here may be
-   * three, a whole lease, since another's last renewal.
+   * Redis has answered. After an outage leases look expired though their workers live. After two beats without an
+   * answer here, the last renewal of another worker may be three beats (a lease) ago.
    */
   #contact(): void {
     const now = this.#settings.clock.monotonic();

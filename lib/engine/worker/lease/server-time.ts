@@ -4,14 +4,14 @@ export type Reading =
   | 'first'
   /** The clock goes as ours does. */
   | 'steady'
-  /** It was set forward: whatever is older than it should be is not. */
+  /** It was set forward: leases look older than they are. */
   | 'forward'
   /** It was set back. */
   | 'back';
 
 /**
- * Redis's wall clock beside our monotonic one. A wall clock may be set at any time, and the ages of leases jump with it;
- * only a step of the difference between the two tells that from time that has passed.
+ * Redis's wall clock beside our monotonic one. If Redis's clock is set, the ages of all leases jump.
+ * The difference between the two clocks shows such a step; it does not change while time passes.
  */
 export class ServerTime {
   readonly #toleranceMs: number;

@@ -33,7 +33,7 @@ export const COMPLETED = 8;
 export const RETRIED = 9;
 export const DEAD_LETTERED = 10;
 export const CANCELLED = 11;
-/** Back in the stream or in the delayed set, with no attempt used. */
+/** Put back into the stream or the delayed set; this worker has used no attempt. */
 export const RELEASED = 12;
 /** It had been reclaimed and could not start here: any other worker reclaims it. */
 export const HANDED_OVER = 13;

@@ -64,7 +64,7 @@ export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: num
   }
 }
 
-/** Callers that wait for the result are notified by this id, and the id of a caller becomes free; '' if there is none. */
+/** The job id of an entry that is not decoded, for result waiters and to free the id; '' if there is none. */
 function idOf(source: Buffer, from: number, to: number): string {
   try {
     const { id } = locateJob(source, from, to);

@@ -9,8 +9,8 @@ interface Lazy {
 
 /**
  * The error that a handler reports by what it returns; undefined where that is a result. A handler that returns an
- * error has failed, as with exception filters. An iterator or an Observable is work that has not been done, and nobody here
- * does it.
+ * error has failed, as with exception filters. An iterator or an Observable does its work only when it is read, and
+ * the worker does not read it.
  */
 export function errorIn(value: unknown): Error | undefined {
   if (typeof value !== 'object' || value === null) return undefined;

@@ -21,7 +21,7 @@ export type Handler = (job: Job) => unknown;
 /** Runs one job: decode → budget → handler → outcome. */
 export class Runner {
   readonly #settings: WorkerSettings;
-  /** The user's handler; what it returns is no thenable but a promise, whose `then` is JavaScript's own. */
+  /** The user's handler. If it returns a thenable, this returns a native promise. */
   readonly #handler: Handler;
   readonly #owner: JobOwner;
   readonly #inFlight: InFlight;
@@ -150,7 +150,7 @@ export class Runner {
       return;
     }
     const { attempt, maxAttempts, cancelled } = delivery;
-    // Asked first: its answer may take a while. Not asked where there is no next attempt.
+    // The backoff strategy may be asynchronous, so it is asked before the outcome is decided, and only if there is a next attempt.
     const isFinal = cancelled !== undefined || attempt >= maxAttempts || isUnrecoverable(error);
     const ms = isFinal ? 0 : this.#retryDelay.of(delivery, error);
     if (typeof ms === 'number') {

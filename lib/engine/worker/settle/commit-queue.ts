@@ -144,7 +144,7 @@ export class CommitQueue<T> {
           else for (const item of batch) await this.#commitAll([item]);
           return;
         }
-        // Nothing that was done is undone by trying again: each commit is fenced by the lease.
+        // A commit may be repeated, because the fence checks the lease.
         this.#failures += 1;
         const againMs = Math.min(25 * 2 ** Math.min(this.#failures, 6), 1_000);
         this.#onError(error, { items: batch.length, failures: this.#failures, againMs });
@@ -160,7 +160,7 @@ export class CommitQueue<T> {
   }
 }
 
-/** It failed here, on the way into the socket, and would fail again. Errors of Redis and of the network are ours. */
+/** Whether the call failed in this process, before it was sent, and would fail again. Errors of Redis and of the network are of class ChasquiError. */
 function isUnsendable(error: unknown): boolean {
   if (!(error instanceof ChasquiError)) return true;
   return (

@@ -20,7 +20,7 @@ export interface ReleaseSettings {
   blockMs: number;
 }
 
-/** Puts fetched jobs back for other workers, with no attempt used. Their crashes are counted as attempts. */
+/** Puts fetched jobs back for other workers, with no attempt used by this one. The Job then counts earlier crashes, because the new entry's delivery counter starts at 0. */
 export class Release {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;

@@ -23,8 +23,8 @@ import type { FailedCommit } from './commit-queue.js';
 import { Commits } from './commits.js';
 
 /**
- * Batches of completions under way at once. The reply of the last one may stand in the socket while the handlers of a
- * whole read run; if only then the next one left, Redis would have nothing to do meanwhile.
+ * Batches of completions under way at once. The reply to a batch may stay unread while the handlers of a whole
+ * read run. With a second batch under way, Redis is not idle in that time.
  */
 const COMPLETION_CALLS = 2;
 /** Batches of retries under way at once: jobs tend to fail together, and many are more than one call takes. */
@@ -105,7 +105,7 @@ export class Settlement {
     if (this.#inFlight.move(delivery, SETTLING)) this.#queueOf(outcome).push(delivery);
   }
 
-  /** The same as the worker closes: if the connection has ended for good, it does not wait for what cannot be committed. */
+  /** Like {@link idle}, for a worker that closes: if the connection has ended for good, it gives up the outcomes that it cannot commit. */
   async finish(): Promise<void> {
     this.#isFinishing = true;
     if (this.#link.isEnded) this.#giveUp();
@@ -119,8 +119,8 @@ export class Settlement {
     this.abandon();
     this.#onError(
       new ShutdownError(
-        `The worker of queue "${printable(this.#queue)}" closes without the outcome of ${String(size)} job(s) that have ended: ` +
-          `its client was closed before, and is not opened again. Other workers run the jobs again after the lease time. ` +
+        `The worker of queue "${printable(this.#queue)}" closes, and the outcomes of ${String(size)} job(s) that have ended are not stored: ` +
+          `the application closed the client before the worker. Other workers run the jobs again after the lease time. ` +
           'Close the client after the worker: in a Nest app, in onApplicationShutdown.',
       ),
     );
@@ -197,7 +197,7 @@ export class Settlement {
     this.#cancellations.push(delivery);
   }
 
-  /** What Redis answers with an error, it mostly answers again: the reader of the error should know what waits for it. */
+  /** Redis usually repeats such an error, so the message says how many jobs wait for it. */
   readonly #onCommitFailed = (error: unknown, { items, failures, againMs }: FailedCommit): void => {
     if (this.#isFinishing && this.#link.isEnded) {
       this.#giveUp();
@@ -208,8 +208,8 @@ export class Settlement {
       return;
     }
     const message =
-      `${error.message} ${String(items)} job(s) of queue "${printable(this.#queue)}" have ended and stay active until Redis takes their outcome; ` +
-      `try ${String(failures)} failed, the next one comes in ${String(againMs)} ms.`;
+      `${error.message} ${String(items)} job(s) of queue "${printable(this.#queue)}" have ended, and their outcomes are not stored yet. ` +
+      `Try ${String(failures)} failed; the next try is in ${String(againMs)} ms.`;
     this.#onError(new ConnectionError(message, { cause: error }));
   };
 

@@ -13,7 +13,7 @@ export interface FencedBatch {
 export interface EndingBatch extends FencedBatch {
   /** The first so many jobs have had no `active` event yet. */
   unannounced: number;
-  /** Where the stream may have other entries between those of the batch: see `is_row` of lua/lib/fence.lua. */
+  /** Where the stream may have other entries between those of the batch: see `is_contiguous` of lua/lib/fence.lua. */
   gaps: string;
 }
 
