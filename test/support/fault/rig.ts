@@ -137,10 +137,10 @@ export class Rig implements AsyncDisposable {
   async drained(client: Redis, ms: number, quietMs = 0): Promise<void> {
     let since = performance.now();
     await waitUntil('An empty queue', ms, async () => {
-      const [waiting, delayed] = await Promise.all([
-        client.xlen(this.keys.stream),
-        client.zcard(this.keys.delayed),
-      ]);
+      // In one step: between two commands, a job may move from the set that is read last to the stream that was read first.
+      const lengths = "return { redis.call('XLEN', KEYS[1]), redis.call('ZCARD', KEYS[2]) }";
+      const read = client.eval(lengths, 2, this.keys.stream, this.keys.delayed);
+      const [waiting, delayed] = (await read) as [number, number];
       if (waiting + delayed > 0) {
         since = performance.now();
         return `${waiting} in the stream, ${delayed} delayed`;
