@@ -2,7 +2,7 @@ import { nameErrors } from './base/error-names.js';
 import * as errors from './base/errors.js';
 
 export { BackoffSpec } from './job/backoff.js';
-export type { Backlog } from './admin/backlog.js';
+export type { Backlog } from '../redis/scripts/read-backlog.js';
 export { systemClock } from './base/clock.js';
 export type { Clock } from './base/clock.js';
 export type { CancelOutcome } from './admin/cancel.js';

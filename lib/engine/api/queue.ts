@@ -1,6 +1,6 @@
 import type { QueueKeys } from '../../redis/keys.js';
-import { readBacklog } from '../admin/backlog.js';
-import type { Backlog } from '../admin/backlog.js';
+import { readBacklog } from '../../redis/scripts/read-backlog.js';
+import type { Backlog } from '../../redis/scripts/read-backlog.js';
 import { cancelJob, removeJob } from '../admin/cancel.js';
 import type { CancelOutcome } from '../admin/cancel.js';
 import { emittingObserver } from '../connection/observe.js';
@@ -225,7 +225,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /** How many jobs wait, run and are late. One cheap call: its cost does not depend on the length of the queue. */
   async getBacklog(group = 'default'): Promise<Backlog> {
     checkText('getBacklog: the group', group);
-    return this.#core.use((link, keys) => readBacklog(link, keys, group));
+    return this.#core.use((link, keys) => readBacklog(link, keys, { group }));
   }
 
   /** The address and the state of the shared connection. */

@@ -1,5 +1,5 @@
 import type { ClusterOptions, RedisOptions } from 'ioredis';
-import { boolean, limitMs, number, record, text, whole } from './checks.js';
+import { anything, boolean, limitMs, number, record, text, whole } from './checks.js';
 import type { Check } from './checks.js';
 import { isUnset } from './url.js';
 
@@ -21,11 +21,10 @@ export type Rule =
   /** A ConfigError, unless the value is harmless. */
   | { readonly kind: 'refused'; readonly harmless: (value: unknown) => boolean; readonly why: string };
 
-const any: Check = () => undefined;
-const works = (check: Check = any): Rule => ({ kind: 'works', check });
+const works = (check: Check = anything): Rule => ({ kind: 'works', check });
 const overridden = (value: unknown, why: string): Rule => ({
   kind: 'overridden',
-  check: any,
+  check: anything,
   on: 'all',
   value,
   why,

@@ -1,14 +1,20 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 
-export interface ReadBacklogReply {
+/** What a queue holds, at one instant. */
+export interface Backlog {
+  /** Jobs in the work stream that no worker has fetched. */
   waiting: number;
-  /** For how long the oldest waiting job could have run, in ms; 0 if none waits. */
+  /** How long ago the oldest of them was added, promoted or released, in ms; 0 if none waits. */
   oldestWaitingMs: number;
-  /** In flight with a worker. */
+  /**
+   * Jobs in flight: a worker has fetched them, and runs them or is about to. Redis cannot tell the ones that wait in a worker
+   * for a free handler: if all handlers hang, `fullMs` of `worker.health()` shows it.
+   */
   active: number;
+  /** Jobs in the delayed set, retries among them. */
   delayed: number;
-  /** How many of the delayed jobs are due. */
+  /** How many of `delayed` are due, and wait only for a promoter. */
   due: number;
   /** By how many ms the earliest of them is late; 0 if none is due. */
   overdueMs: number;
@@ -20,7 +26,7 @@ export async function readBacklog(
   runner: ScriptRunner,
   keys: QueueKeys,
   { group }: { group: string },
-): Promise<ReadBacklogReply> {
+): Promise<Backlog> {
   const reply = (await runner.run('read-backlog', keys, [group])) as number[];
   const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, deadLetters = 0] =
     reply;
