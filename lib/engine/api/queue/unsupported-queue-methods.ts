@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { NotSupportedError } from '../base/errors.js';
-import type { ConnectionEventsMap } from '../connection/observe.js';
-import type { Job, JobType } from '../job/job.js';
+import { NotSupportedError } from '../../base/errors.js';
+import type { ConnectionEventsMap } from '../../connection/observe.js';
+import type { Job, JobType } from '../../job/job.js';
 
 /** Listener arguments by event name. */
 export interface QueueListenersMap extends ConnectionEventsMap {

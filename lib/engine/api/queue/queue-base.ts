@@ -1,0 +1,83 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { checkQueueName, checkDelay } from '../../config/check-arguments.js';
+import { checkOptions } from '../../config/check-options.js';
+import type { QueueOptions } from '../../config/options.js';
+import { queueSchema } from '../../config/options/queue.js';
+import type { ConnectionInfo } from '../../connection/command-link.js';
+import { emittingObserver } from '../../connection/observe.js';
+import { MAX_DELAY_SECS } from '../../enqueue/new-job.js';
+import { ProducerCore } from '../producer-core.js';
+import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
+
+/**
+ * What all parts of a queue share: its name, options and connection. The parts are one class each, in this order:
+ * QueueBase → QueueSchedules → QueueGetters → QueueSteering → QueueCleaning → Queue.
+ */
+export abstract class QueueBase<Data, Result, Name extends string>
+  extends UnsupportedQueueMethods<Data, Result, Name>
+  implements AsyncDisposable
+{
+  readonly name: string;
+  /** All keys of the queue in Redis. */
+  readonly keys: QueueKeys;
+  readonly #opts: QueueOptions;
+  readonly #core: ProducerCore;
+
+  /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
+  constructor(name: string, opts: QueueOptions) {
+    super();
+    checkQueueName(name);
+    this.#opts = opts = checkOptions(`Queue "${name}"`, queueSchema, opts, ['connection']);
+    this.name = name;
+    if (opts.defaultJobOptions?.delay !== undefined) {
+      checkDelay(opts.defaultJobOptions.delay, (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000);
+    }
+    this.#core = new ProducerCore(name, opts, emittingObserver(this));
+    this.keys = this.#core.keys;
+  }
+
+  /** @internal A getter: printing the queue does not show it. */
+  protected get core(): ProducerCore {
+    return this.#core;
+  }
+
+  /** The options as given. Printing the queue does not show them, because they may hold a password. */
+  get opts(): QueueOptions {
+    return this.#opts;
+  }
+
+  /**
+   * Resolves when Redis answers and is new enough.
+   * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
+   */
+  async waitUntilReady(): Promise<void> {
+    await this.#core.ready();
+  }
+
+  /** The address and the state of the shared connection. */
+  get connectionInfo(): ConnectionInfo {
+    return this.#core.link.info;
+  }
+
+  /**
+   * Makes one round trip on the shared connection and resolves with its time in ms. Callers share a PING that is in flight,
+   * so that calls do not pile up while Redis hangs.
+   * @throws ConnectionError (CMQ-001)
+   */
+  async ping(): Promise<number> {
+    return this.#core.use((link) => link.ping());
+  }
+
+  /** Waits for calls in flight, then releases the connection. Idempotent. */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  get isClosed(): boolean {
+    return this.#core.isClosed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
