@@ -38,8 +38,10 @@ local now = now_ms()
 local ts = decimal(now)
 local reply, remains = {}, {}
 
-local function add(id, name, payload, retry, keep)
-  local added = add_entry(redis.call, stream, encode_job(id, payload, now, retry), name, keep)
+local function add(id, schedule, keep)
+  local name = schedule[2]
+  local job = encode_job(id, schedule[3], now, schedule[4], schedule[8])
+  local added = add_entry(redis.call, stream, job, name, keep)
   add_remains(remains, prefix, id)
   if cap > 0 then
     write_event(events, 'waiting', id, ts, name)
@@ -53,7 +55,7 @@ while at < #ARGV do
   local slots = tonumber(ARGV[at + 5])
   local hash = prefix .. 'repeat:spec:' .. key
   local score = redis.call('ZSCORE', set, key)
-  local schedule = redis.call('HMGET', hash, 'revision', 'name', 'payload', 'retry', 'limit', 'fired', 'overlap')
+  local schedule = redis.call('HMGET', hash, 'revision', 'name', 'payload', 'retry', 'limit', 'fired', 'overlap', 'extras')
   local added = -1
   if score and tonumber(score) == tonumber(slot) and (schedule[1] or '') == revision then
     local limit, fired = tonumber(schedule[5] or math.huge), tonumber(schedule[6] or 0)
@@ -63,12 +65,12 @@ while at < #ARGV do
         if schedule[7] == 'skip' then
           local id = 'repeat:' .. key
           if life_of(stream, delayed, prefix, id) ~= 'live' then
-            local entry = add(id, schedule[2], schedule[3], schedule[4], '1')
+            local entry = add(id, schedule, '1')
             redis.call('SET', prefix .. 'dlid:' .. id, '1:' .. entry)
             added = added + 1
           end
         else
-          add('repeat:' .. key .. ':' .. ARGV[i], schedule[2], schedule[3], schedule[4])
+          add('repeat:' .. key .. ':' .. ARGV[i], schedule)
           added = added + 1
         end
       end

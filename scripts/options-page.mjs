@@ -33,7 +33,7 @@ const SECTIONS = [
       { name: 'QueueOptions', title: '`Queue`' },
       { name: 'ConnectionOptions', title: '`connection`' },
       { name: 'DurabilityOptions', title: '`durability`' },
-      { name: 'JobsOptions', title: '`queue.add`' },
+      { name: 'JobsOptions', title: '`queue.add`', inherited: ['TimeLimits'] },
       { name: 'BackoffOptions', title: '`backoff`' },
       { name: 'RepeatOptions', title: '`repeat`' },
       { name: 'WaitForResultOptions', title: '`job.waitForResult`' },

@@ -1,4 +1,4 @@
-import { encodePayload, type BulkJobOptions, type Job } from '../engine/index.js';
+import type { BulkJobOptions, Job } from '../engine/index.js';
 import { EXTRAS, type WithExtras } from '../engine/codec/extras.js';
 
 /** Values next to the data, such as a trace id. Nest's `setOnDispatchHook` sets them. */
@@ -22,12 +22,12 @@ export interface Message extends MessageHead {
 export function withHead(options: BulkJobOptions, { reply, metadata }: MessageHead): BulkJobOptions {
   if (!reply && !metadata) return options;
   const rpc = { ...(reply && { reply }), ...(metadata && { metadata }) };
-  const sent: BulkJobOptions & WithExtras = { ...options, [EXTRAS]: encodePayload({ rpc }) };
+  const sent: BulkJobOptions & WithExtras = { ...options, [EXTRAS]: { rpc } };
   return sent;
 }
 
 export function messageOfJob(job: Job): Message {
-  const rpc = objectOf(job[EXTRAS]?.rpc);
+  const rpc = job[EXTRAS]?.rpc;
   const metadata = objectOf(rpc?.metadata) as MessageMetadata | undefined;
   return { data: job.data, reply: rpc?.reply === true, metadata };
 }

@@ -1,5 +1,5 @@
 import { checkOptions, nested, type Schema } from '../engine/config/check-options.js';
-import { boolean, record, secret, text, type Check } from '../engine/config/checks.js';
+import { boolean, oneOf, record, secret, text, type Check } from '../engine/config/checks.js';
 import { queueEventsSchema } from '../engine/config/options/events.js';
 import { queueSchema } from '../engine/config/options/queue.js';
 import { workerSchema } from '../engine/config/options/worker.js';
@@ -19,13 +19,6 @@ const roles: Check = (value) =>
   typeof value === 'boolean' || (Array.isArray(value) && value.every((name) => text(name) === undefined))
     ? undefined
     : 'must be true, false or an array of queue names (split a text from the environment)';
-
-const oneOf =
-  (...values: readonly string[]): Check =>
-  (value) =>
-    values.includes(value as string)
-      ? undefined
-      : `must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
 
 export const token: Check = (value) =>
   typeof value === 'function' || typeof value === 'symbol' || text(value) === undefined

@@ -1,5 +1,5 @@
--- Writes a msgpack Job, for scripts that create jobs: [id, payload, created_at_ms, attempt 0, retry]. `payload` and `retry`
--- are msgpack already; `retry` false = none.
+-- Writes a msgpack Job, for scripts that create jobs: [id, payload, created_at_ms, attempt 0, retry], and the map of its extras
+-- behind it. `payload`, `retry` and `extras` are msgpack already; `retry` or `extras` false = none.
 local function str(bytes)
   if #bytes < 32 then
     return string.char(160 + #bytes) .. bytes
@@ -18,8 +18,9 @@ local function bin(bytes)
   return '\198' .. struct.pack('>I4', #bytes) .. bytes
 end
 
-local function encode_job(id, payload, created_at_ms, retry)
+local function encode_job(id, payload, created_at_ms, retry, extras)
   local high = math.floor(created_at_ms / 4294967296)
   local created = '\207' .. struct.pack('>I4I4', high, created_at_ms - high * 4294967296)
-  return (retry and '\149' or '\148') .. str(id) .. bin(payload) .. created .. '\0' .. (retry or '')
+  local head = (retry and '\149' or '\148') .. str(id)
+  return head .. bin(payload) .. created .. '\0' .. (retry or '') .. (extras or '')
 end

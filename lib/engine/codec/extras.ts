@@ -1,14 +1,73 @@
+import type { TimeLimits } from '../config/options.js';
+import { decodePayload, encodePayload } from './payload.js';
+
 /**
  * The data that a job carries beside the five fields of its envelope: one MessagePack map, behind the Job in the same
- * bytes. Readers that do not know it ignore bytes behind the Job. Under this key, the options of a job hold the bytes of
- * the map, and a job in a worker holds the decoded map. User data and options from outside cannot have this key.
+ * bytes. Readers that do not know it ignore bytes behind the Job. Under this key, the options of a job and the job in a
+ * worker hold the map. User data and options from outside cannot have this key.
  */
 export const EXTRAS: unique symbol = Symbol.for('nestjs-chasqui:extras') as never;
 
-/** Options with the bytes of the map. */
+/** Options with fields of the map that are not options of the job. */
 export interface WithExtras {
-  readonly [EXTRAS]?: Buffer;
+  readonly [EXTRAS]?: Extras;
 }
 
-/** The decoded map. */
-export type Extras = Readonly<Record<string, unknown>>;
+/** The map. Each field that is there has the type given here; fields of later versions may stand beside them. */
+export interface Extras extends Partial<TimeLimits> {
+  /** A message of the microservice transport: lib/microservices/message.ts. */
+  readonly rpc?: Readonly<Record<string, unknown>>;
+  /** How long the job is kept after its end. */
+  readonly keep?: Readonly<Record<string, unknown>>;
+}
+
+const isMap = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]';
+/** Not NaN. */
+const isDuration = (value: unknown): boolean => typeof value === 'number' && value > 0;
+
+/** The fields that this version knows, and their checks. */
+const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
+  rpc: isMap,
+  timeoutMs: isDuration,
+  ttlMs: isDuration,
+  expired: (value) => value === 'dead-letter' || value === 'drop',
+  keep: isMap,
+};
+
+/**
+ * The bytes of a map; undefined if no field has a value. A field of a later map replaces the same field of an earlier one.
+ * @throws EncodeError (CMQ-002)
+ */
+export function encodeExtras(...maps: readonly (Extras | undefined)[]): Buffer | undefined {
+  const merged: Record<string, unknown> = {};
+  let isEmpty = true;
+  for (const map of maps) {
+    if (!map) continue;
+    for (const [field, value] of Object.entries(map)) {
+      if (value === undefined) continue;
+      merged[field] = value;
+      isEmpty = false;
+    }
+  }
+  return isEmpty ? undefined : encodePayload(merged, 'extras');
+}
+
+/**
+ * Reads the bytes behind a Job. A job that is fine otherwise must run, whatever stands there: bytes that are no map are
+ * ignored, and so is a known field of a wrong type. Undefined if nothing is left.
+ */
+export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras | undefined {
+  let map: unknown;
+  try {
+    map = decodePayload(bytes, from, to);
+  } catch {
+    return undefined;
+  }
+  if (!isMap(map)) return undefined;
+  const extras = map as Record<string, unknown>;
+  for (const [field, isValid] of Object.entries(KNOWN)) {
+    if (Object.hasOwn(extras, field) && !isValid(extras[field])) Reflect.deleteProperty(extras, field);
+  }
+  return extras;
+}

@@ -101,7 +101,7 @@ export interface LocatedJob {
   attemptFrom: number;
   attemptTo: number;
   retry: WireRetry | undefined;
-  /** Where the Job ends. The map of its extras, if it has any, fills the rest of the bytes. */
+  /** Where the Job ends. What follows is the map of its extras, or is ignored: see extras.ts. */
   jobTo: number;
 }
 
@@ -120,7 +120,7 @@ const located: LocatedJob = {
 
 /**
  * Reads the Job in a range of bytes. All calls return the same record: use it before the next call.
- * @throws DecodeError (CMQ-003) if the bytes are not a Job. Neither the payload nor the extras are checked.
+ * @throws DecodeError (CMQ-003) if the bytes are not a Job. Neither the payload nor what follows the Job is checked.
  */
 export function locateJob(bytes: Buffer, from = 0, to = bytes.length): Readonly<LocatedJob> {
   cursor.on(bytes, from, to);
@@ -136,14 +136,7 @@ export function locateJob(bytes: Buffer, from = 0, to = bytes.length): Readonly<
   located.attemptTo = cursor.at;
   located.retry = arity === 5 ? cursor.optional(readRetry) : undefined;
   located.jobTo = cursor.at;
-  if (cursor.at !== to && !isMap(bytes[cursor.at])) {
-    throw new DecodeError(`Not a Job: ${String(to - cursor.at)} bytes too many`);
-  }
   return located;
-}
-
-function isMap(head = 0): boolean {
-  return (head >= 0x80 && head <= 0x8f) || head === 0xde || head === 0xdf;
 }
 
 function readRetry(): WireRetry {

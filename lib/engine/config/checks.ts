@@ -40,6 +40,14 @@ export const text: Check = (value) => {
 export const record: Check = (value) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object';
 
+/** One of some texts. */
+export const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value as string)
+      ? undefined
+      : `must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
+
 /** A whole number of at least `least` (and at most `most`). */
 export const whole =
   (least: number, most = Number.MAX_SAFE_INTEGER): Check =>

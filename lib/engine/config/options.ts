@@ -6,8 +6,10 @@ export type {
   AddOptions,
   BackoffOptions,
   BulkJobOptions,
+  ExpiredAction,
   JobRetryOverride,
   JobsOptions,
+  TimeLimits,
 } from './options/job.js';
 export type { DurabilityOptions, ProducerConfig, QueueOptions } from './options/queue.js';
 export type { MissedFiresOption, RepeatOptions, RepeatableJobMeta } from './options/repeat.js';

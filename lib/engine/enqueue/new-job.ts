@@ -2,9 +2,9 @@ import type { AddedJob } from '../../redis/scripts/add.js';
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
 import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
-import { EXTRAS } from '../codec/extras.js';
-import type { WithExtras } from '../codec/extras.js';
-import type { JobsOptions } from '../config/options.js';
+import { EXTRAS, encodeExtras } from '../codec/extras.js';
+import type { Extras, WithExtras } from '../codec/extras.js';
+import type { JobsOptions, TimeLimits } from '../config/options.js';
 import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/options/job.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
@@ -19,6 +19,9 @@ export const MAX_DELAY_SECS = 30 * 24 * 3600;
 
 /** A job on its way into Redis. */
 export interface NewJob extends Envelope, AddedJob {}
+
+/** What a job and a schedule have alike. */
+export type TravelingOptions = TimeLimits & WithExtras;
 
 export interface JobLimits {
   maxPayloadBytes: number;
@@ -57,12 +60,8 @@ export function toNewJob(
     delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
   };
   if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
-  const extras = options[EXTRAS];
-  if (extras) {
-    const bytes = payload.length + extras.length;
-    if (bytes > limits.maxPayloadBytes) throw oversize(name, bytes, limits.maxPayloadBytes);
-    job.extras = extras;
-  }
+  const extras = extrasWithin(name, options, payload, limits.maxPayloadBytes);
+  if (extras) job.extras = extras;
   return job;
 }
 
@@ -107,6 +106,28 @@ export function encodeWithin(name: string, data: unknown, maxPayloadBytes: numbe
   const payload = encodePayload(data);
   if (payload.length > maxPayloadBytes) throw oversize(name, payload.length, maxPayloadBytes);
   return payload;
+}
+
+/**
+ * The options that travel with a job in its extras, for a job with this payload; undefined if there are none.
+ * @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023)
+ */
+export function extrasWithin(
+  name: string,
+  options: TravelingOptions,
+  payload: Buffer,
+  maxPayloadBytes: number,
+): Buffer | undefined {
+  const { timeoutMs, ttlMs, expired } = options;
+  const limits: Extras = {
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(ttlMs !== undefined && { ttlMs }),
+    ...(expired !== undefined && { expired }),
+  };
+  const extras = encodeExtras(options[EXTRAS], limits);
+  const bytes = payload.length + (extras?.length ?? 0);
+  if (bytes > maxPayloadBytes) throw oversize(name, bytes, maxPayloadBytes);
+  return extras;
 }
 
 /** Checks options against each other and against the limits of the queue. Each of them has been checked by itself. */

@@ -1,7 +1,7 @@
 import { MAX_NAME_BYTES } from '../check-arguments.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, ms, number, record, text, whole } from '../checks.js';
+import { anything, boolean, limitMs, ms, number, oneOf, record, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 import { repeatSchema } from './repeat.js';
 import type { RepeatOptions } from './repeat.js';
@@ -22,8 +22,31 @@ export interface BackoffOptions {
   jitterMs?: number;
 }
 
+/** What becomes of a job that did not start within its `ttlMs`. */
+export type ExpiredAction = 'dead-letter' | 'drop';
+
+/** Time limits of a job. A job's own limits come first, then those of its `@OnJob`, then those of the worker. */
+export interface TimeLimits {
+  /**
+   * Longest run of an attempt, in ms. At the end of it, the job's signal is aborted with JobTimeoutError (CMQ-014), and the
+   * attempt fails with this error. Its retry may start while the handler still runs, so the handler must obey the signal.
+   * `Infinity`: no limit. Default: none.
+   */
+  timeoutMs?: number;
+  /**
+   * How long the job may wait for its first start, in ms, from the time when it is ready to run: a delay does not count.
+   * A job that has not started by then never starts; see `expired`. `Infinity`: no limit. Default: none.
+   */
+  ttlMs?: number;
+  /**
+   * What becomes of a job that did not start within `ttlMs`. `dead-letter`: it becomes a dead letter with the reason
+   * `expired`. `drop`: it is deleted, and its event is `failed` with the reason `expired`. Default `dead-letter`.
+   */
+  expired?: ExpiredAction;
+}
+
 /** Options of one job. */
-export interface JobsOptions {
+export interface JobsOptions extends TimeLimits {
   /** How long to wait before the job may run, in ms. A negative or not finite delay is a RangeError. Default 0. */
   delay?: number;
   /** Total attempts, the first included. Crashes of a worker count too. Default: the worker's `maxAttempts`. */
@@ -102,7 +125,14 @@ export const backoff: Check = Object.assign(
   { read: (value: unknown) => (typeof value === 'number' ? value : backoffObject.read?.(value)) },
 );
 
+export const limitsSchema: Schema<TimeLimits> = {
+  timeoutMs: limitMs(1),
+  ttlMs: limitMs(1),
+  expired: oneOf('dead-letter', 'drop'),
+};
+
 export const jobSchema: Schema<JobsOptions> = {
+  ...limitsSchema,
   // checkDelay and checkJobId check them: their errors have other types.
   delay: anything,
   jobId: anything,

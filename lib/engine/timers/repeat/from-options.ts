@@ -1,4 +1,6 @@
 import { ConfigError } from '../../base/errors.js';
+import { EXTRAS } from '../../codec/extras.js';
+import type { WithExtras } from '../../codec/extras.js';
 import type { JobsOptions, RepeatOptions, RepeatableJobMeta } from '../../config/options.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
@@ -18,9 +20,9 @@ const SINGLE = {
 export function toRepeatableSpec(
   jobName: string,
   payload: unknown,
-  options: JobsOptions & { repeat: RepeatOptions },
-): RepeatableSpec {
-  const { repeat, repeatJobKey, attempts, backoff } = options;
+  options: JobsOptions & WithExtras & { repeat: RepeatOptions },
+): RepeatableSpec & WithExtras {
+  const { repeat, repeatJobKey, attempts, backoff, timeoutMs, ttlMs, expired } = options;
   for (const [option, instead] of Object.entries(SINGLE)) {
     if (options[option as keyof typeof SINGLE]) {
       throw new ConfigError(`job options: "${option}" cannot be combined with "repeat". ${instead}`);
@@ -39,6 +41,10 @@ export function toRepeatableSpec(
     owner: repeat.owner,
     attempts,
     backoff,
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(ttlMs !== undefined && { ttlMs }),
+    ...(expired !== undefined && { expired }),
+    ...(options[EXTRAS] && { [EXTRAS]: options[EXTRAS] }),
   };
 }
 

@@ -1,13 +1,13 @@
-import { backoff } from '../../config/options/job.js';
+import { backoff, limitsSchema } from '../../config/options/job.js';
 import { LAST_DATE_MS, missedFires, owner } from '../../config/options/repeat.js';
-import type { JobsOptions, MissedFiresOption } from '../../config/options.js';
+import type { JobsOptions, MissedFiresOption, TimeLimits } from '../../config/options.js';
 import { anything, boolean, whole } from '../../config/checks.js';
 import type { Schema } from '../../config/check-options.js';
 import type { Check } from '../../config/checks.js';
 import type { RepeatPattern } from './pattern.js';
 
 /** A schedule: it adds a job each time that its pattern matches. */
-export interface RepeatableSpec<T = unknown> {
+export interface RepeatableSpec<T = unknown> extends TimeLimits {
   /** Default `<jobName>::<pattern signature>`. At most 480 bytes. */
   key?: string | undefined;
   /** Dispatch name of the jobs. */
@@ -54,4 +54,5 @@ export const specSchema: Schema<RepeatableSpec> = {
   owner,
   attempts: whole(1, 0xffffffff),
   backoff,
+  ...limitsSchema,
 };

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { encodeRetry } from '../../codec/write-envelope.js';
+import type { WithExtras } from '../../codec/extras.js';
 import { ConfigError } from '../../base/errors.js';
-import { MAX_PAYLOAD_BYTES, encodeWithin, toWireRetry } from '../../enqueue/new-job.js';
+import { MAX_PAYLOAD_BYTES, encodeWithin, extrasWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
 import { checkJobName, checkText } from '../../config/check-arguments.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
@@ -50,7 +51,10 @@ function scheduleKey(spec: RepeatableSpec): string {
 }
 
 /** @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023) */
-export function encodeSchedule(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLOAD_BYTES): EncodedSchedule {
+export function encodeSchedule(
+  spec: RepeatableSpec & WithExtras,
+  maxPayloadBytes = MAX_PAYLOAD_BYTES,
+): EncodedSchedule {
   const { jobName, limit, startAfterMs, endBeforeMs, attempts, backoff } = spec;
   checkJobName(jobName);
   for (const [name, value] of Object.entries({ limit, attempts })) {
@@ -68,13 +72,15 @@ export function encodeSchedule(spec: RepeatableSpec, maxPayloadBytes = MAX_PAYLO
     start: startAfterMs?.toString(),
     end: endBeforeMs?.toString(),
   };
+  const payload = encodeWithin(jobName, spec.payload, maxPayloadBytes);
   const rest: Fields = {
     name: jobName,
     missed: encodeMissed(spec.missedFires ?? { kind: 'skip' }),
     overlap: spec.skipIfRunning ? 'skip' : undefined,
     owner: spec.owner,
-    payload: encodeWithin(jobName, spec.payload, maxPayloadBytes),
+    payload,
     retry: retry && encodeRetry(retry),
+    extras: extrasWithin(jobName, spec, payload, maxPayloadBytes),
   };
   const fields = present({ ...timing, ...rest });
   return {

@@ -1,6 +1,6 @@
 import { locateJob } from '../../codec/read-envelope.js';
 import { messageOf } from '../../base/errors.js';
-import { EXTRAS } from '../../codec/extras.js';
+import { EXTRAS, readExtras } from '../../codec/extras.js';
 import type { Extras } from '../../codec/extras.js';
 import { Job } from '../../job/job.js';
 import type { JobOwner } from '../../job/job.js';
@@ -47,17 +47,18 @@ export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: num
     const payloadBytes = payloadTo - payloadFrom;
     if (payloadBytes > maxPayloadBytes) return oversize(payloadBytes, maxPayloadBytes);
     const data = decodePayload(source, payloadFrom, payloadTo);
+    const extras = jobTo < to ? readExtras(source, jobTo, to) : undefined;
     delivery.job = new Job(owner, {
       id,
       name: delivery.name,
       data,
-      opts: retry ? toOptions(retry) : {},
+      opts: retry || extras ? toOptions(retry, extras) : {},
       attemptsMade: delivery.attempt,
       timestamp: createdAtMs,
       delay: 0,
       context: delivery,
     });
-    if (jobTo < to) delivery.job[EXTRAS] = decodePayload(source, jobTo, to) as Extras;
+    if (extras) delivery.job[EXTRAS] = extras;
     return undefined;
   } catch (error) {
     return { reason: 'decode_failed', detail: messageOf(error) };
@@ -79,8 +80,12 @@ function oversize(bytes: number, most: number): Unreadable {
   return { reason: 'oversize_payload', detail };
 }
 
-function toOptions(retry: WireRetry): JobsOptions {
+function toOptions(retry: WireRetry | undefined, extras: Extras | undefined): JobsOptions {
   const options: JobsOptions = {};
+  if (extras?.timeoutMs !== undefined) options.timeoutMs = extras.timeoutMs;
+  if (extras?.ttlMs !== undefined) options.ttlMs = extras.ttlMs;
+  if (extras?.expired !== undefined) options.expired = extras.expired;
+  if (!retry) return options;
   if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
   if (retry.backoff) {
     const { kind, delayMs, maxDelayMs, multiplier, jitterMs } = retry.backoff;
