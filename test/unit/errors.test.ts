@@ -26,6 +26,9 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['WaitForResultTimeoutError', new errors.WaitForResultTimeoutError('x'), 'CMQ-102', ChasquiError],
   ['JobFailedError', new errors.JobFailedError('x'), 'CMQ-103', ChasquiError],
   ['JobGoneError', new errors.JobGoneError('1', 'q', 'removed'), 'CMQ-104', ChasquiError],
+  ['JobNotFoundError', new errors.JobNotFoundError('1', 'q', 'promote'), 'CMQ-106', ChasquiError],
+  ['JobStateError', new errors.JobStateError('1', 'q', 'active', 'promote', 'x'), 'CMQ-107', ChasquiError],
+  ['JobsActiveError', new errors.JobsActiveError('q', 3), 'CMQ-108', ChasquiError],
 ];
 
 describe('errors', () => {

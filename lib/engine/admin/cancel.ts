@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { cancel } from '../../redis/scripts/cancel.js';
 import type { CancelScope, CancelState, CancelTarget } from '../../redis/scripts/cancel.js';
+import { JobNotFoundError, JobStateError } from '../base/errors.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
@@ -38,6 +39,19 @@ export async function cancelDelayed(
 export async function removeJob(link: CommandLink, keys: QueueKeys, id: string): Promise<boolean> {
   const [state] = await endJobs(link, keys, [id], 'waiting');
   return state === 'removed';
+}
+
+/**
+ * Removes a job that is delayed, waits for a retry, or waits in the work stream.
+ * @throws JobStateError (CMQ-107) if it is in flight, JobNotFoundError (CMQ-106)
+ */
+export async function removeLiveJob(link: CommandLink, keys: QueueKeys, id: string): Promise<void> {
+  const [state] = await endJobs(link, keys, [id], 'waiting');
+  if (state === 'removed') return;
+  if (state === 'in-flight') {
+    throw new JobStateError(id, keys.queue, 'active', 'remove', 'Queue.cancel(id) ends a job that runs.');
+  }
+  throw new JobNotFoundError(id, keys.queue, 'remove');
 }
 
 /** Removes a job that has not started, and tells the worker of a job that is in flight. */

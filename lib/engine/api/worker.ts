@@ -12,7 +12,9 @@ import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
 import type { WorkerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
-import { NotSupportedError, RateLimitError } from '../base/errors.js';
+import { NotSupportedError, RateLimitError, ShutdownError } from '../base/errors.js';
+import { jobActions } from '../admin/job-actions.js';
+import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
 import type { Job, JobOwner, JobProgress } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
@@ -258,7 +260,19 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         this.#emit('progress', job, progress);
       },
       signalOf: (delivery) => (delivery as Delivery).signal,
+      actions: jobActions({
+        eventsCap: this.#settings.eventsCap,
+        limits: { maxPayloadBytes: this.#settings.maxPayloadBytes, maxDelayMs: MAX_DELAY_SECS * 1000 },
+        use: (call) => this.#use(call),
+      }),
     };
+  }
+
+  /** Calls Redis for a method of a job. */
+  async #use<T>(call: (link: CommandLink, keys: QueueKeys) => Promise<T>): Promise<T> {
+    if (this.#stopped) throw new ShutdownError(`Worker "${this.name}" is closed.`);
+    await this.#link.ready();
+    return call(this.#link, this.keys);
   }
 
   #hooks(): WorkerHooks {

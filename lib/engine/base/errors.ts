@@ -32,6 +32,9 @@ export const ERROR_CODES = {
   jobFailed: 'CMQ-103',
   jobGone: 'CMQ-104',
   dataLost: 'CMQ-105',
+  jobNotFound: 'CMQ-106',
+  jobState: 'CMQ-107',
+  jobsActive: 'CMQ-108',
 } as const;
 
 /** Every error that this package throws. */
@@ -228,5 +231,52 @@ export class JobGoneError extends ChasquiError {
     readonly reason: JobGoneReason,
   ) {
     super(`Job ${jobId} of queue "${queue}" ${GONE[reason]}.`);
+  }
+}
+
+/** An operation on one job: there is no job of this id. It has ended and nothing of it is kept, or it never existed. */
+export class JobNotFoundError extends ChasquiError {
+  readonly code = ERROR_CODES.jobNotFound;
+
+  constructor(
+    readonly jobId: string,
+    readonly queue: string,
+    what: string,
+  ) {
+    super(
+      `${what}: queue "${queue}" has no job ${jobId}. It has ended and is not kept, was removed, or never existed.`,
+    );
+  }
+}
+
+/** An operation on one job: the job was in a state that does not allow it. Nothing was changed. */
+export class JobStateError extends ChasquiError {
+  readonly code = ERROR_CODES.jobState;
+
+  constructor(
+    readonly jobId: string,
+    readonly queue: string,
+    /** The state in which the job was last: `waiting`, `active`, `delayed`, `completed` or `failed`. */
+    readonly state: string,
+    what: string,
+    instead: string,
+  ) {
+    super(`${what}: job ${jobId} of queue "${queue}" is ${state}. Nothing was changed. ${instead}`);
+  }
+}
+
+/** `Queue.obliterate` without `force`: jobs are running. Nothing was deleted. */
+export class JobsActiveError extends ChasquiError {
+  readonly code = ERROR_CODES.jobsActive;
+
+  constructor(
+    readonly queue: string,
+    /** How many jobs are in flight. */
+    readonly active: number,
+  ) {
+    super(
+      `obliterate: ${String(active)} jobs of queue "${queue}" are active. Nothing was deleted, and the queue is not paused. ` +
+        'Wait until they have ended, or pass { force: true }: then they end as lost.',
+    );
   }
 }

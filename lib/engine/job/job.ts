@@ -3,6 +3,7 @@ import { NotSupportedError } from '../base/errors.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import type { DlqReason } from '../base/metrics.js';
+import type { JobActions } from './job-actions.js';
 
 export type JobProgress = number | object;
 
@@ -17,6 +18,8 @@ export type JobType = JobState | 'paused' | 'prioritized' | 'waiting-children';
 export interface JobOwner {
   /** Name of the queue. */
   readonly name: string;
+  /** What the job's methods do in Redis. An owner without Redis, as in unit tests, has none. */
+  readonly actions?: JobActions;
   /** Only a queue has it. */
   waitForResult?(jobId: string, options?: WaitForResultOptions): Promise<unknown>;
   /** Only a worker has it. */
@@ -142,6 +145,20 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return this.delay > 0;
   }
 
+  /**
+   * Removes the job, unless it is active.
+   * @throws JobStateError (CMQ-107) for an active job: `Queue.cancel(id)` ends it; JobNotFoundError (CMQ-106)
+   */
+  async remove(): Promise<void> {
+    await this.#actions('remove').remove(this.id);
+  }
+
+  #actions(method: string): JobActions {
+    const { actions } = this.#owner;
+    if (actions) return actions;
+    throw new NotSupportedError(`Job.${method} needs Redis, and the owner of this job has none.`);
+  }
+
   /** A plain object, for logs. */
   toJSON(): object {
     const { id, name, data, opts, attemptsMade, progress, returnvalue, failedReason, stacktrace } = this;
@@ -170,12 +187,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
   getState(): Promise<never> {
     return unsupported('getState', 'Listen with QueueEvents.');
-  }
-  remove(): Promise<never> {
-    return unsupported(
-      'remove',
-      'Queue.remove(id) removes a job that has not started, Queue.cancel(id) one that runs.',
-    );
   }
   retry(): Promise<never> {
     return unsupported('retry', 'Replay the dead letters: Queue.replayDlq().');

@@ -164,6 +164,23 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await redis.client.flushall();
     return { code: ((await warned) as { code?: string }).code ?? 'none' };
   },
+  [ERROR_CODES.jobNotFound]: async () => {
+    const job = await redis.queue().add('a', 1);
+    await job.remove();
+    return codeOf(job.remove());
+  },
+  [ERROR_CODES.jobState]: async () => {
+    const latch = new Latch();
+    const active = next(
+      redis.worker(() => latch.opened),
+      'active',
+    );
+    const job = await redis.queue().add('a', 1);
+    await active;
+    const removing = await codeOf(job.remove());
+    latch.open();
+    return removing;
+  },
   [ERROR_CODES.jobGone]: async () => {
     const queue = redis.queue();
     const job = await queue.add('a', 1);
@@ -183,7 +200,7 @@ const TOLD: Record<string, Happening> = {
 };
 
 /** See docs/error-codes.md. */
-const RESERVED: string[] = [ERROR_CODES.rateLimit];
+const RESERVED: string[] = [ERROR_CODES.rateLimit, ERROR_CODES.jobsActive];
 
 describe('every code', () => {
   test.each(Object.values(ERROR_CODES).filter((code) => !RESERVED.includes(code)))(

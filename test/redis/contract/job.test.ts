@@ -26,7 +26,6 @@ describe('job', () => {
   test.each([
     'log',
     'getState',
-    'remove',
     'retry',
     'discard',
     'update',

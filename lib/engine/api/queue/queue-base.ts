@@ -6,6 +6,8 @@ import { queueSchema } from '../../config/options/queue.js';
 import type { ConnectionInfo } from '../../connection/command-link.js';
 import { emittingObserver } from '../../connection/observe.js';
 import { MAX_DELAY_SECS } from '../../enqueue/new-job.js';
+import { jobActions } from '../../admin/job-actions.js';
+import type { JobActions } from '../../job/job-actions.js';
 import { ProducerCore } from '../producer-core.js';
 import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
 
@@ -22,6 +24,7 @@ export abstract class QueueBase<Data, Result, Name extends string>
   readonly keys: QueueKeys;
   readonly #opts: QueueOptions;
   readonly #core: ProducerCore;
+  readonly #actions: JobActions;
 
   /** @throws ConfigError (CMQ-004) for a wrong name or option; names the nearest valid key. */
   constructor(name: string, opts: QueueOptions) {
@@ -34,11 +37,18 @@ export abstract class QueueBase<Data, Result, Name extends string>
     }
     this.#core = new ProducerCore(name, opts, emittingObserver(this));
     this.keys = this.#core.keys;
+    const { eventsCap, limits } = this.#core;
+    this.#actions = jobActions({ eventsCap, limits, use: (call) => this.#core.use(call) });
   }
 
   /** @internal A getter: printing the queue does not show it. */
   protected get core(): ProducerCore {
     return this.#core;
+  }
+
+  /** @internal For the methods of its jobs. */
+  get actions(): JobActions {
+    return this.#actions;
   }
 
   /** The options as given. Printing the queue does not show them, because they may hold a password. */
