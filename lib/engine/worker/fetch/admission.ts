@@ -1,10 +1,11 @@
-import { Timer } from '../../../redis/timer.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight, JobObserver } from '../lease/in-flight.js';
 import type { Capacity, Room } from '../lease/leases.js';
 import { LOST, QUEUED, STARTING } from '../lease/states.js';
 import type { Runner } from '../run/runner.js';
 import type { Release } from '../settle/release.js';
+import { Queued, STUCK_MS } from './queued.js';
+import type { QueuedObserver } from './queued.js';
 
 export interface AdmissionSettings {
   concurrency: number;
@@ -27,10 +28,6 @@ const SOON_MS = 10;
 const AHEAD_FACTOR = 8;
 /** Half of that in one read: the next one is on its way while the last one is worked off. */
 const READ_FACTOR = 4;
-/** A job that waits longer than this was fetched too early. In ms. */
-const STUCK_MS = 250;
-/** Longest time between two offers of waiting jobs while there is no other worker, in ms. */
-const STUCK_AGAIN_MS = 1_000;
 /** After a start could not be counted, until the next try. */
 const AGAIN_MS = 250;
 
@@ -38,14 +35,12 @@ const AGAIN_MS = 250;
  * Decides what may start, and how much may be fetched. Keeps the queued jobs: as few as keep the handlers busy, by the
  * running average of how long they take.
  */
-export class Admission implements Capacity, JobObserver {
+export class Admission implements Capacity, JobObserver, QueuedObserver {
   readonly #settings: AdmissionSettings;
   readonly #inFlight: InFlight;
   readonly #runner: Runner;
   readonly #release: Release;
-  #waiting: Delivery[] = [];
-  /** Jobs whose workers have died more than once, or that have one attempt left after it: one of them at a time. */
-  #quarantined: Delivery[] = [];
+  readonly #queued: Queued;
   /** The quarantined job that starts or runs. */
   #quarantineRun: Delivery | undefined;
   #running = 0;
@@ -59,8 +54,6 @@ export class Admission implements Capacity, JobObserver {
   #accepting = false;
   #offering = false;
   #stopped = false;
-  #stuckTimer: Timer | undefined;
-  #stuckMs = STUCK_MS;
   #wantsCapacity: ((count: number) => void) | undefined;
   #wantsIdle: (() => void)[] = [];
 
@@ -69,6 +62,7 @@ export class Admission implements Capacity, JobObserver {
     this.#inFlight = inFlight;
     this.#runner = runner;
     this.#release = release;
+    this.#queued = new Queued(release, this);
     inFlight.observe(this);
   }
 
@@ -100,9 +94,8 @@ export class Admission implements Capacity, JobObserver {
    */
   reserve(most: number, whenFree: () => void): Room {
     if (this.#stopped) return { jobs: 0, quarantined: 0 };
-    const waiting = this.#waiting.filter(({ crashes, state }) => crashes > 0 && state === QUEUED).length;
-    const quarantined = this.#quarantineRun || this.#quarantined.length > 0 ? 0 : 1;
-    const free = this.#settings.concurrency - this.#running - this.#reserved - waiting;
+    const quarantined = this.#quarantineRun || this.#queued.hasQuarantined ? 0 : 1;
+    const free = this.#settings.concurrency - this.#running - this.#reserved - this.#queued.reclaimed;
     const jobs = Math.max(0, Math.min(most, free));
     if (jobs === 0) this.#whenFree = whenFree;
     this.#reserved += jobs;
@@ -114,12 +107,11 @@ export class Admission implements Capacity, JobObserver {
     this.#pump();
   }
 
-  /** Queues jobs, and starts what can start. A job that a dead worker has left is late already: it goes first. */
+  /** Queues jobs, and starts what can start. */
   accept(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) {
       if (delivery.state !== QUEUED && !this.#inFlight.move(delivery, QUEUED)) continue;
-      if (delivery.crashes > 0) this.#waiting.unshift(delivery);
-      else this.#waiting.push(delivery);
+      this.#queued.add(delivery);
     }
     if (this.#accepting) return;
     this.#accepting = true;
@@ -143,10 +135,25 @@ export class Admission implements Capacity, JobObserver {
   /** A job that has not started needs no handler to end. */
   cancelRequested(delivery: Delivery): void {
     if (delivery.state !== QUEUED) return;
-    this.#waiting = without(this.#waiting, delivery);
-    this.#quarantined = without(this.#quarantined, delivery);
+    this.#queued.remove(delivery);
     // It is decoded for its id, and found to be cancelled.
     this.#runner.prepare(delivery);
+  }
+
+  stuck(): void {
+    this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
+  }
+
+  offered(): void {
+    this.#offerCapacity();
+  }
+
+  takenBack(deliveries: readonly Delivery[]): void {
+    this.accept(deliveries);
+  }
+
+  onError(error: unknown): void {
+    this.#settings.onError(error);
   }
 
   /** Tells a reader that waits. At the end of the tick: handlers that end together make room for one larger read. */
@@ -165,16 +172,13 @@ export class Admission implements Capacity, JobObserver {
   /** Starts nothing more. */
   stop(): void {
     this.#stopped = true;
-    this.#stuckTimer?.clear();
+    this.#queued.stop();
     this.#offerCapacity();
   }
 
   /** Takes out all jobs that have not started. */
   takeQueued(): Delivery[] {
-    const queued = [...this.#waiting, ...this.#quarantined];
-    this.#waiting = [];
-    this.#quarantined = [];
-    return queued;
+    return this.#queued.take();
   }
 
   /** Resolves when no handler runs. */
@@ -189,7 +193,7 @@ export class Admission implements Capacity, JobObserver {
   #room(): number {
     const { concurrency, batch, unsettled, mostUnsettled } = this.#settings;
     if (unsettled() > mostUnsettled) return 0;
-    const busy = this.#running + this.#reserved + this.#waiting.length + this.#quarantined.length;
+    const busy = this.#running + this.#reserved + this.#queued.size;
     const most = Math.max(batch, concurrency);
     const soon =
       this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
@@ -202,22 +206,21 @@ export class Admission implements Capacity, JobObserver {
     // What arrives while closing goes back.
     if (this.#pumping || this.#stopped) return;
     this.#pumping = true;
-    let next = 0;
     while (this.#running + this.#reserved < this.#settings.concurrency) {
-      const quarantined = this.#quarantineRun ? undefined : this.#quarantined.shift();
+      const quarantined = this.#quarantineRun ? undefined : this.#queued.nextQuarantined();
       if (quarantined) {
         this.#quarantineRun = quarantined;
         this.#startAgain(quarantined);
         continue;
       }
-      const delivery = this.#waiting[next++];
+      const delivery = this.#queued.next();
       if (!delivery) break;
       // Else its lease was lost meanwhile.
       if (delivery.state === QUEUED) this.#begin(delivery);
     }
-    this.#waiting.splice(0, next);
+    this.#queued.trim();
     this.#pumping = false;
-    if (this.#waiting.length + this.#quarantined.length > 0) this.#watch();
+    this.#queued.watch();
     this.#offerCapacity();
   }
 
@@ -227,7 +230,7 @@ export class Admission implements Capacity, JobObserver {
       this.#running += 1;
       this.#run(delivery);
     } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
-      this.#quarantined.push(delivery);
+      this.#queued.quarantine(delivery);
     } else {
       this.#startAgain(delivery);
     }
@@ -250,7 +253,7 @@ export class Admission implements Capacity, JobObserver {
         // Its lease runs on: it stays in flight, and is tried again once the slot is free.
         this.#settings.onError(error);
         if (delivery.state === STARTING && this.#inFlight.move(delivery, QUEUED))
-          this.#waiting.push(delivery);
+          this.#queued.addLast(delivery);
         setTimeout(() => {
           this.#freeSlot(delivery);
         }, AGAIN_MS);
@@ -285,66 +288,4 @@ export class Admission implements Capacity, JobObserver {
     this.#wantsIdle = [];
     for (const resolve of waiting) resolve();
   }
-
-  /** Looks after a while whether what waits now still does. */
-  #watch(): void {
-    if (this.#stuckTimer || this.#stopped) return;
-    const [first] = this.#waiting;
-    const [firstQuarantined] = this.#quarantined;
-    this.#stuckTimer = new Timer(this.#stuckMs, () => {
-      this.#stuckTimer = undefined;
-      if (first && this.#waiting[0] === first) {
-        this.#offerFetched();
-        this.#offerReclaimed(this.#waiting);
-      }
-      if (firstQuarantined && this.#quarantined[0] === firstQuarantined)
-        this.#offerReclaimed(this.#quarantined);
-      if (this.#waiting.length + this.#quarantined.length > 0) this.#watch();
-    });
-  }
-
-  /**
-   * Offers fetched jobs to other workers, because the handlers have become slow and the jobs would wait here. If there is no
-   * other worker, the jobs stay: a release would only change their order.
-   */
-  #offerFetched(): void {
-    this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
-    const fetched = this.#waiting.filter(({ crashes, state }) => crashes === 0 && state === QUEUED);
-    if (fetched.length === 0) return;
-    this.#waiting = this.#waiting.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
-    this.#offer(fetched, this.#release.offer(fetched));
-  }
-
-  /** Offers reclaimed jobs that cannot start here to other workers. */
-  #offerReclaimed(from: readonly Delivery[]): void {
-    const reclaimed = from.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
-    if (reclaimed.length === 0) return;
-    const isOther = (delivery: Delivery): boolean => !reclaimed.includes(delivery);
-    this.#waiting = this.#waiting.filter(isOther);
-    this.#quarantined = this.#quarantined.filter(isOther);
-    this.#offer(reclaimed, this.#release.handOver(reclaimed));
-  }
-
-  #offer(deliveries: readonly Delivery[], offered: Promise<boolean>): void {
-    // Those that were released in part are gone, and those that were cancelled are being settled.
-    const takeBack = (): void => {
-      this.accept(deliveries.filter(({ state }) => state === QUEUED));
-    };
-    offered.then(
-      (isTaken) => {
-        this.#stuckMs = isTaken ? STUCK_MS : Math.min(2 * this.#stuckMs, STUCK_AGAIN_MS);
-        if (isTaken) this.#offerCapacity();
-        else takeBack();
-      },
-      (error: unknown) => {
-        this.#settings.onError(error);
-        takeBack();
-      },
-    );
-  }
-}
-
-function without(deliveries: Delivery[], delivery: Delivery): Delivery[] {
-  const at = deliveries.indexOf(delivery);
-  return at < 0 ? deliveries : deliveries.toSpliced(at, 1);
 }
