@@ -36,6 +36,7 @@ function engineLayers() {
  * The layers of lib/ and what each may import: an arrow never points up, and there is no cycle.
  *
  *   health | microservices  ->  nest  ->  engine  ->  redis
+ *   cli  ->  engine, testing
  *   testing: helpers over engine and the tokens of nest, and servers that stand alone; nothing imports it
  *
  * @type {import('dependency-cruiser').IConfiguration}
@@ -68,7 +69,7 @@ module.exports = {
       name: 'engine-without-nest',
       comment: 'Importing nestjs-chasqui/engine must load none of these.',
       severity: 'error',
-      from: { path: '^lib/(engine|redis|testing)/' },
+      from: { path: '^lib/(engine|redis|testing|cli)/' },
       to: { path: '(^|/)node_modules/(@nestjs/|rxjs/|reflect-metadata/)' },
     },
     {
@@ -84,6 +85,29 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/(health|microservices|opentelemetry|bull-board)/' },
       to: { path: '^lib/', pathNot: ['^lib/$1/', '^lib/(engine|nest)/'] },
+    },
+    {
+      name: 'cli-on-engine',
+      comment: 'The command line is a user of the engine.',
+      severity: 'error',
+      from: { path: '^lib/cli/' },
+      to: { path: '^lib/', pathNot: '^lib/(cli|engine|testing)/' },
+    },
+    {
+      name: 'cli-is-the-top',
+      comment: 'An application that imports the package must not load the command line.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/cli/' },
+      to: { path: '^lib/cli/' },
+    },
+    {
+      name: 'cli-libraries-in-cli',
+      comment: 'An application that imports the package must not load what only the command line needs.',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/cli/' },
+      to: {
+        path: '(^|/)node_modules/(commander|cli-table3|cli-progress|picocolors|string-width|ink|react)/',
+      },
     },
     {
       name: 'testing-is-for-tests',

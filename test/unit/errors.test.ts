@@ -25,6 +25,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['RateLimitError', new errors.RateLimitError('x'), 'CMQ-101', ChasquiError],
   ['WaitForResultTimeoutError', new errors.WaitForResultTimeoutError('x'), 'CMQ-102', ChasquiError],
   ['JobFailedError', new errors.JobFailedError('x'), 'CMQ-103', ChasquiError],
+  ['QueueNotFoundError', new errors.QueueNotFoundError('q', [], 0, 'host:6379'), 'CMQ-110', ChasquiError],
   ['JobGoneError', new errors.JobGoneError('1', 'q', 'removed'), 'CMQ-104', ChasquiError],
   ['JobNotFoundError', new errors.JobNotFoundError('1', 'q', 'promote'), 'CMQ-106', ChasquiError],
   ['JobStateError', new errors.JobStateError('1', 'q', 'active', 'promote', 'x'), 'CMQ-107', ChasquiError],
@@ -61,6 +62,16 @@ describe('errors', () => {
   test('a lost reply differs from a refusal', () => {
     expect(new errors.ConnectionError('x').unknownOutcome).toBe(false);
     expect(new errors.ConnectionError('x', { unknownOutcome: true }).unknownOutcome).toBe(true);
+  });
+
+  test('an unknown queue names the nearest ones, or says that there is none', () => {
+    const unknown = (nearest: string[], queues: number): string =>
+      new errors.QueueNotFoundError('mial', nearest, queues, 'host:6379').message;
+    expect(unknown(['mail', 'mails'], 9)).toBe(
+      'Redis at host:6379 has no queue "mial". Did you mean "mail", "mails"?',
+    );
+    expect(unknown([], 9)).toMatch(/There are 9 other queues\.$/);
+    expect(unknown([], 0)).toMatch(/no queue at all: check the address and the number of the database\.$/);
   });
 
   test('a full queue names its length and the fix', () => {

@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   jobNotFound: 'CMQ-106',
   jobState: 'CMQ-107',
   jobsActive: 'CMQ-108',
+  queueNotFound: 'CMQ-110',
 } as const;
 
 /** Every error that this package throws. */
@@ -278,5 +279,30 @@ export class JobsActiveError extends ChasquiError {
       `obliterate: ${String(active)} jobs of queue "${queue}" are active. Nothing was deleted, and the queue is not paused. ` +
         'Wait until they have ended, or pass { force: true }: then they end as lost.',
     );
+  }
+}
+
+/** No key of the queue exists: nothing has ever been added to it, or its keys were deleted. */
+export class QueueNotFoundError extends ChasquiError {
+  readonly code = ERROR_CODES.queueNotFound;
+
+  /**
+   * @param nearest names of queues that are like the given name, nearest first
+   * @param queues how many queues there are
+   */
+  constructor(
+    readonly queue: string,
+    readonly nearest: readonly string[],
+    queues: number,
+    address: string,
+  ) {
+    const names = nearest.map((name) => `"${name}"`).join(', ');
+    const there =
+      names !== ''
+        ? `Did you mean ${names}?`
+        : queues > 0
+          ? `There are ${String(queues)} other queues.`
+          : 'There is no queue at all: check the address and the number of the database.';
+    super(`Redis at ${address} has no queue "${queue}". ${there}`);
   }
 }

@@ -1,15 +1,17 @@
 /** The key that differs in the fewest letters; undefined if more than about half of the letters differ. */
 export function nearestKey(key: string, keys: readonly string[]): string | undefined {
-  let nearest: string | undefined;
-  let least = Math.max(2, Math.ceil(key.length / 2));
-  for (const candidate of keys) {
-    const distance = editDistance(key.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) {
-      least = distance;
-      nearest = candidate;
-    }
-  }
-  return nearest;
+  return nearestKeys(key, keys, 1)[0];
+}
+
+/** The keys that differ in the fewest letters, nearest first; none of which more than about half of the letters differ. */
+export function nearestKeys(key: string, keys: readonly string[], most: number): string[] {
+  const bound = Math.max(2, Math.ceil(key.length / 2));
+  return keys
+    .map((candidate) => ({ candidate, distance: editDistance(key.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ distance }) => distance < bound)
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, most)
+    .map(({ candidate }) => candidate);
 }
 
 function editDistance(a: string, b: string): number {

@@ -6,6 +6,7 @@ import {
   decodePayload,
   encodePayload,
 } from '../../../lib/engine/index.js';
+import { Servers } from '../../../lib/engine/admin/servers.js';
 import { toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
 import { Refusals } from '../../../lib/engine/worker/run/refusals.js';
 import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
@@ -180,6 +181,14 @@ const HOW: Record<string, () => Promise<Happening>> = {
     const removing = await codeOf(job.remove());
     latch.open();
     return removing;
+  },
+  [ERROR_CODES.queueNotFound]: async () => {
+    const servers = new Servers(redis.connection);
+    try {
+      return await codeOf(servers.requireQueue('nobody'));
+    } finally {
+      servers.close();
+    }
   },
   [ERROR_CODES.jobGone]: async () => {
     const queue = redis.queue();

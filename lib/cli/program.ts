@@ -1,0 +1,50 @@
+import { Command, Help } from 'commander';
+import type { Option } from 'commander';
+import { engineVersion } from '../engine/base/version.js';
+import { registerInspect } from './commands/inspect.js';
+import { GENERAL, addGlobalOptions } from './frame/globals.js';
+import { duration } from './frame/parse.js';
+
+/** Registers a command. It must load nothing but commander: help has to be instant. */
+export type Register = (program: Command) => void;
+
+/** In the order of the help. */
+const COMMANDS: readonly Register[] = [registerInspect];
+
+const EPILOGUE = `
+Passwords: set CHASQUI_REDIS_PASSWORD (and CHASQUI_SENTINEL_PASSWORD), or pass --ask-password.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or not confirmed, 5 no connection, 130 interrupted.
+Completion: chasqui completion bash|zsh|fish --help
+Docs: docs/cli.md of nestjs-chasqui`;
+
+/** The whole command line, without anything that talks to Redis. */
+export function createProgram(): Command {
+  const program = new Command('chasqui')
+    .description('Steers, looks at and cleans up the queues of nestjs-chasqui.')
+    .version(engineVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .showSuggestionAfterError()
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: generalOptions,
+      // One line for each command: its options are in its own help.
+      subcommandTerm: (command) => `${command.name()} ${argumentsOf(command)}`.trim(),
+    })
+    .addHelpText('after', EPILOGUE);
+  addGlobalOptions(program, duration);
+  for (const register of COMMANDS) register(program);
+  return program;
+}
+
+function argumentsOf(command: Command): string {
+  if (command.commands.length > 0) return command.commands.map((child) => child.name()).join('|');
+  return command.registeredArguments
+    .map((argument) => (argument.required ? `<${argument.name()}>` : `[${argument.name()}]`))
+    .join(' ');
+}
+
+/** The help of a command leaves out how to connect: that is the same for all, and long. */
+function generalOptions(command: Command): Option[] {
+  return new Help().visibleGlobalOptions(command).filter((option) => GENERAL.has(option.attributeName()));
+}
