@@ -101,12 +101,6 @@ it('unsupported methods say what to do instead', async () => {
   const calls = [
     queue.getJob('id'),
     queue.getJobs(['waiting', 'failed'], 0, 10, true),
-    queue.getJobCounts('waiting', 'failed'),
-    queue.getWaitingCount(),
-    queue.getActiveCount(),
-    queue.getDelayedCount(),
-    queue.getFailedCount(),
-    queue.count(),
     queue.pause(),
     queue.resume(),
     queue.drain(true),

@@ -7,8 +7,10 @@ import type { JobActions } from './job-actions.js';
 
 export type JobProgress = number | object;
 
-export type JobState = 'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'unknown';
-export type JobType = JobState | 'paused' | 'prioritized' | 'waiting-children';
+export type JobState =
+  'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'prioritized' | 'waiting-children' | 'unknown';
+/** What counts and lists are asked for. `wait` is another word for `waiting`; `repeat` are the schedules. */
+export type JobType = Exclude<JobState, 'unknown'> | 'paused' | 'wait' | 'repeat';
 
 /**
  * The queue that returned the job, or the worker that runs it, as the job needs it. A method of `Job` that reads or changes

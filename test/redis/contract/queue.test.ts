@@ -358,12 +358,6 @@ describe('what is not supported', () => {
   test.each([
     'getJob',
     'getJobs',
-    'getJobCounts',
-    'getWaitingCount',
-    'getActiveCount',
-    'getDelayedCount',
-    'getFailedCount',
-    'count',
     'pause',
     'resume',
     'drain',

@@ -1,12 +1,10 @@
-import { readBacklog } from '../../../redis/scripts/read-backlog.js';
-import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import { peekDlq } from '../../admin/dlq.js';
 import type { DlqEntry } from '../../admin/dlq.js';
-import { checkJobId, checkLimit, checkText } from '../../config/check-arguments.js';
-import { QueueSchedules } from './queue-schedules.js';
+import { checkJobId, checkLimit } from '../../config/check-arguments.js';
+import { QueueCounts } from './queue-counts.js';
 
 /** The methods of a queue that look and change nothing. */
-export abstract class QueueGetters<Data, Result, Name extends string> extends QueueSchedules<
+export abstract class QueueGetters<Data, Result, Name extends string> extends QueueCounts<
   Data,
   Result,
   Name
@@ -18,12 +16,6 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
   async peekDlq(limit = 20): Promise<DlqEntry[]> {
     checkLimit(limit);
     return this.core.use((link, keys) => peekDlq(link, keys, limit));
-  }
-
-  /** How many jobs wait, run and are late. One cheap call: its cost does not depend on the length of the queue. */
-  async getBacklog(group = 'default'): Promise<Backlog> {
-    checkText('getBacklog: the group', group);
-    return this.core.use((link, keys) => readBacklog(link, keys, { group }));
   }
 
   /** The stored return value of a job; undefined if nothing is stored. */

@@ -28,30 +28,6 @@ export abstract class UnsupportedQueueMethods<
   ): Promise<Job<Data, Result, Name>[]> {
     return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
   }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
-  getJobCounts(..._types: JobType[]): Promise<Record<string, number>> {
-    return unsupported('getJobCounts', 'getBacklog() has the counts.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
-  getWaitingCount(): Promise<number> {
-    return unsupported('getWaitingCount', 'getBacklog() has the counts.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
-  getActiveCount(): Promise<number> {
-    return unsupported('getActiveCount', 'getBacklog() has the counts.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
-  getDelayedCount(): Promise<number> {
-    return unsupported('getDelayedCount', 'getBacklog() has the counts.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the number of dead letters. */
-  getFailedCount(): Promise<number> {
-    return unsupported('getFailedCount', 'getBacklog() has the number of dead letters.');
-  }
-  /** @deprecated Refuses with CMQ-100. getBacklog() has the counts. */
-  count(): Promise<number> {
-    return unsupported('count', 'getBacklog() has the counts.');
-  }
   /** @deprecated Refuses with CMQ-100. Close the workers. */
   pause(): Promise<void> {
     return unsupported('pause', 'Close the workers.');

@@ -1,0 +1,88 @@
+import { readBacklog } from '../../../redis/scripts/read-backlog.js';
+import type { Backlog } from '../../../redis/scripts/read-backlog.js';
+import { countByTypes, countDelayed, getJobCounts } from '../../admin/look/counts.js';
+import { checkCountedTypes } from '../../admin/look/job-types.js';
+import { checkText, checkWhole } from '../../config/check-arguments.js';
+import type { JobType } from '../../job/job.js';
+import { QueueSchedules } from './queue-schedules.js';
+
+/**
+ * The methods of a queue that count. Each is one call, and its cost does not depend on the length of the queue. Errors of
+ * all of them: ConnectionError (CMQ-001), ShutdownError (CMQ-005).
+ */
+export abstract class QueueCounts<Data, Result, Name extends string> extends QueueSchedules<
+  Data,
+  Result,
+  Name
+> {
+  /** How many jobs wait, run and are late, as one consumer group sees them. */
+  async getBacklog(group = 'default'): Promise<Backlog> {
+    checkText('getBacklog: the group', group);
+    return this.core.use((link, keys) => readBacklog(link, keys, { group }));
+  }
+
+  /**
+   * Counts the jobs of each type at one instant. The waiting jobs of a paused queue are `paused`: who asks for `waiting` gets
+   * both. `failed` are the dead letters. `completed` are the jobs that a queue with `trackJobs` keeps.
+   * @param types default: all but `wait` (which is `waiting`) and `repeat` (the schedules)
+   * @throws ConfigError (CMQ-004) for an unknown type; names the nearest one
+   */
+  async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
+    checkCountedTypes('getJobCounts', types);
+    return this.core.use((link, keys) => getJobCounts(link, keys, types));
+  }
+
+  /** The number of jobs of any of these types. Default types and errors as {@link getJobCounts}. */
+  async getJobCountByTypes(...types: JobType[]): Promise<number> {
+    checkCountedTypes('getJobCountByTypes', types);
+    return this.#count(types);
+  }
+
+  /** The number of jobs that have not started: they wait (also in a paused queue) or are delayed. */
+  async count(): Promise<number> {
+    return this.#count(['waiting', 'delayed', 'prioritized', 'waiting-children']);
+  }
+
+  /** Jobs that wait for a worker, also those of a paused queue. */
+  async getWaitingCount(): Promise<number> {
+    return this.#count(['waiting']);
+  }
+
+  /** Jobs that a worker has fetched. */
+  async getActiveCount(): Promise<number> {
+    return this.#count(['active']);
+  }
+
+  /**
+   * Jobs in the delayed set, retries among them.
+   * @param timestamp unix ms: only jobs that are due before it
+   */
+  async getDelayedCount(timestamp?: number): Promise<number> {
+    if (timestamp !== undefined) checkWhole('getDelayedCount: the timestamp', timestamp);
+    return this.core.use((link, keys) => countDelayed(link, keys, timestamp));
+  }
+
+  /** Dead letters. */
+  async getFailedCount(): Promise<number> {
+    return this.#count(['failed']);
+  }
+
+  /** Completed jobs that are kept (`trackJobs`). */
+  async getCompletedCount(): Promise<number> {
+    return this.#count(['completed']);
+  }
+
+  /** Always 0: no job has a priority. */
+  async getPrioritizedCount(): Promise<number> {
+    return this.#count(['prioritized']);
+  }
+
+  /** Always 0: no job has children. */
+  async getWaitingChildrenCount(): Promise<number> {
+    return this.#count(['waiting-children']);
+  }
+
+  #count(types: readonly JobType[]): Promise<number> {
+    return this.core.use((link, keys) => countByTypes(link, keys, types));
+  }
+}
