@@ -57,7 +57,7 @@ describe('counts', () => {
     await queue.add('a', 1, { delay: 100_000 });
     await queue.add('b', 1, { delay: 900_000 });
     expect(await queue.getDelayedCount(at)).toBe(1);
-    const [, due] = await redis.client.zrange(KEYS.delayed, 0, 0, 'WITHSCORES');
+    const [, due] = await redis.client.zrange(KEYS.delayed, '0', '0', 'WITHSCORES');
     expect(await queue.getDelayedCount(Number(due)), 'strictly before').toBe(0);
     expect(await queue.getDelayedCount(Number(due) + 1)).toBe(1);
     await expect(queue.getDelayedCount(-1)).rejects.toMatchObject({ code: 'CMQ-004' });
