@@ -355,17 +355,12 @@ describe('close', () => {
 });
 
 describe('what is not supported', () => {
-  test.each([
-    'getJob',
-    'getJobs',
-    'pause',
-    'resume',
-    'drain',
-    'obliterate',
-    'clean',
-  ] as const)('%s says so, and what to do instead', async (method) => {
-    const error = await rejection((redis.queue()[method] as () => Promise<unknown>).call(redis.queue()));
-    expect(error).toMatchObject({ code: 'CMQ-100', name: 'NotSupportedError' });
-    expect(error.message).toMatch(new RegExp(`^Queue\\.${method} is not supported\\. \\S+`));
-  });
+  test.each(['getJob', 'getJobs', 'pause', 'resume', 'drain', 'obliterate', 'clean'] as const)(
+    '%s says so, and what to do instead',
+    async (method) => {
+      const error = await rejection((redis.queue()[method] as () => Promise<unknown>).call(redis.queue()));
+      expect(error).toMatchObject({ code: 'CMQ-100', name: 'NotSupportedError' });
+      expect(error.message).toMatch(new RegExp(`^Queue\\.${method} is not supported\\. \\S+`));
+    },
+  );
 });
