@@ -19,7 +19,7 @@
 -- @include lib/end-batch
 -- @include lib/seal
 -- @include lib/lease
--- @include lib/envelope
+-- @include lib/add-again
 
 local stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3]
 local batch = { group = ARGV[1], consumer = ARGV[2], first = ARGV[3], last = ARGV[4] }
@@ -44,31 +44,11 @@ end
 local reply = { 0 }
 local done, left_out = fence_batch(stream, prefix, batch, entries, reply)
 
--- Adds an entry with the same fields, and with the new bytes of the Job if they are not ''.
-local function add_again(fields, bytes)
-  local job_id, keep
-  for f = 1, #fields, 2 do
-    if fields[f] == 'd' then
-      if bytes ~= '' then
-        fields[f + 1] = bytes
-      end
-      job_id = job_id_of(fields[f + 1])
-    elseif fields[f] == 'u' then
-      keep = fields[f + 1]
-    end
-  end
-  -- `unpack` fails near 8,000 values: of a hostile entry with more fields than that, the first are kept.
-  local added = redis.call('XADD', stream, '*', unpack(fields, 1, math.min(#fields, 4000)))
-  if job_id and keep then
-    redis.call('SET', prefix .. 'dlid:' .. job_id, keep .. ':' .. added, 'XX', 'KEEPTTL')
-  end
-end
-
 for i, id in ipairs(entries) do
   local entry = not left_out[i] and redis.call('XRANGE', stream, id, id)[1]
   if entry then
     redis.call('XACK', stream, group, id)
-    add_again(entry[2], ARGV[5 + 2 * i])
+    add_again(stream, prefix, entry[2], ARGV[5 + 2 * i])
     reply[1] = reply[1] + 1
   end
 end

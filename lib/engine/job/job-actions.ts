@@ -1,7 +1,27 @@
+/** Where a job was when it was read. The job may have moved since then. */
+export interface JobPlace {
+  /** Its member in the delayed set. */
+  readonly member?: Buffer | undefined;
+  /** Its entry in the work stream. */
+  readonly entryId?: string | undefined;
+  /** The id of its dead letter. */
+  readonly dlqId?: string | undefined;
+}
+
+/** A job to change: its id, and where it was, if that is known. Otherwise it may have to be searched for. */
+export interface JobRef extends JobPlace {
+  readonly id: string;
+}
+
 /**
- * What the methods of a {@link Job} do in Redis, by job id. `Queue` and `Worker` supply it to their jobs; admin/job-actions.ts
+ * What the methods of a {@link Job} do in Redis. `Queue` and `Worker` supply it to their jobs; admin/job-actions.ts
  * implements it.
  */
 export interface JobActions {
-  remove(jobId: string): Promise<void>;
+  remove(job: JobRef): Promise<void>;
+  promote(job: JobRef): Promise<void>;
+  changeDelay(job: JobRef, delay: number): Promise<void>;
+  moveToDelayed(job: JobRef, timestamp: number): Promise<void>;
+  retry(job: JobRef, state: 'failed' | 'completed'): Promise<void>;
+  updateData(job: JobRef, data: unknown): Promise<void>;
 }

@@ -1,0 +1,117 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import { changeJob as runChange } from '../../redis/scripts/change-job.js';
+import type { ChangeJobReply, ChangedState, JobChange } from '../../redis/scripts/change-job.js';
+import { JobNotFoundError, JobStateError } from '../base/errors.js';
+import type { CommandLink } from '../connection/command-link.js';
+import type { JobRef } from '../job/job-actions.js';
+import { dropDlq, replayDlq } from './dlq.js';
+import { findPlace } from './find-place.js';
+
+// Changes one job. An id of the caller's has a marker that says where the job is, and a job that was read from the queue knows
+// its place. Any other job is searched for. The script verifies the place and the state, and changes the job in the same step.
+
+/** A job that moves between its search and the change is searched for again. */
+const MOST_SEARCHES = 3;
+
+/** What the job's state has to be, for the message of the error. */
+const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
+  remove: 'Queue.cancel(id) ends a job that runs.',
+  promote: 'Only a delayed job can be promoted.',
+  delay: 'Only a delayed job has a delay to change.',
+  move: 'Only a waiting or delayed job can be moved. In its handler, a job moves itself.',
+  data: 'Only a job that waits, is delayed or has failed can get other data.',
+  retry: 'Only a job that has ended in that state can be retried.',
+};
+
+const METHODS: Readonly<Record<JobChange['change'], string>> = {
+  remove: 'remove',
+  promote: 'promote',
+  delay: 'changeDelay',
+  move: 'moveToDelayed',
+  data: 'updateData',
+};
+
+/**
+ * Promotes, delays, moves or updates a job.
+ * @throws JobNotFoundError (CMQ-106), JobStateError (CMQ-107)
+ */
+export async function changeJob(
+  link: CommandLink,
+  keys: QueueKeys,
+  job: JobRef,
+  change: JobChange,
+  eventsCap: number,
+): Promise<void> {
+  const { state, done } = await locateAndChange(link, keys, job, change, eventsCap);
+  if (!done) throw refused(keys, job.id, METHODS[change.change], state, NEEDS[change.change]);
+}
+
+/**
+ * Removes a job that is not active: it waits, is delayed, has failed, or is kept after its completion.
+ * @throws JobNotFoundError (CMQ-106), JobStateError (CMQ-107)
+ */
+export async function removeJob(
+  link: CommandLink,
+  keys: QueueKeys,
+  job: JobRef,
+  eventsCap: number,
+): Promise<void> {
+  const state = await tryToRemove(link, keys, job, eventsCap);
+  if (state !== 'removed') throw refused(keys, job.id, 'remove', state, NEEDS.remove);
+}
+
+/** The same, without an error: `removed`, or the state that does not allow it. */
+export async function tryToRemove(
+  link: CommandLink,
+  keys: QueueKeys,
+  job: JobRef,
+  eventsCap: number,
+): Promise<ChangedState | 'removed'> {
+  for (let tries = 0; ; tries++) {
+    const { state, done, dlqId } = await locateAndChange(link, keys, job, { change: 'remove' }, eventsCap);
+    if (done) return 'removed';
+    if (dlqId === undefined || tries === MOST_SEARCHES) return state;
+    if ((await dropDlq(link, keys, { ids: [dlqId] })) > 0) return 'removed';
+  }
+}
+
+/**
+ * Moves a dead letter back to the work stream, with all attempts available again.
+ * @throws JobNotFoundError (CMQ-106), JobStateError (CMQ-107)
+ */
+export async function retryJob(
+  link: CommandLink,
+  keys: QueueKeys,
+  job: JobRef,
+  eventsCap: number,
+): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    // A failed job cannot be promoted, so this only says where it is.
+    const { state, dlqId } = await locateAndChange(link, keys, job, { change: 'promote' }, eventsCap);
+    if (dlqId !== undefined && (await replayDlq(link, keys, { ids: [dlqId] }, 1, eventsCap)) > 0) return;
+    if (dlqId === undefined || tries === MOST_SEARCHES)
+      throw refused(keys, job.id, 'retry', state, NEEDS.retry);
+  }
+}
+
+async function locateAndChange(
+  link: CommandLink,
+  keys: QueueKeys,
+  job: JobRef,
+  change: JobChange,
+  eventsCap: number,
+): Promise<ChangeJobReply> {
+  const { id } = job;
+  let reply = await runChange(link, keys, { ...job, change, eventsCap });
+  for (let searches = 0; reply.state === 'unknown' && searches < MOST_SEARCHES; searches++) {
+    const place = await findPlace(link, keys, id);
+    if (!place) break;
+    reply = await runChange(link, keys, { id, ...place, change, eventsCap });
+  }
+  return reply;
+}
+
+function refused(keys: QueueKeys, id: string, method: string, state: ChangedState, needs: string): Error {
+  if (state === 'unknown') return new JobNotFoundError(id, keys.queue, method);
+  return new JobStateError(id, keys.queue, state, method, needs);
+}

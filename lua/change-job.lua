@@ -1,0 +1,189 @@
+-- Changes one job, if it is in a state that allows the change.
+--
+-- KEYS stream delayed dlq events promoterWake prefix calls
+-- ARGV 1 change   'remove'   a job that is waiting, delayed, or kept after its completion
+--                 'promote'  a delayed job: it waits from now on
+--                 'delay'    a delayed job: it is due so many ms from now (value)
+--                 'move'     a waiting or delayed job: it is due at a time (value, unix ms)
+--                 'data'     a job that is waiting, delayed or failed: replaces its payload (value, a msgpack binary)
+--      2 job id  3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
+--      6 events_cap   0 = no events
+--      7 value        '' if the change has none
+--      call           see lib/call-replies.lua
+-- Reply { state, done, dead letter }: state is waiting, active, delayed, completed or failed: the state of the job before this
+--      call; 'unknown' = there is no live job of this id, or Redis has no record of where it is, so the caller has to search.
+--      done is 1, or 0 = the state does not allow the change. The dead letter is '' unless the state is failed.
+--
+-- Races
+--   Delivery, promotion, retry: they and this script are single steps on one slot. A job that has been delivered is active, and
+--     is not changed here.
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: see lib/full-memory.lua. New data needs memory, so the limit refuses it before anything is changed.
+
+-- @include lib/locate-job
+-- @include lib/call-replies
+-- @include lib/full-memory
+-- @include lib/result-waiters
+-- @include lib/delayed-member
+-- @include lib/split-job
+-- @include lib/add-again
+-- @include lib/work-stream
+-- @include lib/seal
+-- @include lib/pages
+-- @include lib/events
+-- @include lib/time
+
+local stream, delayed, dlq, events, wake, prefix, calls = unpack(KEYS)
+local change, id, value = ARGV[1], ARGV[2], ARGV[7]
+local cap, call = tonumber(ARGV[6]), ARGV[#ARGV]
+
+local said = kept_reply(calls, call)
+if said then
+  return said
+end
+local now = now_ms()
+local function announce(event, name, ...)
+  if cap > 0 then
+    write_event(events, event, id, decimal(now), name, ...)
+    trim_events(events, cap)
+  end
+end
+
+-- Like promote.lua, for one job.
+local function to_stream(member)
+  local name, d = split_member(member)
+  redis.call('ZREM', delayed, member)
+  local marker = redis.call('GET', prefix .. 'dlid:' .. id)
+  local ours = marker and redis.call('SISMEMBER', prefix .. 'delayed:unique', id) == 1 and string.match(marker, '^(%d+):')
+  local added = add_entry(redis.call, stream, d, name, ours)
+  if ours then
+    redis.call('SET', prefix .. 'dlid:' .. id, ours .. ':' .. added)
+    redis.call('SREM', prefix .. 'delayed:unique', id)
+    redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'result:' .. id, prefix .. 'failed:' .. id)
+  end
+  announce('waiting', name)
+end
+
+local function schedule(member, due, name)
+  local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+  redis.call('ZADD', delayed, decimal(due), member)
+  if not head[2] or due < tonumber(head[2]) then
+    -- The job is scheduled, even if the wake key has the wrong type.
+    redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(due))
+  end
+  announce('delayed', name, 'delay_ms', decimal(math.max(due - now, 0)))
+end
+
+local function to_delayed(entry, due)
+  local fields = redis.call('XRANGE', stream, entry, entry)[1][2]
+  local d, name, keep = field_of(fields, 'd'), field_of(fields, 'n') or '', field_of(fields, 'u')
+  local member = member_of(name, d)
+  redis.call('XDEL', stream, entry)
+  if keep then
+    redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
+    redis.call('SET', prefix .. 'didx:' .. id, member)
+    redis.call('SADD', prefix .. 'delayed:unique', id)
+  end
+  schedule(member, due, name)
+end
+
+local function replace_data(state, place)
+  if state == 'delayed' then
+    local name, d = split_member(place)
+    local bytes = with_payload(d, value)
+    local member = bytes and member_of(name, bytes)
+    if member and member ~= place then
+      redis.call('ZADD', delayed, redis.call('ZSCORE', delayed, place), member)
+      redis.call('ZREM', delayed, place)
+      redis.call('SET', prefix .. 'didx:' .. id, member, 'XX')
+    end
+    return member
+  end
+  local from = state == 'failed' and dlq or stream
+  local sealed = seal_of(from)
+  if sealed then
+    return nil, sealed
+  end
+  local fields = redis.call('XRANGE', from, place, place)[1][2]
+  local bytes = with_payload(field_of(fields, 'd') or '', value)
+  if bytes and state == 'waiting' then
+    add_again(stream, prefix, fields, bytes)
+    redis.call('XDEL', stream, place)
+  elseif bytes then
+    for f = 1, #fields, 2 do
+      fields[f + 1] = fields[f] == 'd' and bytes or fields[f + 1]
+    end
+    redis.call('XADD', dlq, '*', unpack(fields, 1, math.min(#fields, 4000)))
+    redis.call('XDEL', dlq, place)
+  end
+  return bytes
+end
+
+local function remove(state, place)
+  local name
+  if state == 'delayed' then
+    name = split_member(place)
+    redis.call('ZREM', delayed, place)
+  else
+    name = field_of(redis.call('XRANGE', stream, place, place)[1][2], 'n')
+    redis.call('XDEL', stream, place)
+  end
+  free_id(prefix, id)
+  announce('removed', name or '', 'prev', state)
+  tell_gone(prefix, 'removed', { id })
+end
+
+-- Where a job is that does not live any more.
+local function locate_ended(letter)
+  if letter ~= '' and is_entry_of(dlq, letter, id) then
+    return 'failed', letter
+  end
+  return 'unknown'
+end
+
+-- True if the change was made; else why it was not: false = the state does not allow it, or an error reply.
+local function carry_out(state, place)
+  if change == 'data' then
+    if state ~= 'waiting' and state ~= 'delayed' and state ~= 'failed' then
+      return false
+    end
+    local changed, failure = replace_data(state, place)
+    return failure or changed ~= nil
+  end
+  if state ~= 'delayed' and (state ~= 'waiting' or (change ~= 'remove' and change ~= 'move')) then
+    return false
+  end
+  if change == 'promote' then
+    local sealed = seal_of(stream)
+    if sealed then
+      return sealed
+    end
+  end
+  allow_writes_at_memory_limit(prefix)
+  if change == 'remove' then
+    remove(state, place)
+  elseif change == 'promote' then
+    to_stream(place)
+  else
+    local due = math.floor(value)
+    if change == 'delay' then
+      due = now + due
+    end
+    if state == 'waiting' then
+      to_delayed(place, due)
+    else
+      schedule(place, due, (split_member(place)))
+    end
+  end
+  return true
+end
+
+local state, place = locate(stream, delayed, prefix, id, ARGV[3], ARGV[4])
+if not state or state == 'ended' then
+  state, place = locate_ended(ARGV[5])
+end
+local done = carry_out(state, place)
+if type(done) == 'table' then
+  return done
+end
+return keep_reply(calls, call, { state, done and 1 or 0, state == 'failed' and place or '' })

@@ -1,0 +1,37 @@
+-- Finds a job by its id, and takes it from where it is.
+-- @include lib/live-job
+
+-- Where a job is. `member` and `entry`: its member in the delayed set and its entry in the work stream, if the caller has found
+-- them, else ''. Returns 'delayed' and the member; 'waiting' or 'active' and the entry, and for an active job its consumer;
+-- 'ended' if its id says that it has ended; or nil, if Redis has no record of where it is, so that the caller has to search.
+local function locate(stream, delayed, prefix, id, member, entry)
+  if member == '' then
+    member = redis.call('GET', prefix .. 'didx:' .. id)
+  end
+  if member and redis.call('ZSCORE', delayed, member) then
+    return 'delayed', member
+  end
+  local has_ended = false
+  if entry == '' then
+    -- The marker of an id of the caller's: see add.lua. The marker of a third-party writer does not say where the job is.
+    local known = string.match(redis.call('GET', prefix .. 'dlid:' .. id) or '', '^%d+:(.*)$')
+    has_ended = known and redis.call('PTTL', prefix .. 'dlid:' .. id) >= 0
+    entry = known or ''
+  end
+  if has_ended then
+    return 'ended'
+  elseif entry == '' or not is_entry_of(stream, entry, id) then
+    return nil
+  end
+  local state, _, consumer = state_of(stream, entry)
+  if state == 'in-flight' then
+    return 'active', entry, consumer
+  end
+  return state, entry
+end
+
+-- The id of a job that does not run any more is free at once.
+local function free_id(prefix, id)
+  redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'dlid:' .. id)
+  redis.call('SREM', prefix .. 'delayed:unique', id)
+end
