@@ -1,7 +1,6 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { cancel } from '../../redis/scripts/cancel.js';
 import type { CancelScope, CancelState, CancelTarget } from '../../redis/scripts/cancel.js';
-import { JobNotFoundError, JobStateError } from '../base/errors.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
@@ -21,7 +20,6 @@ type Find = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Pr
  */
 const SEARCHES: Readonly<Record<CancelScope, readonly Find[]>> = {
   delayed: [findDelayed],
-  waiting: [findDelayed, findWaiting],
   running: [findDelayed, findWaiting, findDelayed],
 };
 
@@ -30,47 +28,38 @@ export async function cancelDelayed(
   link: CommandLink,
   keys: QueueKeys,
   ids: readonly string[],
+  eventsCap: number,
 ): Promise<boolean[]> {
-  const states = await endJobs(link, keys, ids, 'delayed');
+  const states = await endJobs({ link, keys, scope: 'delayed', eventsCap }, ids);
   return states.map((state) => state === 'removed');
 }
 
-/** Removes a job that is delayed, waits for a retry, or waits in the work stream. True if it was there. */
-export async function removeJob(link: CommandLink, keys: QueueKeys, id: string): Promise<boolean> {
-  const [state] = await endJobs(link, keys, [id], 'waiting');
-  return state === 'removed';
-}
-
-/**
- * Removes a job that is delayed, waits for a retry, or waits in the work stream.
- * @throws JobStateError (CMQ-107) if it is in flight, JobNotFoundError (CMQ-106)
- */
-export async function removeLiveJob(link: CommandLink, keys: QueueKeys, id: string): Promise<void> {
-  const [state] = await endJobs(link, keys, [id], 'waiting');
-  if (state === 'removed') return;
-  if (state === 'in-flight') {
-    throw new JobStateError(id, keys.queue, 'active', 'remove', 'Queue.cancel(id) ends a job that runs.');
-  }
-  throw new JobNotFoundError(id, keys.queue, 'remove');
-}
-
 /** Removes a job that has not started, and tells the worker of a job that is in flight. */
-export async function cancelJob(link: CommandLink, keys: QueueKeys, id: string): Promise<CancelOutcome> {
-  const [state] = await endJobs(link, keys, [id], 'running');
+export async function cancelJob(
+  link: CommandLink,
+  keys: QueueKeys,
+  id: string,
+  eventsCap: number,
+): Promise<CancelOutcome> {
+  const [state] = await endJobs({ link, keys, scope: 'running', eventsCap }, [id]);
   if (state === 'removed') return 'removed';
   return state === 'in-flight' ? 'signalled' : 'gone';
 }
 
+/** What all calls of one cancellation share. */
+interface Cancelling {
+  readonly link: CommandLink;
+  readonly keys: QueueKeys;
+  readonly scope: CancelScope;
+  /** 0 = no events. */
+  readonly eventsCap: number;
+}
+
 /** An id of the caller's has a marker that says where the job is. Other ids are searched for. */
-async function endJobs(
-  link: CommandLink,
-  keys: QueueKeys,
-  ids: readonly string[],
-  scope: CancelScope,
-): Promise<CancelState[]> {
+async function endJobs(cancelling: Cancelling, ids: readonly string[]): Promise<CancelState[]> {
   const jobs = ids.map((id) => ({ id }));
-  const states = await callCancel(link, keys, scope, jobs);
-  const search = searchOf(link, keys, scope);
+  const states = await callCancel(cancelling, jobs);
+  const search = searchOf(cancelling);
   const found = states.map(async (state, index) =>
     state === 'unknown' ? search.find(ids[index] as string) : state,
   );
@@ -80,9 +69,7 @@ async function endJobs(
 const MAX_CALL_JOBS = 1_000;
 
 async function callCancel(
-  link: CommandLink,
-  keys: QueueKeys,
-  scope: CancelScope,
+  { link, keys, scope, eventsCap }: Cancelling,
   jobs: readonly CancelTarget[],
 ): Promise<CancelState[]> {
   const states: CancelState[] = [];
@@ -95,7 +82,7 @@ async function callCancel(
       bytes += job.id.length + size;
       batch.push(job);
     }
-    states.push(...(await cancel(link, keys, { scope, jobs: batch })));
+    states.push(...(await cancel(link, keys, { scope, eventsCap, jobs: batch })));
   }
   return states;
 }
@@ -103,29 +90,28 @@ async function callCancel(
 /** Of each connection, by scope. */
 const searches = new WeakMap<CommandLink, Map<CancelScope, SharedSearch<CancelState>>>();
 
-function searchOf(link: CommandLink, keys: QueueKeys, scope: CancelScope): SharedSearch<CancelState> {
+function searchOf(cancelling: Cancelling): SharedSearch<CancelState> {
+  const { link, scope } = cancelling;
   let ofLink = searches.get(link);
   if (!ofLink) searches.set(link, (ofLink = new Map<CancelScope, SharedSearch<CancelState>>()));
   let search = ofLink.get(scope);
   if (!search) {
-    search = new SharedSearch<CancelState>((ids) => searchAndEnd(link, keys, scope, ids), 'unknown');
+    search = new SharedSearch<CancelState>((ids) => searchAndEnd(cancelling, ids), 'unknown');
     ofLink.set(scope, search);
   }
   return search;
 }
 
 async function searchAndEnd(
-  link: CommandLink,
-  keys: QueueKeys,
-  scope: CancelScope,
+  cancelling: Cancelling,
   ids: ReadonlySet<string>,
 ): Promise<Map<string, CancelState>> {
   const ended = new Map<string, CancelState>();
   const missing = new Set(ids);
-  for (const find of SEARCHES[scope]) {
+  for (const find of SEARCHES[cancelling.scope]) {
     if (missing.size === 0) break;
-    const found = await find(link, keys, missing);
-    const states = await callCancel(link, keys, scope, found);
+    const found = await find(cancelling.link, cancelling.keys, missing);
+    const states = await callCancel(cancelling, found);
     found.forEach(({ id }, index) => {
       const state = states[index] ?? 'unknown';
       if (state === 'unknown') return;

@@ -1,8 +1,14 @@
 import type { QueueKeys } from '../../redis/keys.js';
+import type { JobChange } from '../../redis/scripts/change-job.js';
+import { ConfigError } from '../base/errors.js';
+import { writeBinary } from '../codec/msgpack.js';
+import { checkDelay, checkTime } from '../config/check-arguments.js';
+import { show } from '../config/checks.js';
 import type { CommandLink } from '../connection/command-link.js';
+import { encodeWithin } from '../enqueue/new-job.js';
 import type { JobLimits } from '../enqueue/new-job.js';
-import type { JobActions } from '../job/job-actions.js';
-import { removeLiveJob } from './cancel.js';
+import type { JobActions, JobRef } from '../job/job-actions.js';
+import { changeJob, removeJob, retryJob } from './change-job.js';
 
 /** What the actions need of the queue or the worker that supplies them. */
 export interface ActionsContext {
@@ -13,9 +19,33 @@ export interface ActionsContext {
   readonly use: <T>(call: (link: CommandLink, keys: QueueKeys) => Promise<T>) => Promise<T>;
 }
 
-/** The actions of the jobs of one queue. Each is one call into a function of admin/. */
-export function jobActions({ use }: ActionsContext): JobActions {
+/** The actions of the jobs of one queue. Each checks its arguments and is one call into a function of admin/. */
+export function jobActions({ eventsCap, limits, use }: ActionsContext): JobActions {
+  const change = (job: JobRef, what: JobChange): Promise<void> =>
+    use((link, keys) => changeJob(link, keys, job, what, eventsCap));
   return {
-    remove: (jobId) => use((link, keys) => removeLiveJob(link, keys, jobId)),
+    remove: (job) => use((link, keys) => removeJob(link, keys, job, eventsCap)),
+    promote: (job) => change(job, { change: 'promote' }),
+    changeDelay: async (job, delay) => {
+      checkDelay(delay, limits.maxDelayMs);
+      await change(job, { change: 'delay', value: Math.ceil(delay) });
+    },
+    moveToDelayed: async (job, timestamp) => {
+      checkTime('moveToDelayed: the timestamp', timestamp);
+      checkDelay(Math.max(0, timestamp - Date.now()), limits.maxDelayMs);
+      await change(job, { change: 'move', value: Math.ceil(timestamp) });
+    },
+    retry: async (job, state) => {
+      if ((state as unknown) !== 'failed' && (state as unknown) !== 'completed') {
+        throw new ConfigError(`retry: the state must be "failed" or "completed", not ${show(state)}.`);
+      }
+      await use((link, keys) => retryJob(link, keys, job, eventsCap));
+    },
+    updateData: async (job, data) => {
+      const payload = encodeWithin(job.id, data, limits.maxPayloadBytes);
+      const binary = Buffer.allocUnsafe(payload.length + 5);
+      const length = writeBinary(binary, 0, payload);
+      await change(job, { change: 'data', value: binary.subarray(0, length) });
+    },
   };
 }

@@ -45,6 +45,12 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
       emit('retries-exhausted', { ...base, reason, attemptsMade: attempt }, eventId);
       return;
     }
+    case 'removed':
+      emit('removed', { ...base, prev: fields.prev ?? '' }, eventId);
+      return;
+    case 'cleaned':
+      emit('cleaned', { count: Number(fields.count ?? 0), type: fields.type ?? '', ts: base.ts }, eventId);
+      return;
     case 'drained':
       emit('drained', eventId);
       return;

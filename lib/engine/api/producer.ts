@@ -151,7 +151,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
 
   async cancelDelayedBulk(ids: readonly string[]): Promise<boolean[]> {
     checkIds('cancelDelayedBulk', ids);
-    return this.#core.use((link, keys) => cancelDelayed(link, keys, ids));
+    return this.#core.use((link, keys) => cancelDelayed(link, keys, ids, this.#core.eventsCap));
   }
 
   /** Reads up to `limit` dead letters, oldest first, and does not move them. */

@@ -42,6 +42,20 @@ export interface RetriesExhaustedEvent extends QueueEvent {
   attemptsMade: number;
   reason: string;
 }
+/** One job was removed by `job.remove()`, `queue.remove()` or `queue.cancel()`, before it ran or after its end. */
+export interface RemovedEvent extends QueueEvent {
+  /** The state in which the job was: `waiting`, `delayed`, `failed` or `completed`. */
+  prev: string;
+}
+/** Several jobs were removed by one step of `clean`, `drain` or `dropDlq`. A call has several such events if it has many jobs. */
+export interface CleanedEvent {
+  /** How many jobs. */
+  count: number;
+  /** The state in which they were: `wait`, `delayed`, `failed` or `completed`. */
+  type: string;
+  /** Unix ms, by Redis's clock. */
+  ts: number;
+}
 export interface UnknownEvent {
   eventName: string;
   fields: Record<string, string>;
@@ -59,6 +73,8 @@ export interface QueueEventsMap extends ConnectionEventsMap {
   /** The same event as `dlq`, under the name that BullMQ uses. */
   'retries-exhausted': [RetriesExhaustedEvent, string];
   drained: [string];
+  removed: [RemovedEvent, string];
+  cleaned: [CleanedEvent, string];
   unknown: [UnknownEvent, string];
   error: [Error];
 }

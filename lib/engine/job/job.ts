@@ -3,7 +3,7 @@ import { NotSupportedError } from '../base/errors.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import type { DlqReason } from '../base/metrics.js';
-import type { JobActions } from './job-actions.js';
+import type { JobActions, JobPlace, JobRef } from './job-actions.js';
 
 export type JobProgress = number | object;
 
@@ -40,6 +40,8 @@ export interface JobInit<Data> {
   delay: number;
   /** The owner's own record of the job. Only in a worker. */
   context?: object;
+  /** Where the job was when it was read from the queue. Methods that change the job need not search for it then. */
+  place?: JobPlace;
 }
 
 /** A job, as `Queue.add` returns it and as a processor receives it. */
@@ -69,7 +71,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** Submission time, unix ms. */
   readonly timestamp: number;
   /** The delay with which `add` added it, in ms. In a worker: 0, because the delay is over and does not travel with the job. */
-  readonly delay: number;
+  delay: number;
   /** Always 0: streams are first in, first out. */
   readonly priority = 0;
   /** Unix ms at which this attempt started. */
@@ -82,11 +84,13 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   declare [EXTRAS]?: Extras;
   readonly #owner: JobOwner;
   readonly #context: object | undefined;
+  readonly #place: JobPlace | undefined;
 
   /** @internal */
   constructor(owner: JobOwner, init: JobInit<Data>) {
     this.#owner = owner;
     this.#context = init.context;
+    this.#place = init.place;
     this.id = init.id;
     this.name = init.name as Name;
     this.data = init.data;
@@ -148,11 +152,76 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
 
   /**
-   * Removes the job, unless it is active.
+   * Removes the job, unless it is active: it waits, is delayed, has failed, or is kept after its completion.
    * @throws JobStateError (CMQ-107) for an active job: `Queue.cancel(id)` ends it; JobNotFoundError (CMQ-106)
    */
   async remove(): Promise<void> {
-    await this.#actions('remove').remove(this.id);
+    await this.#actions('remove').remove(this.#ref);
+  }
+
+  /**
+   * Lets a delayed job wait for a worker now.
+   * @throws JobStateError (CMQ-107) unless the job is delayed, JobNotFoundError (CMQ-106)
+   */
+  async promote(): Promise<void> {
+    await this.#actions('promote').promote(this.#ref);
+    this.delay = 0;
+  }
+
+  /**
+   * Changes when a delayed job is due.
+   * @param delay ms from now
+   * @throws RangeError or ConfigError (CMQ-004) for a delay that `add` would refuse; JobStateError (CMQ-107) unless the job is
+   * delayed; JobNotFoundError (CMQ-106)
+   */
+  async changeDelay(delay: number): Promise<void> {
+    await this.#actions('changeDelay').changeDelay(this.#ref, delay);
+    this.delay = delay;
+  }
+
+  /**
+   * Delays a job that waits or is delayed.
+   * @param timestamp when the job is due, in unix ms; in the past = at once
+   * @throws TypeError or ConfigError (CMQ-004), JobStateError (CMQ-107), JobNotFoundError (CMQ-106)
+   */
+  async moveToDelayed(timestamp: number): Promise<void> {
+    await this.#actions('moveToDelayed').moveToDelayed(this.#ref, timestamp);
+    this.delay = Math.max(0, timestamp - Date.now());
+  }
+
+  /**
+   * Moves a dead letter of this job back to the work stream, with all attempts available again. With `completed`, runs a kept
+   * job again that has completed.
+   * @throws JobStateError (CMQ-107) unless the job has ended in that state, or if another live job has its id;
+   * JobNotFoundError (CMQ-106)
+   */
+  async retry(state: 'failed' | 'completed' = 'failed'): Promise<void> {
+    await this.#actions('retry').retry(this.#ref, state);
+    this.attemptsMade = 0;
+    this.failedReason = undefined;
+    this.returnvalue = undefined;
+    this.finishedOn = undefined;
+    this.processedOn = undefined;
+  }
+
+  /**
+   * Replaces the data of a job that waits, is delayed or has failed. A delayed job keeps its time. A waiting job moves to the end
+   * of the queue, and a dead letter to the end of the dead letters, because entries of a stream cannot change.
+   * @throws EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), JobStateError (CMQ-107) for a job that is active or has
+   * completed, JobNotFoundError (CMQ-106). Nothing is changed then.
+   */
+  async updateData(data: Data): Promise<void> {
+    await this.#actions('updateData').updateData(this.#ref, data);
+    this.data = data;
+  }
+
+  /** The same as `updateData`, by its former name in BullMQ. */
+  async update(data: Data): Promise<void> {
+    await this.updateData(data);
+  }
+
+  get #ref(): JobRef {
+    return { id: this.id, ...this.#place };
   }
 
   #actions(method: string): JobActions {
@@ -190,17 +259,8 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   getState(): Promise<never> {
     return unsupported('getState', 'Listen with QueueEvents.');
   }
-  retry(): Promise<never> {
-    return unsupported('retry', 'Replay the dead letters: Queue.replayDlq().');
-  }
   discard(): Promise<never> {
     return unsupported('discard', 'Throw an UnrecoverableError in the processor.');
-  }
-  update(): Promise<never> {
-    return unsupported('update', 'A job does not change after it was added.');
-  }
-  updateData(): Promise<never> {
-    return unsupported('updateData', 'A job does not change after it was added.');
   }
   isCompleted(): Promise<never> {
     return unsupported('isCompleted', 'Listen with QueueEvents.');

@@ -2,10 +2,10 @@ import type { QueueKeys } from '../keys.js';
 import type { RepeatableCall, ScriptArgument, ScriptRunner } from '../script-runner.js';
 
 /**
- * `delayed`: cancel only what is in the delayed set. `waiting`: also what waits in the work stream. `running`: also tell
- * the worker of a job that is in flight.
+ * `delayed`: cancel only what is in the delayed set. `running`: also what waits in the work stream, and tell the worker of a job
+ * that is in flight.
  */
-export type CancelScope = 'delayed' | 'waiting' | 'running';
+export type CancelScope = 'delayed' | 'running';
 
 /**
  * `gone`: there is no live job of this id. `removed`: the job never runs. `in-flight`: a worker has it, and was told if
@@ -26,6 +26,8 @@ export interface CancelTarget {
 
 export interface CancelOptions extends RepeatableCall {
   scope: CancelScope;
+  /** About how many events are kept; 0 = no events. */
+  eventsCap: number;
   jobs: readonly CancelTarget[];
 }
 
@@ -33,9 +35,9 @@ export interface CancelOptions extends RepeatableCall {
 export async function cancel(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { scope, jobs, call }: CancelOptions,
+  { scope, eventsCap, jobs, call }: CancelOptions,
 ): Promise<CancelState[]> {
-  const args: ScriptArgument[] = [scope];
+  const args: ScriptArgument[] = [scope, eventsCap];
   for (const { id, member = '', entryId = '' } of jobs) args.push(id, member, entryId);
   const states = (await runner.run('cancel', keys, args, { call })) as (0 | 1 | 2 | 3)[];
   return states.map((state) => STATES[state]);

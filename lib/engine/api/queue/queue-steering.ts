@@ -1,5 +1,6 @@
-import { cancelJob, removeJob } from '../../admin/cancel.js';
+import { cancelJob } from '../../admin/cancel.js';
 import type { CancelOutcome } from '../../admin/cancel.js';
+import { tryToRemove } from '../../admin/change-job.js';
 import { checkJobId } from '../../config/check-arguments.js';
 import { QueueGetters } from './queue-getters.js';
 
@@ -24,20 +25,23 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
    */
   async cancel(jobId: string): Promise<CancelOutcome> {
     checkJobId(jobId);
-    return this.core.use((link, keys) => cancelJob(link, keys, jobId));
+    return this.core.use((link, keys) => cancelJob(link, keys, jobId, this.core.eventsCap));
   }
 
   /**
-   * Removes a job that has not started: it is delayed, waits for a retry, or waits in the work stream. Resolves with 1 if it
-   * was there. Then it never runs, leaves nothing behind, and its id is free again. Resolves with 0 if the job is in
-   * flight, has ended, or never existed. The cost does not depend on the length of the queue if the id is the caller's
-   * (`jobId`). Any other id is searched for in the delayed set and in the work stream.
+   * Removes a job that does not run: it waits, is delayed, waits for a retry, has failed, or is kept after its completion.
+   * Resolves with 1 if it was there. Then it never runs, leaves nothing behind, and its id is free again. Resolves with 0 if the
+   * job is active, has ended and is not kept, or never existed. The cost does not depend on the length of the queue if the id is
+   * the caller's (`jobId`) and the job has not ended. Any other id is searched for in the delayed set, in the work stream and
+   * among the dead letters.
    * @throws TypeError for a blank id, ConfigError for an id that is not a string (both CMQ-004), ConnectionError (CMQ-001;
    * if its `unknownOutcome` is true, the job may have been removed), ShutdownError (CMQ-005)
    */
   async remove(jobId: string): Promise<number> {
     checkJobId(jobId);
-    return (await this.core.use((link, keys) => removeJob(link, keys, jobId))) ? 1 : 0;
+    const { eventsCap } = this.core;
+    const outcome = await this.core.use((link, keys) => tryToRemove(link, keys, { id: jobId }, eventsCap));
+    return outcome === 'removed' ? 1 : 0;
   }
 
   /** Resolves with false: a queue is never paused. */
