@@ -53,6 +53,8 @@ export const QUEUE_EVENTS = Object.keys({
   dlq: true,
   'retries-exhausted': true,
   drained: true,
+  removed: true,
+  cleaned: true,
   unknown: true,
   error: true,
   reconnected: true,

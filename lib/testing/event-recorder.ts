@@ -33,6 +33,8 @@ const NAMES = Object.keys({
   'retry-scheduled': true,
   dlq: true,
   drained: true,
+  removed: true,
+  cleaned: true,
 } satisfies Record<RecordedName, true>) as RecordedName[];
 
 /**

@@ -31,11 +31,10 @@ async function active(options = {}): Promise<{ job: Job; latch: Latch }> {
 }
 
 async function dueOf(job: Job): Promise<number> {
-  for (const [at, member] of (await redis.client.zrange(KEYS.delayed, 0, -1)).entries()) {
-    if (member.includes(job.id))
-      return Number((await redis.client.zrange(KEYS.delayed, at, at, 'WITHSCORES'))[1]);
-  }
-  throw new Error('The job is not delayed');
+  const all = await redis.client.zrange(KEYS.delayed, '0', '-1', 'WITHSCORES');
+  const at = all.findIndex((member) => member.includes(job.id));
+  expect(at, 'the job is delayed').toBeGreaterThanOrEqual(0);
+  return Number(all[at + 1]);
 }
 
 describe.each(ids)('a job with %s', (_, withId) => {
