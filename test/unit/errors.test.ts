@@ -70,7 +70,7 @@ describe('errors', () => {
     expect(unknown(['mail', 'mails'], 9)).toBe(
       'Redis at host:6379 has no queue "mial". Did you mean "mail", "mails"?',
     );
-    expect(unknown([], 9)).toMatch(/There are 9 other queues\.$/);
+    expect(unknown([], 9)).toMatch(/It has 9 other queues: run/);
     expect(unknown([], 0)).toMatch(/no queue at all: check the address and the number of the database\.$/);
   });
 

@@ -5,6 +5,11 @@ export function grouped(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en-US') : '–';
 }
 
+/** `1 job`, `1,234 jobs` */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
 const STEPS = [
   [86_400_000, 'd'],
   [3_600_000, 'h'],

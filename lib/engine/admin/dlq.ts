@@ -100,7 +100,7 @@ function withFreshAttempts(bytes: Buffer | undefined): { jobId: string; bytes: B
   }
 }
 
-function toDlqEntry([id, raw]: StreamEntry): DlqEntry {
+export function toDlqEntry([id, raw]: StreamEntry): DlqEntry {
   const fields = readFields(raw);
   const text = (name: string): string | undefined => fields.get(name)?.toString();
   const count = (name: string): number | undefined => (fields.has(name) ? Number(text(name)) : undefined);

@@ -301,7 +301,7 @@ export class QueueNotFoundError extends ChasquiError {
       names !== ''
         ? `Did you mean ${names}?`
         : queues > 0
-          ? `There are ${String(queues)} other queues.`
+          ? `It has ${queues === 1 ? 'one other queue' : `${String(queues)} other queues`}: run "chasqui inspect".`
           : 'There is no queue at all: check the address and the number of the database.';
     super(`Redis at ${address} has no queue "${queue}". ${there}`);
   }

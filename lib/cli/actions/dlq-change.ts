@@ -1,0 +1,124 @@
+import type { Queue } from '../../engine/index.js';
+import type { ChangeOptions } from '../dlq/selection.js';
+import { isSelective, selectedLetters } from '../dlq/dead-letters.js';
+import { letterJson } from '../dlq/print.js';
+import type { Context } from '../frame/context.js';
+import { usageError } from '../frame/errors.js';
+import { confirm } from '../frame/prompt.js';
+import { progressBar } from '../output/progress.js';
+import { cell, grouped, plural } from '../output/values.js';
+
+/** How many dead letters `--dry-run` lists. */
+const LISTED = 20;
+
+export async function replay(
+  context: Context,
+  [name]: readonly [string],
+  options: ChangeOptions,
+): Promise<void> {
+  checkSelected('replay', options);
+  const queue = await context.queue(name);
+  if (options.dryRun) return dryRun(context, queue, options, 'would be replayed');
+  if (options.all && options.limit === undefined) {
+    const { deadLetters } = await queue.getBacklog();
+    const question = `Replay all ${grouped(deadLetters)} dead letters of "${cell(name)}"?`;
+    await confirm(context.out, context.globals.yes, context.signal, { question });
+  }
+  const moved = await change(context, queue, options, 'Replaying', (ids) => queue.replayDlq({ ids }));
+  context.out.document({ queue: name, replayed: moved.changed, skipped: moved.looked - moved.changed });
+  context.out.text(`Replayed ${letters(moved.changed)}.`);
+  if (moved.changed < moved.looked) {
+    context.out.text(
+      `${letters(moved.looked - moved.changed)} stayed: the job cannot be decoded, or another job has its id.`,
+    );
+  }
+}
+
+export async function drop(
+  context: Context,
+  [name]: readonly [string],
+  options: ChangeOptions,
+): Promise<void> {
+  checkSelected('drop', options);
+  const queue = await context.queue(name);
+  if (options.dryRun) return dryRun(context, queue, options, 'would be deleted');
+  await confirm(context.out, context.globals.yes, context.signal, {
+    question: `Delete ${await whichLetters(queue, options)} for good?`,
+  });
+  const { changed } = await change(context, queue, options, 'Deleting', (ids) => queue.dropDlq({ ids }));
+  context.out.document({ queue: name, dropped: changed });
+  context.out.text(`Deleted ${letters(changed)}.`);
+}
+
+function checkSelected(command: string, options: ChangeOptions): void {
+  const { all, limit } = options;
+  if (all && isSelective(options)) throw usageError('--all and a filter exclude each other.');
+  if (all || limit !== undefined || isSelective(options)) return;
+  throw usageError(
+    `dlq ${command} needs to know which dead letters.`,
+    'Pass --limit, --id, --reason, --name, --since, --until or --text; or --all.',
+  );
+}
+
+async function whichLetters(queue: Queue, options: ChangeOptions): Promise<string> {
+  const { deadLetters } = await queue.getBacklog();
+  const of = `of "${cell(queue.name)}"`;
+  const filters = (['id', 'reason', 'name', 'text'] as const)
+    .filter((key) => options[key] !== undefined)
+    .map((key) => `${key} ${cell(String(options[key]))}`);
+  if (options.since !== undefined) filters.push(`failed since ${new Date(options.since).toISOString()}`);
+  if (options.until !== undefined) filters.push(`failed until ${new Date(options.until).toISOString()}`);
+  const which = filters.length > 0 ? ` with ${filters.join(', ')}` : '';
+  if (options.limit !== undefined) {
+    return `the oldest ${grouped(options.limit)} dead letters ${of}${which} (there are ${grouped(deadLetters)} in all)`;
+  }
+  return which === ''
+    ? `all ${grouped(deadLetters)} dead letters ${of}`
+    : `the dead letters ${of}${which} (there are ${grouped(deadLetters)} in all)`;
+}
+
+/** Looks through the dead letters, and changes page by page. Ctrl-C stops between two pages. */
+async function change(
+  context: Context,
+  queue: Queue,
+  options: ChangeOptions,
+  what: string,
+  act: (ids: string[]) => Promise<number>,
+): Promise<{ looked: number; changed: number }> {
+  const { deadLetters } = await queue.getBacklog();
+  const progress = await progressBar(context.out, what, Math.min(deadLetters, options.limit ?? Infinity));
+  let [looked, changed] = [0, 0];
+  try {
+    for await (const page of selectedLetters(context, queue, options)) {
+      looked += page.length;
+      changed += await act(page.map(({ entry }) => entry.dlqId));
+      progress.update({ done: looked });
+    }
+  } catch (error) {
+    progress.stop();
+    if (looked > 0) context.out.note(`${what} stopped after ${letters(changed)}. What was done stays done.`);
+    throw error;
+  }
+  progress.stop();
+  return { looked, changed };
+}
+
+async function dryRun(context: Context, queue: Queue, options: ChangeOptions, would: string): Promise<void> {
+  const { out } = context;
+  const listed = [];
+  let found = 0;
+  for await (const page of selectedLetters(context, queue, options)) {
+    found += page.length;
+    listed.push(...page.slice(0, LISTED - listed.length).map(({ entry }) => entry));
+  }
+  out.document({ queue: queue.name, dryRun: true, matching: found, entries: listed.map(letterJson) });
+  for (const { dlqId, jobId, name, reason } of listed) {
+    out.text(`${dlqId}  ${cell(jobId)}  ${cell(name)}  ${cell(reason)}`);
+  }
+  if (found > listed.length) out.text(`and ${grouped(found - listed.length)} more`);
+  out.text(`${letters(found)} ${would}. Nothing was changed.`);
+}
+
+function letters(count: number): string {
+  return plural(count, 'dead letter');
+}
