@@ -8,9 +8,11 @@ import {
   encodePayload,
   type BulkJobOptions,
   type CancelOutcome,
+  type JobSchedulerTemplate,
   type JobsOptions,
   type QueueOptions,
   type RepeatOptions,
+  type RepeatableSpec,
 } from '../engine/index.js';
 import {
   MAX_DELAY_SECS,
@@ -22,6 +24,7 @@ import {
   checkJobs,
 } from '../engine/enqueue/new-job.js';
 import { toRepeatableSpec } from '../engine/timers/repeat/from-options.js';
+import { fromTemplate, nextJob } from '../engine/timers/repeat/from-template.js';
 import { firstFire } from '../engine/timers/repeat/schedules.js';
 import { encodeSchedule } from '../engine/timers/repeat/stored-schedule.js';
 import { checkJobId, checkText } from '../engine/config/check-arguments.js';
@@ -66,6 +69,12 @@ const NEED_REDIS = [
   'dropDlq',
   'getRepeatableJobs',
   'claimRepeatables',
+  'getJobScheduler',
+  'getJobSchedulers',
+  'getJobSchedulersCount',
+  'pauseJobScheduler',
+  'resumeJobScheduler',
+  'runJobScheduler',
   'getBacklog',
   'getJobCounts',
   'getJobCountByTypes',
@@ -179,6 +188,27 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return (await this.remove(jobId)) === 1 ? 'removed' : 'gone';
   }
 
+  override async upsertJobScheduler(
+    jobSchedulerId: string,
+    repeatOpts: Omit<RepeatOptions, 'key'>,
+    jobTemplate: JobSchedulerTemplate<Data, Name> = {},
+  ): Promise<Job<Data, Result, Name>> {
+    this.#assertUsable();
+    const args = [jobSchedulerId, repeatOpts, jobTemplate] as const;
+    const schedule = fromTemplate(args, this.opts.defaultJobOptions, this.#limits);
+    const { spec, opts } = schedule;
+    const checked = this.#checkSpec(spec, { ...opts, repeat: repeatOpts });
+    const { duplicate } = this.#record(checked);
+    const next = nextJob<Data, Result, Name>(this, schedule, firstFire(jobSchedulerId, spec, Date.now()));
+    next.duplicate = duplicate;
+    return Promise.resolve(next);
+  }
+
+  /** Removes a schedule from `added`. Returns false if there is no such schedule. */
+  override async removeJobScheduler(jobSchedulerId: string): Promise<boolean> {
+    return this.removeRepeatableByKey(jobSchedulerId);
+  }
+
   /** Removes a schedule from `added`. Returns false if there is no such schedule. */
   override async removeRepeatableByKey(key: string): Promise<boolean> {
     checkText('removeRepeatableByKey: the key', key);
@@ -215,13 +245,17 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     opts: JobsOptions & { repeat: RepeatOptions },
   ): Checked<Data, Name> {
     checkJobOptions(opts, this.#limits);
-    const spec = toRepeatableSpec(name, data, opts);
+    return this.#checkSpec(toRepeatableSpec(name, data, opts), opts);
+  }
+
+  #checkSpec(spec: RepeatableSpec, opts: JobsOptions): Checked<Data, Name> {
     const { key, revision } = encodeSchedule(spec, this.#limits.maxPayloadBytes);
     const now = Date.now();
     firstFire(key, spec, now);
+    const data = spec.payload as Data;
     const copy = decodePayload(encodePayload(data)) as Data;
     return {
-      job: { id: key, name, data: copy, opts: structuredClone(opts) },
+      job: { id: key, name: spec.jobName as Name, data: copy, opts: structuredClone(opts) },
       data,
       opts,
       timestamp: now,

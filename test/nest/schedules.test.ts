@@ -136,7 +136,12 @@ describe('a boot fails', () => {
   it.each([
     [{ timezone: 'UTC' }, 'unknown option "timezone"'],
     [{ limit: 2 }, 'there is no option "limit" here. Each startup would start the count again'],
-    [{ immediately: true }, 'there is no option "immediately" here'],
+    [{ count: 2 }, 'there is no option "count" here. It belongs to "limit"'],
+    [{ offset: -1 }, 'option "offset" must be a whole number of at least 0'],
+    [{ offset: 5 }, '"offset" needs "every"'],
+    [{ immediately: 'yes' }, 'option "immediately" must be'],
+    [{ immediately: true, startDate: 5 }, 'set either "immediately" or "startDate"'],
+    [{ timeoutMs: 0 }, 'option "timeoutMs" must be'],
     [{ jobId: 'x' }, 'there is no option "jobId" here'],
     [{ repeatJobKey: 'x' }, 'there is no option "repeatJobKey" here. Set "key".'],
     [{ owner: 'x' }, 'there is no option "owner" here. Set "schedules" in ChasquiModule.forRoot.'],

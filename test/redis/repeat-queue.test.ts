@@ -126,11 +126,6 @@ describe('Queue.add with repeat', () => {
     },
   );
 
-  it('accepts the options that exist for compatibility', async () => {
-    const repeat = { pattern: '* * * * *', immediately: true, jobId: 'x' };
-    await expect(queue.add('a', 1, { repeat })).resolves.toMatchObject({ id: 'a::cron:* * * * *:UTC' });
-  });
-
   it('is not for addBulk', async () => {
     const job = { name: 'a', data: 1, opts: { repeat: { every: 1_000 } } as object };
     await expect(queue.addBulk([job])).rejects.toThrow('"repeat" is for Queue.add');

@@ -203,8 +203,8 @@ describe('listing and removing', () => {
 
   it('removes for good, once', async () => {
     const { key } = await upsert(every());
-    expect(await removeSchedule(link, keys, key)).toBe(true);
-    expect(await removeSchedule(link, keys, key)).toBe(false);
+    expect(await removeSchedule(link, keys, key)).toBe('removed');
+    expect(await removeSchedule(link, keys, key)).toBe('absent');
     expect(await redis.client.exists(keys.repeat, keys.repeatSpec(key))).toBe(0);
     rig.clock.time += 60 * SECOND;
     await rig.scheduler(link)(false, []);

@@ -30,6 +30,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['JobNotFoundError', new errors.JobNotFoundError('1', 'q', 'promote'), 'CMQ-106', ChasquiError],
   ['JobStateError', new errors.JobStateError('1', 'q', 'active', 'promote', 'x'), 'CMQ-107', ChasquiError],
   ['JobsActiveError', new errors.JobsActiveError('q', 3), 'CMQ-108', ChasquiError],
+  ['ScheduleNotFoundError', new errors.ScheduleNotFoundError('k', 'q', 'x'), 'CMQ-111', ChasquiError],
 ];
 
 describe('errors', () => {

@@ -21,7 +21,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
   /**
    * Adds one job. Adds of one tick share a round trip. With `jobId`, nothing is added while a live job has that id, and the
    * returned job has `duplicate: true`. With `repeat`, this declares a schedule instead: the id of the returned job is the
-   * key of the schedule, and `duplicate` is true if the schedule was there, unchanged.
+   * key of the schedule, and `duplicate` is true if nothing was written: the schedule was there, unchanged.
    * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
    * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
    * ConnectionError (CMQ-001; if its `unknownOutcome` is true, the job may have been added)
@@ -101,6 +101,6 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     const spec = toRepeatableSpec(name, data, opts);
     const { key, outcome } = await this.core.use(() => this.core.declared.declare(spec));
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
-    return this.#toJob(job, data, opts, outcome === 'unchanged');
+    return this.#toJob(job, data, opts, outcome === 'unchanged' || outcome === 'superseded');
   }
 }

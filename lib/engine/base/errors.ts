@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   jobState: 'CMQ-107',
   jobsActive: 'CMQ-108',
   queueNotFound: 'CMQ-110',
+  scheduleNotFound: 'CMQ-111',
 } as const;
 
 /** Every error that this package throws. */
@@ -304,5 +305,20 @@ export class QueueNotFoundError extends ChasquiError {
           ? `It has ${queues === 1 ? 'one other queue' : `${String(queues)} other queues`}: run "chasqui inspect".`
           : 'There is no queue at all: check the address and the number of the database.';
     super(`Redis at ${address} has no queue "${queue}". ${there}`);
+  }
+}
+
+/** An operation on one schedule: the queue has no schedule of this id. */
+export class ScheduleNotFoundError extends ChasquiError {
+  readonly code = ERROR_CODES.scheduleNotFound;
+
+  constructor(
+    readonly key: string,
+    readonly queue: string,
+    what: string,
+  ) {
+    super(
+      `${what}: queue "${queue}" has no schedule "${key}". It was removed, is over, or never existed: getJobSchedulers() lists them.`,
+    );
   }
 }

@@ -157,6 +157,12 @@ function readRetry(): WireRetry {
   return { maxAttempts, backoff };
 }
 
+/** @throws DecodeError (CMQ-003) if the bytes are not the retry options of a Job: see encodeRetry. */
+export function decodeRetry(bytes: Buffer): WireRetry {
+  cursor.on(bytes, 0, bytes.length);
+  return readRetry();
+}
+
 /** @throws DecodeError (CMQ-003) if the bytes are not a Job. The payload is not checked. */
 export function decodeEnvelope(bytes: Buffer): Envelope {
   const { id, payloadFrom, payloadTo, createdAtMs, attempt, retry } = locateJob(bytes);

@@ -12,6 +12,11 @@ export type {
   TimeLimits,
 } from './options/job.js';
 export type { DurabilityOptions, ProducerConfig, QueueOptions } from './options/queue.js';
+export type {
+  JobSchedulerJson,
+  JobSchedulerTemplate,
+  JobSchedulerTemplateOptions,
+} from './options/job-scheduler.js';
 export type { MissedFiresOption, RepeatOptions, RepeatableJobMeta } from './options/repeat.js';
 export type { WaitForResultOptions } from './options/results.js';
 export type { PromoterConfig, SchedulerConfig, StandaloneSchedulerConfig } from './options/timers.js';

@@ -5,8 +5,8 @@ import { appendToMethod } from './metadata.js';
 /** What `@Repeat` takes. It has no `limit`, because each startup would start the count again. */
 export interface RepeatSettings
   extends
-    Omit<RepeatOptions, 'limit' | 'immediately' | 'jobId' | 'owner'>,
-    Pick<JobsOptions, 'attempts' | 'backoff'> {
+    Omit<RepeatOptions, 'limit' | 'count' | 'jobId' | 'owner' | 'key'>,
+    Pick<JobsOptions, 'attempts' | 'backoff' | 'timeoutMs' | 'ttlMs' | 'expired'> {
   /** Payload of the jobs. Default null. */
   data?: unknown;
   /**

@@ -1,7 +1,7 @@
 import { ConfigError, messageOf, type JobsOptions, type RepeatOptions } from '../../engine/index.js';
 import { checkOptions, type Schema } from '../../engine/config/check-options.js';
 import { anything, text } from '../../engine/config/checks.js';
-import { jobSchema } from '../../engine/config/options/job.js';
+import { jobSchema, limitsSchema } from '../../engine/config/options/job.js';
 import { repeatSchema } from '../../engine/config/options/repeat.js';
 import { toRepeatableSpec } from '../../engine/timers/repeat/from-options.js';
 import { encodeSchedule } from '../../engine/timers/repeat/stored-schedule.js';
@@ -53,12 +53,16 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
     );
   }
   try {
-    const { key = jobName, data = null, attempts, backoff, disabled = false, ...repeat } = checked(settings);
+    const { key = jobName, data = null, disabled = false, ...rest } = checked(settings);
+    const { attempts, backoff, timeoutMs, ttlMs, expired, ...repeat } = rest;
     const options: SchedulePlan['options'] = {
       repeat,
       repeatJobKey: `${DECLARED}${key}`,
       ...(attempts === undefined ? {} : { attempts }),
       ...(backoff === undefined ? {} : { backoff }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(ttlMs === undefined ? {} : { ttlMs }),
+      ...(expired === undefined ? {} : { expired }),
     };
     // The largest payload is an option of the queue, which checks it when the schedule is declared.
     encodeSchedule(toRepeatableSpec(jobName, data, options), Infinity);
@@ -71,15 +75,17 @@ function toPlan(handler: HandlerDeclaration, settings: RepeatMetadata): Schedule
 /** Options of `queue.add` that `@Repeat` does not have, and what to do instead. */
 const OF_QUEUE_ADD = {
   limit: 'Each startup would start the count again. Add a limited schedule with queue.add',
-  immediately: 'The first job runs at the first slot. Add a job for now with queue.add',
+  count: 'It belongs to "limit". Add a limited schedule with queue.add',
   jobId: 'The id of a job contains the key of its schedule. Set "key"',
   repeatJobKey: 'Set "key"',
   owner: 'Set "schedules" in ChasquiModule.forRoot',
 };
 
-const { pattern, every, startDate, endDate, tz, missedFires, skipIfRunning } = repeatSchema;
+const { pattern, every, offset, immediately, startDate, endDate, tz, missedFires, skipIfRunning } =
+  repeatSchema;
 const SETTINGS: Schema<RepeatMetadata> = {
-  ...{ pattern, every, startDate, endDate, tz, missedFires, skipIfRunning },
+  ...{ pattern, every, offset, immediately, startDate, endDate, tz, missedFires, skipIfRunning },
+  ...limitsSchema,
   attempts: jobSchema.attempts,
   backoff: jobSchema.backoff,
   data: anything,

@@ -53,8 +53,8 @@ export class Schedules {
     const { registration, queue, schedules } = declared;
     const { owner, generation } = registration.schedules ?? {};
     // A claim changes no schedule. If this process dies after it, or in the middle of the changes below, the next boot of
-    // the same deployment claims again, declares what is missing and removes what is left. If an older deployment has
-    // claimed first and declares late, its version of a schedule stays until then.
+    // the same deployment claims again, declares what is missing and removes what is left. If a newer deployment claims
+    // meanwhile, each change below is checked against it in Redis, and is not made.
     if (
       owner !== undefined &&
       generation !== undefined &&
@@ -73,7 +73,7 @@ export class Schedules {
   }
 
   private async disable({ queue, registration }: Declared, { key }: SchedulePlan): Promise<void> {
-    const removed = await queue.removeRepeatableByKey(key);
+    const removed = await queue.removeRepeatableByKey(key, registration.schedules?.owner);
     const consequence = removed ? 'it was registered and has been removed' : 'it is not registered';
     this.log(`Schedule "${key}" of queue "${registration.name}" is disabled: ${consequence}.`);
   }
@@ -106,8 +106,9 @@ export class Schedules {
       const what = `Schedule "${key}" of queue "${registration.name}"`;
       if (this.isStale(declared, meta)) {
         if (this.removesStale(declared, meta)) {
-          await queue.removeRepeatableByKey(key);
-          this.log(`${what} is no longer in the code, so it has been removed.`);
+          if (await queue.removeRepeatableByKey(key, registration.schedules?.owner)) {
+            this.log(`${what} is no longer in the code, so it has been removed.`);
+          }
           continue;
         }
         const option = registration.schedules ? 'schedules.removeUndeclared' : "staleSchedules: 'remove'";

@@ -21,8 +21,10 @@ export interface StoredDefinition {
 export type ScheduleState =
   | {
       state: 'present';
-      /** Unix ms. */
+      /** Unix ms. Of a paused schedule: the slot that it was to fire. */
       next: number;
+      /** Since when it is paused, in unix ms; undefined = it is not. */
+      pausedMs: number | undefined;
       /** How often it has fired. */
       fired: number;
       /** When this definition was stored first, in unix ms. */
@@ -35,7 +37,14 @@ export type ScheduleState =
   /** Its definition is another one, and did not fit into this reply. */
   | { state: 'unread' };
 
-type Row = [state: 2 | 1 | 0 | -1, next: Buffer, fired: Buffer, stored: Buffer, ...fields: Buffer[]];
+type Row = [
+  state: 2 | 1 | 0 | -1,
+  next: Buffer,
+  fired: Buffer,
+  stored: Buffer,
+  paused: Buffer,
+  ...fields: Buffer[],
+];
 
 const STATES = { 2: 'unread', 0: 'lost', [-1]: 'gone' } as const;
 
@@ -47,11 +56,12 @@ export async function checkSchedules(
 ): Promise<ScheduleState[]> {
   const args = known.flatMap(({ key, revision }) => [key, revision]);
   const rows = (await runner.run('check-schedules', keys, args, { buffers: true })) as Row[];
-  return rows.map(([state, next, fired, stored, ...fields]) => {
+  return rows.map(([state, next, fired, stored, paused, ...fields]) => {
     if (state !== 1) return { state: STATES[state] };
     return {
       state: 'present',
       next: Number(next),
+      pausedMs: paused.length === 0 ? undefined : Number(paused),
       fired: Number(fired),
       storedMs: Number(stored),
       other: fields.length > 0 ? definitionOf(fields) : undefined,
@@ -60,7 +70,7 @@ export async function checkSchedules(
 }
 
 /** Fields that the script which stores a schedule adds itself. */
-const ADDED = new Set(['schedule', 'revision', 'fired', 'stored', 'owed']);
+const ADDED = new Set(['schedule', 'revision', 'fired', 'stored', 'owed', 'paused', 'held']);
 
 function definitionOf(reply: readonly Buffer[]): StoredDefinition {
   const all = new Map<string, Buffer>();

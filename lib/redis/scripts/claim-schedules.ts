@@ -1,7 +1,8 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 
-export interface ClaimSchedulesOptions {
+/** A deployment of an owner of schedules. */
+export interface ScheduleClaim {
   owner: string;
   /** Grows with each deployment of the owner. */
   generation: number;
@@ -11,7 +12,7 @@ export interface ClaimSchedulesOptions {
 export async function claimSchedules(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { owner, generation }: ClaimSchedulesOptions,
+  { owner, generation }: ScheduleClaim,
 ): Promise<boolean> {
   const [claimed] = (await runner.run('claim-schedules', keys, [owner, generation])) as [number];
   return claimed === 1;

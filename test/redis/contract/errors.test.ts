@@ -170,6 +170,7 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await job.remove();
     return codeOf(job.remove());
   },
+  [ERROR_CODES.scheduleNotFound]: () => codeOf(redis.queue().pauseJobScheduler('none')),
   [ERROR_CODES.jobState]: async () => {
     const latch = new Latch();
     const active = next(

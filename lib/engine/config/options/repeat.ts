@@ -1,6 +1,6 @@
 import { MAX_NAME_BYTES } from '../check-arguments.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, ms, text, whole } from '../checks.js';
+import { boolean, ms, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 
 export type MissedFiresOption =
@@ -13,8 +13,20 @@ export interface RepeatOptions {
   every?: number;
   /** Total number of fires. Then the schedule is removed. Default: no limit. */
   limit?: number;
-  /** Accepted and ignored. Default false. */
+  /**
+   * Add the first job at once, and the next ones by the rule. Only for a schedule that is new or starts again: declaring an
+   * unchanged one adds nothing. Not with `startDate`. Default false.
+   */
   immediately?: boolean;
+  /**
+   * Only with `every`: the slots are the multiples of `every` since 1970 (UTC), shifted by so many ms. With 0, an hourly
+   * schedule runs on the hour. Default: the slots count from the time at which the schedule is stored.
+   */
+  offset?: number;
+  /** The number of runs that count as done already, so that `limit` is reached earlier. Only for a new schedule. Default 0. */
+  count?: number;
+  /** The key of the schedule, as `repeatJobKey` beside `repeat`. Set one of the two. Default: that one. */
+  key?: string;
   /**
    * No fire before it: a Date, unix ms, or text that `Date.parse` reads. If it is in the future, `every` counts from
    * it. Default: now.
@@ -24,7 +36,10 @@ export interface RepeatOptions {
   endDate?: Date | string | number;
   /** `UTC`, `Z`, `+05:30`, or an IANA name. Ignored with `every`. Default UTC. */
   tz?: string;
-  /** Accepted and ignored. Default: none. */
+  /**
+   * Tells schedules apart that have the same name and rule: it is part of the default key, `<name>:<jobId>:<rule>`, and so of
+   * the ids of the jobs. Not with a key of your own. Default: none.
+   */
   jobId?: string;
   /** What to do about fires that were missed while no scheduler ran. Default `{ kind: 'skip' }`. */
   missedFires?: MissedFiresOption;
@@ -44,7 +59,9 @@ export interface RepeatableJobMeta {
   tz?: string;
   /** Only of `every`, in ms. */
   every?: number;
-  /** The next slot, in unix ms. */
+  /** Only of `every`: the shift of its slots, in ms. */
+  offset?: number;
+  /** The next slot, in unix ms. Of a paused schedule: the slot that was next when it was paused. */
   nextFireMs: number;
   /** Fires so far. */
   fired: number;
@@ -55,6 +72,8 @@ export interface RepeatableJobMeta {
   skipIfRunning?: boolean;
   /** The application that declared the schedule, if it gave its name. */
   owner?: string;
+  /** True while it is paused; else absent. */
+  paused?: true;
 }
 
 /** The last time that a Date can have, in unix ms. */
@@ -86,10 +105,13 @@ export const repeatSchema: Schema<RepeatOptions> = {
   every: ms(1),
   limit: whole(1),
   immediately: boolean,
+  offset: whole(0, LAST_DATE_MS),
+  count: whole(0),
+  key: text,
   startDate: date,
   endDate: date,
   tz: text,
-  jobId: anything,
+  jobId: text,
   missedFires,
   skipIfRunning: boolean,
   owner,

@@ -2,6 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { checkSchedules } from '../../../redis/scripts/check-schedules.js';
 import type { ScheduleState } from '../../../redis/scripts/check-schedules.js';
 import { claimSchedules } from '../../../redis/scripts/claim-schedules.js';
+import type { ScheduleClaim } from '../../../redis/scripts/claim-schedules.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { DataLostError } from '../../base/errors.js';
 import { outsideOfContext } from '../../base/own-context.js';
@@ -21,6 +22,8 @@ interface Declared {
   fired: number;
   /** When this definition was stored first, in unix ms by Redis's clock. The latest definition is the valid one. */
   storedMs: number;
+  /** Since when it is paused, in unix ms. */
+  pausedMs: number | undefined;
 }
 
 /** Of this process. */
@@ -50,13 +53,18 @@ export class DeclaredSchedules {
     this.#maxPayloadBytes = maxPayloadBytes;
   }
 
-  /** @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), ConnectionError (CMQ-001) */
+  /**
+   * Nothing is stored if this process has claimed the schedules of the owner, and a newer deployment has claimed them since.
+   * @throws ConfigError, TypeError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), ConnectionError (CMQ-001)
+   */
   async declare(spec: RepeatableSpec): Promise<StoreResult> {
     // Encoded at once, because the caller may change its data later.
     const encoded = encodeSchedule(spec, this.#maxPayloadBytes);
-    const stored = await storeSchedule(this.#link, this.#keys, spec, encoded);
-    const { key, nextFireMs, fired, storedMs } = stored;
-    this.#declared.set(key, { encoded, nextFireMs, fired, storedMs });
+    const claim = this.#claimOf(spec.owner);
+    const stored = await storeSchedule(this.#link, this.#keys, spec, encoded, undefined, claim);
+    if (stored.outcome === 'superseded') return stored;
+    const { key, nextFireMs, fired, storedMs, pausedMs } = stored;
+    this.#declared.set(key, { encoded, nextFireMs, fired, storedMs, pausedMs });
     open.add(this);
     this.#plan();
     return stored;
@@ -69,15 +77,23 @@ export class DeclaredSchedules {
     return isNewest;
   }
 
-  /** True if it was there. */
-  async remove(key: string): Promise<boolean> {
+  #claimOf(owner: string | undefined): ScheduleClaim | undefined {
+    const generation = owner === undefined ? undefined : this.#claims.get(owner);
+    return owner === undefined || generation === undefined ? undefined : { owner, generation };
+  }
+
+  /**
+   * True if it was there.
+   * @param owner remove it for this owner: not if a newer deployment than the one that this process has claimed for is there
+   */
+  async remove(key: string, owner?: string): Promise<boolean> {
     this.#declared.delete(key);
-    const removed = await removeSchedule(this.#link, this.#keys, key);
+    const removed = await removeSchedule(this.#link, this.#keys, key, this.#claimOf(owner));
     this.#declared.delete(key);
     // The other queue objects of this process should know at once, and not only after their next check.
     const others = [...open].filter((other) => other !== this && other.#keys.queue === this.#keys.queue);
     await Promise.all(others.filter((other) => other.#declared.has(key)).map((other) => other.#checkAgain()));
-    return removed;
+    return removed === 'removed';
   }
 
   /** Stops checking. The stored schedules stay. */
@@ -166,7 +182,7 @@ function isOutdated(schedule: ScheduleState, declared: Declared): boolean {
 }
 
 function adopt(declared: Declared, schedule: ScheduleState & { state: 'present' }): void {
-  const { next, fired, storedMs, other } = schedule;
-  Object.assign(declared, { nextFireMs: next, fired, storedMs });
+  const { next, fired, storedMs, pausedMs, other } = schedule;
+  Object.assign(declared, { nextFireMs: next, fired, storedMs, pausedMs });
   if (other) declared.encoded = { key: declared.encoded.key, ...other };
 }

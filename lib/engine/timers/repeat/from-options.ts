@@ -6,7 +6,7 @@ import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
 
 /** Options that only a single job can have, and what a schedule has instead. */
-const SINGLE = {
+export const SINGLE = {
   delay: 'Use repeat.startDate.',
   jobId: 'Use repeatJobKey.',
   timestamp: 'Each job has its own.',
@@ -22,18 +22,25 @@ export function toRepeatableSpec(
   payload: unknown,
   options: JobsOptions & WithExtras & { repeat: RepeatOptions },
 ): RepeatableSpec & WithExtras {
-  const { repeat, repeatJobKey, attempts, backoff, timeoutMs, ttlMs, expired } = options;
+  const { repeat, attempts, backoff, timeoutMs, ttlMs, expired } = options;
   for (const [option, instead] of Object.entries(SINGLE)) {
     if (options[option as keyof typeof SINGLE]) {
       throw new ConfigError(`job options: "${option}" cannot be combined with "repeat". ${instead}`);
     }
   }
+  if (repeat.immediately && repeat.startDate !== undefined) {
+    throw new ConfigError('repeat: set either "immediately" or "startDate": no job comes before the start.');
+  }
+  const key = keyOf(options);
   return {
-    key: repeatJobKey,
+    key,
+    jobId: repeat.jobId,
     jobName,
     pattern: patternOf(repeat),
     payload,
     limit: repeat.limit,
+    immediately: repeat.immediately,
+    count: repeat.count,
     startAfterMs: toMs(repeat.startDate),
     endBeforeMs: toMs(repeat.endDate),
     missedFires: repeat.missedFires,
@@ -48,13 +55,31 @@ export function toRepeatableSpec(
   };
 }
 
-function patternOf({ pattern, every, tz }: RepeatOptions): RepeatPattern {
+function keyOf({ repeat, repeatJobKey }: JobsOptions & { repeat: RepeatOptions }): string | undefined {
+  const { key, jobId } = repeat;
+  if (key !== undefined && repeatJobKey !== undefined && key !== repeatJobKey) {
+    throw new ConfigError('repeat: "key" and "repeatJobKey" are the same option. Set one of them.');
+  }
+  const own = repeatJobKey ?? key;
+  if (own !== undefined && jobId !== undefined) {
+    throw new ConfigError(
+      'repeat: "jobId" is a part of the default key, and this schedule has a key of its own. Leave "jobId" out.',
+    );
+  }
+  return own;
+}
+
+function patternOf({ pattern, every, tz, offset }: RepeatOptions): RepeatPattern {
   if ((pattern === undefined) === (every === undefined)) {
     throw new ConfigError(
       `repeat: set either "pattern" (cron) or "every" (ms), not ${pattern === undefined ? 'neither' : 'both'}.`,
     );
   }
-  return every === undefined ? RepeatPattern.cron(pattern ?? '', tz) : RepeatPattern.every(every);
+  if (every !== undefined) return RepeatPattern.every(every, offset);
+  if (offset !== undefined) {
+    throw new ConfigError('repeat: "offset" needs "every". The slots of a pattern follow from the pattern.');
+  }
+  return RepeatPattern.cron(pattern ?? '', tz);
 }
 
 function toMs(date: Date | string | number | undefined): number | undefined {
@@ -71,6 +96,7 @@ export function toJobMeta(meta: RepeatableMeta): RepeatableJobMeta {
     if (pattern.tz !== undefined) flat.tz = pattern.tz;
   } else if (pattern instanceof EveryPattern) {
     flat.every = pattern.intervalMs;
+    if (pattern.offsetMs !== undefined) flat.offset = pattern.offsetMs;
   }
   return flat;
 }

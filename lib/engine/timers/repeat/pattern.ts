@@ -17,13 +17,20 @@ export abstract class RepeatPattern {
     return new CronPattern(expression, tz);
   }
 
-  /** @throws ConfigError (CMQ-004) unless `intervalMs` is a whole number of at least 1 */
-  static every(intervalMs: number): EveryPattern {
-    return new EveryPattern(intervalMs);
+  /**
+   * @param offsetMs the slots are the multiples of the interval since 1970, shifted by so much. Default: they count from the
+   * time at which the schedule is stored.
+   * @throws ConfigError (CMQ-004) unless `intervalMs` is a whole number of at least 1, and `offsetMs` one of at least 0
+   */
+  static every(intervalMs: number, offsetMs?: number): EveryPattern {
+    return new EveryPattern(intervalMs, offsetMs);
   }
 
-  /** `cron:<expression>:<tz>` or `every:<ms>`: the second half of a schedule's default key. */
+  /** `cron:<expression>:<tz>`, `every:<ms>` or `every:<ms>+<offset>`: the second half of a schedule's default key. */
   abstract signature(): string;
+
+  /** Whether the slots follow from the pattern alone. If not, they count from the time at which the schedule is stored. */
+  abstract readonly isFixed: boolean;
 
   /**
    * The first slot after `afterMs`, in unix ms; undefined if there is none.
@@ -35,22 +42,36 @@ export abstract class RepeatPattern {
 export class EveryPattern extends RepeatPattern {
   readonly kind = 'every';
 
-  constructor(readonly intervalMs: number) {
+  constructor(
+    readonly intervalMs: number,
+    readonly offsetMs?: number,
+  ) {
     super();
     if (!Number.isSafeInteger(intervalMs) || intervalMs < 1) {
       throw new ConfigError(
         `repeat: "every" must be a whole number of ms of at least 1, not ${String(intervalMs)}.`,
       );
     }
+    if (offsetMs !== undefined && (!Number.isSafeInteger(offsetMs) || offsetMs < 0)) {
+      throw new ConfigError(
+        `repeat: "offset" must be a whole number of ms of at least 0, not ${String(offsetMs)}.`,
+      );
+    }
+  }
+
+  get isFixed(): boolean {
+    return this.offsetMs !== undefined;
   }
 
   signature(): string {
-    return `every:${String(this.intervalMs)}`;
+    const every = `every:${String(this.intervalMs)}`;
+    return this.offsetMs === undefined ? every : `${every}+${String(this.offsetMs)}`;
   }
 
   next(afterMs: number, anchorMs = afterMs): number {
-    const periods = Math.floor((afterMs - anchorMs) / this.intervalMs) + 1;
-    return anchorMs + periods * this.intervalMs;
+    const anchor = this.offsetMs ?? anchorMs;
+    const periods = Math.floor((afterMs - anchor) / this.intervalMs) + 1;
+    return anchor + periods * this.intervalMs;
   }
 }
 
@@ -59,6 +80,7 @@ const MAX_EXPRESSION_LENGTH = 200;
 
 export class CronPattern extends RepeatPattern {
   readonly kind = 'cron';
+  readonly isFixed = true;
   readonly expression: string;
   readonly tz: string | undefined;
   readonly #calendar: Cron;

@@ -1,3 +1,4 @@
+import { LAST_DATE_MS } from '../../config/options/repeat.js';
 import type { ScheduleTiming } from './stored-schedule.js';
 
 /** A due schedule, as a poll reads it. */
@@ -35,7 +36,7 @@ export function planFires(
   const { pattern, slot, missedFires } = schedule;
   const after = (ms: number): number | undefined => {
     const next = pattern.next(ms, slot);
-    return next === undefined || next > (schedule.endBeforeMs ?? Infinity) ? undefined : next;
+    return isAfterEnd(next, schedule) ? undefined : next;
   };
   const following = after(slot);
   let most = schedule.owed;
@@ -65,8 +66,27 @@ export function firstSlot(
   now: number,
 ): number | undefined {
   const start = schedule.startAfterMs ?? 0;
-  // A cron slot may fall on the start itself; an interval has its first slot one interval later.
-  const from = schedule.pattern.kind === 'cron' ? Math.max(now, start - 1) : Math.max(now, start);
+  // A fixed slot may fall on the start itself; an interval that counts from the start has its first slot one interval later.
+  const from = schedule.pattern.isFixed ? Math.max(now, start - 1) : Math.max(now, start);
   const first = schedule.pattern.next(from);
-  return first === undefined || first > (schedule.endBeforeMs ?? Infinity) ? undefined : first;
+  return isAfterEnd(first, schedule) ? undefined : first;
+}
+
+/**
+ * The next slot of a schedule that was paused: the slot that was next then, or if that has passed, the first one after
+ * `now`. An interval keeps its grid. undefined: the schedule is over.
+ */
+export function slotAfterPause(
+  schedule: Pick<ScheduleTiming, 'pattern' | 'endBeforeMs'> & { startAfterMs?: number | undefined },
+  held: number | undefined,
+  now: number,
+): number | undefined {
+  if (held === undefined) return firstSlot(schedule, now);
+  const next = held > now ? held : schedule.pattern.next(now, held);
+  return isAfterEnd(next, schedule) ? undefined : next;
+}
+
+/** No slot is at the last time of a Date or later: paused schedules stand there (lua/lib/paused-schedules.lua). */
+function isAfterEnd(slot: number | undefined, { endBeforeMs }: Pick<ScheduleTiming, 'endBeforeMs'>): boolean {
+  return slot === undefined || slot >= LAST_DATE_MS || slot > (endBeforeMs ?? Infinity);
 }

@@ -1,6 +1,9 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import type { ScheduleClaim } from '../../../redis/scripts/claim-schedules.js';
 import { listSchedules } from '../../../redis/scripts/list-schedules.js';
+import type { ListSchedulesOptions, ListedSchedule } from '../../../redis/scripts/list-schedules.js';
 import { removeSchedules } from '../../../redis/scripts/remove-schedules.js';
+import type { RemoveScheduleOutcome } from '../../../redis/scripts/remove-schedules.js';
 import { upsertSchedule } from '../../../redis/scripts/upsert-schedule.js';
 import type { UpsertScheduleOptions, UpsertScheduleReply } from '../../../redis/scripts/upsert-schedule.js';
 import type { Clock } from '../../base/clock.js';
@@ -18,13 +21,19 @@ export interface StoreResult {
   fired: number;
   /** When this definition was stored first, in unix ms. */
   storedMs: number;
+  /** Since when it is paused, in unix ms; undefined = it is not. */
+  pausedMs: number | undefined;
 }
+
+/** What a schedule that Redis lost goes on with. */
+export type KnownState = Pick<StoreResult, 'nextFireMs' | 'fired' | 'storedMs' | 'pausedMs'>;
 
 /**
  * Stores a schedule. If it is there and unchanged, nothing is written, so every process may store its schedules whenever
  * it starts.
  * @param encoded the same schedule, encoded
  * @param clock instead of Redis's clock, for tests
+ * @param claim store it only if no newer deployment of its owner has claimed its schedules
  * @throws ConfigError (CMQ-004) if it never fires, ConnectionError (CMQ-001)
  */
 export async function storeSchedule(
@@ -33,10 +42,17 @@ export async function storeSchedule(
   spec: RepeatableSpec,
   encoded: EncodedSchedule,
   clock?: Pick<Clock, 'now'>,
+  claim?: ScheduleClaim,
 ): Promise<StoreResult> {
   const now = clock?.now() ?? (await redisNow(link));
   const first = firstFire(encoded.key, spec, now);
-  return upsert(link, keys, encoded, { first, now: clock ? undefined : now, lost: undefined });
+  return upsert(link, keys, encoded, {
+    first,
+    now: clock ? undefined : now,
+    lost: undefined,
+    count: spec.count ?? 0,
+    claim,
+  });
 }
 
 /**
@@ -47,24 +63,35 @@ export function restoreSchedule(
   link: CommandLink,
   keys: QueueKeys,
   encoded: EncodedSchedule,
-  { nextFireMs, fired, storedMs }: Pick<StoreResult, 'nextFireMs' | 'fired' | 'storedMs'>,
+  { nextFireMs, fired, storedMs, pausedMs }: KnownState,
 ): Promise<StoreResult> {
-  return upsert(link, keys, encoded, { first: nextFireMs, now: undefined, lost: { fired, storedMs } });
+  return upsert(link, keys, encoded, {
+    first: nextFireMs,
+    now: undefined,
+    lost: { fired, storedMs, pausedMs },
+    count: 0,
+    claim: undefined,
+  });
 }
 
 async function upsert(
   link: CommandLink,
   keys: QueueKeys,
   encoded: EncodedSchedule,
-  at: Pick<UpsertScheduleOptions, 'first' | 'now' | 'lost'>,
+  at: Omit<UpsertScheduleOptions, keyof EncodedSchedule>,
 ): Promise<StoreResult> {
-  const { outcome, next, fired, storedMs } = await upsertSchedule(link, keys, { ...encoded, ...at });
-  return { key: encoded.key, outcome, nextFireMs: next, fired, storedMs };
+  const { next, ...reply } = await upsertSchedule(link, keys, { ...encoded, ...at });
+  return { key: encoded.key, nextFireMs: next, ...reply };
 }
 
 /** @throws ConfigError (CMQ-004) for a schedule that never fires */
 export function firstFire(key: string, spec: RepeatableSpec, now: number): number {
-  const { endBeforeMs } = spec;
+  const { endBeforeMs, limit, count = 0 } = spec;
+  if (limit !== undefined && count >= limit) {
+    throw new ConfigError(
+      `repeat: "${key}" would never fire: its count, ${String(count)}, has reached its limit, ${String(limit)}.`,
+    );
+  }
   if (endBeforeMs !== undefined && endBeforeMs <= now) {
     throw new ConfigError(
       `repeat: endDate ${new Date(endBeforeMs).toISOString()} of "${key}" is in the past.`,
@@ -76,49 +103,72 @@ export function firstFire(key: string, spec: RepeatableSpec, now: number): numbe
       `repeat: "${key}" would never fire: no time matches its pattern between startDate and endDate.`,
     );
   }
-  return first;
+  return spec.immediately ? now : first;
 }
 
-async function redisNow(link: CommandLink): Promise<number> {
+export async function redisNow(link: CommandLink): Promise<number> {
   const [seconds, microseconds] = (await link.call('TIME', [])) as [string, string];
   return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
 }
 
 const PAGE = 500;
 
+/** Reads schedules in the order of their next slot: `count` of them, from `from` on. */
+export async function readRows(
+  link: CommandLink,
+  keys: QueueKeys,
+  { from, count, ...how }: ListSchedulesOptions,
+): Promise<ListedSchedule[]> {
+  // Schedules move while the pages are read, so one may be read twice: the later read counts.
+  const found = new Map<string, ListedSchedule>();
+  const end = from + count;
+  while (from < end) {
+    const { total, rows } = await listSchedules(link, keys, {
+      ...how,
+      from,
+      count: Math.min(PAGE, end - from),
+    });
+    for (const row of rows) {
+      found.delete(row.key);
+      found.set(row.key, row);
+    }
+    from += rows.length;
+    if (rows.length === 0 || from >= total) break;
+  }
+  return [...found.values()];
+}
+
 /**
- * Up to `limit` schedules, ordered by their next fire. A schedule that this runtime cannot read (an unknown time zone, or
- * written by another program) is left out.
+ * Up to `limit` schedules, ordered by their next fire; paused ones come last. A schedule that this runtime cannot read (an
+ * unknown time zone, or written by another program) is left out.
  */
 export async function readSchedules(
   link: CommandLink,
   keys: QueueKeys,
   limit: number,
 ): Promise<RepeatableMeta[]> {
-  const found = new Map<string, RepeatableMeta>();
-  for (let from = 0; from < limit; from += PAGE) {
-    const count = Math.min(PAGE, limit - from);
-    const rows = await listSchedules(link, keys, { from, count, fields: META_FIELDS });
-    for (const { key, next, values } of rows) {
-      const meta = readable(() => decodeMeta(key, next, values));
-      // Schedules move while the pages are read, so one may be read twice: the later read counts.
-      if (meta) found.set(key, meta);
+  const rows = await readRows(link, keys, { from: 0, count: limit, order: 'asc', fields: META_FIELDS });
+  rows.sort((a, b) => a.slot - b.slot);
+  return rows.flatMap(({ key, slot, values }) => {
+    try {
+      return [decodeMeta(key, slot, values.map(toText))];
+    } catch {
+      return [];
     }
-    if (rows.length < count) break;
-  }
-  return [...found.values()].sort((a, b) => a.nextFireMs - b.nextFireMs);
+  });
 }
 
-function readable<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
+export function toText(value: Buffer | null): string | null {
+  return value === null ? null : value.toString();
 }
 
-/** Removes a schedule. True if it was there. Jobs that it has already added stay. */
-export async function removeSchedule(link: CommandLink, keys: QueueKeys, key: string): Promise<boolean> {
-  const [removed = false] = await removeSchedules(link, keys, [key]);
-  return removed;
+/** Removes a schedule. Jobs that it has already added stay. */
+export async function removeSchedule(
+  link: CommandLink,
+  keys: QueueKeys,
+  key: string,
+  claim?: ScheduleClaim,
+): Promise<RemoveScheduleOutcome> {
+  const [outcome = 'absent'] = await removeSchedules(link, keys, [key], claim);
+  return outcome;
 }

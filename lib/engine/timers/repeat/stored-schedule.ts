@@ -5,6 +5,7 @@ import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, extrasWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
 import { checkJobName, checkText } from '../../config/check-arguments.js';
+import { LAST_DATE_MS } from '../../config/options/repeat.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableSpec } from './repeatable-spec.js';
 
@@ -15,7 +16,7 @@ export interface RepeatableMeta {
   key: string;
   jobName: string;
   pattern: RepeatPattern;
-  /** The next slot, in unix ms. */
+  /** The next slot, in unix ms. Of a paused schedule: the slot that was next when it was paused. */
   nextFireMs: number;
   /** Fires so far. */
   fired: number;
@@ -25,6 +26,8 @@ export interface RepeatableMeta {
   missedFires: MissedFiresOption;
   skipIfRunning: boolean;
   owner?: string;
+  /** True while it is paused; else absent. */
+  paused?: true;
 }
 
 /** The fields of a stored schedule that say when it fires. */
@@ -40,7 +43,9 @@ const MAX_KEY_BYTES = 480;
 /** @throws ConfigError (CMQ-004) if the key is blank or too long */
 function scheduleKey(spec: RepeatableSpec): string {
   const key =
-    spec.key === undefined || spec.key === '' ? `${spec.jobName}::${spec.pattern.signature()}` : spec.key;
+    spec.key === undefined || spec.key === ''
+      ? `${spec.jobName}:${spec.jobId ?? ''}:${spec.pattern.signature()}`
+      : spec.key;
   if (key.trim() === '' || Buffer.byteLength(key) > MAX_KEY_BYTES) {
     throw new ConfigError(
       `repeat: the key ${JSON.stringify(key.slice(0, 60))} must not be blank or longer than ${String(MAX_KEY_BYTES)} bytes. Set a short one (repeatJobKey).`,
@@ -117,14 +122,18 @@ function digest(fields: readonly [string, string | Buffer][]): string {
 
 function encodePattern(pattern: RepeatPattern): Fields {
   if (pattern instanceof CronPattern) return { pattern: pattern.expression, tz: pattern.tz };
-  if (pattern instanceof EveryPattern) return { every: String(pattern.intervalMs) };
+  if (pattern instanceof EveryPattern) {
+    return { every: String(pattern.intervalMs), offset: pattern.offsetMs?.toString() };
+  }
   throw new ConfigError('repeat: the pattern must come from RepeatPattern.cron() or RepeatPattern.every().');
 }
 
-function decodePattern(pattern: string | null, tz: string | null, every: string | null): RepeatPattern {
+type Value = string | null;
+
+function decodePattern(pattern: Value, tz: Value, every: Value, offset: Value): RepeatPattern {
   return every === null
     ? RepeatPattern.cron(pattern ?? '', tz ?? undefined)
-    : RepeatPattern.every(Number(every));
+    : RepeatPattern.every(Number(every), offset === null ? undefined : Number(offset));
 }
 
 /** `skip`, `fire-once` or `fire-all:<maxCatchup>`. */
@@ -142,7 +151,7 @@ function encodeMissed(missed: MissedFiresOption): string {
   );
 }
 
-function decodeMissed(missed: string | null): MissedFiresOption {
+export function decodeMissed(missed: Value): MissedFiresOption {
   if (missed === null || missed === 'skip') return { kind: 'skip' };
   if (missed === 'fire-once') return { kind: 'fire-once' };
   const [, maxCatchup] = /^fire-all:(\d+)$/.exec(missed) ?? [];
@@ -152,36 +161,43 @@ function decodeMissed(missed: string | null): MissedFiresOption {
 }
 
 /** The fields that {@link decodeTiming} reads, in its order. */
-export const TIMING_FIELDS = ['pattern', 'tz', 'every', 'end', 'missed'] as const;
+export const TIMING_FIELDS = ['pattern', 'tz', 'every', 'offset', 'end', 'missed'] as const;
 
 /** @throws ConfigError (CMQ-004) if another program wrote the hash, or this runtime does not know the time zone */
-export function decodeTiming(values: readonly (string | null)[]): ScheduleTiming {
-  const [pattern = null, tz = null, every = null, end = null, missed = null] = values;
+export function decodeTiming(values: readonly Value[]): ScheduleTiming {
+  const [pattern = null, tz = null, every = null, offset = null, end = null, missed = null] = values;
   return {
-    pattern: decodePattern(pattern, tz, every),
+    pattern: decodePattern(pattern, tz, every, offset),
     endBeforeMs: end === null ? undefined : Number(end),
     missedFires: decodeMissed(missed),
   };
 }
 
 /** The fields that {@link decodeMeta} reads, in its order. */
-export const META_FIELDS = [...TIMING_FIELDS, 'name', 'limit', 'start', 'overlap', 'fired', 'owner'] as const;
+export const META_FIELDS = [
+  ...TIMING_FIELDS,
+  'name',
+  'limit',
+  'start',
+  'overlap',
+  'fired',
+  'owner',
+  'held',
+] as const;
 
-/** @throws ConfigError (CMQ-004), as {@link decodeTiming} */
-export function decodeMeta(
-  key: string,
-  nextFireMs: number,
-  values: readonly (string | null)[],
-): RepeatableMeta {
+/**
+ * @param slot where it stands: its next slot, or the time of paused schedules
+ * @throws ConfigError (CMQ-004), as {@link decodeTiming}
+ */
+export function decodeMeta(key: string, slot: number, values: readonly Value[]): RepeatableMeta {
   const { pattern, endBeforeMs, missedFires } = decodeTiming(values);
-  const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null] = values.slice(
-    TIMING_FIELDS.length,
-  );
+  const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null, held = null] =
+    values.slice(TIMING_FIELDS.length);
   const meta: RepeatableMeta = {
     key,
     jobName: name ?? '',
     pattern,
-    nextFireMs,
+    nextFireMs: isPaused(slot) && held !== null ? Number(held) : slot,
     fired: Number(fired ?? 0),
     missedFires,
     skipIfRunning: overlap === 'skip',
@@ -190,5 +206,11 @@ export function decodeMeta(
   if (limit !== null) meta.limit = Number(limit);
   if (start !== null) meta.startAfterMs = Number(start);
   if (endBeforeMs !== undefined) meta.endBeforeMs = endBeforeMs;
+  if (isPaused(slot)) meta.paused = true;
   return meta;
+}
+
+/** Whether this is the time at which paused schedules stand: see lua/lib/paused-schedules.lua. */
+export function isPaused(slot: number): boolean {
+  return slot >= LAST_DATE_MS;
 }

@@ -1,12 +1,10 @@
 import { locateJob } from '../../codec/read-envelope.js';
 import { messageOf } from '../../base/errors.js';
 import { EXTRAS, readExtras } from '../../codec/extras.js';
-import type { Extras } from '../../codec/extras.js';
 import { Job } from '../../job/job.js';
+import { ownOptions } from '../../job/own-options.js';
 import type { JobOwner } from '../../job/job.js';
 import type { DlqReason } from '../../base/metrics.js';
-import type { BackoffOptions, JobsOptions } from '../../config/options.js';
-import type { WireRetry } from '../../codec/envelope.js';
 import { decodePayload } from '../../codec/payload.js';
 import { MAX_ID_BYTES } from '../../config/check-arguments.js';
 import type { Delivery } from '../lease/delivery.js';
@@ -52,7 +50,7 @@ export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: num
       id,
       name: delivery.name,
       data,
-      opts: retry || extras ? toOptions(retry, extras) : {},
+      opts: retry || extras ? ownOptions(retry, extras) : {},
       attemptsMade: delivery.attempt,
       timestamp: createdAtMs,
       delay: 0,
@@ -78,22 +76,4 @@ function idOf(source: Buffer, from: number, to: number): string {
 function oversize(bytes: number, most: number): Unreadable {
   const detail = `the payload has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}`;
   return { reason: 'oversize_payload', detail };
-}
-
-function toOptions(retry: WireRetry | undefined, extras: Extras | undefined): JobsOptions {
-  const options: JobsOptions = {};
-  if (extras?.timeoutMs !== undefined) options.timeoutMs = extras.timeoutMs;
-  if (extras?.ttlMs !== undefined) options.ttlMs = extras.ttlMs;
-  if (extras?.expired !== undefined) options.expired = extras.expired;
-  if (!retry) return options;
-  if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
-  if (retry.backoff) {
-    const { kind, delayMs, maxDelayMs, multiplier, jitterMs } = retry.backoff;
-    const backoff: BackoffOptions = { type: kind, delay: delayMs };
-    if (maxDelayMs !== undefined) backoff.maxDelay = maxDelayMs;
-    if (multiplier !== undefined) backoff.multiplier = multiplier;
-    if (jitterMs !== undefined) backoff.jitterMs = jitterMs;
-    options.backoff = backoff;
-  }
-  return options;
 }
