@@ -1,25 +1,26 @@
--- Looks for jobs in a slice of the delayed set, by their ids. Writes nothing.
+-- Reads jobs of a slice of the delayed set, in no order. Writes nothing.
 --
 -- KEYS delayed
--- ARGV 1 cursor  '0' = begin  2 members  about how many to look at  then the job ids
--- Reply { cursor, { job id, member }… }: cursor is '0' at the end
+-- ARGV 1 cursor   '0' = begin
+--      2 members  about how many to look at  3 bytes  about how many bytes to read
+--      then the jobs that are asked for: see lib/job-filter.lua
+-- Reply { cursor, now, { job id, member, score }… }: cursor is '0' at the end; now in unix ms; the job id is '' where the member
+--      has none
+--
+-- Races: a job that is in the set during the whole search is found, also if its due time changes. It may be found twice.
 
--- @include lib/envelope
+-- @include lib/job-filter
+-- @include lib/time
 
-local cursor, left, bytes = ARGV[1], tonumber(ARGV[2]), 0
-local wanted = {}
-for i = 3, #ARGV do
-  wanted[ARGV[i]] = true
-end
-
-local function id_of(member)
+local cursor, left, most_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local is_asked_for = read_filter(4)
+local function split(member)
   local length = struct.unpack('<I4', member)
-  -- The start of the Job is enough: an id has 512 bytes at most.
-  return job_id_of(string.sub(member, 5 + length, 600 + length))
+  return string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
 end
 
-local reply = { '' }
-local count = 8
+local reply = { '', decimal(now_ms()) }
+local count, bytes = 8, 0
 repeat
   local page = redis.call('ZSCAN', KEYS[1], cursor, 'COUNT', count)
   cursor = page[1]
@@ -27,14 +28,17 @@ repeat
   for i = 1, #members, 2 do
     local member = members[i]
     bytes = bytes + #member
-    -- Other bytes than a delayed member have no id.
-    local is_job, id = pcall(id_of, member)
-    if is_job and id and wanted[id] then
-      reply[#reply + 1] = { id, member }
+    local is_job, name, d = pcall(split, member)
+    if not is_job then
+      -- Other bytes than a delayed member are no job.
+      name, d = '', ''
+    end
+    if is_asked_for(name, d) then
+      reply[#reply + 1] = { job_id_of(d) or '', member, members[i + 1] }
     end
   end
   left = left - math.max(count, #members / 2)
   count = math.max(1, math.min(20, math.floor(262144 * #members / 2 / (bytes - before + 1))))
-until cursor == '0' or left <= 0 or bytes >= 4194304
+until cursor == '0' or left <= 0 or bytes >= most_bytes
 reply[1] = cursor
 return reply

@@ -17,24 +17,29 @@ local function field_of(fields, name)
   end
 end
 
--- Calls visit(entry) for the entries from `at` to `to`, oldest first, until about `most` entries or `most_bytes` bytes were
--- read. Returns where to go on; '' at the end.
-local function each_entry(stream, at, to, most, most_bytes, visit)
-  local bytes, page = 0, 8
-  while most > 0 and bytes < most_bytes do
-    page = math.min(page, most)
+-- Calls visit(entries) for each page of a range, until about `entries` entries or `bytes` bytes were read. If visit returns
+-- an index, the walk ends behind that entry. Returns where to go on; '' at the end of the range.
+-- `range`: from and to, as XRANGE takes them; or as XREVRANGE takes them, if newest_first; entries; bytes.
+local function each_page(stream, range, visit)
+  local command = range.newest_first and 'XREVRANGE' or 'XRANGE'
+  local at, left, bytes, page = range.from, range.entries, 0, 8
+  while left > 0 and bytes < range.bytes do
+    page = math.min(page, left)
     local before = bytes
-    local entries = redis.call('XRANGE', stream, at, to, 'COUNT', page)
+    local entries = redis.call(command, stream, at, range.to, 'COUNT', page)
     for i = 1, #entries do
       bytes = bytes + bytes_of(entries[i][2])
-      visit(entries[i])
     end
-    if #entries < page then
+    local stop = #entries > 0 and visit(entries)
+    if stop then
+      at = '(' .. entries[stop][1]
+      return #redis.call(command, stream, at, range.to, 'COUNT', 1) > 0 and at or ''
+    elseif #entries < page then
       return ''
     end
     at = '(' .. entries[page][1]
-    most = most - page
-    page = math.max(1, math.min(20, math.floor(262144 * page / (bytes - before + 1))))
+    left = left - page
+    page = math.max(1, math.min(40, math.floor(262144 * page / (bytes - before + 1))))
   end
   return at
 end

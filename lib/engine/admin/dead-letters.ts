@@ -2,6 +2,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import { compareStreamIds } from '../../redis/replies.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import type { ScriptRunner } from '../../redis/script-runner.js';
+import type { LetterFilter } from '../../redis/scripts/lib/job-filter.js';
 import { readDeadLetterIdsById, readDeadLettersById } from '../../redis/scripts/read-dead-letters-by-id.js';
 import type {
   DeadLettersById,
@@ -12,16 +13,36 @@ import {
   readDeadLetters as readSlice,
 } from '../../redis/scripts/read-dead-letters.js';
 import type { DeadLetterSlice, ReadDeadLettersOptions } from '../../redis/scripts/read-dead-letters.js';
-import type { DlqSelection } from '../config/options.js';
+import type { DlqFilter, DlqSelection } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { startOfSearch } from './find-jobs.js';
+import { STEP } from './look/step.js';
 
-// Reads dead letters page by page. Each call is bounded in entries and in bytes.
+// Reads the dead letters that an operation is for, page by page. Each call is bounded in entries and in bytes.
 
-/** Most dead letters that one call looks at when only their ids are read. */
+/** Most ids of dead letters that one call looks up. */
 const IDS_PER_CALL = 500;
 /** Most dead letters that one call returns as a whole. */
 const LETTERS_PER_CALL = 200;
+
+/** A range of dead letters. `from` and `to` are ids as XRANGE takes them. */
+export interface LetterRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** The dead letters of a time, oldest first. */
+export function rangeOf({ since, until }: DlqFilter): LetterRange {
+  return {
+    from: since === undefined ? '-' : `${String(Number(since))}-0`,
+    to: until === undefined ? '+' : `(${String(Number(until))}-0`,
+  };
+}
+
+/** What of a selection the scripts compare with each dead letter. */
+export function filterOf({ name, reason, text }: DlqFilter): LetterFilter {
+  return { name, reason, texts: text === undefined ? [] : [text] };
+}
 
 /** Pages of the selected dead letters, oldest first. Dead letters that are added during the walk are not read. */
 export async function* readDeadLetters(
@@ -30,16 +51,15 @@ export async function* readDeadLetters(
   selection: DlqSelection,
   limit: number,
 ): AsyncGenerator<StreamEntry[]> {
-  const { ids, reason } = selection;
-  if (!ids) {
-    const count = reason === undefined ? Math.min(LETTERS_PER_CALL, limit) : LETTERS_PER_CALL;
-    yield* walk(readSlice, link, keys, { count, reason, jobIds: [] });
+  const filter = filterOf(selection);
+  if (!selection.ids) {
+    yield* walk(readSlice, link, keys, selection, { take: Math.min(LETTERS_PER_CALL, limit), filter });
     return;
   }
   const selected: string[] = [];
   for await (const page of readDeadLetterIds(link, keys, selection)) selected.push(...page);
   selected.sort(compareStreamIds);
-  yield* readByIds(readDeadLettersById, link, keys, LETTERS_PER_CALL, { ids: selected, reason });
+  yield* readByIds(readDeadLettersById, link, keys, LETTERS_PER_CALL, { ids: selected, filter });
 }
 
 /** Pages of the ids of the selected dead letters, in no order. */
@@ -48,48 +68,63 @@ export async function* readDeadLetterIds(
   keys: QueueKeys,
   selection: DlqSelection,
 ): AsyncGenerator<string[]> {
-  const { ids, reason } = selection;
-  const wanted = ids && new Set(ids);
+  const filter = filterOf(selection);
+  const wanted = selection.ids && new Set(selection.ids);
   if (wanted) {
     // The id of a dead letter says where it is. Any other id is a job's, and only the dead letter itself has it.
-    const letterIds = [...wanted].filter((id) => /^\d{1,20}-\d{1,20}$/.test(id));
-    const pages = readByIds(readDeadLetterIdsById, link, keys, IDS_PER_CALL, { ids: letterIds, reason });
+    const letterIds = [...wanted].filter((id) => /^\d{1,20}-\d{1,20}$/.test(id) && isInTime(id, selection));
+    const pages = readByIds(readDeadLetterIdsById, link, keys, IDS_PER_CALL, { ids: letterIds, filter });
     for await (const page of pages) {
       yield page;
       for (const id of page) wanted.delete(id);
     }
     if (wanted.size === 0) return;
   }
-  const jobIds = wanted ? [...wanted] : [];
-  yield* walk(readSliceOfIds, link, keys, { count: IDS_PER_CALL, reason, jobIds });
+  yield* walk(readSliceOfIds, link, keys, selection, {
+    take: IDS_PER_CALL,
+    filter: { ...filter, jobIds: wanted ?? [] },
+  });
+}
+
+function isInTime(id: string, { since, until }: DlqFilter): boolean {
+  const at = Number(id.split('-', 1)[0]);
+  return (since === undefined || at >= Number(since)) && (until === undefined || at < Number(until));
 }
 
 type Read<O, R> = (runner: ScriptRunner, keys: QueueKeys, options: O) => Promise<R>;
 
-/** Walks from the oldest dead letter to the one that is the newest now. */
+/** Walks from the oldest dead letter to the one that is the newest now, within the time of the selection. */
 async function* walk<T>(
   read: Read<ReadDeadLettersOptions, DeadLetterSlice<T>>,
   link: CommandLink,
   keys: QueueKeys,
-  options: Omit<ReadDeadLettersOptions, 'from' | 'to'>,
+  selection: DlqSelection,
+  options: Pick<ReadDeadLettersOptions, 'take' | 'filter'>,
 ): AsyncGenerator<T[]> {
-  const newest = (await link.call('XREVRANGE', [keys.dlq, '+', '-', 'COUNT', 1])) as [string, unknown][];
+  const { from, to } = rangeOf(selection);
+  const newest = (await link.call('XREVRANGE', [keys.dlq, to, from, 'COUNT', 1])) as [string, unknown][];
   const newestId = newest[0]?.[0];
   if (newestId === undefined) return;
   let found = 0;
-  const walkSpan = async function* (from: string, to: string): AsyncGenerator<T[]> {
-    for (let at: string | undefined = from; at !== undefined;) {
-      const { next, letters }: DeadLetterSlice<T> = await read(link, keys, { ...options, from: at, to });
-      found += letters.length;
-      yield letters;
-      at = next;
+  const walkSpan = async function* (first: string, last: string): AsyncGenerator<T[]> {
+    for (let at: string | undefined = first; at !== undefined;) {
+      const slice: DeadLetterSlice<T> = await read(link, keys, {
+        ...options,
+        ...STEP,
+        order: 'oldest',
+        from: at,
+        to: last,
+      });
+      found += slice.letters.length;
+      yield slice.letters;
+      at = slice.next;
     }
   };
   // A dead letter is younger than its job, except when the clock of the job's producer was ahead.
-  const { jobIds } = options;
-  const start = startOfSearch(jobIds);
+  const jobIds = [...(options.filter.jobIds ?? [])];
+  const start = from === '-' ? startOfSearch(jobIds) : from;
   yield* walkSpan(start, newestId);
-  if (start !== '-' && found < jobIds.length) yield* walkSpan('-', `(${start}`);
+  if (start !== from && found < jobIds.length) yield* walkSpan('-', `(${start}`);
 }
 
 /** A call covers as many of the ids as its size allows, and at least one. */
@@ -98,10 +133,10 @@ async function* readByIds<T>(
   link: CommandLink,
   keys: QueueKeys,
   count: number,
-  { ids, reason }: ReadDeadLettersByIdOptions,
+  { ids, filter }: ReadDeadLettersByIdOptions,
 ): AsyncGenerator<T[]> {
   for (let at = 0; at < ids.length;) {
-    const { covered, letters } = await read(link, keys, { ids: ids.slice(at, at + count), reason });
+    const { covered, letters } = await read(link, keys, { ids: ids.slice(at, at + count), filter });
     at += covered;
     yield letters;
   }

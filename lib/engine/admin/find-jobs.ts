@@ -2,13 +2,11 @@ import { decodeTime, isValid } from 'ulid';
 import type { QueueKeys } from '../../redis/keys.js';
 import type { CancelTarget } from '../../redis/scripts/cancel.js';
 import { findDelayed as findDelayedSlice } from '../../redis/scripts/find-delayed.js';
-import { findWaiting as findWaitingSlice } from '../../redis/scripts/find-waiting.js';
+import { readEntries } from '../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../connection/command-link.js';
+import { STEP } from './look/step.js';
 
 // Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
-
-/** Members, or entries, of one slice. */
-const SLICE = 1_000;
 
 /** Searches the delayed set. */
 export async function findDelayed(
@@ -19,7 +17,7 @@ export async function findDelayed(
   const found = new Map<string, Buffer>();
   let cursor: string | undefined;
   do {
-    const slice = await findDelayedSlice(link, keys, { cursor, members: SLICE, jobIds: ids });
+    const slice = await findDelayedSlice(link, keys, { ...STEP, cursor, filter: { jobIds: ids } });
     for (const { id, member } of slice.found) found.set(id, member);
     cursor = slice.cursor;
   } while (cursor !== undefined && found.size < ids.size);
@@ -36,8 +34,15 @@ export async function findWaiting(
   const walk = async (from: string, to: string): Promise<void> => {
     let at: string | undefined = from;
     while (at !== undefined && found.size < ids.size) {
-      const slice = await findWaitingSlice(link, keys, { from: at, to, entries: SLICE, jobIds: ids });
-      for (const { id, entryId } of slice.found) found.set(id, entryId);
+      const slice = await readEntries(link, keys, {
+        ...STEP,
+        from: at,
+        to,
+        order: 'oldest',
+        state: 'any',
+        filter: { jobIds: ids },
+      });
+      for (const { id, entryId } of slice.entries) found.set(id, entryId);
       at = slice.next;
     }
   };

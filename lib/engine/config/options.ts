@@ -1,7 +1,7 @@
 /** The option types of the public API, each in the file of the class that takes it. */
 export type { Connection, ConnectionOptions } from './options/connection.js';
 export type { QueueEventsOptions } from './options/events.js';
-export type { DlqSelection } from './options/dlq.js';
+export type { DlqFilter, DlqHistogramOptions, DlqPageOptions, DlqSelection } from './options/dlq.js';
 export type {
   AddOptions,
   BackoffOptions,

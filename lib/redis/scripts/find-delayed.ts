@@ -1,31 +1,43 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { filterArgs } from './lib/job-filter.js';
+import type { JobFilter, SliceBounds } from './lib/job-filter.js';
 
-export interface FindDelayedOptions {
+export interface FindDelayedOptions extends SliceBounds {
   /** What the call before replied; undefined = begin. */
   cursor: string | undefined;
-  /** About how many members to look at. */
-  members: number;
-  jobIds: Iterable<string>;
+  filter: JobFilter;
+}
+
+export interface DelayedMember {
+  /** '' if the member has none. */
+  id: string;
+  member: Buffer;
+  /** Unix ms. */
+  dueAt: number;
 }
 
 export interface FindDelayedReply {
   /** Where to go on; undefined at the end. */
   cursor: string | undefined;
-  found: { id: string; member: Buffer }[];
+  /** Redis's clock, unix ms. */
+  now: number;
+  found: DelayedMember[];
 }
 
-/** Looks for jobs in a slice of the delayed set. */
+/** Reads jobs of a slice of the delayed set, in no order. */
 export async function findDelayed(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { cursor = '0', members, jobIds }: FindDelayedOptions,
+  { cursor = '0', entries, bytes, filter }: FindDelayedOptions,
 ): Promise<FindDelayedReply> {
-  const reply = await runner.run('find-delayed', keys, [cursor, members, ...jobIds], { buffers: true });
-  const [next, ...pairs] = reply as [Buffer, ...[id: Buffer, member: Buffer][]];
+  const args = [cursor, entries, bytes, ...filterArgs(filter)];
+  const reply = await runner.run('find-delayed', keys, args, { buffers: true, once: true });
+  const [next, now, ...rows] = reply as [Buffer, Buffer, ...[id: Buffer, member: Buffer, score: Buffer][]];
   const at = next.toString();
   return {
     cursor: at === '0' ? undefined : at,
-    found: pairs.map(([id, member]) => ({ id: id.toString(), member })),
+    now: Number(now),
+    found: rows.map(([id, member, score]) => ({ id: id.toString(), member, dueAt: Number(score) })),
   };
 }

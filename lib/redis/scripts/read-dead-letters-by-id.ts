@@ -1,11 +1,12 @@
 import type { QueueKeys } from '../keys.js';
 import type { StreamEntry } from '../replies.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { letterFilterArgs } from './lib/job-filter.js';
+import type { LetterFilter } from './lib/job-filter.js';
 
 export interface ReadDeadLettersByIdOptions {
   ids: readonly string[];
-  /** Only those with this reason; undefined = any. */
-  reason: string | undefined;
+  filter: LetterFilter;
 }
 
 export interface DeadLettersById<T> {
@@ -36,10 +37,10 @@ export async function readDeadLetterIdsById(
 async function read<T extends StreamEntry | Buffer>(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { ids, reason = '' }: ReadDeadLettersByIdOptions,
+  { ids, filter }: ReadDeadLettersByIdOptions,
   whole: '1' | '',
 ): Promise<DeadLettersById<T>> {
-  const args = [whole, reason, ...ids];
+  const args = [whole, ids.length, ...ids, ...letterFilterArgs(filter)];
   const reply = await runner.run('read-dead-letters-by-id', keys, args, { buffers: true, once: true });
   const [covered, ...letters] = reply as [number, ...T[]];
   return { covered, letters };

@@ -1,22 +1,22 @@
 import type { QueueKeys } from '../keys.js';
 import type { StreamEntry } from '../replies.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { ALL, letterFilterArgs } from './lib/job-filter.js';
+import type { LetterFilter, PageBounds, SliceBounds } from './lib/job-filter.js';
 
-export interface ReadDeadLettersOptions {
-  /** The first and the last id to look at, as XRANGE takes them. */
+export interface ReadDeadLettersOptions extends SliceBounds, PageBounds {
+  /** The first and the last id to look at, as XRANGE takes them, or XREVRANGE for the newest first. */
   from: string;
   to: string;
-  /** About how many dead letters to look at. */
-  count: number;
-  /** Only those with this reason; undefined = any. */
-  reason: string | undefined;
-  /** Only those of these jobs; empty = of all. */
-  jobIds: readonly string[];
+  order: 'oldest' | 'newest';
+  filter: LetterFilter;
 }
 
 export interface DeadLetterSlice<T> {
   /** Where to go on; undefined at the end. */
   next: string | undefined;
+  /** How many were passed over. */
+  skipped: number;
   letters: T[];
 }
 
@@ -35,18 +35,18 @@ export async function readDeadLetterIds(
   keys: QueueKeys,
   options: ReadDeadLettersOptions,
 ): Promise<DeadLetterSlice<string>> {
-  const { next, letters } = await read<Buffer>(runner, keys, options, '');
-  return { next, letters: letters.map(String) };
+  const slice = await read<Buffer>(runner, keys, options, '');
+  return { ...slice, letters: slice.letters.map(String) };
 }
 
 async function read<T extends StreamEntry | Buffer>(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { from, to, count, reason = '', jobIds }: ReadDeadLettersOptions,
+  { from, to, order, skip = 0, take = ALL, entries, bytes, filter }: ReadDeadLettersOptions,
   whole: '1' | '',
 ): Promise<DeadLetterSlice<T>> {
-  const args = [from, to, count, whole, reason, ...jobIds];
+  const args = [from, to, order, whole, skip, take, entries, bytes, ...letterFilterArgs(filter)];
   const reply = await runner.run('read-dead-letters', keys, args, { buffers: true, once: true });
-  const [next, ...letters] = reply as [Buffer, ...T[]];
-  return { next: next.length === 0 ? undefined : next.toString(), letters };
+  const [next, skipped, ...letters] = reply as [Buffer, number, ...T[]];
+  return { next: next.length === 0 ? undefined : next.toString(), skipped, letters };
 }

@@ -1,13 +1,45 @@
 import type { DlqReason } from '../../base/metrics.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean } from '../checks.js';
+import { anything, boolean, isWellFormed, NOT_WELL_FORMED, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 
+/** Filters dead letters. A dead letter must match all fields that are set. */
+export interface DlqFilter {
+  /** Dispatch name; '' = jobs without a name. */
+  name?: string;
+  reason?: DlqReason;
+  /** Text in the detail, in the stack, or in the bytes of the job, and so in any string of its data. Case matters. */
+  text?: string;
+  /** Only jobs that became dead letters at this time or later. Unix ms, or a Date. */
+  since?: number | Date;
+  /** Only jobs that became dead letters before this time. Unix ms, or a Date. */
+  until?: number | Date;
+}
+
 /** Selects dead letters. A dead letter must match all fields that are set; no field selects all. */
-export interface DlqSelection {
+export interface DlqSelection extends DlqFilter {
   /** Ids of dead letters (`dlqId`) or of their jobs (`jobId`). */
   ids?: readonly string[];
-  reason?: DlqReason;
+}
+
+/** What `getDlq` reads. */
+export interface DlqPageOptions extends DlqFilter {
+  /** Default `newest`. */
+  order?: 'newest' | 'oldest';
+  /** `next` of the page before. Default: begin. */
+  after?: string;
+  /** The most dead letters of the page: from 1 to 1,000. Default 50. */
+  limit?: number;
+}
+
+/** What `getDlqHistogram` counts. */
+export interface DlqHistogramOptions extends DlqFilter {
+  /** `hour` and `day` are in UTC. Default `reason`. */
+  by?: 'reason' | 'name' | 'hour' | 'day';
+  /** Ends the count: the call rejects with the reason of the signal. */
+  signal?: AbortSignal;
+  /** Called after each step. `total` is how many dead letters there were at the start. */
+  onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 const REASONS: readonly DlqReason[] = [
@@ -21,10 +53,51 @@ const REASONS: readonly DlqReason[] = [
 const ids: Check = (value) =>
   Array.isArray(value) && value.every((id) => typeof id === 'string') ? undefined : 'must be an array of ids';
 
-const reason: Check = (value) =>
-  REASONS.includes(value as DlqReason) ? undefined : `must be one of ${REASONS.join(', ')}`;
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value as string) ? undefined : `must be one of ${values.join(', ')}`;
 
-export const dropSchema: Schema<DlqSelection & { all?: boolean }> = { ids, reason, all: boolean };
+const string: Check = (value) => {
+  if (typeof value !== 'string') return 'must be a string';
+  return isWellFormed(value) ? undefined : NOT_WELL_FORMED;
+};
+
+/** Text in the bytes of a job: an empty one would be in all. */
+const text: Check = (value) => string(value) ?? (value === '' ? 'must not be empty' : undefined);
+
+const time: Check = (value) => {
+  const at = value instanceof Date ? value.getTime() : value;
+  return whole(0)(at) === undefined ? undefined : 'must be a Date or whole unix ms';
+};
+
+const filter: Schema<DlqFilter> = {
+  name: string,
+  reason: oneOf(...REASONS),
+  text,
+  since: time,
+  until: time,
+};
+
+export const dropSchema: Schema<DlqSelection & { all?: boolean }> = { ...filter, ids, all: boolean };
 
 // checkLimit checks the limit.
-export const replaySchema: Schema<DlqSelection & { limit?: number }> = { ids, reason, limit: anything };
+export const replaySchema: Schema<DlqSelection & { limit?: number }> = { ...filter, ids, limit: anything };
+
+export const dlqPageSchema: Schema<DlqPageOptions> = {
+  ...filter,
+  order: oneOf('newest', 'oldest'),
+  // The reader of the cursor checks it, with an error of its own.
+  after: anything,
+  limit: whole(1, 1_000),
+};
+
+const signal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
+const callback: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
+
+export const dlqHistogramSchema: Schema<DlqHistogramOptions> = {
+  ...filter,
+  by: oneOf('reason', 'name', 'hour', 'day'),
+  signal,
+  onProgress: callback,
+};
