@@ -12,6 +12,8 @@ export type { DeadLettered, DlqEvicted } from './worker/hooks.js';
 export { Consumer } from './api/consumer.js';
 export type { ConsumerJob } from './api/consumer.js';
 export type { DlqEntry } from './admin/dlq.js';
+export type { DlqHistogram } from './admin/look/dlq-histogram.js';
+export type { DlqPage } from './admin/look/dlq-pages.js';
 export * from './base/errors.js';
 export { Job } from './job/job.js';
 export type { JobProgress, JobState, JobType } from './job/job.js';

@@ -65,6 +65,8 @@ export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
 /** The methods of a queue that need Redis. Those that no queue supports are not among them. */
 const NEED_REDIS = [
   'peekDlq',
+  'getDlq',
+  'getDlqHistogram',
   'replayDlq',
   'dropDlq',
   'getRepeatableJobs',

@@ -176,6 +176,8 @@ const WORK: Record<string, Use> = {
 };
 const NEED_REDIS: Record<string, Use> = {
   peekDlq: (queue) => queue.peekDlq(),
+  getDlq: (queue) => queue.getDlq(),
+  getDlqHistogram: (queue) => queue.getDlqHistogram(),
   replayDlq: (queue) => queue.replayDlq(),
   dropDlq: (queue) => queue.dropDlq({ all: true }),
   getRepeatableJobs: (queue) => queue.getRepeatableJobs(),

@@ -29,6 +29,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['JobGoneError', new errors.JobGoneError('1', 'q', 'removed'), 'CMQ-104', ChasquiError],
   ['JobNotFoundError', new errors.JobNotFoundError('1', 'q', 'promote'), 'CMQ-106', ChasquiError],
   ['JobStateError', new errors.JobStateError('1', 'q', 'active', 'promote', 'x'), 'CMQ-107', ChasquiError],
+  ['CursorError', new errors.CursorError('x'), 'CMQ-109', ChasquiError],
   ['JobsActiveError', new errors.JobsActiveError('q', 3), 'CMQ-108', ChasquiError],
   ['ScheduleNotFoundError', new errors.ScheduleNotFoundError('k', 'q', 'x'), 'CMQ-111', ChasquiError],
 ];

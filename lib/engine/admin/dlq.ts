@@ -36,16 +36,6 @@ export interface DlqEntry {
   failedAt: number | undefined;
 }
 
-/** Reads up to `limit` dead letters, oldest first, without changing them. */
-export async function peekDlq(link: CommandLink, keys: QueueKeys, limit: number): Promise<DlqEntry[]> {
-  const entries: DlqEntry[] = [];
-  for await (const page of readDeadLetters(link, keys, {}, limit)) {
-    entries.push(...page.slice(0, limit - entries.length).map(toDlqEntry));
-    if (entries.length >= limit) break;
-  }
-  return entries;
-}
-
 /**
  * Moves up to `limit` of the selected dead letters back to the work stream, oldest first, with their attempt counter at
  * 0. Dead letters that cannot be decoded stay where they are and do not count. Resolves with how many were moved.
@@ -100,6 +90,7 @@ function withFreshAttempts(bytes: Buffer | undefined): { jobId: string; bytes: B
   }
 }
 
+/** Decodes a dead letter, as far as its bytes can be decoded. */
 export function toDlqEntry([id, raw]: StreamEntry): DlqEntry {
   const fields = readFields(raw);
   const text = (name: string): string | undefined => fields.get(name)?.toString();

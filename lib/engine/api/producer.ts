@@ -1,7 +1,8 @@
 import { cancelDelayed } from '../admin/cancel.js';
 import { callbackObserver } from '../connection/observe.js';
 import { checkConnection } from '../config/read-connection.js';
-import { peekDlq, replayDlq } from '../admin/dlq.js';
+import { peekDlq } from '../admin/look/dlq-pages.js';
+import { replayDlq } from '../admin/dlq.js';
 import type { DlqEntry } from '../admin/dlq.js';
 import type { NewJob } from '../enqueue/new-job.js';
 import { ConfigError } from '../base/errors.js';

@@ -35,6 +35,7 @@ export const ERROR_CODES = {
   jobNotFound: 'CMQ-106',
   jobState: 'CMQ-107',
   jobsActive: 'CMQ-108',
+  cursor: 'CMQ-109',
   queueNotFound: 'CMQ-110',
   scheduleNotFound: 'CMQ-111',
 } as const;
@@ -281,6 +282,11 @@ export class JobsActiveError extends ChasquiError {
         'Wait until they have ended, or pass { force: true }: then they end as lost.',
     );
   }
+}
+
+/** A cursor that no call with these options returned. Nothing was read. */
+export class CursorError extends ChasquiError {
+  readonly code = ERROR_CODES.cursor;
 }
 
 /** No key of the queue exists: nothing has ever been added to it, or its keys were deleted. */

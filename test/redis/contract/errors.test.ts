@@ -72,6 +72,7 @@ const HOW: Record<string, () => Promise<Happening>> = {
     redis.errors.length = 0;
     return { code: (error as { code?: string }).code ?? 'none' };
   },
+  [ERROR_CODES.cursor]: () => codeOf(redis.queue().getDlq({ after: 'page 2' })),
   [ERROR_CODES.durability]: () =>
     codeOf(redis.queue({ durability: { replicas: 1, timeoutMs: 10 } }).add('a', 1)),
   [ERROR_CODES.lostEntry]: async () => {

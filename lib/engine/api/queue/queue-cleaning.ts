@@ -32,8 +32,10 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
    */
   async dropDlq(which: DlqSelection & { all?: boolean }): Promise<number> {
     const { all = false, ...selection } = checkOptions('dropDlq', dropSchema, which);
-    if (all === (selection.ids !== undefined || selection.reason !== undefined)) {
-      throw new ConfigError('dropDlq: give "ids", "reason" or both, or else { all: true }.');
+    if (all === Object.values(selection).some((value) => value !== undefined)) {
+      throw new ConfigError(
+        'dropDlq: select with "ids", "reason", "name", "text", "since" or "until", or else pass { all: true }.',
+      );
     }
     return this.core.use((link, keys) => dropDlq(link, keys, selection));
   }

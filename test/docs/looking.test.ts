@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest';
+import { Queue, type DlqEntry } from '../../lib/engine/index.js';
+import { useRedis } from '../support/redis.js';
+import { docsPage } from './support/page.js';
+
+const redis = useRedis();
+const { block } = docsPage('docs/looking.md', redis);
+
+const counting = block<{ summarize(queue: Queue): Promise<string> }>('How many jobs are there');
+const reading = block<{ timeouts(queue: Queue, since: Date): Promise<DlqEntry[]> }>('Read the dead letters');
+const histogram = block<{ failuresByHour(queue: Queue): Promise<Record<string, number>> }>(
+  'Read the dead letters',
+  2,
+);
+
+it('how many jobs are there', async () => {
+  const { summarize } = await counting();
+  await using queue = new Queue('emails', { connection: redis.connection });
+  await queue.add('a', 1);
+  await queue.add('b', 1, { delay: 100_000 });
+  expect(await summarize(queue)).toBe('1 wait, 0 run, 1 are delayed, 0 have failed');
+});
+
+it('reading the dead letters, and counting them by hour', async () => {
+  await using queue = new Queue('emails', { connection: redis.connection });
+  for (let i = 0; i < 120; i++) {
+    const detail = i % 2 ? 'connect ETIMEDOUT' : 'no such user';
+    await redis.client.xadd(
+      queue.keys.dlq,
+      `${1_700_000_000_000 + i}-0`,
+      'reason',
+      'retries_exhausted',
+      'detail',
+      detail,
+    );
+  }
+  const { timeouts } = await reading();
+  expect(await timeouts(queue, new Date(1_700_000_000_020))).toHaveLength(50);
+  const { failuresByHour } = await histogram();
+  expect(await failuresByHour(queue)).toEqual({ '2023-11-14T22:00Z': 120 });
+});
