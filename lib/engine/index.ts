@@ -13,6 +13,7 @@ export { Consumer } from './api/consumer.js';
 export type { ConsumerJob } from './api/consumer.js';
 export type { DlqEntry } from './admin/dlq.js';
 export type { DlqHistogram } from './admin/look/dlq-histogram.js';
+export type { JobCounts } from './admin/look/job-types.js';
 export type { DlqPage } from './admin/look/dlq-pages.js';
 export * from './base/errors.js';
 export { Job } from './job/job.js';

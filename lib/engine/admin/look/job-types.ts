@@ -15,6 +15,9 @@ export const COUNTED_TYPES = [
   'waiting-children',
 ] as const satisfies readonly JobType[];
 
+/** What `getJobCounts()` returns. */
+export type JobCounts = Record<(typeof COUNTED_TYPES)[number], number>;
+
 /** Every type that can be listed. `wait` is another word for `waiting`. */
 const LISTED_TYPES: readonly JobType[] = [...COUNTED_TYPES, 'wait'];
 const ALL_TYPES: readonly JobType[] = [...LISTED_TYPES, 'repeat'];

@@ -2,6 +2,7 @@ import { readBacklog } from '../../../redis/scripts/read-backlog.js';
 import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import { countByTypes, countDelayed, getJobCounts } from '../../admin/look/counts.js';
 import { checkCountedTypes } from '../../admin/look/job-types.js';
+import type { JobCounts } from '../../admin/look/job-types.js';
 import { checkText, checkWhole } from '../../config/check-arguments.js';
 import type { JobType } from '../../job/job.js';
 import { QueueSchedules } from './queue-schedules.js';
@@ -27,6 +28,8 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
    * @param types default: all but `wait` (which is `waiting`) and `repeat` (the schedules)
    * @throws ConfigError (CMQ-004) for an unknown type; names the nearest one
    */
+  getJobCounts(): Promise<JobCounts>;
+  getJobCounts(...types: JobType[]): Promise<Record<string, number>>;
   async getJobCounts(...types: JobType[]): Promise<Record<string, number>> {
     checkCountedTypes('getJobCounts', types);
     return this.core.use((link, keys) => getJobCounts(link, keys, types));
