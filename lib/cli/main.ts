@@ -11,6 +11,11 @@ const CLOSE_MS = 2_000;
 
 async function main(): Promise<number> {
   quietWhenClosed();
+  if (process.argv[2] === '__complete') {
+    const { complete } = await import('./completion/complete.js');
+    await complete(process.argv.slice(3));
+    return EXIT.ok;
+  }
   const program = createProgram();
   let exitCode: number = EXIT.ok;
   setRunner(program, async (globals, action) => {

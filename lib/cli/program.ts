@@ -1,6 +1,8 @@
 import { Command, Help } from 'commander';
 import type { Option } from 'commander';
 import { engineVersion } from '../engine/base/version.js';
+import { registerAdd } from './commands/add.js';
+import { registerCompletion } from './commands/completion.js';
 import { registerDlq } from './commands/dlq.js';
 import { registerInspect } from './commands/inspect.js';
 import { GENERAL, addGlobalOptions } from './frame/globals.js';
@@ -10,7 +12,7 @@ import { duration } from './frame/parse.js';
 export type Register = (program: Command) => void;
 
 /** In the order of the help. */
-const COMMANDS: readonly Register[] = [registerInspect, registerDlq];
+const COMMANDS: readonly Register[] = [registerInspect, registerAdd, registerDlq, registerCompletion];
 
 const EPILOGUE = `
 Passwords: set CHASQUI_REDIS_PASSWORD (and CHASQUI_SENTINEL_PASSWORD), or pass --ask-password.
