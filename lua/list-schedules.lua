@@ -15,8 +15,12 @@ for i = 4, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 local reply = { redis.call('ZCARD', set) }
-local command = order == 'desc' and 'ZREVRANGE' or 'ZRANGE'
-local found = redis.call(command, set, ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
+local range = { ARGV[1], ARGV[1] + ARGV[2] - 1 }
+if order == 'desc' then
+  range[3] = 'REV'
+end
+range[#range + 1] = 'WITHSCORES'
+local found = redis.call('ZRANGE', set, unpack(range))
 local bytes = 0
 for i = 1, #found, 2 do
   -- There are about twenty fields, far below the limit of `unpack`.

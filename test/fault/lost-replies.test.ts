@@ -234,4 +234,22 @@ describe('the reply to a call of the queue is lost, and the connection is cut: i
     expect(await lost('remove-schedules', () => far.removeRepeatableByKey(spec.id))).toBe(true);
     expect(await far.removeRepeatableByKey(spec.id)).toBe(false);
   });
+
+  it('pauseJobScheduler, resumeJobScheduler, runJobScheduler', async () => {
+    await far.upsertJobScheduler('k', { every: 60_000 }, { data: 1 });
+    expect(await lost('pause-schedule', () => far.pauseJobScheduler('k'))).toBe(true);
+    expect(await far.pauseJobScheduler('k')).toBe(false);
+    expect(await lost('resume-schedule', () => far.resumeJobScheduler('k'))).toBe(true);
+    expect(await far.resumeJobScheduler('k')).toBe(false);
+    // A pause that arrives again after the schedule was resumed changes nothing.
+    expect(await far.getJobScheduler('k')).toMatchObject({ paused: false });
+    expect((await lost('add', () => far.runJobScheduler('k'))).duplicate).toBe(false);
+    expect(await redis.client.xlen(far.keys.stream)).toBe(1);
+    // One that resumes a schedule after its end removes it, once.
+    await far.upsertJobScheduler('ends', { every: 100, endDate: Date.now() + 400 }, { data: 1 });
+    await far.pauseJobScheduler('ends');
+    await delay(500);
+    expect(await lost('resume-schedule', () => far.resumeJobScheduler('ends'))).toBe(true);
+    expect(await far.getJobSchedulersCount()).toBe(1);
+  });
 });

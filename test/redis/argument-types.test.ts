@@ -61,6 +61,24 @@ const calls: [target: string, method: string, right: unknown[], wrong: Record<nu
   ['queue', 'removeRepeatableByKey', ['a'], { 0: NO_TEXT }],
   ['queue', 'getRepeatableJobs', [5], { 0: [null, -1, 1.5, 'ab', {}, NaN] }],
   ['queue', 'getBacklog', ['default'], { 0: [null, 7, {}, ''] }],
+  ['queue', 'removeRepeatableByKey', ['a', 'me'], { 1: [null, 7, {}, ''] }],
+  [
+    'queue',
+    'upsertJobScheduler',
+    ['a', { every: 60_000 }, {}],
+    { 0: NO_TEXT, 1: [undefined, ...NO_OPTIONS, {}], 2: [...NO_OPTIONS, { name: 7 }, { opts: 7 }] },
+  ],
+  ['queue', 'getJobScheduler', ['a'], { 0: NO_TEXT }],
+  [
+    'queue',
+    'getJobSchedulers',
+    [0, -1, true],
+    { 0: [null, 1.5, 'ab', {}, NaN], 1: [null, 1.5, 'ab', {}, Infinity], 2: [null, 1, 'yes', {}] },
+  ],
+  ['queue', 'removeJobScheduler', ['a'], { 0: NO_TEXT }],
+  ['queue', 'pauseJobScheduler', ['a'], { 0: NO_TEXT }],
+  ['queue', 'resumeJobScheduler', ['a'], { 0: NO_TEXT }],
+  ['queue', 'runJobScheduler', ['a'], { 0: NO_TEXT }],
   ['queue', 'claimRepeatables', ['me', 1], { 0: NO_TEXT, 1: [undefined, null, 'ab', -1, 1.5, {}] }],
   ['queue', 'getJobResult', ['a'], { 0: NO_TEXT }],
   ['queue', 'peekDlq', [5], { 0: [null, -1, 'ab', {}] }],
@@ -138,8 +156,8 @@ describe.each(calls)('%s.%s', (target, method, right, wrong) => {
   it('accepts valid arguments', async () => {
     const call = Promise.resolve((targets[target] as Untyped)[method]?.(...right));
     await call.catch((error: unknown) => {
-      // There is no such job, nothing more.
-      expect((error as ChasquiError).code).toBe('CMQ-104');
+      // There is no such job or schedule, nothing more.
+      expect(['CMQ-104', 'CMQ-111']).toContain((error as ChasquiError).code);
     });
   });
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandLink } from '../../lib/engine/connection/command-link.js';
 import { DueLoop } from '../../lib/engine/timers/due-loop.js';
 import { RepeatPattern } from '../../lib/engine/timers/repeat/pattern.js';
+import { pauseSchedule, resumeSchedule } from '../../lib/engine/timers/repeat/job-schedulers.js';
 import { removeSchedule } from '../../lib/engine/timers/repeat/schedules.js';
 import type { RepeatableSpec } from '../../lib/engine/timers/repeat/stored-schedule.js';
 import { createScheduler, createSchedulerPoll } from '../../lib/engine/timers/scheduler.js';
@@ -194,6 +195,24 @@ describe('between the plan and the fire', () => {
     expect(await poll(false, [])).toMatchObject({ more: false });
     expect(await rig.slots()).toEqual([10_000]);
     expect(await redis.client.zscore(keys.repeat, key)).toBe(String(START + 12 * SECOND));
+  });
+
+  it('a schedule that was paused is not fired, and one that was resumed fires its next slot', async () => {
+    link.beforeFire = () => {
+      link.beforeFire = () => Promise.resolve();
+      return pauseSchedule(link, keys, key);
+    };
+    await rig.scheduler(link)(false, []);
+    expect(await rig.slots()).toEqual([]);
+    rig.clock.time += 25 * SECOND;
+    await rig.scheduler(link)(true, []);
+    expect(await rig.slots()).toEqual([]);
+    // By Redis's clock, which is far ahead of the clock of this test.
+    await resumeSchedule(link, keys, key);
+    const slot = Number(await redis.client.zscore(keys.repeat, key));
+    rig.clock.time = slot;
+    await rig.scheduler(link)(true, []);
+    expect(await rig.slots()).toEqual([slot - START]);
   });
 
   it('a schedule that was removed is not fired', async () => {

@@ -437,6 +437,35 @@ describe('a paused schedule', () => {
     expect(again.filter(Boolean)).toHaveLength(1);
   });
 
+  test('pausing and resuming again and again, next to three schedulers: no slot twice, none while it is paused', async () => {
+    const queue = redis.queue();
+    const every = 20;
+    await queue.upsertJobScheduler('k', { every });
+    const slots: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      redis.worker((job) => void slots.push(Number(job.id.split(':')[2])), { schedulerTickMs: 1 });
+    }
+    /** A slot within one of these was missed: the schedule was paused before it and until after it. */
+    const pauses: [from: number, to: number][] = [];
+    for (let i = 0; i < 30; i++) {
+      await delay(10 + ((i * 37) % 60));
+      expect(await queue.pauseJobScheduler('k')).toBe(true);
+      const from = await redisNow();
+      await delay(10 + ((i * 53) % 90));
+      pauses.push([from, await redisNow()]);
+      expect(await queue.resumeJobScheduler('k')).toBe(true);
+    }
+    await queue.removeJobScheduler('k');
+    await eventually(async () => {
+      expect(await waiting()).toBe(0);
+    });
+    expect(slots.length).toBeGreaterThan(10);
+    expect(new Set(slots).size).toBe(slots.length);
+    const inPause = slots.filter((slot) => pauses.some(([from, to]) => slot > from && slot < to));
+    expect(inPause).toEqual([]);
+    expect(new Set(slots.map((slot) => slot % every)).size).toBe(1);
+  });
+
   test('an unknown schedule is an error', async () => {
     const queue = redis.queue();
     const calls = [
