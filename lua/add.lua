@@ -9,7 +9,8 @@
 --                    of all jobs share an entry (see lib/event-batch.lua)
 --      5 groups      one big-endian u32 per group: the number of its jobs
 --      6 parts       how many strings follow with the frames of the jobs; then these. Several, because a server may accept
---                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time, 4 unique), u16
+--                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time, 4 unique, 8 with
+--                    4: the id is new, so no job can have had it), u16
 --                    index of the name, u32 length, the msgpack Job; then, if delayed, a double: ms from now, or unix ms;
 --                    then, if unique, a double: for how many ms the id stays taken after the job has ended
 --      with 'b': the event, how many strings follow with the columns of the events, and these
@@ -75,7 +76,8 @@ local keys, members = {}, {}
 -- The markers of this call's jobs, as a set. The markers of jobs in the stream and the ids of delayed jobs are written at the
 -- end.
 local taken, markers, delayed_ids = {}, {}, {}
-local remains = {}
+-- Ids that were given by a caller: an earlier job may have had them.
+local lives = {}
 local function undo()
   for _, key in ipairs(keys) do
     redis.call('DEL', key)
@@ -105,7 +107,7 @@ for offset = 1, #sizes, 4 do
       end
       local flags, _, len = unpack_frame('>I1I2I4', ahead, from)
       local is_fresh = true
-      if flags >= 4 then
+      if flags >= 4 and flags < 8 then
         -- A job whose id is in use takes no room.
         local id = job_id_of(string.sub(ahead, from + 7, from + 6 + len))
         is_fresh = not seen[id] and not taken[prefix .. 'dlid:' .. id] and not life_of(stream, delayed, prefix, id)
@@ -150,11 +152,13 @@ for offset = 1, #sizes, 4 do
       local fresh, marker = true, nil
       if is_unique then
         marker = prefix .. 'dlid:' .. id
-        fresh = not taken[marker] and not life_of(stream, delayed, prefix, id)
-        taken[marker] = true
-        if fresh then
-          add_remains(remains, prefix, id)
+        if flags < 8 then
+          fresh = not taken[marker] and not life_of(stream, delayed, prefix, id)
+          if fresh then
+            lives[#lives + 1] = id
+          end
         end
+        taken[marker] = true
       end
       if not fresh then
         duplicates[#duplicates + 1] = job
@@ -206,7 +210,7 @@ end
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
 end
-forget(remains)
+forget_lives(prefix, lives)
 if #delayed_ids > 0 then
   redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end

@@ -113,8 +113,11 @@ local function replace_data(state, place)
     for f = 1, #fields, 2 do
       fields[f + 1] = fields[f] == 'd' and bytes or fields[f + 1]
     end
-    redis.call('XADD', dlq, '*', unpack(fields, 1, math.min(#fields, 4000)))
+    local letter = redis.call('XADD', dlq, '*', unpack(fields, 1, math.min(#fields, 4000)))
     redis.call('XDEL', dlq, place)
+    if redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. place then
+      redis.call('SET', prefix .. 'job:' .. id, 'f' .. letter)
+    end
   end
   return bytes
 end

@@ -11,6 +11,10 @@
 --     13 columns      how many strings follow with the columns of the events; 0 with events off; then these
 --     per result: index of its job (from 1), job id, msgpack value
 --     per unique: index of its job (from 1), job id, ms for which the id stays taken
+--     tracked         frames of the tracked jobs, '' = there are none: u16 index of the job (from 1), u16 length and job id, u32
+--                     the attempt to delete from `job-runs` because the record replaces it, 0 = none; u8: bits 1 = the record
+--                     is kept, 2 = the bytes of the Job come from the entry, 4 = the id is free now; u32 length and the record
+--     most, age       how many completed jobs are kept, '' = all; for how many ms, '' = for good
 --     in_flight       how many entries the worker believes to be pending for it; it only decides how the fence is checked
 --     gaps, call      see lib/end-batch.lua
 -- Reply { indices (from 1) of jobs whose lease is no longer the caller's }
@@ -22,11 +26,13 @@
 --     does not count is waiting again, or in flight elsewhere, and the script leaves it alone.
 --   Sent twice, reply lost: the second call gets the reply of the first.
 --   Memory full: the first write is XACK, which the memory limit allows, so a full server drains.
+--   Index of completed jobs of the wrong type: the jobs complete and are kept, and are not listed.
 
 -- @include lib/end-batch
 -- @include lib/stream-info
 -- @include lib/event-batch
 -- @include lib/result-waiters
+-- @include lib/tracked
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()
@@ -60,10 +66,68 @@ local function owns_range(in_flight)
   return has_all
 end
 
+local function read_tracked(frames, stream, entries)
+  local tracked, at, read = {}, 1, struct.unpack
+  while at <= #frames do
+    local index, id, attempt, flags, record
+    index, id, attempt, flags, record, at = read('>I2I2c0I4I1I4c0', frames, at)
+    if math.floor(flags / 2) % 2 == 1 then
+      local entry = redis.call('XRANGE', stream, entries[index], entries[index])[1]
+      for f = 1, entry and #entry[2] or 0, 2 do
+        if entry[2][f] == 'd' then
+          record = record .. entry[2][f + 1]
+        end
+      end
+    end
+    tracked[#tracked + 1] = { index, id, attempt, flags, record }
+  end
+  return tracked
+end
+
+-- Keeps the records of the tracked jobs. Adds their ids and results, by index, for result waiters.
+local function keep_tracked(prefix, tracked, left_out, ids, values, most, age)
+  local records, scored, free, now = {}, {}, {}, now_ms()
+  local score, job, dlid = decimal(now), prefix .. 'job:', prefix .. 'dlid:'
+  local forgotten = {}
+  for i = 1, #tracked do
+    local index, id, attempt, flags, record = unpack(tracked[i])
+    if not left_out[index] then
+      if flags % 2 == 1 then
+        records[#records + 1] = job .. id
+        records[#records + 1] = record
+        scored[#scored + 1] = score
+        scored[#scored + 1] = id
+        if attempt > 0 then
+          redis.pcall('HDEL', prefix .. 'job-runs:' .. id, attempt)
+        end
+        ids[index], values[index] = id, values[index] or result_of(record)
+      else
+        forgotten[#forgotten + 1] = id
+      end
+      if flags >= 4 then
+        free[#free + 1] = dlid .. id
+      end
+    end
+  end
+  delete_keys(free)
+  for from = 1, #records, 4000 do
+    redis.call('MSET', unpack(records, from, math.min(from + 3999, #records)))
+    redis.pcall('ZADD', prefix .. 'completed', unpack(scored, from, math.min(from + 3999, #scored)))
+  end
+  if #forgotten > 0 then
+    forget_tracked(prefix, forgotten)
+  end
+  if most ~= '' or age ~= '' then
+    pcall(trim_completed, prefix, tonumber(most), age ~= '' and now - age)
+  end
+end
+
 local entries, reply, left_out = {}, {}, {}
 for entry in string.gmatch(ARGV[12], '%S+') do
   entries[#entries + 1] = entry
 end
+-- Before the entries are gone: some records take the bytes of the Job from there.
+local tracked = ARGV[#ARGV - 5] ~= '' and read_tracked(ARGV[#ARGV - 5], stream, entries)
 local done, all = entries, false
 if owns_range(tonumber(ARGV[#ARGV - 2])) then
   all = acknowledge(stream, group, entries) == jobs
@@ -111,6 +175,9 @@ for _ = 1, uniques do
     redis.call('PEXPIRE', prefix .. 'dlid:' .. ARGV[at + 1], ARGV[at + 2])
   end
   at = at + 3
+end
+if tracked then
+  keep_tracked(prefix, tracked, left_out, ids, values, ARGV[#ARGV - 4], ARGV[#ARGV - 3])
 end
 if told then
   for i = 1, jobs do

@@ -8,6 +8,10 @@
 --                     the detail
 --     per job: entry id; job id or ''; name; the attempt that failed; duration in µs, '' if no handler ran; reason; detail;
 --                     ms for which the id stays taken, '' if it is not the caller's; stack or ''
+--     kept         a byte per job, '' = all are '-': '-' it becomes a dead letter; 't' it does, and is tracked; 'r' it is gone,
+--                  because its option `removeOnFail` says so
+--     tracked      the attempts of the tracked jobs, '' = there are none: see `write_attempts` of lib/tracked.lua
+--     most, age    how many dead letters are kept, '' = as many as the cap allows; for how many ms, '' = for good
 --     gaps, call      see lib/end-batch.lua
 -- Reply { evicted, … }: evicted is how many old dead letters the cap has dropped. Then, of jobs that stay as they are, the
 --      index (from 1): positive = the lease is no longer the caller's; negative = the job was cancelled (cancel.lua).
@@ -22,6 +26,9 @@
 -- @include lib/seal
 -- @include lib/time
 -- @include lib/result-waiters
+-- @include lib/envelope
+-- @include lib/pages
+-- @include lib/tracked
 
 local stream, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local batch = read_batch()
@@ -63,6 +70,7 @@ end_leases(stream, batch, done)
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }
 local now = decimal(now_ms())
 local told = #done > 0 and has_waiters(prefix) and {}
+local kept, removed, tracked = ARGV[#ARGV - 5], {}, false
 for i = 1, batch.jobs do
   local original = originals[i]
   if original then
@@ -87,7 +95,16 @@ for i = 1, batch.jobs do
       fields[#fields + 1] = 'stack'
       fields[#fields + 1] = stack
     end
-    redis.call('XADD', dlq, '*', unpack(fields))
+    local how = string.sub(kept, i, i)
+    if how ~= 'r' then
+      local dead_letter = redis.call('XADD', dlq, '*', unpack(fields))
+      if how == 't' then
+        redis.call('SET', prefix .. 'job:' .. job_id, 'f' .. dead_letter)
+        tracked = true
+      end
+    elseif job_id ~= '' then
+      removed[#removed + 1] = job_id
+    end
     if job_id ~= '' then
       local why = detail == '' and reason or (reason .. '\n' .. detail)
       redis.call('SET', prefix .. 'failed:' .. job_id, why, 'PX', ARGV[9])
@@ -112,9 +129,54 @@ end
 if told then
   tell_waiters(prefix, 'dead', told)
 end
+if ARGV[#ARGV - 4] ~= '' then
+  write_attempts(prefix, ARGV[#ARGV - 4], left_out)
+end
+if tracked then
+  redis.call('SET', prefix .. 'dlq:tracked', 1)
+end
+if #removed > 0 then
+  forget_tracked(prefix, removed)
+end
+
+-- Drops the oldest dead letters, at most so many, and what is kept of their jobs. `to`: see XRANGE. Returns how many.
+local function drop_oldest(most, to)
+  local dropped, gone = {}, {}
+  each_entry(dlq, '-', to, math.min(most, MOST_TRIMMED), 1048576, function(entry)
+    local d = field_of(entry[2], 'd')
+    local id = d and job_id_of(d)
+    dropped[#dropped + 1] = entry[1]
+    -- A later job may have the id.
+    if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. entry[1] then
+      gone[#gone + 1] = id
+    end
+  end)
+  if #dropped > 0 then
+    redis.call('XDEL', dlq, unpack(dropped))
+    forget_tracked(prefix, gone)
+  end
+  return #dropped
+end
+
+local function trim_to(most)
+  local extra = redis.call('XLEN', dlq) - most
+  return extra > 0 and drop_oldest(extra, '+') or 0
+end
+
 if #done > 0 then
+  local most, age = ARGV[#ARGV - 3], ARGV[#ARGV - 2]
+  if age ~= '' then
+    drop_oldest(MOST_TRIMMED, decimal(math.max(now - age - 1, 0)))
+  end
+  if most ~= '' then
+    trim_to(tonumber(most))
+  end
   if dlq_cap > 0 then
-    reply[1] = redis.call('XTRIM', dlq, 'MAXLEN', '~', dlq_cap)
+    if redis.call('EXISTS', prefix .. 'dlq:tracked') == 1 then
+      reply[1] = trim_to(dlq_cap)
+    else
+      reply[1] = redis.call('XTRIM', dlq, 'MAXLEN', '~', dlq_cap)
+    end
     if reply[1] > 0 then
       redis.call('INCRBY', prefix .. 'dlq:evicted', reply[1])
     end

@@ -13,6 +13,7 @@
 -- @include lib/call-replies
 -- @include lib/envelope
 -- @include lib/result-waiters
+-- @include lib/tracked
 
 local dlq, prefix, calls, call = KEYS[1], KEYS[2], KEYS[3], ARGV[#ARGV]
 local said = kept_reply(calls, call)
@@ -20,7 +21,7 @@ if said then
   return said
 end
 local is_awaited = has_waiters(prefix)
-local dropped, gone = 0, {}
+local dropped, gone, tracked = 0, {}, {}
 
 -- The id of the job that a dead letter keeps, and the entry that the job was.
 local function job_of(dead_letter)
@@ -53,9 +54,13 @@ end
 for i = 1, #ARGV - 1 do
   local id, entry = job_of(ARGV[i])
   dropped = dropped + redis.call('XDEL', dlq, ARGV[i])
+  if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. ARGV[i] then
+    tracked[#tracked + 1] = id
+  end
   if id and free_id(id, entry) and is_awaited then
     gone[#gone + 1] = id
   end
 end
+forget_tracked(prefix, tracked)
 tell_gone(prefix, 'dropped', gone)
 return keep_reply(calls, call, dropped)

@@ -16,6 +16,7 @@
 -- @include lib/end-batch
 -- @include lib/time
 -- @include lib/result-waiters
+-- @include lib/tracked
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()
@@ -49,7 +50,9 @@ for i = 1, batch.jobs do
       end
     end
     if ARGV[from + 5] == '1' then
-      redis.call('DEL', prefix .. 'dlid:' .. id)
+      local keys = { prefix .. 'dlid:' .. id }
+      add_tracked(keys, prefix, id)
+      delete_keys(keys)
     end
     if cap > 0 then
       if i <= batch.unannounced then

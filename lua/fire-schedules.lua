@@ -36,17 +36,19 @@ end
 redis.call('XLEN', stream)
 local now = now_ms()
 local ts = decimal(now)
-local reply, remains = {}, {}
+local reply, lives = {}, {}
 
 local function add(id, schedule, keep)
   local name = schedule[2]
   local job = encode_job(id, schedule[3], now, schedule[4], schedule[8])
   local added = add_entry(redis.call, stream, job, name, keep)
-  add_remains(remains, prefix, id)
+  lives[#lives + 1] = id
+  if keep then
+    redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
+  end
   if cap > 0 then
     write_event(events, 'waiting', id, ts, name)
   end
-  return added
 end
 
 local at = 2
@@ -55,7 +57,7 @@ while at < #ARGV do
   local slots = tonumber(ARGV[at + 5])
   local hash = prefix .. 'repeat:spec:' .. key
   local score = redis.call('ZSCORE', set, key)
-  local schedule = redis.call('HMGET', hash, 'revision', 'name', 'payload', 'retry', 'limit', 'fired', 'overlap', 'extras')
+  local schedule = redis.call('HMGET', hash, 'revision', 'name', 'payload', 'retry', 'limit', 'fired', 'overlap', 'extras', 'tracked')
   local added = -1
   if score and tonumber(score) == tonumber(slot) and (schedule[1] or '') == revision then
     local limit, fired = tonumber(schedule[5] or math.huge), tonumber(schedule[6] or 0)
@@ -65,12 +67,12 @@ while at < #ARGV do
         if schedule[7] == 'skip' then
           local id = 'repeat:' .. key
           if life_of(stream, delayed, prefix, id) ~= 'live' then
-            local entry = add(id, schedule, '1')
-            redis.call('SET', prefix .. 'dlid:' .. id, '1:' .. entry)
+            add(id, schedule, '1')
             added = added + 1
           end
         else
-          add('repeat:' .. key .. ':' .. ARGV[i], schedule)
+          -- The id of a tracked job is located like an id of the caller's. It is free as soon as the job has ended.
+          add('repeat:' .. key .. ':' .. ARGV[i], schedule, schedule[9] and '0')
           added = added + 1
         end
       end
@@ -94,7 +96,7 @@ while at < #ARGV do
   reply[#reply + 1] = added
   at = at + 6 + slots
 end
-forget(remains)
+forget_lives(prefix, lives)
 if cap > 0 then
   trim_events(events, cap)
 end

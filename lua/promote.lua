@@ -138,7 +138,7 @@ for from = 1, #moved, 4000 do
 end
 if #left > 0 then
   redis.call('SREM', unique, unpack(left))
-  forget(indices)
+  delete_keys(indices)
 end
 if cap > 0 and promoted > 0 then
   -- If the stream accepted only some jobs, only these have an event.

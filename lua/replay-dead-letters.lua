@@ -18,6 +18,7 @@
 -- @include lib/time
 -- @include lib/work-stream
 -- @include lib/seal
+-- @include lib/tracked
 
 local dlq, stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local cap, call = tonumber(ARGV[1]), ARGV[#ARGV]
@@ -45,6 +46,11 @@ for i = 2, #ARGV - 1, 5 do
   if state == 1 then
     redis.call('XDEL', dlq, dead_letter)
     add_remains(remains, prefix, id)
+    if redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. dead_letter then
+      -- The attempts, the progress and the logs of a tracked job stay.
+      remains[#remains + 1] = prefix .. 'job:' .. id
+      archive_attempts(prefix, id)
+    end
     local added = add_entry(redis.call, stream, d, name, keep ~= '' and keep)
     if keep ~= '' then
       redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
@@ -56,7 +62,7 @@ for i = 2, #ARGV - 1, 5 do
   end
   reply[#reply + 1] = state
 end
-forget(remains)
+delete_keys(remains)
 if cap > 0 then
   trim_events(events, cap)
 end

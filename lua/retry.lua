@@ -9,6 +9,7 @@
 --                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
 --     11 columns      how many strings follow with the columns of the events; 0 with events off; then these
 --     the large members, in the order of their jobs
+--     tracked        the attempts of the tracked jobs, '' = there are none: see `write_attempts` of lib/tracked.lua
 --     gaps, call      see lib/end-batch.lua
 -- Reply { due, … }: due is the unix ms of the earliest retry, '' if there is none. Then, of jobs that stay as they are, the
 --      index (from 1): positive = the lease is no longer the caller's; negative = the job was cancelled (cancel.lua).
@@ -20,6 +21,7 @@
 
 -- @include lib/end-batch
 -- @include lib/event-batch
+-- @include lib/tracked
 
 local stream, delayed, events, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local batch = read_batch()
@@ -78,6 +80,9 @@ for i = 1, jobs do
 end
 if #scored > 0 then
   schedule()
+end
+if ARGV[#ARGV - 2] ~= '' then
+  write_attempts(prefix, ARGV[#ARGV - 2], left_out)
 end
 reply[1] = decimal(now + earliest)
 if head and (not head[2] or now + earliest < tonumber(head[2])) then

@@ -17,7 +17,8 @@ export type { JobCounts } from './admin/look/job-types.js';
 export type { DlqPage } from './admin/look/dlq-pages.js';
 export * from './base/errors.js';
 export { Job } from './job/job.js';
-export type { JobProgress, JobState, JobType } from './job/job.js';
+export type { AttemptRecord, JobProgress } from './job/attempts.js';
+export type { JobState, JobType } from './job/job.js';
 export { noopSink } from './base/metrics.js';
 export type {
   DlqReason,

@@ -4,6 +4,7 @@
 -- marker counts only if the job is where it says.
 -- @include lib/envelope
 -- @include lib/stream-info
+-- @include lib/tracked
 
 local function id_of_fields(fields)
   for i = 1, #fields, 2 do
@@ -102,15 +103,21 @@ local function life_of(stream, delayed, prefix, id)
   return nil
 end
 
--- Keys that an earlier job of the same id has left: add_remains collects them, forget deletes them. In slices: `unpack` fails
--- near 8,000 values.
-local function forget(keys)
-  for from = 1, #keys, 4000 do
-    redis.call('DEL', unpack(keys, from, math.min(from + 3999, #keys)))
-  end
-end
-
+-- Keys that an earlier job of the same id has left.
 local function add_remains(keys, prefix, id)
   keys[#keys + 1] = prefix .. 'result:' .. id
   keys[#keys + 1] = prefix .. 'failed:' .. id
+end
+
+-- Before new jobs take these ids: deletes everything that earlier jobs of the ids have left.
+local function forget_lives(prefix, ids)
+  if #ids == 0 then
+    return
+  end
+  local keys = {}
+  for i = 1, #ids do
+    add_remains(keys, prefix, ids[i])
+  end
+  delete_keys(keys)
+  forget_tracked(prefix, ids)
 end

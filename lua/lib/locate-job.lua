@@ -30,8 +30,10 @@ local function locate(stream, delayed, prefix, id, member, entry)
   return state, entry
 end
 
--- The id of a job that does not run any more is free at once.
+-- The id of a job that does not run any more is free at once, and nothing is kept of the job.
 local function free_id(prefix, id)
-  redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'dlid:' .. id)
+  local keys = { prefix .. 'didx:' .. id, prefix .. 'dlid:' .. id }
+  add_tracked(keys, prefix, id)
+  delete_keys(keys)
   redis.call('SREM', prefix .. 'delayed:unique', id)
 end

@@ -15,7 +15,7 @@ const keys = queueKeys('housekeeping');
 /** What a worker announces of jobs that outlive a tick. */
 function announceJobs(count: number, eventsCap: number): Promise<void> {
   const jobs = Array.from({ length: count }, (_, i) => ({ jobId: `job-${i}`, name: '', attempt: 1 }));
-  return announce(runnerOn(redis.client), keys, { jobs, eventsCap, eventsBatchFrom: 16 });
+  return announce(runnerOn(redis.client), keys, { jobs, starts: [], eventsCap, eventsBatchFrom: 16 });
 }
 
 describe('events of running jobs', () => {

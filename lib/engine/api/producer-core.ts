@@ -1,3 +1,4 @@
+import { keepOfQueue } from '../codec/keep.js';
 import { isCluster } from '../../redis/client.js';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
@@ -38,6 +39,7 @@ export class ProducerCore {
     this.limits = {
       maxPayloadBytes: opts.maxPayloadBytes ?? MAX_PAYLOAD_BYTES,
       maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
+      keep: keepOfQueue(opts.trackJobs),
     };
     const events = eventsSettingsOf(opts);
     this.eventsCap = events.eventsCap;

@@ -98,7 +98,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     opts: JobsOptions & { repeat: RepeatOptions },
   ): Promise<Job<Data, Result, Name>> {
     checkJobOptions(opts, this.core.limits);
-    const spec = toRepeatableSpec(name, data, opts);
+    const spec = toRepeatableSpec(name, data, opts, this.core.limits.keep);
     const { key, outcome } = await this.core.use(() => this.core.declared.declare(spec));
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
     return this.#toJob(job, data, opts, outcome === 'unchanged' || outcome === 'superseded');

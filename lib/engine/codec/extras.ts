@@ -1,4 +1,6 @@
 import type { TimeLimits } from '../config/options.js';
+import { TRACKED } from './keep.js';
+import type { WireKeep } from './keep.js';
 import { decodePayload, encodePayload } from './payload.js';
 
 /**
@@ -17,8 +19,8 @@ export interface WithExtras {
 export interface Extras extends Partial<TimeLimits> {
   /** A message of the microservice transport: lib/microservices/message.ts. */
   readonly rpc?: Readonly<Record<string, unknown>>;
-  /** How long the job is kept after its end. */
-  readonly keep?: Readonly<Record<string, unknown>>;
+  /** Whether the job is tracked, and what is kept after its end: see keep.ts. */
+  readonly keep?: WireKeep;
 }
 
 const isMap = (value: unknown): boolean =>
@@ -32,7 +34,7 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
   timeoutMs: isDuration,
   ttlMs: isDuration,
   expired: (value) => value === 'dead-letter' || value === 'drop',
-  keep: isMap,
+  keep: (value) => value === TRACKED || isMap(value),
 };
 
 /**

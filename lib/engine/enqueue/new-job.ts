@@ -4,6 +4,8 @@ import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
 import { EXTRAS, encodeExtras } from '../codec/extras.js';
 import type { Extras, WithExtras } from '../codec/extras.js';
+import { keepOfJob, writeKeep } from '../codec/keep.js';
+import type { Keep } from '../codec/keep.js';
 import type { JobsOptions, TimeLimits } from '../config/options.js';
 import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/options/job.js';
@@ -23,9 +25,12 @@ export interface NewJob extends Envelope, AddedJob {}
 /** What a job and a schedule have alike. */
 export type TravelingOptions = TimeLimits & WithExtras;
 
+/** What a queue says of every job that it adds. */
 export interface JobLimits {
   maxPayloadBytes: number;
   maxDelayMs: number;
+  /** What is kept of a job that says nothing about it itself. */
+  keep?: Keep | undefined;
 }
 
 /**
@@ -43,7 +48,9 @@ export function toNewJob(
   const payload = encodeWithin(name, data, limits.maxPayloadBytes);
   if (options === undefined) {
     const now = Date.now();
-    return { id: nextUlid(now), name, payload, createdAtMs: now, attempt: 0 };
+    const job: NewJob = { id: nextUlid(now), name, payload, createdAtMs: now, attempt: 0 };
+    if (limits.keep) keepJob(job, name, {}, limits.keep, limits);
+    return job;
   }
   checkJobOptions(options, limits);
   if (options.repeat !== undefined) {
@@ -60,9 +67,23 @@ export function toNewJob(
     delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
   };
   if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
-  const extras = extrasWithin(name, options, payload, limits.maxPayloadBytes);
-  if (extras) job.extras = extras;
+  keepJob(job, name, options, keepOfJob(options, limits.keep), limits);
   return job;
+}
+
+/** Gives the job its extras. A tracked job is found by its id, wherever it is, as if the id were the caller's. */
+function keepJob(
+  job: NewJob,
+  name: string,
+  options: TravelingOptions,
+  keep: Keep | undefined,
+  { maxPayloadBytes }: JobLimits,
+): void {
+  const extras = extrasWithin(name, options, keep, job.payload, maxPayloadBytes);
+  if (extras) job.extras = extras;
+  if (!keep?.tracked || job.uniqueMs !== undefined) return;
+  job.uniqueMs = 0;
+  job.isNewId = true;
 }
 
 /** The options of one job, over the defaults of its queue. An option with the value undefined counts as not given. */
@@ -115,6 +136,7 @@ export function encodeWithin(name: string, data: unknown, maxPayloadBytes: numbe
 export function extrasWithin(
   name: string,
   options: TravelingOptions,
+  keep: Keep | undefined,
   payload: Buffer,
   maxPayloadBytes: number,
 ): Buffer | undefined {
@@ -124,7 +146,8 @@ export function extrasWithin(
     ...(ttlMs !== undefined && { ttlMs }),
     ...(expired !== undefined && { expired }),
   };
-  const extras = encodeExtras(options[EXTRAS], limits);
+  const wire = keep && writeKeep(keep);
+  const extras = encodeExtras(options[EXTRAS], limits, wire === undefined ? undefined : { keep: wire });
   const bytes = payload.length + (extras?.length ?? 0);
   if (bytes > maxPayloadBytes) throw oversize(name, bytes, maxPayloadBytes);
   return extras;

@@ -3,9 +3,8 @@ import { NotSupportedError } from '../base/errors.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import type { DlqReason } from '../base/metrics.js';
+import type { AttemptRecord, JobProgress } from './attempts.js';
 import type { JobActions, JobPlace, JobRef } from './job-actions.js';
-
-export type JobProgress = number | object;
 
 export type JobState =
   'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'prioritized' | 'waiting-children' | 'unknown';
@@ -66,8 +65,15 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * if the job is retried, or was cancelled.
    */
   deadLetterReason: DlqReason | undefined = undefined;
-  /** In a worker's `failed` listener, for a dead letter: the stack of the last error, if there is one. */
+  /**
+   * In a worker's `failed` listener, for a dead letter: the stack of the last error, if there is one. Of a tracked job that a
+   * queue has read: the stack of each failed attempt, oldest first.
+   */
   stacktrace: string[] = [];
+  /** Of a tracked job that a queue has read: its attempts, oldest first, those before a replay included. Else undefined. */
+  declare attempts?: readonly AttemptRecord[];
+  /** Of a tracked job that a queue has read: the id of the worker that ran its last attempt. Else undefined. */
+  declare processedBy?: string;
   /** Submission time, unix ms. */
   readonly timestamp: number;
   /** The delay with which `add` added it, in ms. In a worker: 0, because the delay is over and does not travel with the job. */

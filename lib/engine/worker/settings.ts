@@ -1,6 +1,8 @@
 import { LONGEST_MS } from '../../redis/timer.js';
 import { toRetrySettings } from '../job/backoff.js';
 import type { RetrySettings } from '../job/backoff.js';
+import { boundOf } from '../codec/keep.js';
+import type { Bound } from '../codec/keep.js';
 import { systemClock } from '../base/clock.js';
 import type { Clock } from '../base/clock.js';
 import { POLL_MS } from '../timers/due-loop.js';
@@ -38,6 +40,9 @@ export interface WorkerSettings extends EventsSettings {
   scheduler: SchedulerConfig;
   storeResults: boolean;
   resultTtlMs: number;
+  /** Of jobs that say nothing about it themselves. */
+  removeOnComplete: Bound | undefined;
+  removeOnFail: Bound | undefined;
   accepts: ((name: string) => boolean) | undefined;
   backoffStrategies: Record<string, BackoffStrategy>;
   metrics: MetricsSink;
@@ -77,6 +82,8 @@ export function toSettings(config: ConsumerConfig): WorkerSettings {
     scheduler: config.scheduler ?? {},
     storeResults: config.storeResults ?? false,
     resultTtlMs: toMs(config.resultTtlSecs ?? 3_600),
+    removeOnComplete: config.removeOnComplete === undefined ? undefined : boundOf(config.removeOnComplete),
+    removeOnFail: config.removeOnFail === undefined ? undefined : boundOf(config.removeOnFail),
     accepts: config.accepts,
     backoffStrategies: config.backoffStrategies ?? {},
     metrics: config.metrics ?? noopSink,
@@ -87,8 +94,7 @@ export function toSettings(config: ConsumerConfig): WorkerSettings {
 /** The worker's own names, in those of the consumer. */
 export function toConsumerConfig(options: WorkerOptions): ConsumerConfig {
   const { connection: _connection, autorun: _autorun, prefix: _prefix, ...rest } = options;
-  const { removeOnComplete: _onComplete, removeOnFail: _onFail, ...named } = rest;
-  const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = named;
+  const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = rest;
   const merged: ConsumerConfig = { ...config };
   if (drainDelay !== undefined) merged.blockMs ??= drainDelay;
   if (maxStalledCount !== undefined) merged.maxAttempts ??= maxStalledCount;

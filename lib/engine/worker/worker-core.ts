@@ -31,6 +31,7 @@ import type { WorkerSettings } from './settings.js';
 import { Announcer } from './settle/announcer.js';
 import { Release } from './settle/release.js';
 import { Settlement } from './settle/settlement.js';
+import { Tracking } from './settle/tracking.js';
 import { WorkerTimers } from './worker-timers.js';
 
 /** Ended jobs that may wait for their commit before reading pauses, in batches. */
@@ -86,9 +87,18 @@ export class WorkerCore extends Service {
     this.#timers = new WorkerTimers(link, keys, settings, onError);
     this.#inFlight = new InFlight(keys.queue, onError);
     this.#counters = new JobCounters(() => settings.clock.monotonic());
-    this.#announcer = new Announcer(link, keys, settings, settings.ackIdleMs, onError);
+    const tracking = new Tracking(settings);
+    this.#announcer = new Announcer(link, keys, settings, tracking, settings.ackIdleMs, onError);
     this.#observe(hooks);
-    this.#settlement = new Settlement(link, keys, settings, this.#inFlight, this.#timers.retryDue, onError);
+    this.#settlement = new Settlement(
+      link,
+      keys,
+      settings,
+      tracking,
+      this.#inFlight,
+      this.#timers.retryDue,
+      onError,
+    );
     this.#release = new Release(link, keys, settings, this.#inFlight, this.#settlement, onError);
     const runner = new Runner(settings, handler, owner, this.#inFlight, this.#settlement, onError);
     this.#admission = new Admission(this.#admissionSettings(onError), this.#inFlight, runner, this.#release);
@@ -162,8 +172,8 @@ export class WorkerCore extends Service {
 
   /** In the order in which each hears of a transition. */
   #observe(hooks: WorkerHooks): void {
-    const { metrics, eventsCap } = this.#settings;
-    if (eventsCap > 0) this.#inFlight.observe(this.#announcer);
+    const { metrics } = this.#settings;
+    this.#inFlight.observe(this.#announcer);
     this.#inFlight.observe(this.#counters);
     this.#inFlight.observe(new JobMetrics(metrics));
     this.#inFlight.observe(new JobEvents(this.#keys.queue, this.#settings, hooks));

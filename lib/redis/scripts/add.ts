@@ -13,6 +13,8 @@ export interface AddedJob {
   runAtMs?: number | undefined;
   /** The id is the caller's: for how many ms it stays taken after the job has ended. */
   uniqueMs?: number | undefined;
+  /** With `uniqueMs`: the id was made for this job, so no job can have had it. */
+  isNewId?: boolean;
 }
 
 /** Jobs that are accepted or refused as a whole. */
@@ -99,6 +101,7 @@ const MAX_PART_BYTES = 256 * 1024;
 const FLAG_DELAYED = 1;
 const FLAG_ABSOLUTE = 2;
 const FLAG_UNIQUE = 4;
+const FLAG_NEW_ID = 8;
 
 interface Packed {
   sizes: Buffer;
@@ -157,7 +160,7 @@ function writeFrame<T extends AddedJob>(
   let flags = 0;
   if (!immediate) flags |= FLAG_DELAYED;
   if (job.runAtMs !== undefined) flags |= FLAG_ABSOLUTE;
-  if (job.uniqueMs !== undefined) flags |= FLAG_UNIQUE;
+  if (job.uniqueMs !== undefined) flags |= job.isNewId ? FLAG_UNIQUE | FLAG_NEW_ID : FLAG_UNIQUE;
   const body = at + 7;
   let end = writer.write(to, body, job);
   to[at] = flags;

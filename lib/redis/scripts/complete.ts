@@ -4,6 +4,8 @@ import { addColumn, endColumns } from './lib/event-batch.js';
 import type { EndedJob, EventOptions } from './lib/event-batch.js';
 import { endingArgs, packEntryIds, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, EntryId, Unsettled } from './lib/fence.js';
+import { boundArgs, packCompletions } from './lib/tracked.js';
+import type { Bounds, TrackedCompletion } from './lib/tracked.js';
 
 export interface CompletedJob extends EndedJob, EntryId {
   /** MessagePack of the return value, if it is stored. */
@@ -12,11 +14,18 @@ export interface CompletedJob extends EndedJob, EntryId {
   readonly resultJson: string;
   /** For how many ms the id stays taken, if it is the caller's. */
   readonly uniqueMs: string | undefined;
+  readonly isTracked: boolean;
 }
 
 export interface CompleteOptions extends EndingBatch, EventOptions, RepeatableCall {
   jobs: readonly CompletedJob[];
+  /** Whether results have keys of their own. */
+  storesResults: boolean;
   resultTtlMs: number;
+  /** The tracked jobs among them; who ran them; and how many completed jobs stay. */
+  tracked: readonly TrackedCompletion[];
+  worker: string;
+  bounds: Bounds;
   /** How many entries the worker believes to be pending for it. It only decides how the script checks the fence. */
   inFlight: number;
 }
@@ -31,13 +40,18 @@ export async function complete(
   const args = endingArgs(options, jobs.length);
   const results: ScriptArgument[] = [];
   const uniques: ScriptArgument[] = [];
+  let anyResult = false;
   for (let i = 0; i < jobs.length; i++) {
-    const { jobId, result, uniqueMs } = jobs[i] as CompletedJob;
-    if (result) results.push(i + 1, jobId, result);
-    if (uniqueMs !== undefined) uniques.push(i + 1, jobId, uniqueMs);
+    const { jobId, result, uniqueMs, isTracked } = jobs[i] as CompletedJob;
+    if (result) {
+      anyResult = true;
+      if (options.storesResults) results.push(i + 1, jobId, result);
+    }
+    // The frame of a tracked job says that its id is free.
+    if (uniqueMs !== undefined && !(isTracked && uniqueMs === '0')) uniques.push(i + 1, jobId, uniqueMs);
   }
   const columns = eventsCap > 0 ? endColumns(jobs) : [];
-  if (eventsCap > 0 && results.length > 0) {
+  if (eventsCap > 0 && anyResult) {
     addColumn(columns, 'returnvalues', jobs, ({ resultJson }) => resultJson);
   }
   args.push(results.length / 3, uniques.length / 3, resultTtlMs, eventsCap, eventsBatchFrom);
@@ -45,6 +59,7 @@ export async function complete(
   for (const arg of columns) args.push(arg);
   for (const arg of results) args.push(arg);
   for (const arg of uniques) args.push(arg);
-  args.push(inFlight, gaps);
+  args.push(options.tracked.length > 0 ? packCompletions(options.tracked, options.worker) : '');
+  args.push(...boundArgs(options.bounds), inFlight, gaps);
   return unsettledOf((await runner.run('complete', keys, args, { call })) as number[]);
 }

@@ -3,6 +3,8 @@ import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
 import type { EndedJob } from './lib/event-batch.js';
 import { endingArgs, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, Unsettled } from './lib/fence.js';
+import { boundArgs, packAttempts } from './lib/tracked.js';
+import type { Bounds, TrackedAttempt } from './lib/tracked.js';
 
 export interface DeadLetteredJob {
   readonly delivery: EndedJob & { readonly entryId: string; readonly uniqueMs: string | undefined };
@@ -22,6 +24,12 @@ export interface DeadLetterOptions extends EndingBatch, RepeatableCall {
   dlqCap: number;
   /** For how long a result waiter can learn why the job failed, in ms. */
   rememberMs: number;
+  /** A letter per job, or '' if none needs one: see lua/dead-letter.lua. */
+  kept: string;
+  /** The attempts of the tracked jobs among them. */
+  attempts: readonly TrackedAttempt[];
+  /** How many dead letters stay. */
+  bounds: Bounds;
 }
 
 export interface DeadLetterReply extends Unsettled {
@@ -43,7 +51,7 @@ export async function deadLetter(
     args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
     args.push(reason, detail, uniqueMs ?? '', stack ?? '');
   }
-  args.push(gaps);
+  args.push(options.kept, packAttempts(options.attempts), ...boundArgs(options.bounds), gaps);
   const reply = await runner.run('dead-letter', keys, args, { call });
   const [evicted, ...rest] = reply as [number, ...number[]];
   const { lost, cancelled } = unsettledOf(rest);

@@ -4,6 +4,8 @@ import { addColumn, endColumns } from './lib/event-batch.js';
 import type { EndedJob, EventOptions } from './lib/event-batch.js';
 import { endingArgs, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, EntryId, Unsettled } from './lib/fence.js';
+import { packAttempts, writeText16 } from './lib/tracked.js';
+import type { TrackedAttempt } from './lib/tracked.js';
 
 /** A job as its worker has it, with the bytes of its entry. */
 export interface RetriedDelivery extends EndedJob, EntryId {
@@ -38,6 +40,8 @@ export interface RetryOptions<T extends RetriedDelivery> extends EndingBatch, Ev
   writeMember: WriteMember<T>;
   /** Wake a promoter when one of the jobs is due earlier than all others: the worker has no promoter of its own. */
   wakePromoter: boolean;
+  /** The attempts of the tracked jobs among them. */
+  attempts: readonly TrackedAttempt[];
 }
 
 export interface RetryReply extends Unsettled {
@@ -67,6 +71,7 @@ export async function retry<T extends RetriedDelivery>(
     columns.length,
     ...columns,
     ...large,
+    packAttempts(options.attempts),
     gaps,
   );
   const [due, ...rest] = (await runner.run('retry', keys, args, { call })) as [string, ...number[]];
@@ -97,7 +102,7 @@ function pack<T extends RetriedDelivery>(
     const { jobId, name, uniqueMs, from, to } = delivery;
     at = writeEntryId(frames, at, delivery);
     at = frames.writeDoubleBE(backoffMs, at);
-    at = writeText(frames, at, uniqueMs === undefined ? '' : jobId);
+    at = writeText16(frames, at, uniqueMs === undefined ? '' : jobId);
     if (to - from > LARGE_BYTES) {
       const member = Buffer.allocUnsafe(MEMBER_SLACK + name.length * 3 + to - from);
       large.push(member.subarray(0, writeMember(member, 0, name, delivery, attemptsUsed)));
@@ -115,12 +120,4 @@ function writeEntryId(to: Buffer, at: number, { idSource, idFrom, idTo }: EntryI
   to[at++] = idTo - idFrom;
   for (let i = idFrom; i < idTo; i++) to[at++] = idSource[i] as number;
   return at;
-}
-
-/** UTF-8 behind its length in two bytes. */
-function writeText(to: Buffer, at: number, text: string): number {
-  const length = to.write(text, at + 2);
-  to[at] = length >>> 8;
-  to[at + 1] = length;
-  return at + 2 + length;
 }

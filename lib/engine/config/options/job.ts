@@ -3,6 +3,8 @@ import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { anything, boolean, limitMs, ms, number, oneOf, record, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
+import { removeOn } from './keep.js';
+import type { RemoveOn } from './keep.js';
 import { repeatSchema } from './repeat.js';
 import type { RepeatOptions } from './repeat.js';
 
@@ -69,10 +71,21 @@ export interface JobsOptions extends TimeLimits {
   repeat?: RepeatOptions;
   /** Key of the schedule. Default `<name>::<pattern signature>`. */
   repeatJobKey?: string;
-  /** Accepted and ignored: completed jobs are always removed. Default true. */
-  removeOnComplete?: boolean | number;
-  /** Accepted and ignored: failed jobs always become dead letters. Default false. */
-  removeOnFail?: boolean | number;
+  /**
+   * What stays when the job completes, on a queue with `trackJobs`. `true`: the job is removed. `false`: it stays. A number:
+   * so many completed jobs of the queue stay. `{ age, count }`: so many, for so many seconds. Other queues keep no completed
+   * job, whatever this says. Default: as `trackJobs` of the queue says, else as the worker says, else all stay.
+   */
+  removeOnComplete?: RemoveOn;
+  /**
+   * What stays when the job fails for good. `true`: the job is removed and is no dead letter; its events report it. `false`:
+   * it becomes a dead letter. A number: so many dead letters of the queue stay. `{ age, count }`: so many, for so many
+   * seconds. An entry that cannot be decoded always becomes a dead letter. Default: as `trackJobs` of the queue says, else as
+   * the worker says, else `false`.
+   */
+  removeOnFail?: RemoveOn;
+  /** The most rows of its log that a tracked job keeps, the newest; 0 = all. Default 10,000. */
+  keepLogs?: number;
   /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default: none. */
   priority?: number;
   /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default false. */
@@ -142,8 +155,9 @@ export const jobSchema: Schema<JobsOptions> = {
   timestamp: whole(0),
   repeat: nested('repeat', repeatSchema),
   repeatJobKey: text,
-  removeOnComplete: anything,
-  removeOnFail: anything,
+  removeOnComplete: removeOn('removeOnComplete'),
+  removeOnFail: removeOn('removeOnFail'),
+  keepLogs: whole(0),
   priority: number(0),
   lifo: boolean,
   parent: anything,

@@ -5,6 +5,8 @@ import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
 import type { Connection } from './connection.js';
 import { jobSchema } from './job.js';
+import { trackJobs } from './keep.js';
+import type { TrackJobsOptions } from './keep.js';
 import type { JobsOptions } from './job.js';
 
 export interface QueueOptions {
@@ -17,6 +19,12 @@ export interface QueueOptions {
    * are refused, because they belong to one job. Default: none.
    */
   defaultJobOptions?: Partial<JobsOptions>;
+  /**
+   * Keep what happens to each job that this queue adds: its attempts with their errors, its progress, its log and its result,
+   * and the job itself after it has completed. `true` keeps all completed jobs; an object says how many, and for how long.
+   * The jobs carry this, so workers need no option. See docs/tracking.md. Default false.
+   */
+  trackJobs?: boolean | TrackJobsOptions;
   /**
    * Capacity of the work stream. An add that would exceed it is refused as a whole (CMQ-006). 0 = no bound. Default
    * 1,000,000.
@@ -52,7 +60,10 @@ export interface DurabilityOptions {
 }
 
 /** Options of a `Producer`. */
-export interface ProducerConfig extends Omit<QueueOptions, 'connection' | 'prefix' | 'defaultJobOptions'> {
+export interface ProducerConfig extends Omit<
+  QueueOptions,
+  'connection' | 'prefix' | 'defaultJobOptions' | 'trackJobs'
+> {
   /** Default `default`. */
   queueName?: string;
   /** Accepted and ignored: one pipelined connection serves all calls. Default 8. */
@@ -89,6 +100,7 @@ export const queueSchema: Schema<QueueOptions> = {
   connection: connectionOption,
   prefix: anything,
   defaultJobOptions: nested<JobsOptions>('defaultJobOptions', defaultJobSchema),
+  trackJobs,
   ...sharedSchema,
 };
 

@@ -6,6 +6,8 @@ import { anything, boolean, limitMs, ms, number, record, seconds, text, whole } 
 import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
 import type { Connection } from './connection.js';
+import { removeOn } from './keep.js';
+import type { RemoveOn } from './keep.js';
 import { schedulerSchema } from './timers.js';
 import type { SchedulerConfig } from './timers.js';
 
@@ -112,6 +114,10 @@ export interface ConsumerConfig {
    * `BackoffStrategy`. Default: none.
    */
   backoffStrategies?: Record<string, BackoffStrategy>;
+  /** What stays of a tracked job that says nothing about it itself. See {@link JobsOptions.removeOnComplete}. Default: all. */
+  removeOnComplete?: RemoveOn;
+  /** What stays of a job that fails for good and says nothing about it itself. See {@link JobsOptions.removeOnFail}. Default: a dead letter. */
+  removeOnFail?: RemoveOn;
   /** Where the worker reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
   /** The clock for durations and for the times on jobs. Due times follow Redis's clock. Default: the system's. */
@@ -138,10 +144,6 @@ export interface WorkerOptions extends ConsumerConfig {
   schedulerTickMs?: number;
   /** How long return values are kept, in ms; rounded up to seconds. Default 3,600,000. */
   resultTtlMs?: number;
-  /** Accepted and ignored: completed jobs are always removed. Default true. */
-  removeOnComplete?: unknown;
-  /** Accepted and ignored: failed jobs always become dead letters. Default false. */
-  removeOnFail?: unknown;
   /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
 }
@@ -203,6 +205,8 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   resultTtlSecs: seconds(0.001),
   accepts: (value) => (typeof value === 'function' ? undefined : 'must be a function (name) => boolean'),
   backoffStrategies: strategies,
+  removeOnComplete: removeOn('removeOnComplete'),
+  removeOnFail: removeOn('removeOnFail'),
   metrics: record,
   clock,
   commandTimeoutMs: limitMs(1),
@@ -224,7 +228,5 @@ export const workerSchema: Schema<WorkerOptions> = {
   name: text,
   schedulerTickMs: ms(1),
   resultTtlMs: ms(1),
-  removeOnComplete: anything,
-  removeOnFail: anything,
   prefix: anything,
 };

@@ -1,6 +1,8 @@
 import { ConfigError } from '../../base/errors.js';
 import { EXTRAS } from '../../codec/extras.js';
 import type { WithExtras } from '../../codec/extras.js';
+import { keepOfJob, writeKeep } from '../../codec/keep.js';
+import type { Keep } from '../../codec/keep.js';
 import type { JobsOptions, RepeatOptions, RepeatableJobMeta } from '../../config/options.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
@@ -15,12 +17,14 @@ export const SINGLE = {
 /**
  * The schedule that `Queue.add(name, data, { repeat })` declares.
  * @param options checked options
+ * @param keep what the queue keeps of its jobs
  * @throws ConfigError (CMQ-004)
  */
 export function toRepeatableSpec(
   jobName: string,
   payload: unknown,
   options: JobsOptions & WithExtras & { repeat: RepeatOptions },
+  keep?: Keep,
 ): RepeatableSpec & WithExtras {
   const { repeat, attempts, backoff, timeoutMs, ttlMs, expired } = options;
   for (const [option, instead] of Object.entries(SINGLE)) {
@@ -51,8 +55,15 @@ export function toRepeatableSpec(
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(expired !== undefined && { expired }),
-    ...(options[EXTRAS] && { [EXTRAS]: options[EXTRAS] }),
+    ...extrasOf(options, keepOfJob(options, keep)),
   };
+}
+
+function extrasOf({ [EXTRAS]: extras }: WithExtras, keep: Keep | undefined): WithExtras {
+  const wire = keep && writeKeep(keep);
+  return extras || wire !== undefined
+    ? { [EXTRAS]: { ...extras, ...(wire !== undefined && { keep: wire }) } }
+    : {};
 }
 
 function keyOf({ repeat, repeatJobKey }: JobsOptions & { repeat: RepeatOptions }): string | undefined {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { encodeRetry } from '../../codec/write-envelope.js';
+import { EXTRAS } from '../../codec/extras.js';
 import type { WithExtras } from '../../codec/extras.js';
+import { readKeep } from '../../codec/keep.js';
 import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, extrasWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
@@ -85,7 +87,8 @@ export function encodeSchedule(
     owner: spec.owner,
     payload,
     retry: retry && encodeRetry(retry),
-    extras: extrasWithin(jobName, spec, payload, maxPayloadBytes),
+    extras: extrasWithin(jobName, spec, undefined, payload, maxPayloadBytes),
+    tracked: readKeep(spec[EXTRAS]?.keep)?.tracked ? '1' : undefined,
   };
   const fields = present({ ...timing, ...rest });
   return {

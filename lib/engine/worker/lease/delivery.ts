@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { bulkLength, bulkStart } from '../../../redis/reply-cursor.js';
 import { compareStreamIds } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
+import type { Keep } from '../../codec/keep.js';
 import type { WireRetry } from '../../codec/envelope.js';
 import type { JobCancelledError } from '../../base/errors.js';
 import type { Job } from '../../job/job.js';
@@ -35,6 +36,8 @@ export class Delivery {
   retry: WireRetry | undefined = undefined;
   jobId = '';
   job: Job | undefined = undefined;
+  /** What is kept of the job. */
+  keep: Keep | undefined = undefined;
   /** The handler was called. */
   ran = false;
   /** Monotonic ms. */
@@ -110,6 +113,10 @@ export class Delivery {
     if (this.abortReason) return;
     this.abortReason = reason;
     this.abortSignal?.(reason);
+  }
+
+  get isTracked(): boolean {
+    return this.keep?.tracked === true;
   }
 
   /** The bytes of `d`; undefined where the entry has none. */

@@ -1,6 +1,7 @@
 import { locateJob } from '../../codec/read-envelope.js';
 import { messageOf } from '../../base/errors.js';
 import { EXTRAS, readExtras } from '../../codec/extras.js';
+import { readKeep } from '../../codec/keep.js';
 import { Job } from '../../job/job.js';
 import { ownOptions } from '../../job/own-options.js';
 import type { JobOwner } from '../../job/job.js';
@@ -56,7 +57,10 @@ export function decode(delivery: Delivery, owner: JobOwner, maxPayloadBytes: num
       delay: 0,
       context: delivery,
     });
-    if (extras) delivery.job[EXTRAS] = extras;
+    if (extras) {
+      delivery.job[EXTRAS] = extras;
+      if (extras.keep !== undefined) delivery.keep = readKeep(extras.keep);
+    }
     return undefined;
   } catch (error) {
     return { reason: 'decode_failed', detail: messageOf(error) };

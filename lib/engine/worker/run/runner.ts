@@ -124,7 +124,8 @@ export class Runner {
     }
     this.#measure(delivery, job);
     writeProperty(job, 'returnvalue', value);
-    if (this.#settings.storeResults && value !== undefined) this.#keepResult(delivery, value);
+    if (value !== undefined && (this.#settings.storeResults || delivery.isTracked))
+      this.#keepResult(delivery, value);
     // Else the lease was lost meanwhile, or the worker releases the job: what the handler did does not count.
     if (delivery.state === RUNNING) this.#settlement.complete(delivery);
     this.#inFlight.ended(delivery, true);

@@ -7,15 +7,17 @@ import type { Delivery } from '../lease/delivery.js';
 import type { JobObserver } from '../lease/in-flight.js';
 import { isUndecided } from '../lease/states.js';
 import type { EventsSettings } from '../../config/events-settings.js';
+import type { Tracking } from './tracking.js';
 
 /**
- * Announces `active` for jobs that run longer than an instant. Most end within the same batch and are announced by the
- * script that ends them, which costs no call of its own.
+ * Announces `active` for jobs that run longer than an instant, and writes the start of tracked ones. Most end within the same
+ * batch and are announced by the script that ends them, which costs no call of its own.
  */
 export class Announcer implements JobObserver {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #events: EventsSettings;
+  readonly #tracking: Tracking;
   readonly #afterMs: number;
   readonly #onError: (error: unknown) => void;
   /** Started in this tick; most of them end in it. */
@@ -28,17 +30,20 @@ export class Announcer implements JobObserver {
     link: CommandLink,
     keys: QueueKeys,
     events: EventsSettings,
+    tracking: Tracking,
     afterMs: number,
     onError: (error: unknown) => void,
   ) {
     this.#link = link;
     this.#keys = keys;
     this.#events = events;
+    this.#tracking = tracking;
     this.#afterMs = afterMs;
     this.#onError = onError;
   }
 
   started(delivery: Delivery): void {
+    if (this.#events.eventsCap === 0 && !delivery.isTracked) return;
     if (this.#started.push(delivery) === 1) process.nextTick(this.#sift);
   }
 
@@ -61,7 +66,8 @@ export class Announcer implements JobObserver {
     this.#outlived = [];
     if (running.length === 0) return;
     for (const delivery of running) delivery.announced = true;
-    announce(this.#link, this.#keys, { ...this.#events, jobs: running }).catch((error: unknown) => {
+    const starts = this.#tracking.starts(running);
+    announce(this.#link, this.#keys, { ...this.#events, jobs: running, starts }).catch((error: unknown) => {
       // The events are lost, as the worker is closing.
       if (!(error instanceof ShutdownError)) this.#onError(error);
     });

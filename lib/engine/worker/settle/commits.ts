@@ -12,6 +12,7 @@ import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { DeadLetterOutcome, PostponedOutcome, RetryOutcome } from '../lease/outcome.js';
 import type { WorkerSettings } from '../settings.js';
+import type { Tracking } from './tracking.js';
 
 /** The scripts that end jobs, each called with a batch of jobs that end alike. */
 export class Commits {
@@ -21,17 +22,23 @@ export class Commits {
   /** What the script is called with, by batch, until Redis has replied. */
   readonly #calls = new Map<readonly Delivery[], object>();
 
-  constructor(link: CommandLink, keys: QueueKeys, settings: WorkerSettings) {
+  readonly #tracking: Tracking;
+
+  constructor(link: CommandLink, keys: QueueKeys, settings: WorkerSettings, tracking: Tracking) {
     this.#link = link;
     this.#keys = keys;
     this.#settings = settings;
+    this.#tracking = tracking;
   }
 
   /** @param inFlight how many entries should be pending for this worker when the call comes to Redis */
   complete(batch: Delivery[], inFlight: number): Promise<Unsettled> {
-    const { eventsCap, eventsBatchFrom, resultTtlMs } = this.#settings;
+    const { eventsCap, eventsBatchFrom, storeResults, resultTtlMs } = this.#settings;
     const options = this.#optionsOf(batch, () => {
-      return { jobs: batch, resultTtlMs, eventsCap, eventsBatchFrom, inFlight };
+      const { jobs: tracked, bounds } = this.#tracking.completions(batch);
+      const results = { storesResults: storeResults, resultTtlMs };
+      const { worker } = this.#tracking;
+      return { jobs: batch, ...results, tracked, worker, bounds, eventsCap, eventsBatchFrom, inFlight };
     });
     return this.#replied(batch, complete(this.#link, this.#keys, options));
   }
@@ -45,6 +52,7 @@ export class Commits {
       }),
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
+      attempts: this.#tracking.attempts(batch),
       eventsCap,
       eventsBatchFrom,
     }));
@@ -60,6 +68,7 @@ export class Commits {
       }),
       writeMember: writeDelayedMember,
       wakePromoter: !this.#settings.delayedEnabled,
+      attempts: [],
       eventsCap: 0,
       eventsBatchFrom: 0,
     }));
@@ -77,6 +86,8 @@ export class Commits {
       eventsCap,
       dlqCap: dlqMaxStreamLen,
       rememberMs: resultTtlMs,
+      ...this.#tracking.deadLetters(batch),
+      attempts: this.#tracking.attempts(batch),
     }));
     return this.#replied(batch, deadLetter(this.#link, this.#keys, options));
   }

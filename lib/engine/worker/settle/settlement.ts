@@ -20,6 +20,7 @@ import type { State } from '../lease/states.js';
 import type { WorkerSettings } from '../settings.js';
 import { CommitQueue } from './commit-queue.js';
 import type { FailedCommit } from './commit-queue.js';
+import type { Tracking } from './tracking.js';
 import { Commits } from './commits.js';
 
 /**
@@ -52,6 +53,7 @@ export class Settlement {
     link: CommandLink,
     keys: QueueKeys,
     settings: WorkerSettings,
+    tracking: Tracking,
     inFlight: InFlight,
     retryDue: (due: number) => void,
     onError: (error: unknown) => void,
@@ -61,7 +63,7 @@ export class Settlement {
     this.#inFlight = inFlight;
     this.#retryDue = retryDue;
     this.#onError = onError;
-    this.#commits = new Commits(link, keys, settings);
+    this.#commits = new Commits(link, keys, settings, tracking);
     const common = {
       most: settings.retryInflight,
       onError: this.#onCommitFailed,
@@ -234,8 +236,8 @@ export class Settlement {
 }
 
 /** What the call sends, and a share of what it frees: freeing memory takes Redis a fraction of that time. */
-function bytesOfResult({ result, resultJson, from, to }: Delivery): number {
-  return (result?.length ?? 0) + resultJson.length + (to - from) / 4;
+function bytesOfResult({ result, resultJson, from, to, isTracked }: Delivery): number {
+  return (result?.length ?? 0) + resultJson.length + (isTracked ? to - from : (to - from) / 4);
 }
 
 /** Jobs are sent, or copied inside Redis. */
