@@ -255,7 +255,7 @@ async function endAll(
 }
 
 async function completedIds(): Promise<string[]> {
-  const ids = await redis.client.zrange(`${KEYS.prefix}completed`, 0, -1);
+  const ids = await redis.client.zrange(`${KEYS.prefix}completed`, '0', '-1');
   const records = (await trackingKeys()).filter((key) => key.startsWith('job:')).sort();
   expect(records).toEqual(ids.map((id) => `job:${id}`).sort());
   return ids;

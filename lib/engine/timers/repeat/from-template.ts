@@ -58,7 +58,7 @@ export function fromTemplate(
   checkJobOptions(merged, limits);
   return {
     key,
-    spec: toRepeatableSpec(name, data, { ...merged, repeat, repeatJobKey: key }),
+    spec: toRepeatableSpec(name, data, { ...merged, repeat, repeatJobKey: key }, limits.keep),
     opts: { ...merged, repeatJobKey: key },
   };
 }
