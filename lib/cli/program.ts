@@ -5,6 +5,7 @@ import { registerAdd } from './commands/add.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerDlq } from './commands/dlq.js';
 import { registerInspect } from './commands/inspect.js';
+import { registerRepeatable } from './commands/repeatable.js';
 import { GENERAL, addGlobalOptions } from './frame/globals.js';
 import { duration } from './frame/parse.js';
 
@@ -12,7 +13,13 @@ import { duration } from './frame/parse.js';
 export type Register = (program: Command) => void;
 
 /** In the order of the help. */
-const COMMANDS: readonly Register[] = [registerInspect, registerAdd, registerDlq, registerCompletion];
+const COMMANDS: readonly Register[] = [
+  registerInspect,
+  registerAdd,
+  registerDlq,
+  registerRepeatable,
+  registerCompletion,
+];
 
 const EPILOGUE = `
 Passwords: set CHASQUI_REDIS_PASSWORD (and CHASQUI_SENTINEL_PASSWORD), or pass --ask-password.

@@ -22,7 +22,7 @@ export async function exportLetters(
   options: SelectionOptions & { readonly output?: string },
 ): Promise<void> {
   const queue = await context.queue(name);
-  const { deadLetters } = await queue.getBacklog();
+  const deadLetters = await queue.getFailedCount();
   const progress =
     options.output === undefined ? undefined : await progressBar(context.out, 'Exporting', deadLetters);
   const { write, end } = options.output === undefined ? toStdout(context) : await toFile(options.output);

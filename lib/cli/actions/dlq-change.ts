@@ -20,7 +20,7 @@ export async function replay(
   const queue = await context.queue(name);
   if (options.dryRun) return dryRun(context, queue, options, 'would be replayed');
   if (options.all && options.limit === undefined) {
-    const { deadLetters } = await queue.getBacklog();
+    const deadLetters = await queue.getFailedCount();
     const question = `Replay all ${grouped(deadLetters)} dead letters of "${cell(name)}"?`;
     await confirm(context.out, context.globals.yes, context.signal, { question });
   }
@@ -61,7 +61,7 @@ function checkSelected(command: string, options: ChangeOptions): void {
 }
 
 async function whichLetters(queue: Queue, options: ChangeOptions): Promise<string> {
-  const { deadLetters } = await queue.getBacklog();
+  const deadLetters = await queue.getFailedCount();
   const of = `of "${cell(queue.name)}"`;
   const filters = (['id', 'reason', 'name', 'text'] as const)
     .filter((key) => options[key] !== undefined)
@@ -85,7 +85,7 @@ async function change(
   what: string,
   act: (ids: string[]) => Promise<number>,
 ): Promise<{ looked: number; changed: number }> {
-  const { deadLetters } = await queue.getBacklog();
+  const deadLetters = await queue.getFailedCount();
   const progress = await progressBar(context.out, what, Math.min(deadLetters, options.limit ?? Infinity));
   let [looked, changed] = [0, 0];
   try {

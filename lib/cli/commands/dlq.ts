@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { REASONS } from '../dlq/selection.js';
+import { GROUPS, REASONS } from '../dlq/selection.js';
 import { lazily } from '../frame/lazy.js';
 import { each, time, whole } from '../frame/parse.js';
 
@@ -17,9 +17,10 @@ export function registerDlq(program: Command): void {
     .option('--stack', 'show the stack of the error')
     .action(lazily(async () => (await import('../actions/dlq-look.js')).peek));
 
-  selection(dlq.command('histogram'))
+  filters(dlq.command('histogram').argument('<queue>', 'the queue'))
     .summary('count dead letters by reason, name and time')
-    .description('Counts the dead letters by reason, by name, by error, and over time.')
+    .description('Counts the dead letters by reason, by name, and by the hour or day in which they failed.')
+    .addOption(new Option('--by <what>', 'count only by this. Default: all').choices(GROUPS))
     .action(lazily(async () => (await import('../actions/dlq-look.js')).histogram));
 
   change(dlq.command('replay'))
@@ -55,16 +56,19 @@ export function registerDlq(program: Command): void {
     .action(lazily(async () => (await import('../actions/dlq-archive.js')).importLetters));
 }
 
-function selection(command: Command): Command {
+function filters(command: Command): Command {
   return command
-    .argument('<queue>', 'the queue')
-    .option('--limit <count>', 'at most so many', whole(1))
-    .option('--id <id>', 'id of a dead letter or of its job; repeat it for more', each)
     .addOption(new Option('--reason <reason>', 'why it is a dead letter').choices(REASONS))
     .option('--name <name>', 'dispatch name')
     .option('--since <time>', 'failed at this time or later: ISO 8601, or 15m = 15 minutes ago', time)
     .option('--until <time>', 'failed before this time', time)
-    .option('--text <text>', 'the error, the name or the data contains this text');
+    .option('--text <text>', 'the error or the data contains this text');
+}
+
+function selection(command: Command): Command {
+  return filters(command.argument('<queue>', 'the queue'))
+    .option('--id <id>', 'id of a dead letter or of its job; repeat it for more', each)
+    .option('--limit <count>', 'at most so many', whole(1));
 }
 
 function change(command: Command): Command {

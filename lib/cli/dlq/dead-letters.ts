@@ -1,77 +1,79 @@
 import { exportDlq } from '../../engine/admin/dlq-archive.js';
 import type { ArchivedLetter } from '../../engine/admin/dlq-archive.js';
-import type { DlqEntry, DlqReason, Queue } from '../../engine/index.js';
-import type { SelectionOptions } from './selection.js';
+import type { DlqEntry, DlqFilter, DlqReason, DlqSelection, Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
-import { oneLine } from '../output/values.js';
+import type { FilterOptions, SelectionOptions } from './selection.js';
 
-/** Pages of the selected dead letters, oldest first. Ends early when Ctrl-C is pressed. */
+/** Pages of the selected dead letters, oldest first, with all of their bytes. Ctrl-C ends them. */
 export async function* selectedLetters(
   context: Context,
   queue: Queue,
   options: SelectionOptions,
-  onLooked?: (looked: number) => void,
 ): AsyncGenerator<ArchivedLetter[]> {
-  checkSelection(options);
-  const { id, reason, limit = Infinity } = options;
+  const { limit = Infinity } = options;
   const { link } = await context.servers();
-  const selection = {
-    ...(id !== undefined && { ids: id }),
-    ...(reason !== undefined && { reason: reason as DlqReason }),
-  };
-  const matches = matcher(options);
-  let [looked, found] = [0, 0];
-  for await (const page of exportDlq(link, queue.keys, selection)) {
+  await link.ready();
+  let found = 0;
+  for await (const page of exportDlq(link, queue.keys, selectionOf(options), limit)) {
     context.signal.throwIfAborted();
-    looked += page.length;
-    const matching = page.filter(({ entry }) => matches(entry)).slice(0, limit - found);
-    found += matching.length;
-    onLooked?.(looked);
-    if (matching.length > 0) yield matching;
+    const letters = page.slice(0, limit - found);
+    found += letters.length;
+    if (letters.length > 0) yield letters;
     if (found >= limit) return;
   }
 }
 
-/** The newest of the selected dead letters, newest first. */
-export async function newestLetters(
+/** The first of the selected dead letters, in the order that is asked for. */
+export async function firstLetters(
   context: Context,
   queue: Queue,
-  options: SelectionOptions,
-  most: number,
+  options: SelectionOptions & { readonly newest?: boolean },
+  limit: number,
 ): Promise<DlqEntry[]> {
-  const newest: DlqEntry[] = [];
-  const { limit: _limit, ...selection } = options;
-  for await (const page of selectedLetters(context, queue, selection)) {
-    newest.push(...page.map(({ entry }) => entry));
-    newest.splice(0, newest.length - most);
+  const letters: DlqEntry[] = [];
+  if (options.id !== undefined) {
+    for await (const page of selectedLetters(context, queue, { ...options, limit })) {
+      letters.push(...page.map(({ entry }) => entry));
+    }
+    return options.newest ? letters.reverse() : letters;
   }
-  return newest.reverse();
+  const filter = filterOf(options);
+  let after: string | undefined;
+  do {
+    context.signal.throwIfAborted();
+    const page = await queue.getDlq({
+      ...filter,
+      order: options.newest ? 'newest' : 'oldest',
+      limit: Math.min(limit - letters.length, 1_000),
+      ...(after !== undefined && { after }),
+    });
+    letters.push(...page.entries);
+    after = page.next;
+  } while (after !== undefined && letters.length < limit);
+  return letters;
 }
 
 /** Whether a command that changes dead letters has been told which. */
 export function isSelective(options: SelectionOptions): boolean {
-  const { id, reason, name, since, until, text } = options;
-  return [id, reason, name, since, until, text].some((value) => value !== undefined);
+  return Object.keys(selectionOf(options)).length > 0;
 }
 
-function checkSelection({ since, until }: SelectionOptions): void {
+export function filterOf({ reason, name, since, until, text }: FilterOptions): DlqFilter {
   if (since !== undefined && until !== undefined && since >= until) {
     throw usageError('--since must be before --until.');
   }
+  return {
+    ...(reason !== undefined && { reason: reason as DlqReason }),
+    ...(name !== undefined && { name }),
+    ...(since !== undefined && { since }),
+    ...(until !== undefined && { until }),
+    ...(text !== undefined && { text }),
+  };
 }
 
-function matcher({ name, since, until, text }: SelectionOptions): (entry: DlqEntry) => boolean {
-  const wanted = text?.toLowerCase();
-  return (entry) => {
-    if (name !== undefined && entry.name !== name) return false;
-    const at = failedAtOf(entry);
-    if (since !== undefined && at < since) return false;
-    if (until !== undefined && at >= until) return false;
-    if (wanted === undefined) return true;
-    const where = [entry.detail ?? '', entry.stack ?? '', entry.name, oneLine(entry.data)];
-    return where.some((each) => each.toLowerCase().includes(wanted));
-  };
+export function selectionOf(options: SelectionOptions): DlqSelection {
+  return { ...filterOf(options), ...(options.id !== undefined && { ids: options.id }) };
 }
 
 /** When it was dead-lettered, in unix ms. Where the field is missing, the time in its id. */

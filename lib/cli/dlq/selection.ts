@@ -9,18 +9,26 @@ export const REASONS = [
 ] as const;
 
 /** Which dead letters. A dead letter must match all that are given. */
-export interface SelectionOptions {
-  readonly id?: readonly string[];
+export interface FilterOptions {
   readonly reason?: (typeof REASONS)[number];
   readonly name?: string;
+  /** Unix ms. */
   readonly since?: number;
+  /** Unix ms. */
   readonly until?: number;
   readonly text?: string;
+}
+
+export interface SelectionOptions extends FilterOptions {
+  /** Ids of dead letters or of their jobs. */
+  readonly id?: readonly string[];
   readonly limit?: number;
 }
 
-/** For commands that change dead letters: they need a selection, a limit, or `--all`. */
+/** For commands that change dead letters: they need a filter, a limit, or `--all`. */
 export interface ChangeOptions extends SelectionOptions {
   readonly all?: boolean;
   readonly dryRun?: boolean;
 }
+
+export const GROUPS = ['reason', 'name', 'hour', 'day'] as const;

@@ -60,6 +60,7 @@ const BY_CODE: Readonly<Record<string, number>> = {
   'CMQ-108': EXIT.refused,
   'CMQ-109': EXIT.refused,
   'CMQ-110': EXIT.notFound,
+  'CMQ-111': EXIT.notFound,
 };
 
 export function reportOf(error: unknown): Report {

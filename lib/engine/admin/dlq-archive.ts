@@ -21,13 +21,14 @@ const BYTES_PER_CALL = 1_000_000;
 /** The worker keeps 4,000 fields and values of an entry, and adds twelve. */
 const MAX_FIELDS = 4_012;
 
-/** Pages of the selected dead letters, oldest first, with all of their bytes. */
+/** Pages of the selected dead letters, oldest first, with all of their bytes. The last page may go beyond the limit. */
 export async function* exportDlq(
   link: CommandLink,
   keys: QueueKeys,
   selection: DlqSelection,
+  limit = Infinity,
 ): AsyncGenerator<ArchivedLetter[]> {
-  for await (const page of readDeadLetters(link, keys, selection, Infinity)) {
+  for await (const page of readDeadLetters(link, keys, selection, limit)) {
     yield page.map((letter) => ({ entry: toDlqEntry(letter), fields: letter[1] }));
   }
 }
