@@ -21,7 +21,7 @@ for i = 1, #ARGV, 2 do
   local next_slot = redis.call('ZSCORE', set, key)
   local row
   if next_slot then
-    local values = redis.call('HMGET', hash, 'revision', 'fired', 'stored', 'paused', 'held')
+    local values = redis.call('HMGET', hash, 'revision', 'fired', 'stored', 'paused', 'slot')
     local paused = ''
     if is_paused(next_slot) then
       next_slot, paused = values[5] or next_slot, values[4] or '0'

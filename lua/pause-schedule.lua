@@ -32,7 +32,7 @@ end
 -- A key of the wrong type fails here, before anything is written.
 redis.call('HLEN', hash)
 allow_writes_at_memory_limit(prefix)
-redis.call('HSET', hash, 'paused', decimal(now_ms()), 'held', decimal(tonumber(score)))
+redis.call('HSET', hash, 'paused', decimal(now_ms()), 'slot', decimal(tonumber(score)))
 -- Slots that it still had to make up for are skipped.
 redis.call('HDEL', hash, 'owed')
 redis.call('ZADD', set, PAUSED, key)

@@ -42,7 +42,7 @@ if next_slot == '' then
   return keep_reply(calls, call, { 2 })
 end
 local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
-redis.call('HDEL', hash, 'paused', 'held')
+redis.call('HDEL', hash, 'paused', 'slot')
 redis.call('ZADD', set, next_slot, key)
 if tonumber(next_slot) < tonumber(head[2]) then
   -- The schedule is resumed, even if the wake key has the wrong type: schedulers also poll.

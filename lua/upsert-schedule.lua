@@ -1,6 +1,6 @@
 -- Registers a schedule. Its hash has the fields given here and more: `fired`, how often it has fired; `stored`, when this
 -- definition was first stored (a later definition has a greater value, whatever the clock does); `owed`, how many missed slots
--- are still to be made up for (only while that lasts); `paused` and `held` (only while it is paused, see
+-- are still to be made up for (only while that lasts); `paused` and `slot` (only while it is paused, see
 -- lib/paused-schedules.lua).
 --
 -- KEYS repeat schedulerWake prefix calls
@@ -48,7 +48,7 @@ if said then
 end
 
 local score = redis.call('ZSCORE', set, key)
-local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed', 'stored', 'paused', 'held')
+local was = redis.call('HMGET', hash, 'schedule', 'revision', 'fired', 'owed', 'stored', 'paused', 'slot')
 local head = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
 local fired, stored = was[3] or '0', tonumber(was[5]) or 0
 local paused, slot = '', score
@@ -87,7 +87,7 @@ if keeps and was[4] then
 end
 if paused ~= '' then
   keep('paused', paused)
-  keep('held', slot)
+  keep('slot', slot)
 end
 for i = 12, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]

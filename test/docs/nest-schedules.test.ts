@@ -54,6 +54,54 @@ describe('run a handler on a schedule', () => {
   });
 });
 
+describe('the first job at once', () => {
+  const quarters = block<{ FeedProcessor: Type }>('Run a handler on a schedule', 3);
+
+  it('comes once, however many processes start', async () => {
+    const { FeedProcessor } = await quarters();
+    const fast = { workerOptions: { schedulerTickMs: 10 } };
+    const boot = () =>
+      start({ imports: [ChasquiModule.forFeature('feeds')], providers: [FeedProcessor] }, fast);
+    const apps = await Promise.all([boot(), boot(), boot()]);
+    await vi.waitFor(async () => {
+      expect(await schedulesOf(apps[0], 'feeds')).toMatchObject([{ fired: 1, every: 900_000, offset: 0 }]);
+    });
+    const [before] = await schedulesOf(apps[0], 'feeds');
+    expect(before!.nextFireMs % 900_000).toBe(0);
+    const again = await boot();
+    expect(await schedulesOf(again, 'feeds')).toEqual([before]);
+  });
+});
+
+describe('pause a schedule at run time', () => {
+  interface Control {
+    pause(): Promise<boolean>;
+    resume(): Promise<boolean>;
+    runNow(): Promise<string>;
+  }
+  const control = block<{ DigestControl: Type<Control> }>('Pause a schedule at run time');
+  const reports = block<{ ReportProcessor: Type }>('Run a handler on a schedule');
+
+  it('stays paused over a restart', async () => {
+    const { DigestControl } = await control();
+    const { ReportProcessor } = await reports();
+    const boot = () =>
+      start({
+        imports: [ChasquiModule.forFeature('reports')],
+        providers: [ReportProcessor, DigestControl],
+      });
+    const app = await boot();
+    const digest = app.get<Control>(DigestControl);
+    await using events = await recordEvents(queueOf(app, 'reports'));
+    expect([await digest.pause(), await digest.pause()]).toEqual([true, false]);
+    const id = await digest.runNow();
+    await events.waitFor('completed', ({ jobId }) => jobId === id);
+    const next = await boot();
+    expect(await queueOf(next, 'reports').getJobScheduler('@Repeat:digest')).toMatchObject({ paused: true });
+    expect([await digest.resume(), await digest.resume()]).toEqual([true, false]);
+  });
+});
+
 describe('disable a schedule', () => {
   const switched = block<{ ReportProcessor: Type }>('Disable a schedule');
 

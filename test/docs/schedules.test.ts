@@ -45,6 +45,33 @@ describe('schedules', () => {
     expect((poll?.nextFireMs ?? 0) - now).toBeLessThan(660_000);
   });
 
+  it('by an id: the returned job is the next run', async () => {
+    const { declareDigest } = await block<{ declareDigest(reports: Queue): Promise<Job> }>(
+      'A schedule by its id',
+    )();
+    const job = await declareDigest(queue);
+    const scheduler = await queue.getJobScheduler('digest');
+    expect(scheduler).toMatchObject({
+      pattern: '0 8 * * *',
+      template: { data: { to: 'all' }, opts: { attempts: 5, timeoutMs: 60_000 } },
+    });
+    expect(job).toMatchObject({ id: `repeat:digest:${scheduler?.next}`, duplicate: false });
+    expect(await declareDigest(queue)).toMatchObject({ id: job.id, duplicate: true });
+  });
+
+  it('are paused, resumed and run now', async () => {
+    const { maintain } = await block<{
+      maintain(reports: Queue, repair: () => Promise<void>): Promise<void>;
+    }>('Pause one, resume it, run it now')();
+    await queue.upsertJobScheduler('digest', { every: 60_000 });
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    await maintain(queue, async () => {
+      expect(await queue.getJobScheduler('digest')).toMatchObject({ paused: true });
+    });
+    expect(await queue.getJobScheduler('digest')).toMatchObject({ paused: false });
+    expect(log).toHaveBeenCalledWith(expect.stringMatching(/^repeat:digest:now:\d+-\w{6}$/), false);
+  });
+
   it('are listed and removed', async () => {
     await (await morning()).declareSchedules(queue);
     await (await minutes()).declarePoll(queue);

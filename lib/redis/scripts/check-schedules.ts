@@ -70,7 +70,7 @@ export async function checkSchedules(
 }
 
 /** Fields that the script which stores a schedule adds itself. */
-const ADDED = new Set(['schedule', 'revision', 'fired', 'stored', 'owed', 'paused', 'held']);
+const ADDED = new Set(['schedule', 'revision', 'fired', 'stored', 'owed', 'paused', 'slot']);
 
 function definitionOf(reply: readonly Buffer[]): StoredDefinition {
   const all = new Map<string, Buffer>();

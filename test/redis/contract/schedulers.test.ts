@@ -322,7 +322,7 @@ describe('a paused schedule', () => {
     // On the grid that it had.
     expect((slot - Number(ran[0]!.split(':')[2])) % 100).toBe(0);
     expect(await one(queue)).toMatchObject({ paused: false });
-    expect(await redis.client.hmget(KEYS.repeatSpec('k'), 'paused', 'held')).toEqual([null, null]);
+    expect(await redis.client.hmget(KEYS.repeatSpec('k'), 'paused', 'slot')).toEqual([null, null]);
     expect(ran.length).toBe(new Set(ran).size);
   });
 
@@ -399,7 +399,7 @@ describe('a paused schedule', () => {
     expect(new Date(score).getTime()).toBe(score);
     expect(Number.isFinite(score)).toBe(true);
     // Such a version restores a schedule without the fields of the pause; it stays paused, and can be resumed.
-    await redis.client.hdel(KEYS.repeatSpec('k'), 'paused', 'held');
+    await redis.client.hdel(KEYS.repeatSpec('k'), 'paused', 'slot');
     expect(await one(queue)).toMatchObject({ paused: true });
     expect(await one(queue)).not.toHaveProperty('pausedSince');
     expect(await queue.resumeJobScheduler('k')).toBe(true);

@@ -136,7 +136,7 @@ export async function pauseSchedule(link: CommandLink, keys: QueueKeys, id: stri
 }
 
 /** What {@link resumeSchedule} reads of a schedule. */
-const RESUME_FIELDS = ['revision', 'held', 'start', ...TIMING_FIELDS] as const;
+const RESUME_FIELDS = ['revision', 'slot', 'start', ...TIMING_FIELDS] as const;
 
 /**
  * True if it was paused before.
@@ -147,9 +147,9 @@ export async function resumeSchedule(link: CommandLink, keys: QueueKeys, id: str
     const row = await readSchedule(link, keys, id, RESUME_FIELDS);
     if (!row) throw new ScheduleNotFoundError(id, keys.queue, 'resumeJobScheduler');
     if (!isPaused(row.slot)) return false;
-    const [revision = null, held = null, start = null, ...timing] = row.values.map(toText);
+    const [revision = null, pausedSlot = null, start = null, ...timing] = row.values.map(toText);
     const schedule = { ...decodeTiming(timing), startAfterMs: start === null ? undefined : Number(start) };
-    const slot = held === null || isPaused(Number(held)) ? undefined : Number(held);
+    const slot = pausedSlot === null || isPaused(Number(pausedSlot)) ? undefined : Number(pausedSlot);
     const next = slotAfterPause(schedule, slot, await redisNow(link));
     const outcome = await resume(link, keys, { key: id, revision: revision ?? '', next });
     if (outcome === 'unknown') throw new ScheduleNotFoundError(id, keys.queue, 'resumeJobScheduler');

@@ -78,11 +78,11 @@ export function firstSlot(
  */
 export function slotAfterPause(
   schedule: Pick<ScheduleTiming, 'pattern' | 'endBeforeMs'> & { startAfterMs?: number | undefined },
-  held: number | undefined,
+  pausedSlot: number | undefined,
   now: number,
 ): number | undefined {
-  if (held === undefined) return firstSlot(schedule, now);
-  const next = held > now ? held : schedule.pattern.next(now, held);
+  if (pausedSlot === undefined) return firstSlot(schedule, now);
+  const next = pausedSlot > now ? pausedSlot : schedule.pattern.next(now, pausedSlot);
   return isAfterEnd(next, schedule) ? undefined : next;
 }
 

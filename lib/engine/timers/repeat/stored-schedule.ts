@@ -185,7 +185,7 @@ export const META_FIELDS = [
   'overlap',
   'fired',
   'owner',
-  'held',
+  'slot',
 ] as const;
 
 /**
@@ -194,13 +194,20 @@ export const META_FIELDS = [
  */
 export function decodeMeta(key: string, slot: number, values: readonly Value[]): RepeatableMeta {
   const { pattern, endBeforeMs, missedFires } = decodeTiming(values);
-  const [name = null, limit = null, start = null, overlap = null, fired = null, owner = null, held = null] =
-    values.slice(TIMING_FIELDS.length);
+  const [
+    name = null,
+    limit = null,
+    start = null,
+    overlap = null,
+    fired = null,
+    owner = null,
+    pausedSlot = null,
+  ] = values.slice(TIMING_FIELDS.length);
   const meta: RepeatableMeta = {
     key,
     jobName: name ?? '',
     pattern,
-    nextFireMs: isPaused(slot) && held !== null ? Number(held) : slot,
+    nextFireMs: isPaused(slot) && pausedSlot !== null ? Number(pausedSlot) : slot,
     fired: Number(fired ?? 0),
     missedFires,
     skipIfRunning: overlap === 'skip',
