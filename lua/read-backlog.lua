@@ -1,14 +1,15 @@
 -- Counts the jobs of a queue at one instant. Writes nothing.
 --
--- KEYS stream delayed dlq
+-- KEYS stream delayed dlq meta
 -- ARGV 1 group
 -- Reply { waiting; for how many ms the oldest of them has been in the stream; active; delayed; due; by how many ms the
---      earliest of these is late; dead letters }. `due` are the delayed jobs that only wait for the promoter.
+--      earliest of these is late; dead letters; since when the queue is paused, in unix ms, as text, or '' }. `due` are the
+--      delayed jobs that only wait for the promoter.
 
 -- @include lib/time
 -- @include lib/stream-info
 
-local stream, delayed, dlq = KEYS[1], KEYS[2], KEYS[3]
+local stream, delayed, dlq, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
 
 local length = redis.call('XLEN', stream)
@@ -57,4 +58,5 @@ local late = 0
 if due > 0 then
   late = now - tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2])
 end
-return { waiting, waited, active, redis.call('ZCARD', delayed), due, late, redis.call('XLEN', dlq) }
+local paused = redis.call('HGET', meta, 'paused') or ''
+return { waiting, waited, active, redis.call('ZCARD', delayed), due, late, redis.call('XLEN', dlq), paused }

@@ -1,6 +1,6 @@
 -- Reclaims entries whose lease has run out: their worker died, or was cut off for longer than its lease.
 --
--- KEYS stream prefix
+-- KEYS stream events prefix
 -- ARGV 1 group  2 consumer
 --      3 lease_ms   of consumers whose name does not say theirs: see lib/lease.lua
 --      4 steady_ms  for how long all workers could renew their leases, as far as the caller knows: no outage, and no step of
@@ -11,9 +11,11 @@
 --      7 quarantined  the most entries among them that must run alone: they have lost more than one worker, or another
 --                   worker could not start them
 --      8 max_bytes  the call ends after so many bytes of entries
--- Reply { now, { { id, starts, { field, value… }, cancelled }… }, { vanished… } }: now in unix ms; starts is how
+--      9 events_cap  about how many events are kept; 0 = no `stalled` events
+-- Reply { now, { { id, starts, { field, value… }, cancelled, stalled }… }, { vanished… } }: now in unix ms; starts is how
 --      many workers have died with the job in flight (from the second start on, count-start.lua counts); cancelled is 1 if the job must not run again
---      (cancel.lua), else 0. A vanished id was pending, but its entry is gone.
+--      (cancel.lua), else 0. stalled is 1 if the lease of its worker ran out, and 0 if it was handed over. A vanished id was pending,
+--      but its entry is gone.
 --
 -- Races
 --   Two workers scan at once: the first resets the idle time, so the second does not see the entries.
@@ -23,10 +25,12 @@
 -- @include lib/time
 -- @include lib/lease
 -- @include lib/pages
+-- @include lib/events
+-- @include lib/envelope
 
-local stream, prefix, group, me = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local stream, events, prefix, group, me = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local lease_ms, steady_ms, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
-local quarantined, bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
+local quarantined, bytes, events_cap = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local now = now_ms()
 if now > tonumber(ARGV[5]) then
   return { decimal(now), {}, {} }
@@ -34,7 +38,18 @@ end
 
 local entries, vanished = {}, {}
 
-local function reclaim(id, starts, runs_alone)
+local announced = false
+-- An entry without a Job has no event: its worker dead-letters it, and says so.
+local function announce_stalled(fields)
+  local of = table_of(fields)
+  local job_id = of.d and job_id_of(of.d)
+  if job_id then
+    write_event(events, 'stalled', job_id, decimal(now), of.n or '')
+    announced = true
+  end
+end
+
+local function reclaim(id, starts, runs_alone, is_stalled)
   local entry = redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', starts)[1]
   if not entry then
     -- Redis 6.2 keeps a vanished entry in the pending list.
@@ -45,7 +60,11 @@ local function reclaim(id, starts, runs_alone)
   if runs_alone then
     quarantined = quarantined - 1
   end
-  entries[#entries + 1] = { id, starts, entry[2], redis.call('EXISTS', prefix .. 'cancelled:' .. id) }
+  local cancelled = redis.call('EXISTS', prefix .. 'cancelled:' .. id)
+  entries[#entries + 1] = { id, starts, entry[2], cancelled, is_stalled and 1 or 0 }
+  if is_stalled and events_cap > 0 then
+    announce_stalled(entry[2])
+  end
   bytes = bytes - bytes_of(entry[2])
 end
 
@@ -58,7 +77,7 @@ local function reclaim_from(consumer, lease)
     -- counts starts, and a claim is none.
     local runs_alone = pending[4] > 1 or consumer == NOBODY
     if not runs_alone or quarantined > 0 then
-      reclaim(pending[1], pending[4], runs_alone)
+      reclaim(pending[1], pending[4], runs_alone, consumer ~= NOBODY)
     end
   end
 end
@@ -68,5 +87,8 @@ for _, of in ipairs(consumers_of(stream, group)) do
   if of.pending > 0 and of.name ~= me and lease <= steady_ms then
     reclaim_from(of.name, lease)
   end
+end
+if announced then
+  trim_events(events, events_cap)
 end
 return { decimal(now), entries, vanished }

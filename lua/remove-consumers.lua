@@ -1,5 +1,5 @@
--- Removes consumers that have nothing left to do: the caller's when its worker closes, and those of workers long gone. In
--- the work stream, a consumer stays while anything is pending for it.
+-- Removes consumers that have nothing left to do: the caller's when its worker closes, with its report, and those of workers
+-- long gone. In the work stream, a consumer stays while anything is pending for it.
 --
 -- KEYS stream promoterWake schedulerWake prefix
 -- ARGV 1 group
@@ -16,6 +16,9 @@
 
 local group = ARGV[1]
 local removed = 0
+if ARGV[2] ~= '' then
+  redis.call('DEL', KEYS[4] .. 'worker:' .. ARGV[2])
+end
 for index, stream in ipairs({ KEYS[1], KEYS[2], KEYS[3] }) do
   if redis.call('EXISTS', stream) == 1 then
     -- Without its group, or with a key of the wrong type, there is no consumer to remove. The process that reads the key reports it.

@@ -6,8 +6,10 @@ import { within } from './within.js';
 
 interface Threshold {
   readonly option: keyof BacklogCheckOptions & `max${string}`;
-  readonly of: keyof Backlog;
+  readonly of: Exclude<keyof Backlog, 'paused' | 'pausedSince'>;
   readonly remedy: string;
+  /** Not judged while the queue is paused: then jobs wait because somebody wants them to. */
+  readonly notWhilePaused?: true;
 }
 
 const THRESHOLDS: readonly Threshold[] = [
@@ -15,11 +17,13 @@ const THRESHOLDS: readonly Threshold[] = [
     option: 'maxWaiting',
     of: 'waiting',
     remedy: 'add workers or raise their concurrency',
+    notWhilePaused: true,
   },
   {
     option: 'maxOldestWaitingMs',
     of: 'oldestWaitingMs',
     remedy: 'check that workers run, or add workers',
+    notWhilePaused: true,
   },
   {
     option: 'maxDelayed',
@@ -59,10 +63,10 @@ export async function checkBacklog(
 
 /** Compares the backlog with the thresholds. A pure function. */
 export function faultsOf(queue: string, backlog: Backlog, options: BacklogCheckOptions): string[] {
-  return THRESHOLDS.flatMap(({ option, of, remedy }) => {
+  return THRESHOLDS.flatMap(({ option, of, remedy, notWhilePaused = false }) => {
     const most = options[option];
     const value = backlog[of];
-    if (most === undefined || value <= most) return [];
+    if (most === undefined || value <= most || (backlog.paused && notWhilePaused)) return [];
     return [`Queue "${queue}": ${of} is ${value}, above ${option} (${most}): ${remedy}.`];
   });
 }

@@ -30,6 +30,9 @@ export const ENHANCER_METADATA = {
 /** All events. The argument of a decorator is checked against these lists, and the types keep them complete. */
 export const WORKER_EVENTS = Object.keys({
   ready: true,
+  paused: true,
+  resumed: true,
+  stalled: true,
   active: true,
   progress: true,
   completed: true,
@@ -55,6 +58,9 @@ export const QUEUE_EVENTS = Object.keys({
   drained: true,
   removed: true,
   cleaned: true,
+  paused: true,
+  resumed: true,
+  stalled: true,
   unknown: true,
   error: true,
   reconnected: true,

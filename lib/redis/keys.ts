@@ -8,12 +8,16 @@ export interface QueueKeys {
   readonly dlq: string;
   readonly events: string;
   readonly repeat: string;
+  /** A hash with the policy of the queue: whether it is paused. It exists only if there is something to say. */
+  readonly meta: string;
   /** A stream. Each entry tells one promoter that a job is due earlier than it knew. */
   readonly promoterWake: string;
   /** The same for schedulers. */
   readonly schedulerWake: string;
-  /** A stream that tells one worker which of its jobs were cancelled. */
+  /** A stream that tells one worker which of its jobs were cancelled, and that the policy has changed. */
   workerWake(consumerId: string): string;
+  /** The report of a worker, a hash that expires: see lua/report-worker.lua. */
+  worker(consumerId: string): string;
   readonly promoterLock: string;
   /** Exists while there are result waiters; expires. */
   readonly waiters: string;
@@ -60,9 +64,11 @@ export function queueKeys(queue: string): QueueKeys {
     dlq: `${prefix}dlq`,
     events: `${prefix}events`,
     repeat: `${prefix}repeat`,
+    meta: `${prefix}meta`,
     promoterWake: `${prefix}wake:promoter`,
     schedulerWake: `${prefix}wake:scheduler`,
     workerWake: (consumerId) => `${prefix}wake:worker:${consumerId}`,
+    worker: (consumerId) => `${prefix}worker:${consumerId}`,
     waiters: `${prefix}waiters`,
     ended: `${prefix}ended`,
     promoterLock: `${prefix}promoter:lock`,

@@ -89,6 +89,8 @@ const NEED_REDIS = [
   'getPrioritizedCount',
   'getWaitingChildrenCount',
   'ping',
+  'getWorkers',
+  'getWorkersCount',
   'getJobResult',
   'waitForResult',
 ] as const satisfies readonly (keyof Queue)[];
@@ -127,6 +129,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   /** The revisions of the schedules, by key. */
   readonly #revisions = new Map<string, string>();
   #failure: Error | undefined;
+  #isPaused = false;
 
   constructor(name: string, opts: FakeQueueOptions = {}) {
     super(name, { ...opts, connection: noRedis(`FakeQueue "${name}"`) });
@@ -136,13 +139,14 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     };
   }
 
-  /** The next add rejects with this error and adds nothing. */
+  /** The next add, `pause` or `resume` rejects with this error and does nothing. */
   failNext(error: Error): void {
     this.#failure = error;
   }
 
-  /** Forgets all recorded jobs. */
+  /** Forgets all recorded jobs, and that the queue is paused. */
   clear(): void {
+    this.#isPaused = false;
     this.added.length = 0;
     this.#revisions.clear();
     this.#failure = undefined;
@@ -209,6 +213,26 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   /** Removes a schedule from `added`. Returns false if there is no such schedule. */
   override async removeJobScheduler(jobSchedulerId: string): Promise<boolean> {
     return this.removeRepeatableByKey(jobSchedulerId);
+  }
+
+  /** Notes that the queue is paused. Adds are recorded all the same. */
+  override async pause(): Promise<void> {
+    this.#assertUsable();
+    this.#isPaused = true;
+    this.emit('paused');
+    return Promise.resolve();
+  }
+
+  override async resume(): Promise<void> {
+    this.#assertUsable();
+    this.#isPaused = false;
+    this.emit('resumed');
+    return Promise.resolve();
+  }
+
+  override async isPaused(): Promise<boolean> {
+    this.#assertOpen();
+    return Promise.resolve(this.#isPaused);
   }
 
   /** Removes a schedule from `added`. Returns false if there is no such schedule. */

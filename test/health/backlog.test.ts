@@ -24,6 +24,8 @@ const EMPTY = {
   due: 0,
   overdueMs: 0,
   deadLetters: 0,
+  paused: false,
+  pausedSince: undefined,
 };
 
 describe('getBacklog', () => {

@@ -7,6 +7,8 @@ const WELL: WorkerHealth = {
   state: 'running',
   running: 3,
   concurrency: 3,
+  paused: false,
+  queuePaused: false,
   blockMs: 5_000,
   lastReadAgeMs: 100,
   disconnectedMs: 0,
@@ -78,6 +80,8 @@ const BACKLOG: Backlog = {
   due: 50,
   overdueMs: 60,
   deadLetters: 70,
+  paused: false,
+  pausedSince: undefined,
 };
 
 describe('what is wrong with a backlog', () => {
@@ -99,5 +103,21 @@ describe('what is wrong with a backlog', () => {
     expect(faultsOfBacklog('mail', BACKLOG, options)).toEqual(
       faults.map((fault) => expect.stringContaining(fault) as string),
     );
+  });
+
+  it('of a paused queue: that jobs wait is no fault, everything else is', () => {
+    const paused = { ...BACKLOG, paused: true, pausedSince: 1 };
+    const strict = {
+      maxWaiting: 0,
+      maxOldestWaitingMs: 0,
+      maxDelayed: 0,
+      maxOverdueMs: 0,
+      maxDeadLetters: 0,
+    };
+    expect(faultsOfBacklog('mail', paused, strict).map((fault) => / (\w+) is /.exec(fault)?.[1])).toEqual([
+      'delayed',
+      'overdueMs',
+      'deadLetters',
+    ]);
   });
 });

@@ -171,6 +171,8 @@ const WORK: Record<string, Use> = {
   removeRepeatableByKey: (queue) => queue.removeRepeatableByKey('x'),
   upsertJobScheduler: (queue) => queue.upsertJobScheduler('x', { every: 1_000 }),
   removeJobScheduler: (queue) => queue.removeJobScheduler('x'),
+  pause: (queue) => queue.pause(),
+  resume: (queue) => queue.resume(),
   isPaused: (queue) => queue.isPaused(),
   close: (queue) => queue.close(),
 };
@@ -189,6 +191,8 @@ const NEED_REDIS: Record<string, Use> = {
   resumeJobScheduler: (queue) => queue.resumeJobScheduler('x'),
   runJobScheduler: (queue) => queue.runJobScheduler('x'),
   getBacklog: (queue) => queue.getBacklog(),
+  getWorkers: (queue) => queue.getWorkers(),
+  getWorkersCount: (queue) => queue.getWorkersCount(),
   getJobCounts: (queue) => queue.getJobCounts(),
   getJobCountByTypes: (queue) => queue.getJobCountByTypes(),
   count: (queue) => queue.count(),
@@ -207,8 +211,6 @@ const NEED_REDIS: Record<string, Use> = {
 const ON_NO_QUEUE: Record<string, Use> = {
   getJob: (queue) => queue.getJob('x'),
   getJobs: (queue) => queue.getJobs('waiting'),
-  pause: (queue) => queue.pause(),
-  resume: (queue) => queue.resume(),
   drain: (queue) => queue.drain(),
   obliterate: (queue) => queue.obliterate(),
   clean: (queue) => queue.clean(0, 0),
@@ -381,5 +383,28 @@ describe('testJob', () => {
     await expect(
       new WelcomeProcessor({ sent: [] }).send(aborted.data, aborted, aborted.signal),
     ).rejects.toThrow('stop');
+  });
+});
+
+describe('pause and resume of a fake queue', () => {
+  it('are noted, emitted, and forgotten by clear; adds are recorded all the same', async () => {
+    const queue = new FakeQueue('mail');
+    const heard: string[] = [];
+    queue.on('paused', () => heard.push('paused'));
+    queue.on('resumed', () => heard.push('resumed'));
+    expect(await queue.isPaused()).toBe(false);
+    await queue.pause();
+    await queue.add('send', 1);
+    expect(await queue.isPaused()).toBe(true);
+    expect(queue.added).toHaveLength(1);
+    await queue.resume();
+    expect(await queue.isPaused()).toBe(false);
+    await queue.pause();
+    queue.clear();
+    expect(await queue.isPaused()).toBe(false);
+    expect(heard).toEqual(['paused', 'resumed', 'paused']);
+    queue.failNext(new Error('down'));
+    await expect(queue.pause()).rejects.toThrow('down');
+    expect(await queue.isPaused()).toBe(false);
   });
 });

@@ -51,6 +51,13 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
     case 'cleaned':
       emit('cleaned', { count: Number(fields.count ?? 0), type: fields.type ?? '', ts: base.ts }, eventId);
       return;
+    case 'stalled':
+      emit('stalled', base, eventId);
+      return;
+    case 'paused':
+    case 'resumed':
+      emit(event, { ts: base.ts }, eventId);
+      return;
     case 'drained':
       emit('drained', eventId);
       return;

@@ -56,6 +56,13 @@ export interface CleanedEvent {
   /** Unix ms, by Redis's clock. */
   ts: number;
 }
+/** The queue was paused or resumed, by any process. */
+export interface PauseEvent {
+  /** Unix ms, by Redis's clock. */
+  ts: number;
+}
+/** A worker died, or was cut off for longer than its lease, and another worker has reclaimed its job. */
+export type StalledEvent = QueueEvent;
 export interface UnknownEvent {
   eventName: string;
   fields: Record<string, string>;
@@ -72,6 +79,10 @@ export interface QueueEventsMap extends ConnectionEventsMap {
   dlq: [DlqEvent, string];
   /** The same event as `dlq`, under the name that BullMQ uses. */
   'retries-exhausted': [RetriesExhaustedEvent, string];
+  /** The lease of a worker ran out with this job in flight, and another worker has reclaimed it. */
+  stalled: [StalledEvent, string];
+  paused: [PauseEvent, string];
+  resumed: [PauseEvent, string];
   drained: [string];
   removed: [RemovedEvent, string];
   cleaned: [CleanedEvent, string];

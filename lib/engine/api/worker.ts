@@ -6,7 +6,7 @@ import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
 import { WorkerCore } from '../worker/worker-core.js';
-import type { WorkerHooks, DeadLettered, DlqEvicted } from '../worker/hooks.js';
+import type { WorkerHooks, DeadLettered, DlqEvicted, PausedBy } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
@@ -22,7 +22,7 @@ import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
 import { readProperty } from '../base/safe-access.js';
 import { toError } from '../base/thrown.js';
-import { checkProcessor, checkQueueName } from '../config/check-arguments.js';
+import { checkConcurrency, checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
 
@@ -52,6 +52,15 @@ export interface WorkerEventsMap<
    */
   failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
   progress: [job: Job<Data, Result, Name>, progress: JobProgress];
+  /**
+   * Nothing starts any more: this worker is paused (`worker`), or its queue is (`queue`). Both may apply, one after the
+   * other. Emitted at the start, too, if the queue is paused then.
+   */
+  paused: [by: PausedBy];
+  /** One of the two pauses has ended. */
+  resumed: [by: PausedBy];
+  /** This worker has reclaimed a job: the lease of another worker ran out. The second argument is always `active`. */
+  stalled: [jobId: string, prev: string];
   /**
    * After a dead letter is committed, and after `failed` where there is a job. An entry that cannot be decoded has no job:
    * this event is the only one that reports it.
@@ -119,7 +128,10 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     if (opts.autorun !== false) runByItself(this, this.#report);
   }
 
-  /** The options as given. Printing the worker does not show them, because they may hold a password. */
+  /**
+   * The options as given: `opts.concurrency` is how many handlers ran at once at first; {@link Worker.concurrency} is how
+   * many do now. Printing the worker does not show the options, because they may hold a password.
+   */
   get opts(): WorkerOptions {
     return this.#opts;
   }
@@ -226,22 +238,42 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return this.#link.info;
   }
 
+  /**
+   * Handlers running at once, 1 to 100,000. Setting it takes effect at once: if it grows, more jobs start; if it shrinks,
+   * the handlers that run go on, and none starts until fewer than this run.
+   * @throws ConfigRangeError (a RangeError, CMQ-004) when it is set to anything else
+   */
+  get concurrency(): number {
+    return this.#core.concurrency;
+  }
+
+  set concurrency(concurrency: number) {
+    checkConcurrency(concurrency);
+    this.#core.concurrency = concurrency;
+  }
+
+  /** Whether {@link Worker.pause} was called for this worker. `health()` says whether its queue is paused, too. */
   isPaused(): boolean {
-    return false;
+    return this.#core.isPaused;
   }
 
-  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
-  pause(_doNotWaitActive?: boolean): Promise<void> {
-    return Promise.reject(
-      new NotSupportedError('Worker.pause is not supported: close the worker and create it again.'),
-    );
+  /**
+   * Pauses this worker only, until `resume()` or the end of the process: it starts no job, fetches none, and releases those
+   * that it has fetched and not started, with no attempt used. Running handlers go on, and their leases are renewed. The
+   * promoter and the scheduler of this worker go on too. `Queue.pause` pauses all workers of a queue.
+   *
+   * Resolves when no handler runs and what they have done is committed. Resolves earlier if the worker is resumed or closed.
+   * @param doNotWaitActive resolve at once
+   */
+  async pause(doNotWaitActive = false): Promise<void> {
+    const paused = this.#core.pause();
+    if (!doNotWaitActive) await Promise.race([paused, this.#closed]);
   }
 
-  /** @deprecated Refuses with CMQ-100: close the worker and create it again. */
-  resume(): Promise<void> {
-    return Promise.reject(
-      new NotSupportedError('Worker.resume is not supported: close the worker and create it again.'),
-    );
+  /** Ends the pause of this worker. A pause of its queue stays. */
+  async resume(): Promise<void> {
+    this.#core.resume();
+    return Promise.resolve();
   }
 
   /** The error that handlers of BullMQ throw after `rateLimit`. Here it fails the attempt, like any other error. */
@@ -278,6 +310,15 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   #hooks(): WorkerHooks {
     return {
+      stalled: (jobId) => {
+        this.#emit('stalled', jobId, 'active');
+      },
+      paused: (by) => {
+        this.#emit('paused', by);
+      },
+      resumed: (by) => {
+        this.#emit('resumed', by);
+      },
       active: (job) => {
         this.#emit('active', job, '');
       },

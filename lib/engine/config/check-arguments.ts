@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from '../base/errors.js';
-import { NOT_WELL_FORMED, isWellFormed, show, text, whole } from './checks.js';
+import { CONCURRENCY, NOT_WELL_FORMED, isWellFormed, show, text, whole } from './checks.js';
 
 export const MAX_NAME_BYTES = 256;
 export const MAX_ID_BYTES = 512;
@@ -20,6 +20,12 @@ export function checkList(what: string, value: unknown): asserts value is readon
 export function checkLimit(limit: unknown): asserts limit is number {
   const wrong = limit === Infinity ? undefined : whole(0)(limit);
   if (wrong !== undefined) throw new ConfigRangeError(`limit ${wrong}, not ${show(limit)}.`);
+}
+
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is one that the option `concurrency` takes */
+export function checkConcurrency(value: unknown): asserts value is number {
+  const wrong = CONCURRENCY(value);
+  if (wrong !== undefined) throw new ConfigRangeError(`concurrency ${wrong}, not ${show(value)}.`);
 }
 
 /** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a finite number of unix ms */

@@ -56,6 +56,9 @@ export const whole =
       ? undefined
       : `must be a whole number of at least ${String(least)}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${String(most)}` : ''}`;
 
+/** Handlers running at once. */
+export const CONCURRENCY = whole(1, 100_000);
+
 /** A finite number of at least `least`. */
 export const number =
   (least: number): Check =>

@@ -243,9 +243,12 @@ export class CommandLink implements ScriptRunner {
     );
   }
 
-  /** Creates a connection for blocking reads, with the same options. It does not connect yet. */
-  openBlocking(): Client {
-    return outsideOfContext(() => createClient(this.#connection, 'blocking'));
+  /**
+   * Creates a connection for blocking reads, with the same options. It does not connect yet.
+   * @param name its name in CLIENT LIST, if the user gives it none
+   */
+  openBlocking(name?: string): Client {
+    return outsideOfContext(() => createClient(this.#connection, 'blocking', name));
   }
 
   /** Ends the use. The last link to release closes the connection, unless it is the user's own client. Idempotent. */

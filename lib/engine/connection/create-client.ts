@@ -20,9 +20,12 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** The types of ioredis do not allow an undefined `replyMapping`; its code does. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** Creates a client. It does not connect yet. */
-export function createClient(connection: Connection, purpose: Purpose): Client {
-  const client = construct(connection, purpose);
+/**
+ * Creates a client. It does not connect yet.
+ * @param name its name in CLIENT LIST, if the user gives it none (`connectionName`). A user that may not set it has none.
+ */
+export function createClient(connection: Connection, purpose: Purpose, name?: string): Client {
+  const client = construct(connection, purpose, name);
   keepLastError(client);
   if (!isCluster(client)) failOnSelectError(client);
   return client;
@@ -35,8 +38,12 @@ export function servesCommands(client: Client): boolean {
   return !ofNodes.stringNumbers && (options.scaleReads === undefined || options.scaleReads === 'master');
 }
 
-function construct(connection: Connection, purpose: Purpose): Client {
+function construct(connection: Connection, purpose: Purpose, name: string | undefined): Client {
   const read = readConnection(connection);
+  const named = (
+    options: { connectionName?: string | null | undefined } = {},
+  ): { connectionName?: string } =>
+    name === undefined ? {} : { connectionName: options.connectionName ?? name };
   if (read.kind === 'single') {
     const { options } = read;
     return new Redis({
@@ -45,6 +52,7 @@ function construct(connection: Connection, purpose: Purpose): Client {
       maxRetriesPerRequest: null,
       ...boundTimes(options),
       ...reconnectOptions(options),
+      ...named(options),
       ...overrides(REDIS_RULES, purpose),
     } as Options);
   }
@@ -58,6 +66,7 @@ function construct(connection: Connection, purpose: Purpose): Client {
         connectTimeout: CONNECT_TIMEOUT_MS,
         disconnectTimeout: DISCONNECT_TIMEOUT_MS,
         ...boundTimes(redisOptions ?? {}),
+        ...named(redisOptions),
         ...overrides(REDIS_RULES, purpose),
       } as never,
     });
@@ -67,9 +76,13 @@ function construct(connection: Connection, purpose: Purpose): Client {
     ? client.duplicate([], {
         ...boundTimes<object>(client.options),
         ...overrides(CLUSTER_RULES, purpose),
-        redisOptions: overrides(REDIS_RULES, purpose) as never,
+        redisOptions: { ...named(client.options.redisOptions), ...overrides(REDIS_RULES, purpose) } as never,
       })
-    : client.duplicate({ ...boundTimes<object>(client.options), ...overrides(REDIS_RULES, purpose) });
+    : client.duplicate({
+        ...boundTimes<object>(client.options),
+        ...named(client.options),
+        ...overrides(REDIS_RULES, purpose),
+      });
 }
 
 function overrides(rules: Readonly<Record<string, Rule>>, purpose: Purpose): object {

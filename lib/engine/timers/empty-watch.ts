@@ -8,6 +8,7 @@ interface Watched {
   link: CommandLink;
   key: string;
   filled: () => void;
+  empty: ((agoMs: number) => void) | undefined;
 }
 
 /** One per connection. */
@@ -15,14 +16,20 @@ const watches = new WeakMap<Client, EmptyWatch>();
 
 /**
  * Watches the empty set at `key`, and calls `filled` about a second after something is added to it. An application has many
- * queues, most of them without delayed jobs and schedules, so all empty sets of a connection share one command.
+ * queues, most of them without delayed jobs, schedules and a policy, so all empty sets of a connection share one command.
  *
+ * @param empty called after each look that found the set empty, with how many ms ago the look was sent
  * @returns stops watching
  */
-export function whenFilled(link: CommandLink, key: string, filled: () => void): () => void {
+export function whenFilled(
+  link: CommandLink,
+  key: string,
+  filled: () => void,
+  empty?: (agoMs: number) => void,
+): () => void {
   let watch = watches.get(link.client);
   if (!watch) watches.set(link.client, (watch = new EmptyWatch()));
-  return watch.add({ link, key, filled });
+  return watch.add({ link, key, filled, empty });
 }
 
 class EmptyWatch {
@@ -68,7 +75,12 @@ class EmptyWatch {
     if (!first) return;
     try {
       const keys = group.map(({ key }) => key);
-      if ((await first.link.call('EXISTS', keys)) === 0) return;
+      const sentAt = performance.now();
+      if ((await first.link.call('EXISTS', keys)) === 0) {
+        const agoMs = performance.now() - sentAt;
+        for (const watched of group) if (this.#watched.has(watched)) watched.empty?.(agoMs);
+        return;
+      }
     } catch (error) {
       // Without an answer, the next poll checks again. If Redis refuses the command, each loop has to poll by itself.
       if (error instanceof ConnectionError && !error.unknownOutcome) this.#notify(group);

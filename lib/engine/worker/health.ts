@@ -11,7 +11,8 @@ export interface ReadingHealth {
   unansweredMs: number;
   /**
    * For how long all handlers have been busy with the same jobs, or for how long the worker has not read because it can
-   * hold no more jobs: the longer of both, in ms. 0 if a handler is free.
+   * hold no more jobs: the longer of both, in ms. 0 if a handler is free. A worker that is paused does not read for that
+   * reason, which does not count.
    */
   fullMs: number;
   /** Reads that have failed in a row. */
@@ -35,6 +36,10 @@ export interface WorkerHealth extends ReadingHealth {
   /** Handlers running now. */
   running: number;
   concurrency: number;
+  /** The worker or its queue is paused: nothing starts. */
+  paused: boolean;
+  /** The queue is paused, in all processes. */
+  queuePaused: boolean;
   /** How long a read waits for work, in ms: a sound `unansweredMs` stays near it. */
   blockMs: number;
   /** Leases lost since it started: jobs that another worker has taken over, though this one lived. */

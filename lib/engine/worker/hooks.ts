@@ -26,8 +26,16 @@ export interface DeadLettered {
   job?: Job;
 }
 
+/** Who paused a worker: `Worker.pause` of this worker, or `Queue.pause` of its queue, in any process. */
+export type PausedBy = 'worker' | 'queue';
+
 /** What a worker reports to the class that contains it. */
 export interface WorkerHooks {
+  /** The job of a worker that died, or was cut off for longer than its lease, was reclaimed by this one. */
+  stalled: (jobId: string) => void;
+  /** Nothing starts any more. */
+  paused: (by: PausedBy) => void;
+  resumed: (by: PausedBy) => void;
   /** Before the handler is called. */
   active: (job: Job) => void;
   /** After the completion is committed. */

@@ -9,3 +9,14 @@ export function consumerName(label: string, leaseMs: number): string {
   const lease = Math.min(Math.ceil(leaseMs), Number.MAX_SAFE_INTEGER);
   return `${label}-${randomUUID()};lease=${String(lease)}`;
 }
+
+/** The label in the name of a consumer; the whole name if it has none, as that of a third-party worker. */
+export function labelOf(consumerId: string): string {
+  const [, label = consumerId] = /^(.*)-[0-9a-f-]{36};lease=\d+$/s.exec(consumerId) ?? [];
+  return label;
+}
+
+/** How Redis lists the blocking connection of a worker (CLIENT LIST). Redis takes no spaces and no special characters. */
+export function connectionName(queue: string, consumerId: string): string {
+  return `chasqui:${encodeURIComponent(queue)}:${encodeURIComponent(consumerId)}`;
+}

@@ -1,5 +1,6 @@
 import { LeaseLostError } from '../base/errors.js';
 import { writeProperty } from '../base/safe-access.js';
+import { locateJob } from '../codec/read-envelope.js';
 import type { Job } from '../job/job.js';
 import type { WorkerHooks, DeadLettered } from './hooks.js';
 import type { Delivery } from './lease/delivery.js';
@@ -24,6 +25,12 @@ export class JobEvents implements JobObserver {
     this.#queue = queue;
     this.#settings = settings;
     this.#hooks = hooks;
+  }
+
+  stalled({ bytes }: Delivery): void {
+    const jobId = bytes && idIn(bytes);
+    // An entry without a Job becomes a dead letter, which says what is wrong.
+    if (jobId !== undefined) this.#hooks.stalled(jobId);
   }
 
   started({ job }: Delivery): void {
@@ -84,4 +91,12 @@ function letterOf(
     letter.job = job;
   }
   return letter;
+}
+
+function idIn(job: Buffer): string | undefined {
+  try {
+    return locateJob(job).id;
+  } catch {
+    return undefined;
+  }
 }

@@ -2,6 +2,7 @@ import { settlesWithin } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
+import type { Policy } from '../../redis/scripts/read-policy.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
@@ -12,7 +13,9 @@ import type { CommandLink } from '../connection/command-link.js';
 import type { JobOwner } from '../job/job.js';
 import { Admission } from './fetch/admission.js';
 import type { AdmissionSettings } from './fetch/admission.js';
+import { Gate } from './fetch/gate.js';
 import { Intake } from './fetch/intake.js';
+import { PolicyWatch } from './fetch/policy-watch.js';
 import { Reader } from './fetch/reader.js';
 import type { ReaderSettings } from './fetch/reader.js';
 import { JobCounters } from './health.js';
@@ -25,6 +28,8 @@ import type { Delivery } from './lease/delivery.js';
 import { InFlight } from './lease/in-flight.js';
 import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
+import { WorkerWake } from './lease/worker-wake.js';
+import { Registration } from './registration.js';
 import { Runner } from './run/runner.js';
 import type { Handler } from './run/runner.js';
 import type { WorkerSettings } from './settings.js';
@@ -34,8 +39,6 @@ import { Settlement } from './settle/settlement.js';
 import { Tracking } from './settle/tracking.js';
 import { WorkerTimers } from './worker-timers.js';
 
-/** Ended jobs that may wait for their commit before reading pauses, in batches. */
-const UNSETTLED_FACTOR = 4;
 /** What closing may take beyond the deadline for handlers. */
 const CLOSING_MS = 2_000;
 
@@ -48,6 +51,7 @@ const CLOSING_MS = 2_000;
  */
 export class WorkerCore extends Service {
   readonly #link: CommandLink;
+  readonly #onError: (error: unknown) => void;
   readonly #keys: QueueKeys;
   readonly #settings: WorkerSettings;
   readonly #inFlight: InFlight;
@@ -56,10 +60,15 @@ export class WorkerCore extends Service {
   readonly #timers: WorkerTimers;
   readonly #settlement: Settlement;
   readonly #release: Release;
+  readonly #policy: PolicyWatch;
+  readonly #gate: Gate;
   readonly #admission: Admission;
   readonly #leases: Leases;
-  readonly #cancellations: Cancellations;
+  readonly #wake: WorkerWake;
   readonly #reader: Reader;
+  readonly #registration: Registration;
+  /** For callers of {@link pause} that wait: the worker has been resumed. */
+  #endPause: () => void = () => undefined;
   /** When the grace time of the handlers is over. */
   #graceEnd = Infinity;
   #endGrace: () => void = () => undefined;
@@ -82,6 +91,7 @@ export class WorkerCore extends Service {
     };
     settings.metrics = safeSink(settings.metrics, onError);
     this.#link = link;
+    this.#onError = onError;
     this.#keys = keys;
     this.#settings = settings;
     this.#timers = new WorkerTimers(link, keys, settings, onError);
@@ -101,33 +111,81 @@ export class WorkerCore extends Service {
     );
     this.#release = new Release(link, keys, settings, this.#inFlight, this.#settlement, onError);
     const runner = new Runner(settings, handler, owner, this.#inFlight, this.#settlement, onError);
-    this.#admission = new Admission(this.#admissionSettings(onError), this.#inFlight, runner, this.#release);
+    this.#policy = new PolicyWatch(link, keys, settings.clock, this.#policyRead, onError);
+    this.#gate = new Gate(this.#policy, { ...hooks, changed: this.#gateChanged });
+    const admission = this.#admissionSettings(onError);
+    this.#admission = new Admission(admission, this.#inFlight, runner, this.#release, this.#gate);
     const intake = new Intake(this.#inFlight, this.#admission);
     this.#leases = new Leases(link, keys, settings, this.#inFlight, this.#admission, intake, onError);
-    this.#cancellations = new Cancellations(link, keys, settings, this.#inFlight, onError);
+    this.#wake = new WorkerWake(link, keys, settings, onError);
+    new Cancellations(link, keys, this.#wake, this.#inFlight, onError);
+    this.#wake.on('policy', this.#policyChanged);
     this.#reader = new Reader(link, keys, this.#readerSettings(connectTimeoutMs, intake, onError));
+    this.#registration = new Registration(link, keys, settings, () => this.health, onError);
   }
 
   protected override readonly marginMs = 2 * CLOSING_MS;
 
   get health(): Omit<WorkerHealth, 'state' | 'disconnectedMs'> {
-    const { concurrency, blockMs } = this.#settings;
+    const { running, concurrency, fullMs } = this.#admission;
     const reading = this.#reader.health;
+    const paused = this.#gate.state === 'paused';
     return {
-      running: this.#admission.running,
+      running,
       concurrency,
-      blockMs,
+      paused,
+      queuePaused: this.#gate.isPausedBy('queue'),
+      blockMs: this.#settings.blockMs,
       ...reading,
-      fullMs: Math.max(reading.fullMs, this.#admission.fullMs),
+      // A worker that is paused does not read, and is not full because of that.
+      fullMs: paused ? fullMs : Math.max(reading.fullMs, fullMs),
       // Overrides the health of the reader: later reads can succeed although the recovery of stranded entries fails.
       ...this.#leases.trouble,
       ...this.#counters.health,
     };
   }
 
+  /** Handlers running at once. */
+  get concurrency(): number {
+    return this.#admission.concurrency;
+  }
+
+  set concurrency(concurrency: number) {
+    this.#admission.concurrency = concurrency;
+    this.#registration.changed();
+  }
+
+  get isPaused(): boolean {
+    return this.#gate.isPausedBy('worker');
+  }
+
+  /** Resolves when no handler runs, every outcome is committed, and what has not started is back; or the worker is resumed. */
+  pause(): Promise<void> {
+    this.#gate.pause('worker');
+    const resumed = new Promise<void>((resolve) => {
+      const before = this.#endPause;
+      this.#endPause = () => {
+        before();
+        resolve();
+      };
+    });
+    return Promise.race([this.#paused(), resumed]);
+  }
+
+  async #paused(): Promise<void> {
+    await Promise.all([this.#admission.queuedReleased(), this.#admission.idle()]);
+    await this.#settlement.idle();
+  }
+
+  resume(): void {
+    this.#gate.resume('worker');
+    this.#endPause();
+    this.#endPause = () => undefined;
+  }
+
   protected async onStart(): Promise<void> {
     await this.#reader.start();
-    await Promise.all([this.#leases.start(), this.#timers.start()]);
+    await Promise.all([this.#leases.start(), this.#timers.start(), this.#registration.start()]);
   }
 
   /**
@@ -136,12 +194,14 @@ export class WorkerCore extends Service {
    * 2. What was fetched and not started goes back at once, for others to run, with no attempt used.
    * 3. Running handlers get their grace time; leases are renewed and outcomes committed all the while.
    * 4. Handlers that outlive it are told by their signal, and their jobs go back too.
-   * 5. The promoter, the heartbeat, the consumer's name in the group: last, because each still serves the steps above.
+   * 5. The promoter, the heartbeat, the report, the consumer's name in the group: last, because each still serves the steps
+   *    above.
    */
   protected async onStop(deadlineMs: number): Promise<void> {
     const left = (): number => Math.max(0, this.#graceEnd - this.#settings.clock.monotonic());
     this.#graceEnd = this.#settings.clock.monotonic() + deadlineMs;
     this.#admission.stop();
+    this.#policy.stop();
     await this.#reader.stop(Math.min(CLOSING_MS, left() + 500));
     await settlesWithin(
       this.#release.release(this.#admission.takeQueued()),
@@ -156,7 +216,7 @@ export class WorkerCore extends Service {
     await settlesWithin(this.#settlement.finish(), Math.max(left(), 500));
     this.#settlement.abandon();
     this.#announcer.stop();
-    await Promise.all([this.#leases.stop(500), this.#timers.stop(500)]);
+    await Promise.all([this.#leases.stop(500), this.#timers.stop(500), this.#registration.stop(500)]);
     const { group, consumerId } = this.#settings;
     const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
@@ -188,13 +248,14 @@ export class WorkerCore extends Service {
       ...this.#settings,
       connectTimeoutMs,
       readsWork: true,
-      wakeStreams: [...this.#timers.wakeStreams, this.#cancellations.stream],
+      wakeStreams: [...this.#timers.wakeStreams, this.#wake.stream],
       capacity: () => this.#admission.capacity(),
       deliver: (deliveries) => {
         intake.read(deliveries);
       },
       woken: this.#woken,
-      nudge: this.#cancellations.nudge,
+      connected: () => this.#policy.refresh(),
+      nudge: this.#wake.nudge,
       onError,
     };
   }
@@ -204,9 +265,9 @@ export class WorkerCore extends Service {
     return {
       concurrency,
       batch,
+      ackBatch,
       unsettled: () => this.#settlement.size,
       now: () => this.#settings.clock.monotonic(),
-      mostUnsettled: Math.max(concurrency, ackBatch) * UNSETTLED_FACTOR,
       countStart: ({ entryId, crashes }: Delivery) =>
         countStart(this.#link, this.#keys, { group, consumerId, entryId, starts: crashes + 1 }),
       onError,
@@ -214,8 +275,27 @@ export class WorkerCore extends Service {
   }
 
   readonly #woken = (stream: string, entry: StreamEntry): void => {
-    if (stream === this.#cancellations.stream) this.#cancellations.heard(entry);
+    if (stream === this.#wake.stream) this.#wake.heard(entry);
     else this.#timers.woken(stream, entry);
+  };
+
+  /** A wake entry says so. Until the policy was read, nothing starts, and no read of the work stream begins. */
+  readonly #policyChanged = (): undefined => {
+    this.#gate.hold();
+  };
+
+  readonly #policyRead = ({ pausedSince }: Policy): void => {
+    if (pausedSince === undefined) this.#gate.resume('queue');
+    else this.#gate.pause('queue');
+  };
+
+  readonly #gateChanged = (): void => {
+    if (this.isStopping) return;
+    this.#admission.gateChanged();
+    if (this.#gate.state === 'unsure' || !this.isStarted) return;
+    this.#registration.changed();
+    // The read that is under way must not bring jobs any more.
+    if (this.#gate.state === 'paused') this.#wake.nudge().catch(this.#onError);
   };
 
   /** Resolves when no handler runs and every outcome is committed. */

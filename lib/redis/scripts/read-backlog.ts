@@ -19,6 +19,10 @@ export interface Backlog {
   /** By how many ms the earliest of them is late; 0 if none is due. */
   overdueMs: number;
   deadLetters: number;
+  /** The queue is paused: its waiting jobs wait for `resume()`. */
+  paused: boolean;
+  /** Since when, in unix ms by Redis's clock; undefined if it is not paused. */
+  pausedSince: number | undefined;
 }
 
 /** Counts the jobs of a queue at one instant, as one consumer group sees them. */
@@ -27,8 +31,22 @@ export async function readBacklog(
   keys: QueueKeys,
   { group }: { group: string },
 ): Promise<Backlog> {
-  const reply = (await runner.run('read-backlog', keys, [group])) as number[];
+  const reply = (await runner.run('read-backlog', keys, [group])) as [...number[], string];
+  const counts = reply.slice(0, -1) as number[];
   const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, deadLetters = 0] =
-    reply;
-  return { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters };
+    counts;
+  const since = reply.at(-1) as string;
+  const paused = since !== '';
+  const pausedSince = paused ? Number(since) : undefined;
+  return {
+    waiting,
+    oldestWaitingMs,
+    active,
+    delayed,
+    due,
+    overdueMs,
+    deadLetters,
+    paused,
+    pausedSince,
+  };
 }

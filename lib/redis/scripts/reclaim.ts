@@ -18,15 +18,25 @@ export interface ReclaimOptions {
   quarantined: number;
   /** The call ends after so many bytes of entries. */
   maxBytes: number;
+  /** About how many events are kept; 0 = none are written. */
+  eventsCap: number;
+}
+
+/** An entry that was reclaimed. */
+export interface ReclaimedEntry extends FoundEntry {
+  /** The lease of its worker ran out. False if its worker handed it over. */
+  readonly stalled: boolean;
 }
 
 export interface ReclaimReply {
   /** Redis's clock, in unix ms. */
   now: number;
-  entries: FoundEntry[];
+  entries: ReclaimedEntry[];
   /** Ids that were pending, but whose entries are gone. */
   vanished: string[];
 }
+
+type ReclaimedRow = [...FoundRow, stalled: number];
 
 /** Takes over entries whose lease has run out. */
 export async function reclaim(
@@ -34,9 +44,13 @@ export async function reclaim(
   keys: QueueKeys,
   options: ReclaimOptions,
 ): Promise<ReclaimReply> {
-  const { group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes } = options;
-  const args = [group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes];
+  const { group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes, eventsCap } = options;
+  const args = [group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes, eventsCap];
   const reply = await runner.run('reclaim', keys, args, { buffers: true });
-  const [now, entries, vanished] = reply as [Buffer, FoundRow[], Buffer[]];
-  return { now: Number(now.toString()), entries: entries.map(foundEntry), vanished: vanished.map(String) };
+  const [now, rows, vanished] = reply as [Buffer, ReclaimedRow[], Buffer[]];
+  const entries = rows.map(([id, starts, fields, cancelled, stalled]) => ({
+    ...foundEntry([id, starts, fields, cancelled]),
+    stalled: stalled === 1,
+  }));
+  return { now: Number(now.toString()), entries, vanished: vanished.map(String) };
 }

@@ -204,7 +204,7 @@ describe('a batch of events', () => {
     const unknown = next(events, 'unknown');
     await add('of', 'waiting', 'ts', '1', 'ids', '["a",');
     await add('of', 'waiting', 'ts', '1', 'ids', '{"a":1}');
-    await add('of', 'paused', 'ts', '1', 'ids', '["a"]', 'by', 'ops');
+    await add('of', 'sung', 'ts', '1', 'ids', '["a"]', 'by', 'ops');
     await add(
       'of',
       'waiting',
@@ -222,7 +222,7 @@ describe('a batch of events', () => {
     await add('of', 'waiting', 'ts', '1', 'ids', '["d",{},null]', 'n', 'x');
     await add();
     await redis.client.xadd(KEYS.events, '*', 'e', 'waiting', 'id', 'last');
-    expect((await unknown)[0]).toMatchObject({ eventName: 'paused', fields: { id: 'a', by: 'ops' } });
+    expect((await unknown)[0]).toMatchObject({ eventName: 'sung', fields: { id: 'a', by: 'ops' } });
     await expect.poll(() => told).toEqual(['b', 'c', 'd', '', '', 'last']);
     expect(problems.map(({ name }) => name)).toEqual(['SyntaxError', 'SyntaxError']);
     expect(({} as Record<string, unknown>).x).toBeUndefined();

@@ -31,9 +31,9 @@ export interface Kit extends TestRedis {
   events(options?: Partial<QueueEventsOptions>, name?: string): Promise<QueueEvents>;
   /** Errors that workers reported; a test that expects some empties it, any that are left fail the test. */
   readonly errors: Error[];
-  /** Everything in Redis but the numbering of calls: key → bytes. */
+  /** Everything in Redis but the numbering of calls and the reports of workers: key → bytes. */
   snapshot(): Promise<Record<string, string>>;
-  /** Names of the keys in Redis, without those of the numbering of calls. */
+  /** Names of the keys in Redis, without those two. */
   keys(): Promise<string[]>;
 }
 
@@ -78,7 +78,7 @@ export function useKit(options: UseRedisOptions = {}): Kit {
       await events.waitUntilReady();
       return events;
     },
-    keys: async () => (await redis.client.keys('*')).filter((key) => !key.includes(':calls:')).sort(),
+    keys: async () => (await redis.client.keys('*')).filter((key) => !/}:(calls|worker):/.test(key)).sort(),
     snapshot: async () => {
       const all: Record<string, string> = {};
       for (const key of await kit.keys()) all[key] = (await redis.client.dumpBuffer(key)).toString('hex');

@@ -355,7 +355,7 @@ describe('close', () => {
 });
 
 describe('what is not supported', () => {
-  test.each(['getJob', 'getJobs', 'pause', 'resume', 'drain', 'obliterate', 'clean'] as const)(
+  test.each(['getJob', 'getJobs', 'drain', 'obliterate', 'clean'] as const)(
     '%s says so, and what to do instead',
     async (method) => {
       const error = await rejection((redis.queue()[method] as () => Promise<unknown>).call(redis.queue()));

@@ -1,3 +1,5 @@
+import { getWorkers } from '../../admin/workers.js';
+import type { WorkerInfo } from '../../admin/workers.js';
 import { checkJobId } from '../../config/check-arguments.js';
 import { QueueDeadLetters } from './queue-dead-letters.js';
 
@@ -7,6 +9,20 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
   Result,
   Name
 > {
+  /**
+   * The workers of the queue in all processes, of all consumer groups, in no order; at most 1,000. A worker that was killed
+   * is listed until its report expires, which is one lease (at most 30 s) after the last one. A worker without a report (a
+   * third-party one) is listed while Redis has heard from it within its lease, or within 30 s if its name does not say one.
+   */
+  async getWorkers(): Promise<WorkerInfo[]> {
+    return this.core.use(getWorkers);
+  }
+
+  /** How many workers {@link getWorkers} lists. */
+  async getWorkersCount(): Promise<number> {
+    return (await this.getWorkers()).length;
+  }
+
   /** The stored return value of a job; undefined if nothing is stored. */
   async getJobResult(jobId: string): Promise<Result | undefined> {
     checkJobId(jobId);

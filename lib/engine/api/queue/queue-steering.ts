@@ -1,6 +1,9 @@
+import { readPolicy } from '../../../redis/scripts/read-policy.js';
+import { setPause } from '../../../redis/scripts/set-pause.js';
 import { cancelJob } from '../../admin/cancel.js';
 import type { CancelOutcome } from '../../admin/cancel.js';
 import { tryToRemove } from '../../admin/change-job.js';
+import { emitTo, reportTo } from '../../base/emit.js';
 import { checkJobId } from '../../config/check-arguments.js';
 import { QueueGetters } from './queue-getters.js';
 
@@ -44,8 +47,39 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
     return outcome === 'removed' ? 1 : 0;
   }
 
-  /** Resolves with false: a queue is never paused. */
-  isPaused(): Promise<boolean> {
-    return Promise.resolve(false);
+  /**
+   * Pauses the queue: no worker in any process starts a job until `resume()`. Running jobs go on, and their retries are
+   * scheduled. Adds continue, delayed jobs become waiting when they are due, and schedules add their jobs. Workers learn of it
+   * at once, and within one second if a message is lost. They release what they have fetched and not started, with no
+   * attempt used: such jobs run after those that wait now. The pause is stored in Redis, so it outlives all processes.
+   *
+   * A second call changes nothing. Third-party workers do not respect the pause.
+   * @throws ConnectionError (CMQ-001; if its `unknownOutcome` is true, the queue may be paused: call it again),
+   * ShutdownError (CMQ-005)
+   */
+  async pause(): Promise<void> {
+    await this.#setPause(true);
+    emitTo(this, 'paused', [], this.#report);
   }
+
+  /** Ends the pause of the queue. A worker that was paused by `worker.pause()` stays so. @throws as `pause` */
+  async resume(): Promise<void> {
+    await this.#setPause(false);
+    emitTo(this, 'resumed', [], this.#report);
+  }
+
+  /** Whether the queue is paused. @throws as `pause` */
+  async isPaused(): Promise<boolean> {
+    const { pausedSince } = await this.core.use((link, keys) => readPolicy(link, keys));
+    return pausedSince !== undefined;
+  }
+
+  #setPause(paused: boolean): Promise<boolean> {
+    const { eventsCap } = this.core;
+    return this.core.use((link, keys) => setPause(link, keys, { paused, eventsCap }));
+  }
+
+  readonly #report = (error: unknown): void => {
+    reportTo(this, error);
+  };
 }

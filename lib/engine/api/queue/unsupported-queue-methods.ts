@@ -5,6 +5,10 @@ import type { Job, JobType } from '../../job/job.js';
 
 /** Listener arguments by event name. */
 export interface QueueListenersMap extends ConnectionEventsMap {
+  /** After `pause()` of this object. `QueueEvents` hears of the calls in all processes. */
+  paused: [];
+  /** After `resume()` of this object. */
+  resumed: [];
   /** The connection is down. Emitted once for each outage; without a listener, it becomes a process warning. */
   error: [error: Error];
 }
@@ -27,14 +31,6 @@ export abstract class UnsupportedQueueMethods<
     _asc?: boolean,
   ): Promise<Job<Data, Result, Name>[]> {
     return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
-  }
-  /** @deprecated Refuses with CMQ-100. Close the workers. */
-  pause(): Promise<void> {
-    return unsupported('pause', 'Close the workers.');
-  }
-  /** @deprecated Refuses with CMQ-100. Start the workers. */
-  resume(): Promise<void> {
-    return unsupported('resume', 'Start the workers.');
   }
   /** @deprecated Refuses with CMQ-100. Let the workers finish all jobs. */
   drain(_delayed?: boolean): Promise<void> {

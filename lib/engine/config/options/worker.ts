@@ -2,7 +2,18 @@ import type { Clock } from '../../base/clock.js';
 import type { MetricsSink } from '../../base/metrics.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, limitMs, ms, number, record, seconds, text, whole } from '../checks.js';
+import {
+  CONCURRENCY,
+  anything,
+  boolean,
+  limitMs,
+  ms,
+  number,
+  record,
+  seconds,
+  text,
+  whole,
+} from '../checks.js';
 import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
 import type { Connection } from './connection.js';
@@ -51,7 +62,7 @@ export interface ConsumerConfig {
    * Workers of one queue may have different leases: each job has the lease of the worker that runs it. Default 30,000.
    */
   claimMinIdleMs?: number;
-  /** Handlers running at once. Default 100. */
+  /** Handlers running at once, to begin with: `worker.concurrency` changes it. Default 100. */
   concurrency?: number;
   /** Total attempts of a job that does not set its own. Default 3. */
   maxAttempts?: number;
@@ -181,7 +192,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   batch: whole(1, 10_000),
   blockMs: limitMs(1),
   claimMinIdleMs: ms(10),
-  concurrency: whole(1, 100_000),
+  concurrency: CONCURRENCY,
   maxAttempts: whole(1),
   ackBatch: whole(1, 10_000),
   ackIdleMs: ms(0),

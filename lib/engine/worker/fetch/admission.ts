@@ -4,43 +4,44 @@ import type { Capacity, Room } from '../lease/leases.js';
 import { LOST, QUEUED, STARTING } from '../lease/states.js';
 import type { Runner } from '../run/runner.js';
 import type { Release } from '../settle/release.js';
+import type { Gate } from './gate.js';
+import { Pace } from './pace.js';
 import { Queued, STUCK_MS } from './queued.js';
 import type { QueuedObserver } from './queued.js';
 
 export interface AdmissionSettings {
+  /** Handlers running at once, to begin with. */
   concurrency: number;
+  /** Most jobs of one call that settles jobs. */
+  ackBatch: number;
   /** Most entries fetched at once while nothing is known of the handlers' pace. */
   batch: number;
   /** Jobs that have ended and are not committed. */
   unsettled: () => number;
   /** Monotonic, in ms. */
   now: () => number;
-  /** So many of them stop the reading. */
-  mostUnsettled: number;
   /** Counts a start in Redis; false if the lease is no longer this worker's. */
   countStart: (delivery: Delivery) => Promise<boolean>;
   onError: (error: unknown) => void;
 }
 
-/** A job may be fetched ahead of a free handler when it is expected to wait no longer than this. */
-const SOON_MS = 10;
-/** At most so many batches are fetched ahead: larger ones save calls, which cost more than jobs when jobs are short. */
-const AHEAD_FACTOR = 8;
-/** Half of that in one read: the next one is on its way while the last one is worked off. */
-const READ_FACTOR = 4;
+/** Ended jobs that may wait for their commit before reading pauses, in batches. */
+const UNSETTLED_FACTOR = 4;
 /** After a start could not be counted, until the next try. */
 const AGAIN_MS = 250;
 
 /**
- * Decides what may start, and how much may be fetched. Keeps the queued jobs: as few as keep the handlers busy, by the
- * running average of how long they take.
+ * Decides what may start, and how much may be fetched. Keeps the queued jobs: as few as keep the handlers busy.
  */
 export class Admission implements Capacity, JobObserver, QueuedObserver {
   readonly #settings: AdmissionSettings;
   readonly #inFlight: InFlight;
   readonly #runner: Runner;
   readonly #release: Release;
+  readonly #gate: Gate;
+  readonly #pace: Pace;
   readonly #queued: Queued;
+  #concurrency: number;
   /** The quarantined job that starts or runs. */
   #quarantineRun: Delivery | undefined;
   #running = 0;
@@ -49,21 +50,36 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
   /** Handlers that are free and wait for jobs that are being reclaimed. */
   #reserved = 0;
   #whenFree: (() => void) | undefined;
-  #averageMs: number | undefined;
   #pumping = false;
   #accepting = false;
   #offering = false;
   #stopped = false;
   #wantsCapacity: ((count: number) => void) | undefined;
   #wantsIdle: (() => void)[] = [];
+  /** Resolves when the jobs are back that had not started when the worker was paused. */
+  #released: Promise<unknown> = Promise.resolve();
 
-  constructor(settings: AdmissionSettings, inFlight: InFlight, runner: Runner, release: Release) {
+  constructor(settings: AdmissionSettings, inFlight: InFlight, runner: Runner, release: Release, gate: Gate) {
     this.#settings = settings;
     this.#inFlight = inFlight;
     this.#runner = runner;
     this.#release = release;
+    this.#gate = gate;
+    this.#concurrency = settings.concurrency;
+    this.#pace = new Pace(settings.batch);
     this.#queued = new Queued(release, this);
     inFlight.observe(this);
+  }
+
+  /** Handlers running at once. Fewer than run now: those end, and no other starts until then. */
+  get concurrency(): number {
+    return this.#concurrency;
+  }
+
+  set concurrency(concurrency: number) {
+    this.#concurrency = concurrency;
+    this.#fullSince = this.#running < concurrency ? undefined : (this.#fullSince ?? this.#settings.now());
+    this.#startMore();
   }
 
   /** Handlers running now, and starts being counted. */
@@ -94,8 +110,12 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
    */
   reserve(most: number, whenFree: () => void): Room {
     if (this.#stopped) return { jobs: 0, quarantined: 0 };
+    if (!this.#gate.isOpen(this.#settings.now())) {
+      this.#whenFree = whenFree;
+      return { jobs: 0, quarantined: 0 };
+    }
     const quarantined = this.#quarantineRun || this.#queued.hasQuarantined ? 0 : 1;
-    const free = this.#settings.concurrency - this.#running - this.#reserved - this.#queued.reclaimed;
+    const free = this.#concurrency - this.#running - this.#reserved - this.#queued.reclaimed;
     const jobs = Math.max(0, Math.min(most, free));
     if (jobs === 0) this.#whenFree = whenFree;
     this.#reserved += jobs;
@@ -124,8 +144,18 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
   /** A handler has returned. */
   ended(delivery: Delivery): void {
     const ms = delivery.durationUs / 1000;
-    this.#averageMs = this.#averageMs === undefined ? ms : this.#averageMs + (ms - this.#averageMs) * 0.05;
-    this.#freeSlot(delivery);
+    this.#pace.took(ms);
+    this.#freeSlot(delivery, delivery.startedAt + ms);
+  }
+
+  /** The state of the gate has changed. */
+  gateChanged(): void {
+    this.#startMore();
+  }
+
+  /** Resolves when the jobs that had not started when the worker was paused are back in Redis. */
+  async queuedReleased(): Promise<void> {
+    await this.#released;
   }
 
   gone(): void {
@@ -141,7 +171,7 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
   }
 
   stuck(): void {
-    this.#averageMs = Math.max(this.#averageMs ?? 0, STUCK_MS);
+    this.#pace.isSlow(STUCK_MS);
   }
 
   offered(): void {
@@ -191,22 +221,21 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
 
   /** How many entries may be fetched now. */
   #room(): number {
-    const { concurrency, batch, unsettled, mostUnsettled } = this.#settings;
-    if (unsettled() > mostUnsettled) return 0;
-    const busy = this.#running + this.#reserved + this.#queued.size;
-    const most = Math.max(batch, concurrency);
-    const soon =
-      this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
-    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
-    return Math.min(most * READ_FACTOR, Math.max(most, ahead), concurrency + ahead - busy);
+    if (this.#gate.state !== 'open') return 0;
+    const { ackBatch, unsettled } = this.#settings;
+    if (unsettled() > Math.max(this.#concurrency, ackBatch) * UNSETTLED_FACTOR) return 0;
+    return this.#pace.room(this.#concurrency, this.#running + this.#reserved + this.#queued.size);
   }
 
-  /** Not from within itself: a handler that returns at once frees its slot while this runs. */
-  #pump(): void {
+  /**
+   * Not from within itself: a handler that returns at once frees its slot while this runs.
+   * @param now monotonic ms
+   */
+  #pump(now = this.#settings.now()): void {
     // What arrives while closing goes back.
     if (this.#pumping || this.#stopped) return;
     this.#pumping = true;
-    while (this.#running + this.#reserved < this.#settings.concurrency) {
+    while (this.#running + this.#reserved < this.#concurrency && this.#gate.isOpen(now)) {
       const quarantined = this.#quarantineRun ? undefined : this.#queued.nextQuarantined();
       if (quarantined) {
         this.#quarantineRun = quarantined;
@@ -217,11 +246,33 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
       if (!delivery) break;
       // Else its lease was lost meanwhile.
       if (delivery.state === QUEUED) this.#begin(delivery);
+      // A handler may have blocked the event loop.
+      if (delivery.startedAt > now) now = delivery.startedAt;
     }
     this.#queued.trim();
     this.#pumping = false;
+    if (this.#gate.state === 'paused') this.#releaseQueued();
     this.#queued.watch();
     this.#offerCapacity();
+  }
+
+  /** The worker is paused: what has not started goes back, with no attempt used. */
+  #releaseQueued(): void {
+    if (this.#queued.size === 0) return;
+    const released = this.#release.release(this.#queued.take()).catch(this.#settings.onError);
+    this.#released = Promise.all([this.#released, released]);
+  }
+
+  /** More can start than before. */
+  #startMore(): void {
+    if (this.#gate.state === 'open') this.#tellFree();
+    this.#pump();
+  }
+
+  #tellFree(): void {
+    const whenFree = this.#whenFree;
+    this.#whenFree = undefined;
+    whenFree?.();
   }
 
   #begin(delivery: Delivery): void {
@@ -238,7 +289,7 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
 
   #run(delivery: Delivery): void {
     this.#runner.run(delivery);
-    if (this.#running === this.#settings.concurrency) this.#fullSince = delivery.startedAt;
+    if (this.#running === this.#concurrency) this.#fullSince = delivery.startedAt;
   }
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
@@ -267,7 +318,9 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
       else if (this.#stopped) this.#release.release([delivery]).catch(this.#settings.onError);
       // While its start was counted: it is found to be cancelled.
       else if (delivery.cancelled) this.#runner.prepare(delivery);
-      else {
+      else if (!this.#gate.isOpen(this.#settings.now())) {
+        if (this.#inFlight.move(delivery, QUEUED)) this.#queued.add(delivery);
+      } else {
         this.#run(delivery);
         return;
       }
@@ -275,14 +328,13 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     this.#freeSlot(delivery);
   }
 
-  #freeSlot(delivery: Delivery): void {
+  /** @param now monotonic ms */
+  #freeSlot(delivery: Delivery, now = this.#settings.now()): void {
     this.#running -= 1;
-    this.#fullSince = undefined;
+    if (this.#running < this.#concurrency) this.#fullSince = undefined;
     if (this.#quarantineRun === delivery) this.#quarantineRun = undefined;
-    const whenFree = this.#whenFree;
-    this.#whenFree = undefined;
-    whenFree?.();
-    this.#pump();
+    this.#tellFree();
+    this.#pump(now);
     if (this.#running > 0) return;
     const waiting = this.#wantsIdle;
     this.#wantsIdle = [];

@@ -39,11 +39,12 @@ export class Intake implements Reclaimer, JobObserver {
   }
 
   /** An entry that was reclaimed from a worker that died, or, with no crashes, recovered after a lost reply. */
-  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean): void {
+  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean, isStalled: boolean): void {
     const delivery = toDelivery(entry, crashes);
     if (crashes === 0) this.#remember(delivery.entryId);
     if (this.#inFlight.find(delivery.entryId)) return;
     this.#inFlight.addReclaimed(delivery);
+    if (isStalled) this.#inFlight.stalled(delivery);
     if (isCancelled) this.#inFlight.cancel(delivery);
     this.#admission.accept([delivery]);
   }

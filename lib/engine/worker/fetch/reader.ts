@@ -17,6 +17,7 @@ import { ReadSize } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import { readDelivery, toDelivery } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
+import { connectionName } from '../identity.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 
@@ -34,6 +35,8 @@ export interface ReaderSettings {
   capacity: () => Promise<number>;
   deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
+  /** Called after each connect, before the first read. If it rejects, the connection is thrown away. */
+  connected?: () => Promise<void>;
   /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
   nudge?: () => Promise<unknown>;
   onError: (error: unknown) => void;
@@ -114,6 +117,11 @@ export class Reader extends Service {
         const count = await this.#capacity();
         if (count === 0) break;
         this.#times.asks();
+        if (!this.#client) {
+          await this.#connected(RECONNECT_TIMEOUT_MS);
+          // By now, the worker may know that it must not fetch.
+          continue;
+        }
         await this.#read(this.#size.next(count));
         this.#times.answered();
       } catch (error) {
@@ -232,7 +240,7 @@ export class Reader extends Service {
     if (!this.#client) {
       // `stop` has run while the groups were created, so nothing would close a connection that is opened now.
       if (this.isStopping) throw new ShutdownError('The worker was closed while it started.');
-      const client = this.#link.openBlocking();
+      const client = this.#link.openBlocking(connectionName(this.#keys.queue, this.#settings.consumerId));
       this.#client = client;
       client.on('ready', () => {
         // On a cluster, any node may answer, so there is no single socket to tap.
@@ -246,6 +254,7 @@ export class Reader extends Service {
       });
       try {
         await connect(client, timeoutMs);
+        await this.#settings.connected?.();
       } catch (error) {
         this.#dropClient();
         throw error;

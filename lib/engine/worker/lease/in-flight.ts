@@ -20,6 +20,8 @@ import type { State } from './states.js';
 export interface JobObserver {
   /** Jobs have arrived. @param reclaimed how many of them a worker that died has left, or a lost reply */
   fetched?(jobs: number, reclaimed: number): void;
+  /** The lease of another worker ran out with the job, and the job has arrived here. */
+  stalled?(delivery: Delivery): void;
   /** Before the handler is called. */
   started?(delivery: Delivery): void;
   /** The handler has settled, and its slot is free, whatever became of the job meanwhile. */
@@ -63,6 +65,7 @@ export class InFlight implements Iterable<Delivery> {
   readonly #reclaimed = new Set<string>();
   /** By the state that a job enters. */
   readonly #entered: readonly Observe[][] = STATE_NAMES.map(() => []);
+  readonly #stalled: Observe[] = [];
   readonly #gone: Observe[] = [];
   readonly #cancelledGone: Observe[] = [];
   readonly #cancelRequested: Observe[] = [];
@@ -89,6 +92,7 @@ export class InFlight implements Iterable<Delivery> {
     on(this.#entered[DEAD_LETTERED], observer.deadLettered?.bind(observer));
     on(this.#entered[CANCELLED], observer.cancelled?.bind(observer));
     on(this.#entered[LOST], observer.lost?.bind(observer));
+    on(this.#stalled, observer.stalled?.bind(observer));
     on(this.#gone, observer.gone?.bind(observer));
     on(this.#cancelledGone, observer.cancelledGone?.bind(observer));
     on(this.#cancelRequested, observer.cancelRequested?.bind(observer));
@@ -140,6 +144,11 @@ export class InFlight implements Iterable<Delivery> {
     delivery.abort(reason);
     this.#tell(this.#cancelRequested, delivery);
     return reason;
+  }
+
+  /** The lease of another worker has run out with a job that was reclaimed. */
+  stalled(delivery: Delivery): void {
+    this.#tell(this.#stalled, delivery);
   }
 
   /** The handler has settled. */

@@ -34,14 +34,17 @@ export interface Reclaimer {
   /**
    * @param crashes     how many workers have died with the job
    * @param isCancelled it must not run again
+   * @param isStalled   the lease of its worker ran out
    */
-  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean): void;
+  reclaimed(entry: StreamEntry, crashes: number, isCancelled: boolean, isStalled: boolean): void;
 }
 
 export interface LeasesSettings {
   group: string;
   consumerId: string;
   leaseMs: number;
+  /** About how many events are kept; 0 = none are written. */
+  eventsCap: number;
   clock: Clock;
 }
 
@@ -156,7 +159,7 @@ export class Leases extends Service {
       for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
         if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
-        this.#reclaimer.reclaimed(entry, starts - 1, cancelled);
+        this.#reclaimer.reclaimed(entry, starts - 1, cancelled, false);
       }
       // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
       if (!more || stranded.length === 0 || this.isStopping) return;
@@ -231,7 +234,7 @@ export class Leases extends Service {
 
   /** One call; whether there may be more to take over. */
   async #reclaimSome(room: Room): Promise<boolean> {
-    const { group, consumerId, leaseMs, clock } = this.#settings;
+    const { group, consumerId, leaseMs, eventsCap, clock } = this.#settings;
     const sentAt = clock.monotonic();
     const latest = this.#serverTime.latest(sentAt);
     const { now, entries, vanished } = await reclaim(this.#link, this.#keys, {
@@ -243,12 +246,15 @@ export class Leases extends Service {
       count: room.jobs,
       quarantined: room.quarantined,
       maxBytes: RECLAIM_BYTES,
+      eventsCap,
     });
     this.#contact();
     const reading = this.#serverTime.read(now, sentAt, clock.monotonic());
     if (reading === 'forward' || reading === 'back') this.#disturbed();
     if (reading === 'back') await this.#restartLeases(true);
-    for (const { entry, starts, cancelled } of entries) this.#reclaimer.reclaimed(entry, starts, cancelled);
+    for (const { entry, starts, cancelled, stalled } of entries) {
+      this.#reclaimer.reclaimed(entry, starts, cancelled, stalled);
+    }
     if (vanished.length > 0) this.#onError(this.#lostEntries(vanished));
     return entries.length > 0 || now > latest;
   }

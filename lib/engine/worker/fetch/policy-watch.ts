@@ -1,0 +1,121 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { readPolicy } from '../../../redis/scripts/read-policy.js';
+import type { Policy } from '../../../redis/scripts/read-policy.js';
+import { Timer } from '../../../redis/timer.js';
+import type { Clock } from '../../base/clock.js';
+import { ConnectionError, messageOf } from '../../base/errors.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import { POLL_MS } from '../../timers/due-loop.js';
+import { whenFilled } from '../../timers/empty-watch.js';
+
+/** What was read longer ago than this may have changed: this process was stopped, or its event loop was. In ms. */
+const STALE_MS = 1.5 * POLL_MS;
+
+/**
+ * Knows the policy of a queue, which is in Redis, so that all processes agree on it. A wake entry tells of a change. Wakes
+ * can get lost, so this looks once a second, too: while there is no policy, with the one command that all empty sets of a
+ * connection share; else with a read of its own.
+ */
+export class PolicyWatch {
+  readonly #link: CommandLink;
+  readonly #keys: QueueKeys;
+  readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #changed: (policy: Policy) => void;
+  readonly #onError: (error: unknown) => void;
+  #reading: Promise<void> | undefined;
+  #following: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #unwatch: (() => void) | undefined;
+  #stopped = false;
+  #lastError = '';
+  /** Monotonic ms from which on what is known may be out of date. */
+  staleAt = Infinity;
+
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    clock: Pick<Clock, 'monotonic'>,
+    changed: (policy: Policy) => void,
+    onError: (error: unknown) => void,
+  ) {
+    this.#link = link;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#changed = changed;
+    this.#onError = onError;
+  }
+
+  /**
+   * Reads the policy. Rejects if Redis does not answer; then what was known stays in effect. The same if Redis refuses the
+   * read, but that is reported here.
+   */
+  refresh(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    if (!this.#reading) return this.#begin();
+    // The read that is under way may come before the change.
+    this.#following ??= this.#reading
+      .catch(() => undefined)
+      .then(() => {
+        this.#following = undefined;
+        return this.#stopped ? undefined : this.#begin();
+      });
+    return this.#following;
+  }
+
+  /** Looks no more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#unplan();
+  }
+
+  #begin(): Promise<void> {
+    this.#unplan();
+    this.#reading = this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const sentAt = this.#clock.monotonic();
+    let isPaused = true;
+    try {
+      const policy = await readPolicy(this.#link, this.#keys);
+      this.#lastError = '';
+      this.staleAt = sentAt + STALE_MS;
+      isPaused = policy.pausedSince !== undefined;
+      if (!this.#stopped) this.#changed(policy);
+    } catch (error) {
+      // Without an answer, waiting for one would stop the jobs that are here.
+      this.staleAt = Infinity;
+      if (!(error instanceof ConnectionError) || error.unknownOutcome) throw error;
+      const message = messageOf(error);
+      if (message !== this.#lastError) this.#onError(error);
+      this.#lastError = message;
+    } finally {
+      this.#plan(isPaused);
+    }
+  }
+
+  /** @param byItself there is a policy, or it cannot be read, so the shared command cannot watch it */
+  #plan(byItself: boolean): void {
+    if (this.#stopped) return;
+    const look = (): void => {
+      this.refresh().catch(this.#onError);
+    };
+    if (byItself) {
+      this.#timer = new Timer(POLL_MS, look).unref();
+      return;
+    }
+    this.#unwatch = whenFilled(this.#link, this.#keys.meta, look, (agoMs) => {
+      this.staleAt = this.#clock.monotonic() - agoMs + STALE_MS;
+    });
+  }
+
+  #unplan(): void {
+    this.#timer?.clear();
+    this.#timer = undefined;
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+  }
+}

@@ -1,0 +1,13 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptRunner } from '../script-runner.js';
+
+/** What the workers of a queue may do, in all processes. */
+export interface Policy {
+  /** Since when the queue is paused, in unix ms by Redis's clock; undefined if it is not. */
+  pausedSince: number | undefined;
+}
+
+export async function readPolicy(runner: ScriptRunner, keys: QueueKeys): Promise<Policy> {
+  const [paused = ''] = (await runner.run('read-policy', keys, [])) as string[];
+  return { pausedSince: paused === '' ? undefined : Number(paused) };
+}
