@@ -1,4 +1,4 @@
--- Schedules the next attempt of failed jobs: moves them from the work stream to the delayed set.
+-- Moves jobs from the work stream to the delayed set: failed jobs, for their next attempt, or jobs that were put back.
 --
 -- KEYS stream delayed events promoterWake prefix calls
 -- ARGV 1–6 see lib/end-batch.lua
@@ -7,7 +7,8 @@
 --      9 wake         '1' = wake a promoter if a job is due earlier than all others: the caller has no promoter of its own
 --     10 frames       per job: u8 length and entry id; double backoff in ms; u16 length and job id, length 0 if the id is not
 --                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
---     11 columns      how many strings follow with the columns of the events; 0 with events off; then these
+--     11 of           the events beside `active`: see lib/event-batch.lua
+--     12 columns      how many strings follow with the columns of the events; 0 with events off; then these
 --     the large members, in the order of their jobs
 --     tracked        the attempts of the tracked jobs, '' = there are none: see `write_attempts` of lib/tracked.lua
 --     gaps, call      see lib/end-batch.lua
@@ -36,7 +37,7 @@ end
 -- A delayed key of the wrong type fails here, before the entry is gone.
 redis.call('ZCARD', delayed)
 local entries, backoffs, uniques, members = {}, {}, {}, {}
-local at, large = 1, 12 + ARGV[11]
+local at, large = 1, 13 + ARGV[12]
 for i = 1, jobs do
   entries[i], backoffs[i], uniques[i], members[i], at = read('>I1c0dI2c0I4c0', frames, at)
   if members[i] == '' then
@@ -91,9 +92,9 @@ if head and (not head[2] or now + earliest < tonumber(head[2])) then
 end
 
 if cap > 0 then
-  local of = unannounced > 0 and 'active,failed,retry-scheduled' or 'failed,retry-scheduled'
+  local of = (unannounced > 0 and 'active,' or '') .. ARGV[11]
   -- There are about ten columns, far below the limit of `unpack`.
-  local columns = { unpack(ARGV, 12, 11 + ARGV[11]) }
+  local columns = { unpack(ARGV, 13, 12 + ARGV[12]) }
   announce_jobs(events, prefix, cap, tonumber(ARGV[8]), decimal(now), of, jobs, unannounced, columns, left_out)
 end
 return keep_reply(calls, batch.call, reply)

@@ -159,7 +159,7 @@ describe.each([
 
   it.each([
     ['dead-letter', { attempts: 1 }, 'failed 1.1 x', 1],
-    ['end-cancelled', { attempts: 5 }, 'failed 1.1 Job one of queue "lost-replies" was cancelled.', 0],
+    ['end-without-letter', { attempts: 5 }, 'failed 1.1 Job one of queue "lost-replies" was cancelled.', 0],
   ] as const)('%s: the job has failed once, for good', async (script, options, event, deadLetters) => {
     const { opened, open: release } = gate();
     const told = await start(async () => {
@@ -168,7 +168,7 @@ describe.each([
     });
     await queue.add('a', 1, { ...options, jobId: 'one' });
     await started(1);
-    if (script === 'end-cancelled') {
+    if (script === 'end-without-letter') {
       await queue.cancel('one');
       // Until it is heard; it could come too late for a handler that ends at once.
       await delay(300);

@@ -18,23 +18,24 @@ import type { State } from '../../lib/engine/worker/lease/states.js';
 
 /** A row per state: the states that may follow it. Columns as in STATE_NAMES. */
 const TABLE = `
-                 fe qu st ru co se of re | co re de ca rl ha lo ab
-  fetched         .  x  .  .  .  .  .  . |  .  .  .  .  .  .  x  .
-  queued          .  .  x  x  .  x  x  x |  .  .  .  .  .  .  x  .
-  starting        .  x  .  x  .  x  .  x |  .  .  .  .  .  .  x  .
-  running         .  .  .  .  x  x  .  x |  .  .  .  .  .  .  x  .
-  concluding      .  .  .  .  .  x  .  x |  .  .  .  .  .  .  x  .
-  settling        .  .  .  .  .  .  .  . |  x  x  x  x  x  .  x  x
-  offered         .  x  .  .  .  .  .  . |  .  .  .  .  x  x  .  .
-  releasing       .  x  .  .  .  x  .  . |  .  .  .  .  x  .  .  x
-  completed       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  retried         .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  dead-lettered   .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  cancelled       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  released        .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  handed-over     .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  lost            .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .
-  abandoned       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .`;
+                 fe qu st ru co se of re | co re de ca rl ha lo ab dr
+  fetched         .  x  .  .  .  .  .  . |  .  .  .  .  .  .  x  .  .
+  queued          .  .  x  x  .  x  x  x |  .  .  .  .  .  .  x  .  .
+  starting        .  x  .  x  .  x  .  x |  .  .  .  .  .  .  x  .  .
+  running         .  .  .  .  x  x  .  x |  .  .  .  .  .  .  x  .  .
+  concluding      .  .  .  .  .  x  .  x |  .  .  .  .  .  .  x  .  .
+  settling        .  .  .  .  .  .  .  . |  x  x  x  x  x  .  x  x  x
+  offered         .  x  .  .  .  .  .  . |  .  .  .  .  x  x  .  .  .
+  releasing       .  x  .  .  .  x  .  . |  .  .  .  .  x  .  .  x  .
+  completed       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  retried         .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  dead-lettered   .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  cancelled       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  released        .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  handed-over     .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  lost            .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  abandoned       .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .
+  dropped         .  .  .  .  .  .  .  . |  .  .  .  .  .  .  .  .  .`;
 
 const rows = TABLE.trim()
   .split('\n')

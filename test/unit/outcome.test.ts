@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { detailOf } from '../../lib/engine/base/thrown.js';
-import { outcomeOfExhaustion, outcomeOfFailure } from '../../lib/engine/worker/run/outcome.js';
+import { outcomeOfExhaustion, outcomeOfExpiry, outcomeOfFailure } from '../../lib/engine/worker/run/outcome.js';
 import { JobCancelledError, UnrecoverableError } from '../../lib/engine/base/errors.js';
 
 class PaymentRefused extends UnrecoverableError {}
@@ -47,6 +47,11 @@ describe('outcomeOfFailure', () => {
     [1, 3, Object.create(null), { kind: 'retry' }],
   ])('attempt %i of %i, %o', (attempt, maxAttempts, error, expected) => {
     expect(outcomeOfFailure({ error, attempt, maxAttempts, backoffMs: () => 77 })).toMatchObject(expected);
+  });
+
+  test.each([plain, new UnrecoverableError('no'), undefined])('of a job that was discarded: %o', (error) => {
+    const run = { error, attempt: 1, maxAttempts: 3, isFinal: true, backoffMs: () => 77 };
+    expect(outcomeOfFailure(run)).toMatchObject({ kind: 'dead-letter', reason: 'unrecoverable' });
   });
 
   test.each<[attempt: number, error: unknown]>([
@@ -129,5 +134,23 @@ describe('detailOf', () => {
 
   test('is of bounded length', () => {
     expect(detailOf(new Error('x'.repeat(1_000_000))).length).toBe(2_001);
+  });
+});
+
+describe('outcomeOfExpiry', () => {
+  const limits = { timeoutMs: Infinity, ttlMs: 50 };
+  const detail = 'It did not start within its ttlMs of 50 ms: it has been ready to run for 71 ms.';
+
+  test('is a dead letter', () => {
+    expect(outcomeOfExpiry(70.6, { ...limits, expired: 'dead-letter' })).toMatchObject({
+      kind: 'dead-letter',
+      reason: 'expired',
+      detail,
+    });
+  });
+
+  test('drops the job on request', () => {
+    const outcome = outcomeOfExpiry(70.6, { ...limits, expired: 'drop' });
+    expect(outcome).toMatchObject({ kind: 'dropped', detail, error: { message: detail } });
   });
 });

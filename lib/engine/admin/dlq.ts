@@ -5,7 +5,7 @@ import { replayDeadLetters } from '../../redis/scripts/replay-dead-letters.js';
 import type { ReplayedLetter } from '../../redis/scripts/replay-dead-letters.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { decodeEnvelope } from '../codec/read-envelope.js';
-import { withAttempt } from '../codec/write-envelope.js';
+import { freshJob } from '../codec/fresh-job.js';
 import { decodePayload } from '../codec/payload.js';
 import type { DlqSelection } from '../config/options.js';
 import { readDeadLetterIds, readDeadLetters } from './dead-letters.js';
@@ -16,7 +16,7 @@ export interface DlqEntry {
   dlqId: string;
   /** Id of the entry that it was in the work stream. */
   sourceId: string;
-  /** `retries_exhausted`, `decode_failed`, `malformed`, `oversize_payload` or `unrecoverable`. */
+  /** `retries_exhausted`, `decode_failed`, `malformed`, `oversize_payload`, `unrecoverable` or `expired`. */
   reason: string;
   /** What went wrong, in words. */
   detail: string | undefined;
@@ -84,7 +84,7 @@ function readFields(fields: readonly Buffer[]): Map<string, Buffer> {
 function withFreshAttempts(bytes: Buffer | undefined): { jobId: string; bytes: Buffer } | undefined {
   if (!bytes) return undefined;
   try {
-    return { jobId: decodeEnvelope(bytes).id, bytes: withAttempt(bytes, 0) };
+    return { jobId: decodeEnvelope(bytes).id, bytes: freshJob(bytes) };
   } catch {
     return undefined;
   }

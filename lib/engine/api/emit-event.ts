@@ -29,6 +29,7 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
           attempt,
           durationUs,
           ...(fields.cancelled === '1' && { cancelled: true }),
+          ...(fields.expired === '1' && { expired: true }),
         },
         eventId,
       );

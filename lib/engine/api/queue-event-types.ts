@@ -25,6 +25,11 @@ export interface FailedEvent extends QueueEvent {
   durationUs: number;
   /** Set if `Queue.cancel` ended the job: there is no retry and no dead letter, and `failedReason` is `cancelled`. */
   cancelled?: true;
+  /**
+   * Set if the job did not start within its `ttlMs` and was dropped: there is no dead letter, and `failedReason` is
+   * `expired`.
+   */
+  expired?: true;
 }
 export interface RetryScheduledEvent extends QueueEvent {
   /** The attempt that will run next. */

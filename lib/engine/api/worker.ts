@@ -9,6 +9,7 @@ import { WorkerCore } from '../worker/worker-core.js';
 import type { WorkerHooks, DeadLettered, DlqEvicted, PausedBy } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
+import { delayRun, discardRun } from '../worker/run/interventions.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
 import type { WorkerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
@@ -293,6 +294,12 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         this.#emit('progress', job, progress);
       },
       signalOf: (delivery) => (delivery as Delivery).signal,
+      discard: (delivery) => {
+        discardRun(delivery as Delivery, this.name);
+      },
+      moveToDelayed: (delivery, timestamp) => {
+        delayRun(delivery as Delivery, this.name, timestamp, this.#settings.clock);
+      },
       actions: jobActions({
         eventsCap: this.#settings.eventsCap,
         limits: { maxPayloadBytes: this.#settings.maxPayloadBytes, maxDelayMs: MAX_DELAY_SECS * 1000 },

@@ -21,11 +21,14 @@ export const ERROR_CODES = {
   unrecoverable: 'CMQ-011',
   cancelled: 'CMQ-012',
   unaccepted: 'CMQ-013',
+  jobTimeout: 'CMQ-014',
+  delayed: 'CMQ-015',
   retriesExhausted: 'CMQ-020',
   decodeFailed: 'CMQ-021',
   malformed: 'CMQ-022',
   oversizePayload: 'CMQ-023',
   unrecoverableLetter: 'CMQ-024',
+  expired: 'CMQ-025',
   notSupported: 'CMQ-100',
   rateLimit: 'CMQ-101',
   resultTimeout: 'CMQ-102',
@@ -180,6 +183,35 @@ export class JobCancelledError extends ChasquiError {
   readonly code = ERROR_CODES.cancelled;
 }
 
+/** A run took longer than its `timeoutMs`: the attempt has failed. It is also the reason of the job's `signal`. */
+export class JobTimeoutError extends ChasquiError {
+  readonly code = ERROR_CODES.jobTimeout;
+
+  constructor(
+    readonly jobId: string,
+    queue: string,
+    readonly timeoutMs: number,
+    options?: { cause?: unknown },
+  ) {
+    super(
+      `Job ${jobId} of queue "${queue}" ran longer than its timeoutMs of ${String(timeoutMs)} ms. What its handler does from now on does not count.`,
+      options,
+    );
+  }
+}
+
+/**
+ * A handler throws it after `job.moveToDelayed()`, to end the run. Thrown without that call, it is a failed attempt like any
+ * other error.
+ */
+export class DelayedError extends ChasquiError {
+  readonly code = ERROR_CODES.delayed;
+
+  constructor(message = 'The job was moved to the delayed set', options?: { cause?: unknown }) {
+    super(message, options);
+  }
+}
+
 /** The payload is larger than `maxPayloadBytes`. Nothing was added. */
 export class PayloadTooLargeError extends ChasquiError {
   readonly code = ERROR_CODES.oversizePayload;
@@ -259,12 +291,16 @@ export class JobStateError extends ChasquiError {
   constructor(
     readonly jobId: string,
     readonly queue: string,
-    /** The state in which the job was last: `waiting`, `active`, `delayed`, `completed` or `failed`. */
+    /**
+     * The state in which the job was last: `waiting`, `active`, `delayed`, `completed` or `failed`; `unknown` if only a
+     * processor may do this.
+     */
     readonly state: string,
     what: string,
     instead: string,
   ) {
-    super(`${what}: job ${jobId} of queue "${queue}" is ${state}. Nothing was changed. ${instead}`);
+    const is = state === 'unknown' ? 'does not run here' : `is ${state}`;
+    super(`${what}: job ${jobId} of queue "${queue}" ${is}. Nothing was changed. ${instead}`);
   }
 }
 

@@ -67,7 +67,7 @@ export interface RetryScheduled {
 }
 
 export type DlqReason =
-  'retries_exhausted' | 'decode_failed' | 'malformed' | 'oversize_payload' | 'unrecoverable';
+  'retries_exhausted' | 'decode_failed' | 'malformed' | 'oversize_payload' | 'unrecoverable' | 'expired';
 
 export interface DlqRouted {
   reason: DlqReason;

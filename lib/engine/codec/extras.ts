@@ -19,14 +19,19 @@ export interface WithExtras {
 export interface Extras extends Partial<TimeLimits> {
   /** A message of the microservice transport: lib/microservices/message.ts. */
   readonly rpc?: Readonly<Record<string, unknown>>;
+  /**
+   * Since when the job is ready for its first start, in unix ms by Redis's clock, if its entry is younger than that; or
+   * `started`, if its first start is past and no attempt is used. Only of a job with a `ttlMs` of any origin.
+   */
+  readonly ready?: number | 'started';
   /** Whether the job is tracked, and what is kept after its end: see keep.ts. */
   readonly keep?: WireKeep;
 }
 
 const isMap = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]';
-/** Not NaN. */
-const isDuration = (value: unknown): boolean => typeof value === 'number' && value > 0;
+/** A time limit in ms; `Infinity` is one. */
+export const isDuration = (value: unknown): boolean => typeof value === 'number' && value > 0;
 
 /** The fields that this version knows, and their checks. */
 const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
@@ -34,6 +39,7 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
   timeoutMs: isDuration,
   ttlMs: isDuration,
   expired: (value) => value === 'dead-letter' || value === 'drop',
+  ready: (value) => value === 'started' || (Number.isSafeInteger(value) && (value as number) >= 0),
   keep: (value) => value === TRACKED || isMap(value),
 };
 
@@ -72,4 +78,21 @@ export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras |
     if (Object.hasOwn(extras, field) && !isValid(extras[field])) Reflect.deleteProperty(extras, field);
   }
   return extras;
+}
+
+/**
+ * The bytes of a Job, from `from` to `to`, with other extras: `change` gets the map and returns the new one. Unknown fields
+ * keep their values. Bytes that are no map are replaced.
+ * @param jobTo where the Job ends
+ */
+export function withExtras(
+  bytes: Buffer,
+  jobTo: number,
+  change: (extras: Extras) => Extras,
+  from = 0,
+  to = bytes.length,
+): Buffer {
+  const extras = encodeExtras(change(readExtras(bytes, jobTo, to) ?? {}));
+  const job = bytes.subarray(from, jobTo);
+  return extras ? Buffer.concat([job, extras]) : job;
 }

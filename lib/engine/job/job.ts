@@ -1,5 +1,6 @@
 import type { JobsOptions, WaitForResultOptions } from '../config/options.js';
-import { NotSupportedError } from '../base/errors.js';
+import { JobStateError, NotSupportedError } from '../base/errors.js';
+import { checkTime } from '../config/check-arguments.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import type { DlqReason } from '../base/metrics.js';
@@ -27,6 +28,10 @@ export interface JobOwner {
   reportProgress?(job: Job, progress: JobProgress): void;
   /** Only a worker has it. */
   signalOf?(context: object): AbortSignal;
+  /** Only a worker has it. */
+  discard?(context: object): void;
+  /** Only a worker has it. @param timestamp unix ms, checked */
+  moveToDelayed?(context: object, timestamp: number): void;
 }
 
 export interface JobInit<Data> {
@@ -186,11 +191,21 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
 
   /**
-   * Delays a job that waits or is delayed.
+   * Delays a job that waits or is delayed. In a processor, on its own job: puts the job into the delayed set as soon as the
+   * processor has ended. That uses no attempt and is no failure: throw a {@link DelayedError} after it to end the run. Whatever
+   * else the processor returns or throws, and if its time limit ends it, the job is moved all the same; only a cancellation
+   * comes first.
    * @param timestamp when the job is due, in unix ms; in the past = at once
-   * @throws TypeError or ConfigError (CMQ-004), JobStateError (CMQ-107), JobNotFoundError (CMQ-106)
+   * @param _token accepted and ignored: the worker knows its lease
+   * @throws TypeError or ConfigError (CMQ-004); JobStateError (CMQ-107), also if the run is over; JobNotFoundError (CMQ-106)
    */
-  async moveToDelayed(timestamp: number): Promise<void> {
+  async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
+    const { moveToDelayed } = this.#owner;
+    if (this.#context && moveToDelayed) {
+      checkTime('moveToDelayed: the timestamp', timestamp);
+      moveToDelayed(this.#context, timestamp);
+      return;
+    }
     await this.#actions('moveToDelayed').moveToDelayed(this.#ref, timestamp);
     this.delay = Math.max(0, timestamp - Date.now());
   }
@@ -230,6 +245,20 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return { id: this.id, ...this.#place };
   }
 
+  /**
+   * In a processor: if this run fails, the job becomes a dead letter (`unrecoverable`), with no further attempt. The next
+   * run of the job, for example after a replay, does not remember it.
+   * @throws JobStateError (CMQ-107) if the job does not run here, or its run is over
+   */
+  discard(): void {
+    const { discard } = this.#owner;
+    if (!this.#context || !discard) {
+      const instead = 'Call it in the processor of a worker, on the job that it gets.';
+      throw new JobStateError(this.id, this.queueName, 'unknown', 'discard', instead);
+    }
+    discard(this.#context);
+  }
+
   #actions(method: string): JobActions {
     const { actions } = this.#owner;
     if (actions) return actions;
@@ -264,9 +293,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
   getState(): Promise<never> {
     return unsupported('getState', 'Listen with QueueEvents.');
-  }
-  discard(): Promise<never> {
-    return unsupported('discard', 'Throw an UnrecoverableError in the processor.');
   }
   isCompleted(): Promise<never> {
     return unsupported('isCompleted', 'Listen with QueueEvents.');

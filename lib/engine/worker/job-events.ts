@@ -5,11 +5,13 @@ import type { Job } from '../job/job.js';
 import type { WorkerHooks, DeadLettered } from './hooks.js';
 import type { Delivery } from './lease/delivery.js';
 import type { JobObserver } from './lease/in-flight.js';
-import type { DeadLetterOutcome, RetryOutcome } from './lease/outcome.js';
+import type { DeadLetterOutcome, DroppedOutcome, RetryOutcome } from './lease/outcome.js';
 import type { WorkerSettings } from './settings.js';
 
 /** Why a cancelled job has failed, in events and for result waiters. */
 const CANCELLED = 'cancelled';
+/** The same for a job that expired and was dropped. */
+const EXPIRED = 'expired';
 
 /** Turns what happens to in-flight jobs into the worker's events. The record of the job says how it ended by then. */
 export class JobEvents implements JobObserver {
@@ -63,6 +65,12 @@ export class JobEvents implements JobObserver {
     if (!job) return;
     writeProperty(job, 'failedReason', CANCELLED);
     this.#hooks.failed(job, cancelled);
+  }
+
+  dropped({ job, outcome }: Delivery): void {
+    if (!job) return;
+    writeProperty(job, 'failedReason', EXPIRED);
+    this.#hooks.failed(job, (outcome as DroppedOutcome).error);
   }
 
   lost(delivery: Delivery): void {

@@ -12,7 +12,20 @@ import { noopSink } from '../base/metrics.js';
 import type { MetricsSink } from '../base/metrics.js';
 import { consumerName } from './identity.js';
 import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
-import type { BackoffStrategy, ConsumerConfig, SchedulerConfig, WorkerOptions } from '../config/options.js';
+import type {
+  BackoffStrategy,
+  ConsumerConfig,
+  SchedulerConfig,
+  ExpiredAction,
+  WorkerOptions,
+} from '../config/options.js';
+
+/** The time limits that apply to a job. `Infinity` = none. */
+export interface JobLimits {
+  readonly timeoutMs: number;
+  readonly ttlMs: number;
+  readonly expired: ExpiredAction;
+}
 
 /** Configuration of a consumer with every default filled in, and all times in ms. */
 export interface WorkerSettings extends EventsSettings {
@@ -44,6 +57,9 @@ export interface WorkerSettings extends EventsSettings {
   removeOnComplete: Bound | undefined;
   removeOnFail: Bound | undefined;
   accepts: ((name: string) => boolean) | undefined;
+  /** Of jobs that do not set their own. */
+  limits: JobLimits;
+  limitsOf: ConsumerConfig['limitsOf'];
   backoffStrategies: Record<string, BackoffStrategy>;
   metrics: MetricsSink;
   clock: Clock;
@@ -85,6 +101,12 @@ export function toSettings(config: ConsumerConfig): WorkerSettings {
     removeOnComplete: config.removeOnComplete === undefined ? undefined : boundOf(config.removeOnComplete),
     removeOnFail: config.removeOnFail === undefined ? undefined : boundOf(config.removeOnFail),
     accepts: config.accepts,
+    limits: {
+      timeoutMs: config.timeoutMs ?? Infinity,
+      ttlMs: config.ttlMs ?? Infinity,
+      expired: config.expired ?? 'dead-letter',
+    },
+    limitsOf: config.limitsOf,
     backoffStrategies: config.backoffStrategies ?? {},
     metrics: config.metrics ?? noopSink,
     clock: config.clock ?? systemClock,

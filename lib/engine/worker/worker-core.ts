@@ -2,6 +2,7 @@ import { settlesWithin } from '../../redis/deadline.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
+import { readClock } from '../../redis/scripts/read-clock.js';
 import type { Policy } from '../../redis/scripts/read-policy.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
@@ -30,6 +31,7 @@ import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
 import { Registration } from './registration.js';
+import { RedisClock } from './run/redis-clock.js';
 import { Runner } from './run/runner.js';
 import type { Handler } from './run/runner.js';
 import type { WorkerSettings } from './settings.js';
@@ -110,7 +112,8 @@ export class WorkerCore extends Service {
       onError,
     );
     this.#release = new Release(link, keys, settings, this.#inFlight, this.#settlement, onError);
-    const runner = new Runner(settings, handler, owner, this.#inFlight, this.#settlement, onError);
+    const clock = new RedisClock(settings.clock, () => readClock(link, keys));
+    const runner = new Runner(settings, handler, owner, this.#inFlight, this.#settlement, clock, onError);
     this.#policy = new PolicyWatch(link, keys, settings.clock, this.#policyRead, onError);
     this.#gate = new Gate(this.#policy, { ...hooks, changed: this.#gateChanged });
     const admission = this.#admissionSettings(onError);

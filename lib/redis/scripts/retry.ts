@@ -1,6 +1,6 @@
 import type { QueueKeys } from '../keys.js';
-import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
-import { addColumn, endColumns } from './lib/event-batch.js';
+import type { RepeatableCall, ScriptArgument, ScriptRunner } from '../script-runner.js';
+import { addColumn, endColumns, startColumns } from './lib/event-batch.js';
 import type { EndedJob, EventOptions } from './lib/event-batch.js';
 import { endingArgs, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, EntryId, Unsettled } from './lib/fence.js';
@@ -36,6 +36,8 @@ export type WriteMember<T> = (
 
 export interface RetryOptions<T extends RetriedDelivery> extends EndingBatch, EventOptions, RepeatableCall {
   jobs: readonly RetriedJob<T>[];
+  /** `failed`: the attempt has failed, and the next one is a retry. `delayed`: the job was put back, and goes on later. */
+  event: 'failed' | 'delayed';
   /** Writes at most the bytes of the Job, three for each character of the name, and {@link MEMBER_SLACK}. */
   writeMember: WriteMember<T>;
   /** Wake a promoter when one of the jobs is due earlier than all others: the worker has no promoter of its own. */
@@ -49,25 +51,22 @@ export interface RetryReply extends Unsettled {
   readonly due: number | undefined;
 }
 
-/** Moves jobs from the work stream to the delayed set, for their next attempt. */
+/** Moves jobs from the work stream to the delayed set, for their next attempt or for their next start. */
 export async function retry<T extends RetriedDelivery>(
   runner: ScriptRunner,
   keys: QueueKeys,
   options: RetryOptions<T>,
 ): Promise<RetryReply> {
-  const { jobs, eventsCap, eventsBatchFrom, gaps, call } = options;
+  const { jobs, event, eventsCap, eventsBatchFrom, gaps, call } = options;
   const args = endingArgs(options, jobs.length);
   const { frames, large } = pack(jobs, options.writeMember);
-  const columns = eventsCap > 0 ? endColumns(jobs.map(({ delivery }) => delivery)) : [];
-  if (eventsCap > 0) {
-    addColumn(columns, 'reasons', jobs, ({ reason }) => reason);
-    addColumn(columns, 'backoffs_ms', jobs, ({ backoffMs }) => backoffMs);
-  }
+  const columns = eventsCap > 0 ? columnsOf(jobs, event) : [];
   args.push(
     eventsCap,
     eventsBatchFrom,
     options.wakePromoter ? '1' : '',
     frames,
+    event === 'failed' ? 'failed,retry-scheduled' : event,
     columns.length,
     ...columns,
     ...large,
@@ -77,6 +76,22 @@ export async function retry<T extends RetriedDelivery>(
   const [due, ...rest] = (await runner.run('retry', keys, args, { call })) as [string, ...number[]];
   const { lost, cancelled } = unsettledOf(rest);
   return { due: due === '' ? undefined : Number(due), lost, cancelled };
+}
+
+function columnsOf<T extends RetriedDelivery>(
+  jobs: readonly RetriedJob<T>[],
+  event: 'failed' | 'delayed',
+): ScriptArgument[] {
+  const deliveries = jobs.map(({ delivery }) => delivery);
+  if (event === 'delayed') {
+    const columns = startColumns(deliveries);
+    addColumn(columns, 'delays_ms', jobs, ({ backoffMs }) => backoffMs);
+    return columns;
+  }
+  const columns = endColumns(deliveries);
+  addColumn(columns, 'reasons', jobs, ({ reason }) => reason);
+  addColumn(columns, 'backoffs_ms', jobs, ({ backoffMs }) => backoffMs);
+  return columns;
 }
 
 /** Larger jobs are arguments of their own: the script would have to copy them out of the frame. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  DelayedError,
   ERROR_CODES,
   Queue,
   UnrecoverableError,
@@ -121,6 +122,20 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await queue.cancel(id);
     return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
   },
+  [ERROR_CODES.jobTimeout]: async () => {
+    const worker = redis.worker(() => new Promise(() => undefined));
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1, { timeoutMs: 10 });
+    return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
+  },
+  [ERROR_CODES.delayed]: async () => {
+    const worker = redis.worker(() => {
+      throw new DelayedError();
+    });
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
+  },
   [ERROR_CODES.retriesExhausted]: () => failing(new Error('x'), 1),
   [ERROR_CODES.decodeFailed]: () => deadLetter(Buffer.from('garbage')),
   [ERROR_CODES.malformed]: () => deadLetter(undefined),
@@ -131,6 +146,14 @@ const HOW: Record<string, () => Promise<Happening>> = {
     return codeOf(redis.queue({ maxPayloadBytes: 10 }).add('a', 'x'.repeat(20)));
   },
   [ERROR_CODES.unrecoverableLetter]: () => failing(new UnrecoverableError('no'), 5),
+  [ERROR_CODES.expired]: async () => {
+    await redis.queue().add('a', 1, { ttlMs: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const events = await redis.events();
+    const dead = next(events, 'dlq');
+    redis.worker(() => undefined);
+    return { reason: (await dead)[0].reason };
+  },
   [ERROR_CODES.notSupported]: async () => codeOf((await redis.queue().add('a', 1)).getState()),
   [ERROR_CODES.resultTimeout]: async () =>
     codeOf((await redis.queue().add('a', 1)).waitForResult({ timeoutMs: 10 })),
@@ -208,6 +231,7 @@ const TOLD: Record<string, Happening> = {
   [ERROR_CODES.decodeFailed]: { reason: 'decode_failed' },
   [ERROR_CODES.malformed]: { reason: 'malformed' },
   [ERROR_CODES.unrecoverableLetter]: { reason: 'unrecoverable' },
+  [ERROR_CODES.expired]: { reason: 'expired' },
 };
 
 /** See docs/error-codes.md. */

@@ -48,6 +48,7 @@ const REASONS: readonly DlqReason[] = [
   'malformed',
   'oversize_payload',
   'unrecoverable',
+  'expired',
 ];
 
 const ids: Check = (value) =>

@@ -17,6 +17,8 @@ import {
 import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
 import type { Connection } from './connection.js';
+import { limitsSchema } from './job.js';
+import type { TimeLimits } from './job.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
 import { schedulerSchema } from './timers.js';
@@ -42,7 +44,7 @@ export interface RetryConfig {
 export type BackoffStrategy = (attempt: number, error: unknown) => number | Promise<number>;
 
 /** Configuration of the consuming side; every field has a default. */
-export interface ConsumerConfig {
+export interface ConsumerConfig extends TimeLimits {
   /**
    * Consumer group. All workers of a queue need the same one: each group gets every job, so with two groups each job runs
    * twice. Default `default`.
@@ -120,6 +122,11 @@ export interface ConsumerConfig {
    * back to this worker, up to 30 seconds; then the worker emits an `error` (`CMQ-013`). Default: all.
    */
   accepts?: (name: string) => boolean;
+  /**
+   * The time limits of jobs by name. A limit that the job sets itself comes first; a limit that is not set here is the
+   * worker's. The worker calls it before each run, so it must be fast. Default: none.
+   */
+  limitsOf?: (name: string) => TimeLimits | undefined;
   /**
    * Backoff functions by name. A job with `backoff: { type: '<name>' }` uses the function of that name; see
    * `BackoffStrategy`. Default: none.
@@ -215,6 +222,9 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   storeResults: boolean,
   resultTtlSecs: seconds(0.001),
   accepts: (value) => (typeof value === 'function' ? undefined : 'must be a function (name) => boolean'),
+  limitsOf: (value) =>
+    typeof value === 'function' ? undefined : 'must be a function (name) => { timeoutMs?, ttlMs?, expired? }',
+  ...limitsSchema,
   backoffStrategies: strategies,
   removeOnComplete: removeOn('removeOnComplete'),
   removeOnFail: removeOn('removeOnFail'),

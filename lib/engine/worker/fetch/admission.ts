@@ -276,8 +276,11 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
   }
 
   #begin(delivery: Delivery): void {
-    if (!this.#runner.prepare(delivery)) return;
-    if (delivery.crashes === 0) {
+    const prepared = this.#runner.prepare(delivery);
+    if (prepared === false) return;
+    if (prepared !== true) {
+      this.#startAfter(delivery, prepared);
+    } else if (delivery.crashes === 0) {
       this.#running += 1;
       this.#run(delivery);
     } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
@@ -294,11 +297,16 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
   #startAgain(delivery: Delivery): void {
+    this.#startAfter(delivery, this.#settings.countStart(delivery));
+  }
+
+  /** Starts a job if Redis answers that it may. The job has its handler meanwhile. */
+  #startAfter(delivery: Delivery, answer: Promise<boolean>): void {
     this.#running += 1;
     this.#inFlight.move(delivery, STARTING);
-    this.#settings.countStart(delivery).then(
-      (isOurs) => {
-        this.#counted(delivery, isOurs);
+    answer.then(
+      (mayStart) => {
+        this.#answered(delivery, mayStart);
       },
       (error: unknown) => {
         // Its lease runs on: it stays in flight, and is tried again once the slot is free.
@@ -312,11 +320,12 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     );
   }
 
-  #counted(delivery: Delivery, isOurs: boolean): void {
+  #answered(delivery: Delivery, mayStart: boolean): void {
+    // Else it has ended meanwhile.
     if (delivery.state === STARTING) {
-      if (!isOurs) this.#inFlight.move(delivery, LOST);
+      if (!mayStart) this.#inFlight.move(delivery, LOST);
       else if (this.#stopped) this.#release.release([delivery]).catch(this.#settings.onError);
-      // While its start was counted: it is found to be cancelled.
+      // Meanwhile: it is found to be cancelled.
       else if (delivery.cancelled) this.#runner.prepare(delivery);
       else if (!this.#gate.isOpen(this.#settings.now())) {
         if (this.#inFlight.move(delivery, QUEUED)) this.#queued.add(delivery);

@@ -7,6 +7,7 @@ import type { WireRetry } from '../../codec/envelope.js';
 import type { JobCancelledError } from '../../base/errors.js';
 import type { Job } from '../../job/job.js';
 import type { Outcome } from './outcome.js';
+import type { RunControl } from './run-control.js';
 import { FETCHED } from './states.js';
 import type { State } from './states.js';
 
@@ -49,6 +50,8 @@ export class Delivery {
   outcome: Outcome | undefined = undefined;
   /** The job was cancelled: it does not start, and a handler that fails is not retried. */
   cancelled: JobCancelledError | undefined = undefined;
+  /** What else decides about the run than its handler; undefined for most jobs. */
+  control: RunControl | undefined = undefined;
   /** MessagePack of the return value, where it is stored. */
   result: Buffer | undefined = undefined;
   /** The same as JSON for the event, or ''. */

@@ -6,6 +6,7 @@ import {
   CANCELLED,
   COMPLETED,
   DEAD_LETTERED,
+  DROPPED,
   LOST,
   RELEASED,
   RETRIED,
@@ -30,6 +31,7 @@ export interface JobObserver {
   retried?(delivery: Delivery): void;
   deadLettered?(delivery: Delivery): void;
   cancelled?(delivery: Delivery): void;
+  dropped?(delivery: Delivery): void;
   lost?(delivery: Delivery): void;
   /** The job is not in flight any more, after any of the ends. */
   gone?(delivery: Delivery): void;
@@ -91,6 +93,7 @@ export class InFlight implements Iterable<Delivery> {
     on(this.#entered[RETRIED], observer.retried?.bind(observer));
     on(this.#entered[DEAD_LETTERED], observer.deadLettered?.bind(observer));
     on(this.#entered[CANCELLED], observer.cancelled?.bind(observer));
+    on(this.#entered[DROPPED], observer.dropped?.bind(observer));
     on(this.#entered[LOST], observer.lost?.bind(observer));
     on(this.#stalled, observer.stalled?.bind(observer));
     on(this.#gone, observer.gone?.bind(observer));
@@ -242,7 +245,7 @@ export class InFlight implements Iterable<Delivery> {
   }
 }
 
-/** Whether this worker has ended the lease, so that the mark of a cancellation is of no more use. end-cancelled.lua deletes the mark itself. */
+/** Whether this worker has ended the lease, so that the mark of a cancellation is of no more use. end-without-letter.lua deletes the mark itself. */
 export function hasEndedLease({ state }: Delivery): boolean {
   return state === COMPLETED || state === RETRIED || state === DEAD_LETTERED || state === RELEASED;
 }

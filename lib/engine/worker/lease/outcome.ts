@@ -2,7 +2,8 @@ import type { JobCancelledError } from '../../base/errors.js';
 import type { DlqReason } from '../../base/metrics.js';
 
 /** How a job ends that does not complete. */
-export type Outcome = RetryOutcome | DeadLetterOutcome | CancelledOutcome | PostponedOutcome;
+export type Outcome =
+  RetryOutcome | DeadLetterOutcome | CancelledOutcome | DroppedOutcome | DelayedOutcome | PostponedOutcome;
 
 export interface RetryOutcome {
   kind: 'retry';
@@ -25,6 +26,19 @@ export interface DeadLetterOutcome {
 export interface CancelledOutcome {
   kind: 'cancelled';
   error: JobCancelledError;
+}
+
+/** The job did not start in time, and is deleted. */
+export interface DroppedOutcome {
+  kind: 'dropped';
+  detail: string;
+  error: Error;
+}
+
+/** The handler has moved the job to the delayed set: it goes back there with no attempt used. */
+export interface DelayedOutcome {
+  kind: 'delayed';
+  delayMs: number;
 }
 
 /** This worker does not accept the job: it goes back to the queue with no attempt used. */

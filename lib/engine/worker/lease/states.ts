@@ -1,9 +1,9 @@
 /*
  * The life of a job in one worker, from its delivery on:
  *
- *   fetched → queued → running → settling → completed | retried | dead-lettered | cancelled | released
+ *   fetched → queued → running → settling → completed | retried | dead-lettered | cancelled | dropped | released
  *                │        └─► concluding ─┘
- *                ├─► starting ─► running
+ *                ├─► starting ─► running | settling
  *                ├─► offered ─► released | handed over | queued
  *                └─► releasing ─► released            (also from starting, running and concluding)
  *
@@ -15,7 +15,7 @@
 export const FETCHED = 0;
 /** Waits for a handler to be free. */
 export const QUEUED = 1;
-/** Its worker died with it before, so its start is being counted in Redis. */
+/** Redis is asked before it starts: its worker died with it before, so the start is counted; or it has a time to live. */
 export const STARTING = 2;
 /** Its handler runs. */
 export const RUNNING = 3;
@@ -41,8 +41,10 @@ export const HANDED_OVER = 13;
 export const LOST = 14;
 /** Its outcome cannot be sent, or nobody knows whether it was released. */
 export const ABANDONED = 15;
+/** It did not start in time, and was deleted. */
+export const DROPPED = 16;
 
-export type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
+export type State = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16;
 
 export const STATE_NAMES = [
   'fetched',
@@ -61,6 +63,7 @@ export const STATE_NAMES = [
   'handed-over',
   'lost',
   'abandoned',
+  'dropped',
 ] as const;
 
 export type StateName = (typeof STATE_NAMES)[number];
@@ -72,7 +75,10 @@ export const TRANSITIONS: Readonly<Partial<Record<StateName, readonly StateName[
   starting: ['queued', 'running', 'settling', 'releasing', 'lost'],
   running: ['concluding', 'settling', 'releasing', 'lost'],
   concluding: ['settling', 'releasing', 'lost'],
-  settling: ['completed', 'retried', 'dead-lettered', 'cancelled', 'released', 'lost', 'abandoned'],
+  settling: [
+    ...(['completed', 'retried', 'dead-lettered', 'cancelled', 'dropped', 'released'] as const),
+    ...(['lost', 'abandoned'] as const),
+  ],
   // Back to the queue where no other worker is there, or where the job was cancelled.
   offered: ['queued', 'released', 'handed-over'],
   // A cancelled job is not released: it is settled, by way of the queue where its handler has not run.

@@ -2,7 +2,8 @@ import type { JobCancelledError } from '../../base/errors.js';
 import type { DlqReason } from '../../base/metrics.js';
 import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import { detailOf, stackOf } from '../../base/thrown.js';
-import type { DeadLetterOutcome, Outcome, PostponedOutcome } from '../lease/outcome.js';
+import type { CancelledOutcome, DeadLetterOutcome, DroppedOutcome, RetryOutcome } from '../lease/outcome.js';
+import type { JobLimits } from '../settings.js';
 
 export interface FailedRun {
   error: unknown;
@@ -11,6 +12,8 @@ export interface FailedRun {
   maxAttempts: number;
   /** Set where the job was cancelled while it ran. */
   cancelled?: JobCancelledError | undefined;
+  /** A failure is final: `job.discard()`. */
+  isFinal?: boolean;
   /** Asked only when there is a next attempt; {@link FAIL_NOW} for none. */
   backoffMs: () => number;
 }
@@ -23,14 +26,15 @@ export function outcomeOfFailure({
   attempt,
   maxAttempts,
   cancelled,
+  isFinal = false,
   backoffMs,
-}: FailedRun): Exclude<Outcome, PostponedOutcome> {
+}: FailedRun): RetryOutcome | DeadLetterOutcome | CancelledOutcome {
   // Whatever the error: the job was told to end, and there is no further attempt.
   if (cancelled) {
     if (error !== cancelled) writeProperty(cancelled, 'cause', error);
     return { kind: 'cancelled', error: cancelled };
   }
-  if (isUnrecoverable(error)) return deadLetter('unrecoverable', error);
+  if (isFinal || isUnrecoverable(error)) return deadLetter('unrecoverable', error);
   if (attempt >= maxAttempts) return deadLetter('retries_exhausted', error);
   const ms = backoffMs();
   if (ms === FAIL_NOW) return deadLetter('unrecoverable', error);
@@ -48,4 +52,16 @@ export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: 
       ? `The worker died ${String(crashes)} time${crashes === 1 ? '' : 's'} while running this job (process killed, crashed or out of memory); ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
       : `${String(used)} attempts are used; ${String(maxAttempts)} are allowed.`;
   return { kind: 'dead-letter', reason: 'retries_exhausted', detail, error: new Error(detail) };
+}
+
+/** A job that did not start in time. @param waitedMs for how long it has been ready */
+export function outcomeOfExpiry(
+  waitedMs: number,
+  { ttlMs, expired }: JobLimits,
+): DeadLetterOutcome | DroppedOutcome {
+  const detail = `It did not start within its ttlMs of ${String(ttlMs)} ms: it has been ready to run for ${String(Math.round(waitedMs))} ms.`;
+  const error = new Error(detail);
+  return expired === 'drop'
+    ? { kind: 'dropped', detail, error }
+    : { kind: 'dead-letter', reason: 'expired', detail, error };
 }

@@ -1,5 +1,7 @@
 import { types } from 'node:util';
-import { EncodeError } from '../../base/errors.js';
+import { Timer } from '../../../redis/timer.js';
+import { EncodeError, JobTimeoutError } from '../../base/errors.js';
+import { EXTRAS } from '../../codec/extras.js';
 import type { Job, JobOwner } from '../../job/job.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { encodeResult } from '../../codec/payload.js';
@@ -7,14 +9,19 @@ import { printable } from '../../base/printable.js';
 import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight } from '../lease/in-flight.js';
-import { CONCLUDING, RUNNING, isUndecided } from '../lease/states.js';
+import { controlOf } from '../lease/run-control.js';
+import type { RunControl } from '../lease/run-control.js';
+import { CONCLUDING, RUNNING, STARTING, isUndecided } from '../lease/states.js';
+import { limitsOfJob } from '../job-limits.js';
+import { readySince } from '../settle/ready-since.js';
 import type { Settlement } from '../settle/settlement.js';
 import { decode } from './decode.js';
-import { outcomeOfExhaustion, outcomeOfFailure } from './outcome.js';
+import { outcomeOfExhaustion, outcomeOfExpiry, outcomeOfFailure } from './outcome.js';
 import { Refusals } from './refusals.js';
 import { RetryDelay } from './retry-delay.js';
 import { errorIn } from './returned.js';
-import type { WorkerSettings } from '../settings.js';
+import type { RedisClock } from './redis-clock.js';
+import type { JobLimits, WorkerSettings } from '../settings.js';
 
 export type Handler = (job: Job) => unknown;
 
@@ -29,6 +36,7 @@ export class Runner {
   readonly #onError: (error: unknown) => void;
   readonly #retryDelay: RetryDelay;
   readonly #refusals: Refusals;
+  readonly #redisClock: RedisClock;
 
   constructor(
     settings: WorkerSettings,
@@ -36,8 +44,10 @@ export class Runner {
     owner: JobOwner,
     inFlight: InFlight,
     settlement: Settlement,
+    redisClock: RedisClock,
     onError: (error: unknown) => void,
   ) {
+    this.#redisClock = redisClock;
     this.#settings = settings;
     this.#handler = (job) => settled(handler(job));
     this.#owner = owner;
@@ -48,8 +58,11 @@ export class Runner {
     this.#refusals = new Refusals(settings.clock, onError);
   }
 
-  /** Decodes the entry, and checks its budget. False where the job cannot run: then it is being settled. */
-  prepare(delivery: Delivery): boolean {
+  /**
+   * Decodes the entry, and checks its budget and its time to live. False where the job cannot run: then it is being settled.
+   * A promise where Redis's clock must be asked; the job must be `starting` by then.
+   */
+  prepare(delivery: Delivery): boolean | Promise<boolean> {
     const { maxPayloadBytes, maxAttempts } = this.#settings;
     const unreadable = decode(delivery, this.#owner, maxPayloadBytes);
     if (unreadable) {
@@ -67,14 +80,34 @@ export class Runner {
       this.#settlement.settle(delivery, outcomeOfExhaustion(crashes, used, delivery.maxAttempts));
       return false;
     }
-    if (!this.#accepts(delivery)) {
-      this.#settlement.settle(delivery, { kind: 'postponed', delayMs: this.#refusals.delayOf(delivery) });
-      return false;
-    }
-    return true;
+    const limits = limitsOfJob(this.#settings, delivery.name, delivery.job?.[EXTRAS], this.#onError);
+    if (limits.timeoutMs !== Infinity) controlOf(delivery).timeoutMs = limits.timeoutMs;
+    const ready = limits.ttlMs === Infinity ? undefined : readySince(delivery);
+    if (ready === undefined) return this.#accepts(delivery);
+    const now = this.#redisClock.now();
+    if (now !== undefined) return this.#isInTime(delivery, limits, now - ready) && this.#accepts(delivery);
+    return this.#redisClock.ask().then(
+      (asked) =>
+        delivery.state === STARTING &&
+        // What becomes of it then is for admission to see.
+        (delivery.cancelled !== undefined ||
+          (this.#isInTime(delivery, limits, asked - ready) && this.#accepts(delivery))),
+    );
   }
 
-  #accepts({ name }: Delivery): boolean {
+  #isInTime(delivery: Delivery, limits: JobLimits, waitedMs: number): boolean {
+    if (waitedMs <= limits.ttlMs) return true;
+    this.#settlement.settle(delivery, outcomeOfExpiry(waitedMs, limits));
+    return false;
+  }
+
+  #accepts(delivery: Delivery): boolean {
+    if (this.#mayHandle(delivery)) return true;
+    this.#settlement.settle(delivery, { kind: 'postponed', delayMs: this.#refusals.delayOf(delivery) });
+    return false;
+  }
+
+  #mayHandle({ name }: Delivery): boolean {
     const { accepts } = this.#settings;
     if (!accepts) return true;
     try {
@@ -94,6 +127,7 @@ export class Runner {
     delivery.startedAt = clock.monotonic();
     job.processedOn = clock.now();
     this.#inFlight.move(delivery, RUNNING);
+    if (delivery.control) this.#limit(delivery, job, delivery.control);
     let returned: unknown;
     try {
       returned = inOwnContext(this.#handler, job);
@@ -116,19 +150,68 @@ export class Runner {
     this.#succeed(delivery, job, returned);
   }
 
+  /** Ends the run by its time limit. The handler may go on, but its slot is free. */
+  #limit(delivery: Delivery, job: Job, control: RunControl): void {
+    const { timeoutMs } = control;
+    if (timeoutMs === Infinity) return;
+    const left = delivery.startedAt + timeoutMs - this.#settings.clock.monotonic();
+    // A timer may fire a little early.
+    control.timer = new Timer(Math.max(1, Math.ceil(left)), () => {
+      if (this.#isLate(delivery, timeoutMs)) this.#timeOut(delivery, job, control);
+      else this.#limit(delivery, job, control);
+    }).unref();
+  }
+
+  #isLate({ startedAt }: Delivery, timeoutMs: number): boolean {
+    return this.#settings.clock.monotonic() - startedAt >= timeoutMs;
+  }
+
+  #timeOut(delivery: Delivery, job: Job, control: RunControl, cause?: unknown): void {
+    control.isOver = true;
+    const options = cause === undefined ? undefined : { cause };
+    const error = new JobTimeoutError(delivery.jobId, this.#owner.name, control.timeoutMs, options);
+    delivery.abort(error);
+    this.#failed(delivery, job, error);
+  }
+
+  /**
+   * Whether the way in which the handler has settled counts. By the clock alone: a handler that has kept the process busy
+   * past its limit settles before the timer can fire.
+   */
+  #counts(delivery: Delivery, job: Job, control: RunControl, thrown?: unknown): boolean {
+    if (control.isOver) return false;
+    control.timer?.clear();
+    if (!this.#isLate(delivery, control.timeoutMs)) return true;
+    this.#timeOut(delivery, job, control, thrown);
+    return false;
+  }
+
   #succeed(delivery: Delivery, job: Job, value: unknown): void {
     const error = errorIn(value);
     if (error) {
       this.#fail(delivery, job, error);
       return;
     }
+    const { control } = delivery;
+    if (control && !this.#counts(delivery, job, control)) return;
     this.#measure(delivery, job);
+    if (this.#isMoved(delivery)) return;
     writeProperty(job, 'returnvalue', value);
     if (value !== undefined && (this.#settings.storeResults || delivery.isTracked))
       this.#keepResult(delivery, value);
     // Else the lease was lost meanwhile, or the worker releases the job: what the handler did does not count.
     if (delivery.state === RUNNING) this.#settlement.complete(delivery);
     this.#inFlight.ended(delivery, true);
+  }
+
+  /** Whether the handler has moved the job to the delayed set; then the job goes there, however the handler settled. */
+  #isMoved(delivery: Delivery): boolean {
+    const dueAt = delivery.control?.dueAt;
+    if (dueAt === undefined || delivery.cancelled) return false;
+    const delayMs = Math.max(0, Math.ceil(dueAt - this.#settings.clock.monotonic()));
+    if (delivery.state === RUNNING) this.#settlement.settle(delivery, { kind: 'delayed', delayMs });
+    this.#inFlight.ended(delivery, true);
+    return true;
   }
 
   #keepResult(delivery: Delivery, value: unknown): void {
@@ -145,14 +228,24 @@ export class Runner {
   }
 
   #fail(delivery: Delivery, job: Job, error: unknown): void {
+    const { control } = delivery;
+    if (!control || this.#counts(delivery, job, control, error)) this.#failed(delivery, job, error);
+  }
+
+  #failed(delivery: Delivery, job: Job, error: unknown): void {
     this.#measure(delivery, job);
+    if (this.#isMoved(delivery)) return;
     if (delivery.state !== RUNNING) {
       this.#inFlight.ended(delivery, false);
       return;
     }
-    const { attempt, maxAttempts, cancelled } = delivery;
+    const { attempt, maxAttempts, cancelled, control } = delivery;
     // The backoff strategy may be asynchronous, so it is asked before the outcome is decided, and only if there is a next attempt.
-    const isFinal = cancelled !== undefined || attempt >= maxAttempts || isUnrecoverable(error);
+    const isFinal =
+      cancelled !== undefined ||
+      attempt >= maxAttempts ||
+      control?.isFinal === true ||
+      isUnrecoverable(error);
     const ms = isFinal ? 0 : this.#retryDelay.of(delivery, error);
     if (typeof ms === 'number') {
       this.#conclude(delivery, error, ms);
@@ -166,8 +259,9 @@ export class Runner {
 
   #conclude(delivery: Delivery, error: unknown, backoffMs: number): void {
     if (isUndecided(delivery.state)) {
-      const { attempt, maxAttempts, cancelled } = delivery;
-      const run = { error, attempt, maxAttempts, cancelled, backoffMs: () => backoffMs };
+      const { attempt, maxAttempts, cancelled, control } = delivery;
+      const isFinal = control?.isFinal === true;
+      const run = { error, attempt, maxAttempts, cancelled, isFinal, backoffMs: () => backoffMs };
       this.#settlement.settle(delivery, outcomeOfFailure(run));
     }
     this.#inFlight.ended(delivery, false);

@@ -2,7 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { complete } from '../../../redis/scripts/complete.js';
 import { deadLetter } from '../../../redis/scripts/dead-letter.js';
 import type { DeadLetterReply } from '../../../redis/scripts/dead-letter.js';
-import { endCancelled } from '../../../redis/scripts/end-cancelled.js';
+import { endWithoutLetter } from '../../../redis/scripts/end-without-letter.js';
 import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
 import type { RetryReply } from '../../../redis/scripts/retry.js';
@@ -10,7 +10,14 @@ import { writeDelayedMember } from '../../codec/write-envelope.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
-import type { DeadLetterOutcome, PostponedOutcome, RetryOutcome } from '../lease/outcome.js';
+import type {
+  DeadLetterOutcome,
+  DelayedOutcome,
+  DroppedOutcome,
+  PostponedOutcome,
+  RetryOutcome,
+} from '../lease/outcome.js';
+import { withReady } from './ready-since.js';
 import type { WorkerSettings } from '../settings.js';
 import type { Tracking } from './tracking.js';
 
@@ -50,6 +57,7 @@ export class Commits {
         const { backoffMs, detail } = delivery.outcome as RetryOutcome;
         return { delivery, backoffMs, attemptsUsed: delivery.attempt, reason: detail };
       }),
+      event: 'failed' as const,
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
       attempts: this.#tracking.attempts(batch),
@@ -61,16 +69,28 @@ export class Commits {
 
   /** The same script: a job that did nothing here has no event, and has used no attempt. */
   postpone(batch: Delivery[]): Promise<RetryReply> {
+    return this.#putBack(batch, 0);
+  }
+
+  /** The same for a job whose handler has moved it. */
+  delay(batch: Delivery[]): Promise<RetryReply> {
+    return this.#putBack(batch, this.#settings.eventsCap);
+  }
+
+  #putBack(batch: Delivery[], eventsCap: number): Promise<RetryReply> {
+    const { eventsBatchFrom, delayedEnabled } = this.#settings;
     const options = this.#optionsOf(batch, () => ({
       jobs: batch.map((delivery) => {
-        const { delayMs } = delivery.outcome as PostponedOutcome;
-        return { delivery, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
+        const { delayMs } = delivery.outcome as PostponedOutcome | DelayedOutcome;
+        const going = withReady(delivery, this.#settings);
+        return { delivery: going, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
       }),
+      event: 'delayed' as const,
       writeMember: writeDelayedMember,
-      wakePromoter: !this.#settings.delayedEnabled,
+      wakePromoter: !delayedEnabled,
       attempts: [],
-      eventsCap: 0,
-      eventsBatchFrom: 0,
+      eventsCap,
+      eventsBatchFrom,
     }));
     return this.#replied(batch, retry(this.#link, this.#keys, options));
   }
@@ -93,14 +113,27 @@ export class Commits {
   }
 
   endCancelled(batch: Delivery[]): Promise<Unsettled> {
+    return this.#endWithoutLetter(batch, 'cancelled', () => '');
+  }
+
+  drop(batch: Delivery[]): Promise<Unsettled> {
+    return this.#endWithoutLetter(batch, 'expired', ({ outcome }) => (outcome as DroppedOutcome).detail);
+  }
+
+  #endWithoutLetter(
+    batch: Delivery[],
+    reason: 'cancelled' | 'expired',
+    detailOf: (delivery: Delivery) => string,
+  ): Promise<Unsettled> {
     const { eventsCap, resultTtlMs } = this.#settings;
     withoutStart(batch);
     const options = this.#optionsOf(batch, () => ({
-      jobs: batch.map((delivery) => ({ delivery, ran: delivery.ran })),
+      jobs: batch.map((delivery) => ({ delivery, ran: delivery.ran, detail: detailOf(delivery) })),
+      reason,
       eventsCap,
       rememberMs: resultTtlMs,
     }));
-    return this.#replied(batch, endCancelled(this.#link, this.#keys, options));
+    return this.#replied(batch, endWithoutLetter(this.#link, this.#keys, options));
   }
 
   /** Forgets the call. A weak map would keep the jobs alive for too long: collecting them cost a fifth of a worker's time. */

@@ -12,9 +12,11 @@ import type { Delivery } from '../lease/delivery.js';
 import type { InFlight } from '../lease/in-flight.js';
 import { ABANDONED, HANDED_OVER, OFFERED, QUEUED, RELEASED, RELEASING, isInFlight } from '../lease/states.js';
 import type { State } from '../lease/states.js';
+import type { LimitsSettings } from '../job-limits.js';
+import { bytesWithReady } from './ready-since.js';
 import type { Settlement } from './settlement.js';
 
-export interface ReleaseSettings {
+export interface ReleaseSettings extends LimitsSettings {
   group: string;
   consumerId: string;
   blockMs: number;
@@ -104,7 +106,7 @@ export class Release {
     const [first, last] = boundsOf(deliveries);
     const jobs = deliveries.map((delivery) => ({
       entryId: delivery.entryId,
-      bytes: bytesToReturn(delivery),
+      bytes: bytesToReturn(delivery, this.#settings),
     }));
     const reply = await this.#call({ group, consumerId, first, last, othersMs, jobs });
     if (reply.outcome === 'no-other-worker') return false;
@@ -173,8 +175,9 @@ function* slicesOf(deliveries: readonly Delivery[]): Generator<readonly Delivery
 }
 
 /** Undefined where they stay as they are. */
-function bytesToReturn({ bytes, crashes, used }: Delivery): Buffer | undefined {
-  if (crashes === 0 || !bytes) return undefined;
+function bytesToReturn(delivery: Delivery, settings: LimitsSettings): Buffer | undefined {
+  const { bytes, crashes, used } = delivery;
+  if (crashes === 0 || !bytes) return bytesWithReady(delivery, settings);
   try {
     return withAttempt(bytes, used + crashes);
   } catch {

@@ -1,4 +1,5 @@
 import type { QueueKeys } from '../../../redis/keys.js';
+import type { RetryReply } from '../../../redis/scripts/retry.js';
 import type { Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { ConnectionError, EncodeError, ShutdownError } from '../../base/errors.js';
 import { printable } from '../../base/printable.js';
@@ -11,6 +12,7 @@ import {
   CANCELLED,
   COMPLETED,
   DEAD_LETTERED,
+  DROPPED,
   LOST,
   RELEASED,
   RETRIED,
@@ -43,7 +45,9 @@ export class Settlement {
   readonly #completions: CommitQueue<Delivery>;
   readonly #retries: CommitQueue<Delivery>;
   readonly #postponements: CommitQueue<Delivery>;
+  readonly #delays: CommitQueue<Delivery>;
   readonly #deadLetters: CommitQueue<Delivery>;
+  readonly #drops: CommitQueue<Delivery>;
   readonly #cancellations: CommitQueue<Delivery>;
   readonly #queues: readonly CommitQueue<Delivery>[];
   #isFinishing = false;
@@ -80,13 +84,17 @@ export class Settlement {
     });
     this.#retries = new CommitQueue({ ...common, commit: this.#retry, calls: RETRY_CALLS });
     this.#postponements = new CommitQueue({ ...common, commit: this.#postpone });
+    this.#delays = new CommitQueue({ ...common, commit: this.#delay });
     this.#deadLetters = new CommitQueue({ ...common, most: settings.dlqInflight, commit: this.#deadLetter });
+    this.#drops = new CommitQueue({ ...common, commit: this.#drop });
     this.#cancellations = new CommitQueue({ ...common, commit: this.#endCancelled });
     this.#queues = [
       this.#completions,
       this.#retries,
       this.#postponements,
+      this.#delays,
       this.#deadLetters,
+      this.#drops,
       this.#cancellations,
     ];
   }
@@ -145,9 +153,20 @@ export class Settlement {
   }
 
   #queueOf({ kind }: Outcome): CommitQueue<Delivery> {
-    if (kind === 'retry') return this.#retries;
-    if (kind === 'dead-letter') return this.#deadLetters;
-    return kind === 'cancelled' ? this.#cancellations : this.#postponements;
+    switch (kind) {
+      case 'retry':
+        return this.#retries;
+      case 'dead-letter':
+        return this.#deadLetters;
+      case 'cancelled':
+        return this.#cancellations;
+      case 'dropped':
+        return this.#drops;
+      case 'delayed':
+        return this.#delays;
+      case 'postponed':
+        return this.#postponements;
+    }
   }
 
   readonly #complete = async (batch: Delivery[]): Promise<void> => {
@@ -165,10 +184,21 @@ export class Settlement {
   };
 
   readonly #postpone = async (batch: Delivery[]): Promise<void> => {
-    const reply = await this.#commits.postpone(batch);
+    this.#putBack(batch, await this.#commits.postpone(batch));
+  };
+
+  readonly #delay = async (batch: Delivery[]): Promise<void> => {
+    this.#putBack(batch, await this.#commits.delay(batch));
+  };
+
+  readonly #drop = async (batch: Delivery[]): Promise<void> => {
+    this.#settled(batch, await this.#commits.drop(batch), DROPPED);
+  };
+
+  #putBack(batch: Delivery[], reply: RetryReply): void {
     this.#settled(batch, reply, RELEASED);
     if (reply.due !== undefined) this.#retryDue(reply.due);
-  };
+  }
 
   readonly #deadLetter = async (batch: Delivery[]): Promise<void> => {
     const reply = await this.#commits.deadLetter(batch);

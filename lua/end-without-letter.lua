@@ -1,13 +1,17 @@
--- Ends jobs that were cancelled while the worker had them in flight. They do not become dead letters.
+-- Ends jobs that fail for good and do not become dead letters: they were cancelled while the worker had them in flight, or
+-- they have expired and are to be dropped. All jobs of a call have the same reason.
 --
 -- KEYS stream events prefix calls
 -- ARGV 1–6 see lib/end-batch.lua
 --      7 events_cap   0 = no events
---      8 remember_ms  for how long `failed:<job id>` tells result waiters that there is no result
---     per job: entry id; job id; name; the attempt that was cancelled; its duration in µs; '1' if the id is the caller's,
---                     else ''
+--      8 remember_ms  for how long `failed:<job id>` tells result waiters why there is no result: the reason, a line feed,
+--                     the detail
+--      9 reason       'cancelled' or 'expired'
+--     per job: entry id; job id; name; the attempt that has ended; its duration in µs; '1' if the id is the caller's,
+--                     else ''; detail or ''
 --     gaps, call      see lib/end-batch.lua
--- Reply { indices (from 1) of jobs whose lease is no longer the caller's }
+-- Reply { … }: of jobs that stay as they are, the index (from 1): positive = the lease is no longer the caller's; negative =
+--      the job was cancelled, which is not the reason of this call.
 --
 -- Races
 --   Lease lost, rolled back, sent twice, reply lost, memory full: as in complete.lua.
@@ -20,8 +24,8 @@
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()
-local cap = tonumber(ARGV[7])
-local WIDTH = 6
+local cap, reason = tonumber(ARGV[7]), ARGV[9]
+local WIDTH = 7
 
 local said = kept_reply(calls, batch.call, {})
 if said then
@@ -29,24 +33,29 @@ if said then
 end
 local entries = {}
 for i = 1, batch.jobs do
-  entries[i] = ARGV[9 + (i - 1) * WIDTH]
+  entries[i] = ARGV[10 + (i - 1) * WIDTH]
 end
 local reply = {}
 local own = own_between(stream, batch.group, batch.consumer, batch.first, batch.last)
-local done, left_out = sort_batch(entries, own, {}, reply)
+local cancelled = reason == 'cancelled' and {} or cancelled_among(prefix, entries, own)
+local done, left_out = sort_batch(entries, own, cancelled, reply)
 end_leases(stream, batch, done)
 
 local ts = decimal(now_ms())
 local told = #done > 0 and has_waiters(prefix) and {}
 for i = 1, batch.jobs do
   if not left_out[i] then
-    local from = 9 + (i - 1) * WIDTH
+    local from = 10 + (i - 1) * WIDTH
     local id, name, attempt, duration = ARGV[from + 1], ARGV[from + 2], ARGV[from + 3], ARGV[from + 4]
-    redis.call('DEL', prefix .. 'cancelled:' .. entries[i])
+    if reason == 'cancelled' then
+      redis.call('DEL', prefix .. 'cancelled:' .. entries[i])
+    end
     if id ~= '' then
-      redis.call('SET', prefix .. 'failed:' .. id, 'cancelled', 'PX', ARGV[8])
+      local detail = ARGV[from + 6]
+      local why = detail == '' and reason or (reason .. '\n' .. detail)
+      redis.call('SET', prefix .. 'failed:' .. id, why, 'PX', ARGV[8])
       if told then
-        told[#told + 1] = ended_frame(id, 'cancelled')
+        told[#told + 1] = ended_frame(id, why)
       end
     end
     if ARGV[from + 5] == '1' then
@@ -58,7 +67,7 @@ for i = 1, batch.jobs do
       if i <= batch.unannounced then
         write_event(events, 'active', id, ts, name, 'attempt', attempt)
       end
-      write_event(events, 'failed', id, ts, name, 'attempt', attempt, 'reason', 'cancelled', 'duration_us', duration, 'cancelled', '1')
+      write_event(events, 'failed', id, ts, name, 'attempt', attempt, 'reason', reason, 'duration_us', duration, reason, '1')
     end
   end
 end

@@ -1,0 +1,19 @@
+import type { Timer } from '../../../redis/timer.js';
+
+/** What else decides about a run than its handler. Most runs have none. */
+export class RunControl {
+  /** The longest run, in ms; `Infinity` = no limit. */
+  timeoutMs = Infinity;
+  /** Ends the run. */
+  timer: Timer | undefined = undefined;
+  /** The run has ended by its timeout: what the handler still does, and how it settles, does not count. */
+  isOver = false;
+  /** `job.discard()`: a failure is final. */
+  isFinal = false;
+  /** `job.moveToDelayed()`: the monotonic ms at which the job is due again. */
+  dueAt: number | undefined = undefined;
+}
+
+export function controlOf(delivery: { control: RunControl | undefined }): RunControl {
+  return (delivery.control ??= new RunControl());
+}
