@@ -42,7 +42,7 @@ const SECTIONS = [
   {
     title: 'Workers',
     types: [
-      { name: 'WorkerOptions', title: '`Worker`', inherited: ['ConsumerConfig'] },
+      { name: 'WorkerOptions', title: '`Worker`', inherited: ['ConsumerConfig', 'TimeLimits'] },
       { name: 'RetryConfig', title: '`retry`' },
       { name: 'SchedulerConfig', title: '`scheduler`' },
     ],
@@ -57,7 +57,7 @@ const SECTIONS = [
       { name: 'ProducerConfig', title: '`Producer`' },
       { name: 'AddOptions', title: '`producer.addWithOptions`' },
       { name: 'JobRetryOverride', title: '`retry` of one job' },
-      { name: 'StandaloneConsumerConfig', title: '`Consumer`' },
+      { name: 'StandaloneConsumerConfig', title: '`Consumer`', inherited: ['TimeLimits'] },
       { name: 'PromoterConfig', title: '`Promoter`' },
       { name: 'StandaloneSchedulerConfig', title: '`Scheduler`' },
     ],
