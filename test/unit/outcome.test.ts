@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { detailOf } from '../../lib/engine/base/thrown.js';
-import { outcomeOfExhaustion, outcomeOfExpiry, outcomeOfFailure } from '../../lib/engine/worker/run/outcome.js';
+import {
+  outcomeOfExhaustion,
+  outcomeOfExpiry,
+  outcomeOfFailure,
+} from '../../lib/engine/worker/run/outcome.js';
 import { JobCancelledError, UnrecoverableError } from '../../lib/engine/base/errors.js';
 
 class PaymentRefused extends UnrecoverableError {}
