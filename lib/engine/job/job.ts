@@ -200,10 +200,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * @throws TypeError or ConfigError (CMQ-004); JobStateError (CMQ-107), also if the run is over; JobNotFoundError (CMQ-106)
    */
   async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
-    const { moveToDelayed } = this.#owner;
-    if (this.#context && moveToDelayed) {
+    if (this.#context && this.#owner.moveToDelayed) {
       checkTime('moveToDelayed: the timestamp', timestamp);
-      moveToDelayed(this.#context, timestamp);
+      this.#owner.moveToDelayed(this.#context, timestamp);
       return;
     }
     await this.#actions('moveToDelayed').moveToDelayed(this.#ref, timestamp);
@@ -251,12 +250,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * @throws JobStateError (CMQ-107) if the job does not run here, or its run is over
    */
   discard(): void {
-    const { discard } = this.#owner;
-    if (!this.#context || !discard) {
+    if (!this.#context || !this.#owner.discard) {
       const instead = 'Call it in the processor of a worker, on the job that it gets.';
       throw new JobStateError(this.id, this.queueName, 'unknown', 'discard', instead);
     }
-    discard(this.#context);
+    this.#owner.discard(this.#context);
   }
 
   #actions(method: string): JobActions {

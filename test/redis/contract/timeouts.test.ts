@@ -24,7 +24,9 @@ describe('a run that takes longer than its timeoutMs', () => {
   test('fails, and its signal is aborted with the same error', async () => {
     let reason: unknown;
     const worker = kit.worker((_, signal) => {
-      signal.addEventListener('abort', () => (reason = signal.reason));
+      signal.addEventListener('abort', () => {
+        reason = signal.reason;
+      });
       return hang(undefined as never, signal);
     });
     const failed = next(worker, 'failed');
@@ -69,10 +71,15 @@ describe('a run that takes longer than its timeoutMs', () => {
     await kit.queue().add('a', 1, { timeoutMs: 15, attempts: 3 });
     expect((await letters)[0]).toMatchObject({ reason: 'retries_exhausted', attempt: 3 });
     for (const failure of await failures)
-      expect(failure).toMatchObject({ failedReason: expect.stringContaining('timeoutMs of 15 ms') });
+      expect(failure).toMatchObject({
+        failedReason: expect.stringContaining('timeoutMs of 15 ms') as string,
+      });
     expect(attempts).toEqual([1, 2, 3]);
     const [letter] = await kit.queue().peekDlq(10);
-    expect(letter).toMatchObject({ attempts: 3, detail: expect.stringContaining('timeoutMs of 15 ms') });
+    expect(letter).toMatchObject({
+      attempts: 3,
+      detail: expect.stringContaining('timeoutMs of 15 ms') as string,
+    });
     expect(letter?.stack).toContain('JobTimeoutError');
     await worker.close();
   });

@@ -63,7 +63,7 @@ describe('a job that has been ready for longer than its ttlMs', () => {
     expect((await failed)[0]).toEqual({
       jobId: 'mine',
       name: 'a',
-      ts: expect.any(Number),
+      ts: expect.any(Number) as number,
       failedReason: 'expired',
       attempt: 0,
       durationUs: 0,

@@ -167,7 +167,7 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     if (delivery.state !== QUEUED) return;
     this.#queued.remove(delivery);
     // It is decoded for its id, and found to be cancelled.
-    this.#runner.prepare(delivery);
+    void this.#runner.prepare(delivery);
   }
 
   stuck(): void {
@@ -326,7 +326,7 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
       if (!mayStart) this.#inFlight.move(delivery, LOST);
       else if (this.#stopped) this.#release.release([delivery]).catch(this.#settings.onError);
       // Meanwhile: it is found to be cancelled.
-      else if (delivery.cancelled) this.#runner.prepare(delivery);
+      else if (delivery.cancelled) void this.#runner.prepare(delivery);
       else if (!this.#gate.isOpen(this.#settings.now())) {
         if (this.#inFlight.move(delivery, QUEUED)) this.#queued.add(delivery);
       } else {
