@@ -4,20 +4,15 @@
 -- ARGV 1 cursor   '0' = begin
 --      2 members  about how many to look at  3 bytes  about how many bytes to read
 --      then the jobs that are asked for: see lib/job-filter.lua
--- Reply { cursor, now, { job id, member, score }… }: cursor is '0' at the end; now in unix ms; the job id is '' where the member
---      has none
+-- Reply { cursor, now, row… }: cursor is '0' at the end; now in unix ms; rows: see lib/job-rows.lua
 --
 -- Races: a job that is in the set during the whole search is found, also if its due time changes. It may be found twice.
 
--- @include lib/job-filter
+-- @include lib/job-rows
 -- @include lib/time
 
 local cursor, left, most_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local is_asked_for = read_filter(4)
-local function split(member)
-  local length = struct.unpack('<I4', member)
-  return string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
-end
 
 local reply = { '', decimal(now_ms()) }
 local count, bytes = 8, 0
@@ -26,15 +21,9 @@ repeat
   cursor = page[1]
   local members, before = page[2], bytes
   for i = 1, #members, 2 do
-    local member = members[i]
-    bytes = bytes + #member
-    local is_job, name, d = pcall(split, member)
-    if not is_job then
-      -- Other bytes than a delayed member are no job.
-      name, d = '', ''
-    end
-    if is_asked_for(name, d) then
-      reply[#reply + 1] = { job_id_of(d) or '', member, members[i + 1] }
+    bytes = bytes + #members[i]
+    if is_asked_for(split_member(members[i])) then
+      reply[#reply + 1] = member_row(members[i], members[i + 1])
     end
   end
   left = left - math.max(count, #members / 2)

@@ -4,10 +4,11 @@
 -- ARGV 1 order   'earliest' or 'latest' first
 --      2 rank    of the first job, in this order  3 take  the most jobs of the reply  4 bytes  about how many bytes to read
 --      5 score  6 member   of the last job that was read before: the slice begins behind it, and rank means nothing; '' = none
--- Reply { now, { member, score }… }: now in unix ms. Fewer than `take` jobs, and at least one unless this is the end.
+-- Reply { now, row… }: now in unix ms; rows: see lib/job-rows.lua. At least one, unless this is the end.
 --
 -- Races: ranks move when jobs are promoted, so a reader that goes on says behind which job, and not at which rank.
 
+-- @include lib/job-rows
 -- @include lib/time
 
 local delayed, latest_first = KEYS[1], ARGV[1] == 'latest'
@@ -65,7 +66,7 @@ while take > 0 and bytes < most_bytes do
   local members = redis.call(read, delayed, rank, rank + page - 1, 'WITHSCORES')
   for i = 1, #members, 2 do
     bytes = bytes + #members[i]
-    reply[#reply + 1] = { members[i], members[i + 1] }
+    reply[#reply + 1] = member_row(members[i], members[i + 1])
   end
   if #members < 2 * page then
     break

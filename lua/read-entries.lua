@@ -7,14 +7,11 @@
 --      5 skip    so many jobs of the state are passed over  6 take  the most jobs of the reply
 --      7 entries  about how many entries to look at  8 bytes  about how many bytes to read
 --      then the jobs that are asked for: see lib/job-filter.lua
--- Reply { next, skipped, { entry id, job id, msgpack Job, name, consumer, deliveries }… }: next is where to go on, '' at the
---      end. The job id and the Job are '' where the entry has none; consumer is '' and deliveries 0 for a job that waits.
+-- Reply { next, skipped, row… }: next is where to go on, '' at the end; rows: see lib/job-rows.lua
 --
 -- An entry waits if no consumer of any group has it. So an entry that a group was moved past waits, too.
 
--- @include lib/pages
--- @include lib/pending
--- @include lib/job-filter
+-- @include lib/job-rows
 
 local stream, state = KEYS[1], ARGV[4]
 local range = {
@@ -50,14 +47,13 @@ local reply, skipped = { '', 0 }, 0
 reply[1] = each_page(stream, range, function(entries)
   local owners = pending_of(stream, groups, entries)
   for i = 1, #entries do
-    local id, fields = entries[i][1], entries[i][2]
-    local owner = owners[id]
-    local d, name = field_of(fields, 'd') or '', field_of(fields, 'n') or ''
-    if (state == 'any' or (state == 'active') == (owner ~= nil)) and is_asked_for(name, d) then
+    local owner, fields = owners[entries[i][1]], entries[i][2]
+    local is_of_state = state == 'any' or (state == 'active') == (owner ~= nil)
+    if is_of_state and is_asked_for(field_of(fields, 'n') or '', field_of(fields, 'd') or '') then
       if skipped < skip then
         skipped = skipped + 1
       else
-        reply[#reply + 1] = { id, job_id_of(d) or '', d, name, owner and owner[1] or '', owner and owner[2] or 0 }
+        reply[#reply + 1] = entry_row(entries[i], owner)
       end
       if #reply - 2 == take then
         return i

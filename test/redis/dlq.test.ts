@@ -100,7 +100,6 @@ it('unsupported methods say what to do instead', async () => {
   await using queue = new Queue('jobs', { connection: { host: redis.server.host, port: redis.server.port } });
   const calls = [
     queue.getJob('id'),
-    queue.getJobs(['waiting', 'failed'], 0, 10, true),
     queue.pause(),
     queue.resume(),
     queue.drain(true),

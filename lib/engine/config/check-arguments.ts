@@ -41,6 +41,13 @@ export function checkWhole(what: string, value: unknown): asserts value is numbe
   if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
 }
 
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number, which may be negative */
+export function checkIndex(what: string, value: unknown): asserts value is number {
+  if (!Number.isSafeInteger(value)) {
+    throw new ConfigRangeError(`${what} must be a whole number, not ${show(value)}.`);
+  }
+}
+
 /**
  * Checks the arguments of a `run` method.
  * @throws ConfigTypeError (a TypeError, CMQ-004) for a signal that is no AbortSignal, or an onError that is no function

@@ -77,6 +77,8 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   stacktrace: string[] = [];
   /** Of a tracked job that a queue has read: its attempts, oldest first, those before a replay included. Else undefined. */
   declare attempts?: readonly AttemptRecord[];
+  /** Of a job that a queue has read: the state in which it was then. `getState()` asks again. Else undefined. */
+  declare state?: JobState;
   /** Of a tracked job that a queue has read: the id of the worker that ran its last attempt. Else undefined. */
   declare processedBy?: string;
   /** Submission time, unix ms. */

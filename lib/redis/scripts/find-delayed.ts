@@ -2,19 +2,13 @@ import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 import { filterArgs } from './lib/job-filter.js';
 import type { JobFilter, SliceBounds } from './lib/job-filter.js';
+import { toRow } from './lib/job-rows.js';
+import type { DelayedMember, RawRow } from './lib/job-rows.js';
 
 export interface FindDelayedOptions extends SliceBounds {
   /** What the call before replied; undefined = begin. */
   cursor: string | undefined;
   filter: JobFilter;
-}
-
-export interface DelayedMember {
-  /** '' if the member has none. */
-  id: string;
-  member: Buffer;
-  /** Unix ms. */
-  dueAt: number;
 }
 
 export interface FindDelayedReply {
@@ -33,11 +27,11 @@ export async function findDelayed(
 ): Promise<FindDelayedReply> {
   const args = [cursor, entries, bytes, ...filterArgs(filter)];
   const reply = await runner.run('find-delayed', keys, args, { buffers: true, once: true });
-  const [next, now, ...rows] = reply as [Buffer, Buffer, ...[id: Buffer, member: Buffer, score: Buffer][]];
+  const [next, now, ...rows] = reply as [Buffer, Buffer, ...RawRow[]];
   const at = next.toString();
   return {
     cursor: at === '0' ? undefined : at,
     now: Number(now),
-    found: rows.map(([id, member, score]) => ({ id: id.toString(), member, dueAt: Number(score) })),
+    found: rows.map((row) => toRow(row) as DelayedMember),
   };
 }

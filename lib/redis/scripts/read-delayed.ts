@@ -1,29 +1,25 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { toRow } from './lib/job-rows.js';
+import type { DelayedMember, RawRow } from './lib/job-rows.js';
 
 export interface ReadDelayedOptions {
   order: 'earliest' | 'latest';
   /** Rank of the first job, in this order. */
   rank: number;
   /** The last job that was read before: the slice begins behind it, and `rank` means nothing. */
-  after: ScoredMember | undefined;
+  after: Pick<DelayedMember, 'member' | 'score'> | undefined;
   /** The most jobs of the slice. */
   take: number;
   /** About how many bytes to read. */
   bytes: number;
 }
 
-export interface ScoredMember {
-  member: Buffer;
-  /** Unix ms, as Redis writes it. */
-  score: string;
-}
-
 export interface ReadDelayedReply {
   /** Redis's clock, unix ms. */
   now: number;
   /** Empty at the end of the set. */
-  members: ScoredMember[];
+  members: DelayedMember[];
 }
 
 /** Reads a slice of the delayed set, in the order of the due times. */
@@ -34,9 +30,6 @@ export async function readDelayed(
 ): Promise<ReadDelayedReply> {
   const args = [order, rank, take, bytes, after?.score ?? '', after?.member ?? ''];
   const reply = await runner.run('read-delayed', keys, args, { buffers: true, once: true });
-  const [now, ...rows] = reply as [Buffer, ...[member: Buffer, score: Buffer][]];
-  return {
-    now: Number(now),
-    members: rows.map(([member, score]) => ({ member, score: score.toString() })),
-  };
+  const [now, ...rows] = reply as [Buffer, ...RawRow[]];
+  return { now: Number(now), members: rows.map((row) => toRow(row) as DelayedMember) };
 }

@@ -13,7 +13,8 @@ import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
 
 /**
  * What all parts of a queue share: its name, options and connection. The parts are one class each, in this order:
- * QueueBase → QueueSchedules → QueueCounts → QueueDeadLetters → QueueGetters → QueueSteering → QueueCleaning → Queue.
+ * QueueBase → QueueSchedules → QueueCounts → QueueDeadLetters → QueueLists → QueueGetters → QueueSteering → QueueCleaning →
+ * Queue.
  */
 export abstract class QueueBase<Data, Result, Name extends string>
   extends UnsupportedQueueMethods<Data, Result, Name>

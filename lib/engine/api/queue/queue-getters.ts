@@ -1,14 +1,10 @@
 import { getWorkers } from '../../admin/workers.js';
 import type { WorkerInfo } from '../../admin/workers.js';
 import { checkJobId } from '../../config/check-arguments.js';
-import { QueueDeadLetters } from './queue-dead-letters.js';
+import { QueueLists } from './queue-lists.js';
 
 /** The methods of a queue that look and change nothing. */
-export abstract class QueueGetters<Data, Result, Name extends string> extends QueueDeadLetters<
-  Data,
-  Result,
-  Name
-> {
+export abstract class QueueGetters<Data, Result, Name extends string> extends QueueLists<Data, Result, Name> {
   /**
    * The workers of the queue in all processes, of all consumer groups, in no order; at most 1,000. A worker that was killed
    * is listed until its report expires, which is one lease (at most 30 s) after the last one. A worker without a report (a

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { NotSupportedError } from '../../base/errors.js';
 import type { ConnectionEventsMap } from '../../connection/observe.js';
-import type { Job, JobType } from '../../job/job.js';
+import type { Job } from '../../job/job.js';
 
 /** Listener arguments by event name. */
 export interface QueueListenersMap extends ConnectionEventsMap {
@@ -22,15 +22,6 @@ export abstract class UnsupportedQueueMethods<
   /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() returns failed ones. */
   getJob(_jobId: string): Promise<Job<Data, Result, Name> | undefined> {
     return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
-  }
-  /** @deprecated Refuses with CMQ-100. Follow jobs with QueueEvents; peekDlq() returns failed ones. */
-  getJobs(
-    _types?: JobType | JobType[],
-    _start?: number,
-    _end?: number,
-    _asc?: boolean,
-  ): Promise<Job<Data, Result, Name>[]> {
-    return unsupported('getJobs', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
   }
   /** @deprecated Refuses with CMQ-100. Let the workers finish all jobs. */
   drain(_delayed?: boolean): Promise<void> {

@@ -1,0 +1,177 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import type { ScriptRunner } from '../../../redis/script-runner.js';
+import { countJobs } from '../../../redis/scripts/count-jobs.js';
+import { ALL } from '../../../redis/scripts/lib/job-filter.js';
+import type { DelayedMember } from '../../../redis/scripts/lib/job-rows.js';
+import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
+import { readDelayed } from '../../../redis/scripts/read-delayed.js';
+import { readEntries } from '../../../redis/scripts/read-entries.js';
+import type { Job, JobOwner, JobType } from '../../job/job.js';
+import { getJobCounts } from './counts.js';
+import { STEP } from './step.js';
+import { toJob } from './to-job.js';
+
+/** A part of a list, by index from 0. */
+export interface ListRange {
+  /** A negative index counts from the end: -1 is the last one. */
+  readonly start: number;
+  /** The last index of the part, with the same rule. */
+  readonly end: number;
+  /** The oldest first; of delayed jobs, those that are due first. */
+  readonly asc: boolean;
+}
+
+/** A part without negative indexes. */
+interface Part {
+  readonly skip: number;
+  readonly take: number;
+  readonly asc: boolean;
+}
+
+/** Types that are lists of their own, by the type that was asked for. */
+type List = 'waiting' | 'active' | 'delayed' | 'failed' | 'completed';
+
+const LISTS: Readonly<Partial<Record<JobType, List>>> = {
+  waiting: 'waiting',
+  wait: 'waiting',
+  paused: 'waiting',
+  active: 'active',
+  delayed: 'delayed',
+  failed: 'failed',
+  completed: 'completed',
+};
+
+/**
+ * The jobs of several types, one type after the other: the range is a part of each. A job that moves between two calls, from
+ * one type to another, is returned once, as it was read last.
+ */
+export async function listJobs(
+  owner: JobOwner,
+  link: ScriptRunner,
+  keys: QueueKeys,
+  types: readonly JobType[],
+  range: ListRange,
+): Promise<Job[]> {
+  const jobs = new Map<string, Job>();
+  let unnamed = 0;
+  for (const list of await listsOf(link, keys, types)) {
+    const part = await toPart(link, keys, list, range);
+    if (!part) continue;
+    for (const job of await READ[list](owner, link, keys, part)) {
+      // Bytes without an id are a job each.
+      const key = job.id === '' ? `\n${String((unnamed += 1))}` : job.id;
+      jobs.delete(key);
+      jobs.set(key, job);
+    }
+  }
+  return [...jobs.values()];
+}
+
+async function listsOf(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  types: readonly JobType[],
+): Promise<Iterable<List>> {
+  const lists = new Set<List>();
+  for (const type of types) {
+    const list = LISTS[type];
+    if (!list) continue;
+    // Without `waiting`, `paused` are the waiting jobs of a queue that is paused.
+    if (type === 'paused' && !types.includes('waiting') && !types.includes('wait')) {
+      if (!(await countJobs(runner, keys)).isPaused) continue;
+    }
+    lists.add(list);
+  }
+  return lists;
+}
+
+async function toPart(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  list: List,
+  { start, end, asc }: ListRange,
+): Promise<Part | undefined> {
+  const fromEnd = start < 0 || end < -1;
+  const counts = fromEnd ? await getJobCounts(runner, keys, [list]) : {};
+  const length = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const first = start < 0 ? Math.max(0, length + start) : start;
+  const last = end === -1 ? Infinity : end < 0 ? length + end : end;
+  return first > last ? undefined : { skip: first, take: Math.min(ALL, last - first + 1), asc };
+}
+
+type ReadList = (owner: JobOwner, runner: ScriptRunner, keys: QueueKeys, part: Part) => Promise<Job[]>;
+
+const READ: Readonly<Record<List, ReadList>> = {
+  waiting: (...args) => readWork('waiting', ...args),
+  active: (...args) => readWork('active', ...args),
+  delayed: listDelayed,
+  failed: listFailed,
+  completed: () => Promise.resolve([]),
+};
+
+async function readWork(
+  state: 'waiting' | 'active',
+  owner: JobOwner,
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  const order = asc ? 'oldest' : 'newest';
+  let at: string | undefined = asc ? '-' : '+';
+  for (let left = skip; at !== undefined && jobs.length < take;) {
+    const slice = await readEntries(runner, keys, {
+      ...STEP,
+      ...{ from: at, to: asc ? '+' : '-', order, state, skip: left, take: take - jobs.length, filter: {} },
+    });
+    left -= slice.skipped;
+    // The time matters only for delayed jobs.
+    for (const entry of slice.entries) jobs.push(toJob(owner, entry, 0));
+    at = slice.next;
+  }
+  return jobs;
+}
+
+async function listDelayed(
+  owner: JobOwner,
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  let after: DelayedMember | undefined;
+  while (jobs.length < take) {
+    const { now, members } = await readDelayed(runner, keys, {
+      order: asc ? 'earliest' : 'latest',
+      rank: skip,
+      after,
+      take: Math.min(STEP.entries, take - jobs.length),
+      bytes: STEP.bytes,
+    });
+    for (const member of members) jobs.push(toJob(owner, member, now));
+    after = members.at(-1);
+    if (!after) break;
+  }
+  return jobs;
+}
+
+async function listFailed(
+  owner: JobOwner,
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  const order = asc ? 'oldest' : 'newest';
+  let at: string | undefined = asc ? '-' : '+';
+  for (let left = skip; at !== undefined && jobs.length < take;) {
+    const slice = await readDeadLetters(runner, keys, {
+      ...STEP,
+      ...{ from: at, to: asc ? '+' : '-', order, skip: left, take: take - jobs.length, filter: {} },
+    });
+    left -= slice.skipped;
+    for (const letter of slice.letters) jobs.push(toJob(owner, { kind: 'letter', letter }, 0));
+    at = slice.next;
+  }
+  return jobs;
+}

@@ -1,0 +1,122 @@
+import type { DelayedMember, JobRow, WorkEntry } from '../../../redis/scripts/lib/job-rows.js';
+import type { StreamEntry } from '../../../redis/replies.js';
+import { EXTRAS, readExtras } from '../../codec/extras.js';
+import type { Extras } from '../../codec/extras.js';
+import { decodePayload } from '../../codec/payload.js';
+import { locateJob } from '../../codec/read-envelope.js';
+import type { DlqReason } from '../../base/metrics.js';
+import type { JobsOptions } from '../../config/options.js';
+import type { JobPlace } from '../../job/job-actions.js';
+import { Job } from '../../job/job.js';
+import type { JobOwner, JobState } from '../../job/job.js';
+import { ownOptions } from '../../job/own-options.js';
+import { toDlqEntry } from '../dlq.js';
+
+/** What the bytes of a job say. Bytes that are not a Job say nothing; data that cannot be decoded is undefined. */
+interface Decoded {
+  readonly id: string;
+  readonly data: unknown;
+  readonly timestamp: number;
+  /** Attempts used. */
+  readonly attempt: number;
+  readonly opts: JobsOptions;
+  readonly extras: Extras | undefined;
+}
+
+/** The consumer of jobs that were handed over: see lua/lib/lease.lua. */
+const NOBODY = 'released;lease=0';
+
+/** The job of a row. @param now Redis's clock, unix ms */
+export function toJob(owner: JobOwner, row: JobRow, now: number): Job {
+  switch (row.kind) {
+    case 'entry':
+      return fromEntry(owner, row);
+    case 'member':
+      return fromMember(owner, row, now);
+    case 'letter':
+      return fromLetter(owner, row.letter);
+  }
+}
+
+/** The id of the job in a row; '' if its bytes have none. */
+export function idOf(row: JobRow): string {
+  return row.kind === 'letter' ? (toDlqEntry(row.letter).jobId ?? '') : row.id;
+}
+
+/** The state of the job in a row. */
+export function stateOf(row: JobRow): JobState {
+  if (row.kind === 'letter') return 'failed';
+  if (row.kind === 'member') return 'delayed';
+  return row.consumer === undefined ? 'waiting' : 'active';
+}
+
+function fromEntry(owner: JobOwner, entry: WorkEntry): Job {
+  const { bytes, name, id, consumer, starts, entryId } = entry;
+  const decoded = decode(bytes, id);
+  const job = newJob(owner, stateOf(entry), name, decoded, { entryId }, decoded.attempt + starts);
+  if (consumer !== undefined && consumer !== NOBODY) job.processedBy = consumer;
+  return job;
+}
+
+function fromMember(owner: JobOwner, { member, id, score }: DelayedMember, now: number): Job {
+  // Other bytes than a delayed member have no name.
+  const length = member.length >= 4 ? member.readUInt32LE() : 0;
+  const isMember = 4 + length <= member.length;
+  const name = isMember ? member.toString('utf8', 4, 4 + length) : '';
+  const decoded = decode(isMember ? member.subarray(4 + length) : member, id);
+  return newJob(
+    owner,
+    'delayed',
+    name,
+    decoded,
+    { member },
+    decoded.attempt,
+    Math.max(0, Number(score) - now),
+  );
+}
+
+function fromLetter(owner: JobOwner, letter: StreamEntry): Job {
+  const { dlqId, payload, jobId = '', name, attempts, reason, detail, stack, failedAt } = toDlqEntry(letter);
+  const decoded = decode(payload, jobId);
+  const job = newJob(owner, 'failed', name, decoded, { dlqId }, attempts ?? decoded.attempt);
+  job.failedReason = detail ?? reason;
+  job.deadLetterReason = reason as DlqReason;
+  if (stack !== undefined) job.stacktrace = [stack];
+  job.finishedOn = failedAt;
+  return job;
+}
+
+function newJob(
+  owner: JobOwner,
+  state: JobState,
+  name: string,
+  { id, data, opts, timestamp, extras }: Decoded,
+  place: JobPlace,
+  attemptsMade: number,
+  delay = 0,
+): Job {
+  const job = new Job(owner, { id, name, data, opts, attemptsMade, timestamp, delay, place });
+  job.state = state;
+  if (extras) job[EXTRAS] = extras;
+  return job;
+}
+
+function decode(bytes: Buffer, id: string): Decoded {
+  try {
+    const { payloadFrom, payloadTo, createdAtMs, attempt, retry, jobTo, id: jobId } = locateJob(bytes);
+    const extras = jobTo < bytes.length ? readExtras(bytes, jobTo) : undefined;
+    const opts = ownOptions(retry, extras);
+    const data = dataOf(bytes, payloadFrom, payloadTo);
+    return { id: jobId, data, timestamp: createdAtMs, attempt, opts, extras };
+  } catch {
+    return { id, data: undefined, timestamp: 0, attempt: 0, opts: {}, extras: undefined };
+  }
+}
+
+function dataOf(bytes: Buffer, from: number, to: number): unknown {
+  try {
+    return decodePayload(bytes, from, to);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptRunner } from '../script-runner.js';
+import { toRow } from './lib/job-rows.js';
+import type { JobRow, RawRow } from './lib/job-rows.js';
+
+export interface LookUpJobReply {
+  /** `live`: the row says where it is. `''`: Redis has no record of the job, and the caller has to search. */
+  state: 'live' | 'completed' | 'failed' | '';
+  /** Redis's clock, unix ms. */
+  now: number;
+  /** Undefined if the bytes of the job are not known. */
+  row: JobRow | undefined;
+}
+
+/** Where one job is, as far as Redis knows it without a search. */
+export async function lookUpJob(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { jobId }: { jobId: string },
+): Promise<LookUpJobReply> {
+  const reply = await runner.run('look-up-job', keys, [jobId], { buffers: true, once: true });
+  const [state, now, row] = reply as [Buffer, Buffer, (RawRow | null)?];
+  return {
+    state: state.toString() as LookUpJobReply['state'],
+    now: Number(now),
+    row: row ? toRow(row) : undefined,
+  };
+}

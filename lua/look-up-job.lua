@@ -1,0 +1,41 @@
+-- Where one job is, and its bytes, as far as Redis knows it without a search: an id of the caller's has a marker (lib/live-job.lua),
+-- and a job that has ended may have left its result, or why there is none. Writes nothing.
+--
+-- KEYS stream delayed dlq prefix
+-- ARGV 1 job id
+-- Reply { state, now, row }: state is 'live', 'completed', 'failed', or '' if Redis has no record of the job, so that the caller has to
+--      search; now in unix ms; row: see lib/job-rows.lua, none if the bytes of the job are not known
+
+-- @include lib/job-rows
+-- @include lib/live-job
+-- @include lib/time
+
+local stream, delayed, dlq, prefix, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local now = decimal(now_ms())
+
+local marker = redis.call('GET', prefix .. 'dlid:' .. id)
+if marker and redis.call('PTTL', prefix .. 'dlid:' .. id) < 0 then
+  local member = redis.call('GET', prefix .. 'didx:' .. id)
+  local score = member and redis.call('ZSCORE', delayed, member)
+  if score then
+    return { 'live', now, member_row(member, score) }
+  end
+  local entry_id = string.match(marker, '^%d+:(.*)$')
+  if entry_id and is_entry_of(stream, entry_id, id) then
+    local entry = redis.call('XRANGE', stream, entry_id, entry_id)[1]
+    return { 'live', now, entry_row(entry, pending_of(stream, groups_of(stream), { entry })[entry_id]) }
+  end
+end
+
+-- A tracked job: see lib/tracked.lua.
+local kept = redis.call('GETRANGE', prefix .. 'job:' .. id, 0, 63)
+local dead_letter = string.match(kept, '^f(%d+%-%d+)$')
+if dead_letter then
+  local letter = redis.call('XRANGE', dlq, dead_letter, dead_letter)[1]
+  return { 'failed', now, letter and letter_row(letter) }
+elseif kept ~= '' or redis.call('EXISTS', prefix .. 'result:' .. id) == 1 then
+  return { 'completed', now }
+elseif redis.call('EXISTS', prefix .. 'failed:' .. id) == 1 then
+  return { 'failed', now }
+end
+return { '', now }
