@@ -7,6 +7,8 @@ export interface QueueKeys {
   readonly delayed: string;
   readonly dlq: string;
   readonly events: string;
+  /** A sorted set: ids of completed jobs that are kept, by the unix ms of their end. */
+  readonly completed: string;
   readonly repeat: string;
   /** A hash with the policy of the queue: whether it is paused. It exists only if there is something to say. */
   readonly meta: string;
@@ -63,6 +65,7 @@ export function queueKeys(queue: string): QueueKeys {
     delayed: `${prefix}delayed`,
     dlq: `${prefix}dlq`,
     events: `${prefix}events`,
+    completed: `${prefix}completed`,
     repeat: `${prefix}repeat`,
     meta: `${prefix}meta`,
     promoterWake: `${prefix}wake:promoter`,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Job, JobType, Queue } from '../../../lib/engine/index.js';
 import { encodePayload } from '../../../lib/engine/index.js';
 import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
-import { KEYS, Latch, addDeadLetter, next, rejection, useKit } from './kit.js';
+import { KEYS, Latch, addDeadLetter, next, rejection, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -233,6 +233,48 @@ describe('the list of failed jobs', () => {
     expect(Math.abs((jobs[0]?.finishedOn ?? 0) - Date.now())).toBeLessThan(60_000);
     expect((await queue.getJobs('failed', 0, 0, true)).map(({ id }) => id)).toEqual(['first']);
     expect((await queue.getFailed(1)).map(({ id }) => id)).toEqual(['first']);
+  });
+});
+
+describe('jobs of a queue that tracks them', () => {
+  test('are in the lists with all that is kept of them', async () => {
+    const queue = redis.queue({ trackJobs: true });
+    const worker = redis.worker(async (job) => {
+      await job.updateProgress(50);
+      if (job.name === 'bad') throw new Error('boom');
+      return { of: job.data };
+    });
+    const ended = Promise.all([take(worker, 'completed', 2), take(worker, 'failed', 3)]);
+    await queue.add('good', 1, { jobId: 'one' });
+    await queue.add('good', 2);
+    await queue.add('bad', 3, { attempts: 1 });
+    await queue.add('bad', 4, { attempts: 2, backoff: 600_000 });
+    await queue.add('bad', 5, { attempts: 1 });
+    await ended;
+    const completed = await queue.getCompleted();
+    expect(completed.map(({ data }) => data).toSorted()).toEqual([1, 2]);
+    expect(completed.find(({ id }) => id === 'one')).toMatchObject({
+      name: 'good',
+      state: 'completed',
+      attemptsMade: 1,
+      returnvalue: { of: 1 },
+      processedBy: worker.id,
+    });
+    const [newest] = completed;
+    expect((await queue.getJobs('completed', -1, -1, true)).map(({ id }) => id)).toEqual([newest?.id]);
+    expect(await queue.getCompleted(1, 1)).toHaveLength(1);
+    expect(await queue.getCompleted(2)).toEqual([]);
+    expect(await queue.getCompletedCount()).toBe(2);
+    const [failed] = await queue.getFailed();
+    expect(failed).toMatchObject({ data: 5, state: 'failed', failedReason: 'boom' });
+    expect(failed?.attempts).toHaveLength(1);
+    expect((await queue.getDelayed())[0]).toMatchObject({
+      data: 4,
+      state: 'delayed',
+      attemptsMade: 1,
+      failedReason: 'boom',
+      attempts: [{ reason: 'boom' }],
+    });
   });
 });
 

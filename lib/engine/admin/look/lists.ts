@@ -1,15 +1,18 @@
 import type { QueueKeys } from '../../../redis/keys.js';
-import type { ScriptRunner } from '../../../redis/script-runner.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import { ALL } from '../../../redis/scripts/lib/job-filter.js';
 import type { DelayedMember } from '../../../redis/scripts/lib/job-rows.js';
 import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
 import { readDelayed } from '../../../redis/scripts/read-delayed.js';
 import { readEntries } from '../../../redis/scripts/read-entries.js';
+import type { CommandLink } from '../../connection/command-link.js';
 import type { Job, JobOwner, JobType } from '../../job/job.js';
+import { readTracked } from '../tracked.js';
+import type { Tracked } from '../tracked.js';
 import { getJobCounts } from './counts.js';
 import { STEP } from './step.js';
-import { toJob } from './to-job.js';
+import { completedJob, toJob } from './to-job.js';
+import { addTracked } from './with-tracked.js';
 
 /** A part of a list, by index from 0. */
 export interface ListRange {
@@ -47,7 +50,7 @@ const LISTS: Readonly<Partial<Record<JobType, List>>> = {
  */
 export async function listJobs(
   owner: JobOwner,
-  link: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   types: readonly JobType[],
   range: ListRange,
@@ -64,11 +67,13 @@ export async function listJobs(
       jobs.set(key, job);
     }
   }
-  return [...jobs.values()];
+  const found = [...jobs.values()];
+  await addTracked(link, keys, found);
+  return found;
 }
 
 async function listsOf(
-  runner: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   types: readonly JobType[],
 ): Promise<Iterable<List>> {
@@ -78,7 +83,7 @@ async function listsOf(
     if (!list) continue;
     // Without `waiting`, `paused` are the waiting jobs of a queue that is paused.
     if (type === 'paused' && !types.includes('waiting') && !types.includes('wait')) {
-      if (!(await countJobs(runner, keys)).isPaused) continue;
+      if (!(await countJobs(link, keys)).isPaused) continue;
     }
     lists.add(list);
   }
@@ -86,33 +91,33 @@ async function listsOf(
 }
 
 async function toPart(
-  runner: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   list: List,
   { start, end, asc }: ListRange,
 ): Promise<Part | undefined> {
   const fromEnd = start < 0 || end < -1;
-  const counts = fromEnd ? await getJobCounts(runner, keys, [list]) : {};
+  const counts = fromEnd ? await getJobCounts(link, keys, [list]) : {};
   const length = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const first = start < 0 ? Math.max(0, length + start) : start;
   const last = end === -1 ? Infinity : end < 0 ? length + end : end;
   return first > last ? undefined : { skip: first, take: Math.min(ALL, last - first + 1), asc };
 }
 
-type ReadList = (owner: JobOwner, runner: ScriptRunner, keys: QueueKeys, part: Part) => Promise<Job[]>;
+type ReadList = (owner: JobOwner, link: CommandLink, keys: QueueKeys, part: Part) => Promise<Job[]>;
 
 const READ: Readonly<Record<List, ReadList>> = {
   waiting: (...args) => readWork('waiting', ...args),
   active: (...args) => readWork('active', ...args),
   delayed: listDelayed,
   failed: listFailed,
-  completed: () => Promise.resolve([]),
+  completed: listCompleted,
 };
 
 async function readWork(
   state: 'waiting' | 'active',
   owner: JobOwner,
-  runner: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   { skip, take, asc }: Part,
 ): Promise<Job[]> {
@@ -120,7 +125,7 @@ async function readWork(
   const order = asc ? 'oldest' : 'newest';
   let at: string | undefined = asc ? '-' : '+';
   for (let left = skip; at !== undefined && jobs.length < take;) {
-    const slice = await readEntries(runner, keys, {
+    const slice = await readEntries(link, keys, {
       ...STEP,
       ...{ from: at, to: asc ? '+' : '-', order, state, skip: left, take: take - jobs.length, filter: {} },
     });
@@ -134,14 +139,14 @@ async function readWork(
 
 async function listDelayed(
   owner: JobOwner,
-  runner: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   { skip, take, asc }: Part,
 ): Promise<Job[]> {
   const jobs: Job[] = [];
   let after: DelayedMember | undefined;
   while (jobs.length < take) {
-    const { now, members } = await readDelayed(runner, keys, {
+    const { now, members } = await readDelayed(link, keys, {
       order: asc ? 'earliest' : 'latest',
       rank: skip,
       after,
@@ -157,7 +162,7 @@ async function listDelayed(
 
 async function listFailed(
   owner: JobOwner,
-  runner: ScriptRunner,
+  link: CommandLink,
   keys: QueueKeys,
   { skip, take, asc }: Part,
 ): Promise<Job[]> {
@@ -165,7 +170,7 @@ async function listFailed(
   const order = asc ? 'oldest' : 'newest';
   let at: string | undefined = asc ? '-' : '+';
   for (let left = skip; at !== undefined && jobs.length < take;) {
-    const slice = await readDeadLetters(runner, keys, {
+    const slice = await readDeadLetters(link, keys, {
       ...STEP,
       ...{ from: at, to: asc ? '+' : '-', order, skip: left, take: take - jobs.length, filter: {} },
     });
@@ -174,4 +179,38 @@ async function listFailed(
     at = slice.next;
   }
   return jobs;
+}
+
+/** Most ids of completed jobs that one call reads. */
+const IDS_PER_CALL = 1_000;
+
+async function listCompleted(
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let at = skip; at < skip + take; at += IDS_PER_CALL) {
+    const to = Math.min(at + IDS_PER_CALL, skip + take) - 1;
+    const ids = await readCompletedIds(link, keys, at, to, asc);
+    const tracked = await readTracked(link, keys, ids);
+    ids.forEach((id, index) => {
+      const job = completedJob(owner, id, tracked[index] as Tracked);
+      // It may have been removed since its id was read.
+      if (job) jobs.push(job);
+    });
+    if (ids.length < IDS_PER_CALL) break;
+  }
+  return jobs;
+}
+
+async function readCompletedIds(
+  link: CommandLink,
+  keys: QueueKeys,
+  from: number,
+  to: number,
+  asc: boolean,
+): Promise<string[]> {
+  return (await link.call(asc ? 'ZRANGE' : 'ZREVRANGE', [keys.completed, from, to])) as string[];
 }

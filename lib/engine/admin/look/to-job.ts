@@ -11,6 +11,8 @@ import { Job } from '../../job/job.js';
 import type { JobOwner, JobState } from '../../job/job.js';
 import { ownOptions } from '../../job/own-options.js';
 import { toDlqEntry } from '../dlq.js';
+import { applyTracked } from '../tracked.js';
+import type { Tracked } from '../tracked.js';
 
 /** What the bytes of a job say. Bytes that are not a Job say nothing; data that cannot be decoded is undefined. */
 interface Decoded {
@@ -83,6 +85,15 @@ function fromLetter(owner: JobOwner, letter: StreamEntry): Job {
   job.deadLetterReason = reason as DlqReason;
   if (stack !== undefined) job.stacktrace = [stack];
   job.finishedOn = failedAt;
+  return job;
+}
+
+/** A completed job that is kept; undefined if it is not, or not any more. */
+export function completedJob(owner: JobOwner, id: string, tracked: Tracked): Job | undefined {
+  const { end } = tracked;
+  if (end?.state !== 'completed') return undefined;
+  const job = newJob(owner, 'completed', end.name, decode(end.bytes, id), {}, end.attemptsMade);
+  applyTracked(job, tracked);
   return job;
 }
 
