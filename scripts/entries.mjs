@@ -11,6 +11,8 @@ const require = createRequire(import.meta.url);
 export async function writeEntries() {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   writeFileSync(join(root, 'dist', 'package.json'), '{ "type": "commonjs" }\n');
+  // Ink is an ES module that cannot be required.
+  writeFileSync(join(root, 'dist', 'cli', 'watch', 'ui', 'package.json'), '{ "type": "module" }\n');
   for (const entry of Object.values(exports)) if (entry.require) await writeEntry(entry);
 }
 

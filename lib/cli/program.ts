@@ -4,8 +4,11 @@ import { engineVersion } from '../engine/base/version.js';
 import { registerAdd } from './commands/add.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerDlq } from './commands/dlq.js';
+import { registerDoctor } from './commands/doctor.js';
+import { registerEvents } from './commands/events.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerRepeatable } from './commands/repeatable.js';
+import { registerWatch } from './commands/watch.js';
 import { GENERAL, addGlobalOptions } from './frame/globals.js';
 import { duration } from './frame/parse.js';
 
@@ -15,6 +18,11 @@ export type Register = (program: Command) => void;
 /** In the order of the help. */
 const COMMANDS: readonly Register[] = [
   registerInspect,
+  // Live, and looking for problems.
+  registerWatch,
+  registerEvents,
+  registerDoctor,
+  // Jobs and dead letters.
   registerAdd,
   registerDlq,
   registerRepeatable,

@@ -20,3 +20,8 @@ export function interruptSignal(): { signal: AbortSignal; stop: () => void } {
     },
   };
 }
+
+/** The exit code of a command that runs until Ctrl-C, or until another signal. Undefined if there was none. */
+export function exitCodeOf(signal: AbortSignal): number | undefined {
+  return signal.reason instanceof Interrupted ? signal.reason.exitCode : undefined;
+}
