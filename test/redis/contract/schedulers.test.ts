@@ -499,6 +499,15 @@ describe('runJobScheduler', () => {
     expect(new Set(ids.map(({ id }) => id)).size).toBe(50);
   });
 
+  test('of a tracked queue: the job is tracked, too', async () => {
+    const queue = redis.queue({ trackJobs: true });
+    await queue.upsertJobScheduler('k', { every: HOUR });
+    const worker = redis.worker(() => 'done');
+    const job = await queue.runJobScheduler('k');
+    await next(worker, 'completed');
+    expect(await redis.client.zrange(`${KEYS.prefix}completed`, '0', '-1')).toEqual([job.id]);
+  });
+
   test('also of a paused one, with the longest id', async () => {
     const queue = redis.queue();
     const id = 'k'.repeat(480);

@@ -162,7 +162,7 @@ export async function resumeSchedule(link: CommandLink, keys: QueueKeys, id: str
 const SKIP_UNIQUE_MS = 1;
 
 /** What {@link jobOfSchedule} reads of a schedule. */
-const JOB_FIELDS = ['name', 'payload', 'retry', 'extras', 'overlap'] as const;
+const JOB_FIELDS = ['name', 'payload', 'retry', 'extras', 'overlap', 'tracked'] as const;
 
 /**
  * A job as the schedule adds it, for a run out of turn. Its id cannot be that of a slot, except if the schedule runs one job
@@ -176,10 +176,11 @@ export async function jobOfSchedule(
 ): Promise<{ job: NewJob; data: unknown }> {
   const row = await readSchedule(link, keys, id, JOB_FIELDS);
   if (!row) throw new ScheduleNotFoundError(id, keys.queue, 'runJobScheduler');
-  const [name, payload, retry, extras, overlap] = row.values;
+  const [name, payload, retry, extras, overlap, tracked] = row.values;
+  const skipIfRunning = overlap?.toString() === 'skip';
   const now = Date.now();
   const job: NewJob = {
-    id: idOfJob(id, overlap?.toString() === 'skip', `now:${String(now)}-${suffix()}`),
+    id: idOfJob(id, skipIfRunning, `now:${String(now)}-${suffix()}`),
     name: name?.toString() ?? '',
     payload: payload ?? Buffer.alloc(0),
     createdAtMs: now,
@@ -188,7 +189,13 @@ export async function jobOfSchedule(
   };
   const data = decodePayload(job.payload);
   if (extras) job.extras = extras;
-  if (overlap?.toString() === 'skip') job.uniqueMs = SKIP_UNIQUE_MS;
+  if (skipIfRunning) {
+    job.uniqueMs = SKIP_UNIQUE_MS;
+  } else if (tracked) {
+    // As fire-schedules.lua: the job is located by its id.
+    job.uniqueMs = 0;
+    job.isNewId = true;
+  }
   return { job, data };
 }
 
