@@ -22,7 +22,7 @@ import { checkOptions } from '../engine/config/check-options.js';
 import { show } from '../engine/config/checks.js';
 import { nearestKey } from '../engine/config/nearest-key.js';
 import { WORKER_EVENTS } from '../nest/constants.js';
-import { logJobs } from '../nest/runtime/log-jobs.js';
+import { logJobs, logPauses } from '../nest/runtime/log-jobs.js';
 import { answerOf, toError } from './answer.js';
 import { ChasquiContext } from './chasqui.context.js';
 import { DuplicatePatternError, NoPatternError, UnhandledPatternError } from './errors.js';
@@ -233,6 +233,7 @@ export class ChasquiServer
       this.logger.warn(warning.message);
     });
     logJobs(this.logger, 'Message', this.#queue, worker);
+    logPauses(this.logger, this.#queue, worker);
   }
 }
 

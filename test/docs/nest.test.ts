@@ -169,6 +169,55 @@ describe('queues whose names are known only at run time', () => {
   });
 });
 
+describe('operate the queues of the application', () => {
+  interface Service {
+    pauseAll(): Promise<readonly string[]>;
+    failed(name: string): Promise<number>;
+    replay(name: string, reason: string): Promise<number>;
+  }
+  const operator = block<{ Operator: Type<Service> }>('Operate the queues of the application');
+  const tracked = block<{ ReportsModule: Type }>('Operate the queues of the application', 2);
+
+  @Processor('mail', { maxAttempts: 1 })
+  class MailProcessor {
+    @OnJob()
+    fail() {
+      throw new Error('away');
+    }
+  }
+
+  it('by their names', async () => {
+    const { Operator } = await operator();
+    const imports = [ChasquiModule.forFeature('mail', 'reports')];
+    const app = await start({ imports, providers: [Operator, MailProcessor] });
+    const service = app.get<Service>(Operator);
+    const dead = once(workerOf(app, 'mail'), 'deadLettered');
+    await queueOf(app, 'mail').add('send', 1);
+    await dead;
+    expect(await service.failed('mail')).toBe(1);
+    expect(await service.pauseAll()).toEqual(['mail', 'reports']);
+    expect(await queueOf(app, 'reports').isPaused()).toBe(true);
+    expect(await service.replay('mail', 'retries_exhausted')).toBe(1);
+    expect(await queueOf(app, 'mail').getJobCounts()).toMatchObject({ paused: 1, failed: 0 });
+    await expect(service.failed('mial')).rejects.toThrow('Did you mean "mail"?');
+  });
+
+  it('jobs are kept, and have time limits', async () => {
+    @Processor('reports')
+    class ReportProcessor {
+      @OnJob()
+      run() {
+        return 'done';
+      }
+    }
+    const { ReportsModule } = await tracked();
+    const app = await start({ imports: [ReportsModule], providers: [ReportProcessor] }, null);
+    const { job } = await runJob(app, 'reports', 'print');
+    expect(job.opts).toMatchObject({ timeoutMs: 60_000, ttlMs: 3_600_000 });
+    expect(await queueOf(app, 'reports').getJobCounts()).toMatchObject({ completed: 1 });
+  });
+});
+
 describe('starting and stopping', () => {
   interface Database {
     rows: string[];

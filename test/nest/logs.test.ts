@@ -164,3 +164,38 @@ it('a dead letter that no handler has seen is an error with entry, queue, reason
   );
   for (const message of messages) expect(message).not.toMatch(/[\p{Cc}\u2028\u202e]/u);
 });
+
+it('a pause of the queue or of its worker is one line, and so is its end', async () => {
+  const { lines, app } = await start();
+  const [queue, worker] = [queueOf(app, 'mail'), workerOf(app, 'mail')];
+  const ours = (): string[] =>
+    lines
+      .filter(({ message }) => /paused|resumed/.test(message))
+      .map((line) => `${line.level} ${line.message}`);
+  await queue.pause();
+  await queue.pause();
+  await expect.poll(ours).toHaveLength(1);
+  await worker.pause();
+  await worker.pause();
+  await worker.resume();
+  await queue.resume();
+  await expect
+    .poll(ours)
+    .toEqual([
+      'warn Queue "mail" is paused: this process starts no jobs of it until it is resumed.',
+      'warn The worker of queue "mail" is paused: this process starts no jobs of it until it is resumed.',
+      'log The worker of queue "mail" is resumed.',
+      'log Queue "mail" is resumed.',
+    ]);
+});
+
+it('a process that starts while the queue is paused says so', async () => {
+  const { app } = await start();
+  await queueOf(app, 'mail').pause();
+  await app.close();
+  const { lines, app: next } = await start();
+  await expect
+    .poll(() => lines.map(({ message }) => message))
+    .toContainEqual('Queue "mail" is paused: this process starts no jobs of it until it is resumed.');
+  await queueOf(next, 'mail').resume();
+});

@@ -34,6 +34,23 @@ export function logJobs(logger: Logger, noun: string, queue: string, worker: Wor
   });
 }
 
+/**
+ * Logs when a worker stops to start jobs because somebody has paused it or its queue, and when it goes on: one line for each
+ * change in each process.
+ */
+export function logPauses(logger: Logger, queue: string, worker: Worker): void {
+  worker.on('paused', (by) => {
+    const what = by === 'queue' ? 'Queue' : 'The worker of queue';
+    logger.warn(
+      printable(`${what} "${queue}" is paused: this process starts no jobs of it until it is resumed.`),
+    );
+  });
+  worker.on('resumed', (by) => {
+    const what = by === 'queue' ? 'Queue' : 'The worker of queue';
+    logger.log(printable(`${what} "${queue}" is resumed.`));
+  });
+}
+
 function logFailure(logger: Logger, noun: string, queue: string, job: Job, error: unknown): void {
   const id = messageOf(readProperty(job, 'id'));
   const name = messageOf(readProperty(job, 'name'));

@@ -9,7 +9,7 @@ import { JobRouter } from '../job-context/job-router.js';
 import { ConnectionLog } from './connection.log.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
-import { logJobs } from './log-jobs.js';
+import { logJobs, logPauses } from './log-jobs.js';
 import { QueueRegistry } from './queue.registry.js';
 import { WorkerHost } from './worker.host.js';
 
@@ -82,6 +82,7 @@ export class WorkerPool {
     const options = workerOptions(plan, registration.workerOptionsWith(plan.options));
     return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
       logJobs(this.#logger, 'Job', plan.queue, worker);
+      logPauses(this.#logger, plan.queue, worker);
       this.connections.watch(worker, `Worker of queue "${plan.queue}"`);
       this.listeners.bind(worker, plan.listeners);
       const { eventEmitter } = registration;
