@@ -1,7 +1,8 @@
 -- Changes one job, if it is in a state that allows the change.
 --
 -- KEYS stream delayed dlq events promoterWake prefix calls
--- ARGV 1 change   'remove'   a job that is waiting, delayed, or kept after its completion
+-- ARGV 1 change   'locate'   changes nothing
+--                 'remove'   a job that is waiting, delayed, or kept after its completion
 --                 'promote'  a delayed job: it waits from now on
 --                 'delay'    a delayed job: it is due so many ms from now (value)
 --                 'move'     a waiting or delayed job: it is due at a time (value, unix ms)
@@ -32,6 +33,7 @@
 -- @include lib/pages
 -- @include lib/events
 -- @include lib/time
+-- @include lib/tracked
 
 local stream, delayed, dlq, events, wake, prefix, calls = unpack(KEYS)
 local change, id, value = ARGV[1], ARGV[2], ARGV[7]
@@ -127,17 +129,28 @@ local function remove(state, place)
   if state == 'delayed' then
     name = split_member(place)
     redis.call('ZREM', delayed, place)
-  else
+  elseif state == 'waiting' then
     name = field_of(redis.call('XRANGE', stream, place, place)[1][2], 'n')
     redis.call('XDEL', stream, place)
+  else
+    name = place
+    forget_lives(prefix, { id })
   end
   free_id(prefix, id)
   announce('removed', name or '', 'prev', state)
   tell_gone(prefix, 'removed', { id })
 end
 
--- Where a job is that does not live any more.
+-- Where a job is that does not live any more: 'failed' and its dead letter, or 'completed' and its name.
 local function locate_ended(letter)
+  local kept = redis.pcall('GET', prefix .. 'job:' .. id)
+  local name = job_of_record(kept)
+  if name then
+    return 'completed', name
+  end
+  if letter == '' and type(kept) == 'string' then
+    letter = string.match(kept, '^f(.*)$') or ''
+  end
   if letter ~= '' and is_entry_of(dlq, letter, id) then
     return 'failed', letter
   end
@@ -146,6 +159,9 @@ end
 
 -- True if the change was made; else why it was not: false = the state does not allow it, or an error reply.
 local function carry_out(state, place)
+  if change == 'locate' then
+    return false
+  end
   if change == 'data' then
     if state ~= 'waiting' and state ~= 'delayed' and state ~= 'failed' then
       return false
@@ -153,7 +169,10 @@ local function carry_out(state, place)
     local changed, failure = replace_data(state, place)
     return failure or changed ~= nil
   end
-  if state ~= 'delayed' and (state ~= 'waiting' or (change ~= 'remove' and change ~= 'move')) then
+  local may = state == 'delayed'
+    or (state == 'waiting' and (change == 'remove' or change == 'move'))
+    or (state == 'completed' and change == 'remove')
+  if not may then
     return false
   end
   if change == 'promote' then

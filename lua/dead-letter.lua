@@ -142,13 +142,17 @@ end
 -- Drops the oldest dead letters, at most so many, and what is kept of their jobs. `to`: see XRANGE. Returns how many.
 local function drop_oldest(most, to)
   local dropped, gone = {}, {}
-  each_entry(dlq, '-', to, math.min(most, MOST_TRIMMED), 1048576, function(entry)
-    local d = field_of(entry[2], 'd')
-    local id = d and job_id_of(d)
-    dropped[#dropped + 1] = entry[1]
-    -- A later job may have the id.
-    if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. entry[1] then
-      gone[#gone + 1] = id
+  local range = { from = '-', to = to, entries = math.min(most, MOST_TRIMMED), bytes = 1048576 }
+  each_page(dlq, range, function(entries)
+    for i = 1, #entries do
+      local entry = entries[i]
+      local d = field_of(entry[2], 'd')
+      local id = d and job_id_of(d)
+      dropped[#dropped + 1] = entry[1]
+      -- A later job may have the id.
+      if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. entry[1] then
+        gone[#gone + 1] = id
+      end
     end
   end)
   if #dropped > 0 then

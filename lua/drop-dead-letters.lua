@@ -1,8 +1,10 @@
 -- Deletes dead letters.
 --
--- KEYS dlq prefix calls
--- ARGV their ids; then call (see lib/call-replies.lua)
--- Reply how many were still there
+-- KEYS dlq events prefix calls
+-- ARGV 1 event       'removed' = an event for each job; 'cleaned' = one event for all
+--      2 events_cap  0 = no events
+--      then the ids of dead letters; then call (see lib/call-replies.lua)
+-- Reply { per dead letter that was still there: the id of its job, or its own if it has no job }
 --
 -- The id of a dropped job is free at once, and result waiters learn that the job is gone, unless a later job has the id.
 --
@@ -12,30 +14,19 @@
 
 -- @include lib/call-replies
 -- @include lib/envelope
+-- @include lib/pages
 -- @include lib/result-waiters
 -- @include lib/tracked
+-- @include lib/cleaned
 
-local dlq, prefix, calls, call = KEYS[1], KEYS[2], KEYS[3], ARGV[#ARGV]
+local dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local cap, call = tonumber(ARGV[2]), ARGV[#ARGV]
 local said = kept_reply(calls, call)
 if said then
   return said
 end
 local is_awaited = has_waiters(prefix)
-local dropped, gone, tracked = 0, {}, {}
-
--- The id of the job that a dead letter keeps, and the entry that the job was.
-local function job_of(dead_letter)
-  local found = redis.call('XRANGE', dlq, dead_letter, dead_letter)[1]
-  local id, entry
-  for i = 1, found and #found[2] or 0, 2 do
-    if found[2][i] == 'd' then
-      id = job_id_of(found[2][i + 1])
-    elseif found[2][i] == 'source_id' then
-      entry = found[2][i + 1]
-    end
-  end
-  return id, entry
-end
+local dropped, gone, tracked = {}, {}, {}
 
 -- True if the last job of this id is the one that was that entry. Its id is free then.
 local function free_id(id, entry)
@@ -51,16 +42,30 @@ local function free_id(id, entry)
   return true
 end
 
-for i = 1, #ARGV - 1 do
-  local id, entry = job_of(ARGV[i])
-  dropped = dropped + redis.call('XDEL', dlq, ARGV[i])
-  if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. ARGV[i] then
-    tracked[#tracked + 1] = id
-  end
-  if id and free_id(id, entry) and is_awaited then
-    gone[#gone + 1] = id
+local ts
+for i = 3, #ARGV - 1 do
+  local found = redis.call('XRANGE', dlq, ARGV[i], ARGV[i])[1]
+  if found and redis.call('XDEL', dlq, ARGV[i]) == 1 then
+    local d = field_of(found[2], 'd')
+    local id = d and job_id_of(d)
+    dropped[#dropped + 1] = id or ARGV[i]
+    if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. ARGV[i] then
+      tracked[#tracked + 1] = id
+    end
+    if id and free_id(id, field_of(found[2], 'source_id')) and is_awaited then
+      gone[#gone + 1] = id
+    end
+    if cap > 0 and ARGV[1] == 'removed' then
+      ts = ts or decimal(now_ms())
+      write_event(events, 'removed', id or '', ts, field_of(found[2], 'n') or '', 'prev', 'failed')
+    end
   end
 end
-forget_tracked(prefix, tracked)
+if #tracked > 0 then
+  forget_tracked(prefix, tracked)
+end
 tell_gone(prefix, 'dropped', gone)
+if ARGV[1] == 'cleaned' then
+  announce_cleaned(events, cap, #dropped, 'failed')
+end
 return keep_reply(calls, call, dropped)

@@ -11,7 +11,8 @@ local function pending_of(stream, groups, entries)
   local many = 4 * #entries
   local owners = {}
   for _, group in ipairs(groups) do
-    if not is_before(group['last-delivered-id'], first) then
+    -- A group that was set back has entries pending that it will deliver again, so its position says nothing.
+    if group.pending > 0 then
       local pending = redis.call('XPENDING', stream, group.name, first, last, many)
       for i = 1, #pending do
         owners[pending[i][1]] = { pending[i][2], pending[i][4] }

@@ -55,6 +55,16 @@ local function result_of(record)
   return string.sub(record, 26, 25 + length), true
 end
 
+-- The name and the Job in a record of a completed job; nil if it is no such record.
+local function job_of_record(record)
+  if type(record) ~= 'string' or string.byte(record, 1) ~= 99 or #record < 25 then
+    return nil
+  end
+  local result, worker, name = struct.unpack('>I4I2I2', record, 18)
+  local from = 26 + (result == 4294967295 and 0 or result) + worker
+  return string.sub(record, from, from + name - 1), string.sub(record, from + name)
+end
+
 -- Removes the oldest completed jobs: those beyond the newest `most`, and those that ended before `oldest`. Either may be nil.
 local function trim_completed(prefix, most, oldest)
   local index, ids = prefix .. 'completed', {}

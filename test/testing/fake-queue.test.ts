@@ -182,6 +182,11 @@ const NEED_REDIS: Record<string, Use> = {
   getDlqHistogram: (queue) => queue.getDlqHistogram(),
   replayDlq: (queue) => queue.replayDlq(),
   dropDlq: (queue) => queue.dropDlq({ all: true }),
+  drain: (queue) => queue.drain(),
+  clean: (queue) => queue.clean(0, 0),
+  obliterate: (queue) => queue.obliterate(),
+  promoteJobs: (queue) => queue.promoteJobs(),
+  retryJobs: (queue) => queue.retryJobs(),
   getRepeatableJobs: (queue) => queue.getRepeatableJobs(),
   claimRepeatables: (queue) => queue.claimRepeatables('app', 1),
   getJobScheduler: (queue) => queue.getJobScheduler('x'),
@@ -218,9 +223,6 @@ const NEED_REDIS: Record<string, Use> = {
 /* eslint-disable @typescript-eslint/no-deprecated -- they refuse on every queue */
 const ON_NO_QUEUE: Record<string, Use> = {
   getJob: (queue) => queue.getJob('x'),
-  drain: (queue) => queue.drain(),
-  obliterate: (queue) => queue.obliterate(),
-  clean: (queue) => queue.clean(0, 0),
 };
 /* eslint-enable @typescript-eslint/no-deprecated */
 

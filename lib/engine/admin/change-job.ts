@@ -1,10 +1,11 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { changeJob as runChange } from '../../redis/scripts/change-job.js';
+import { retryCompleted } from '../../redis/scripts/retry-completed.js';
 import type { ChangeJobReply, ChangedState, JobChange } from '../../redis/scripts/change-job.js';
 import { JobNotFoundError, JobStateError } from '../base/errors.js';
 import type { CommandLink } from '../connection/command-link.js';
 import type { JobRef } from '../job/job-actions.js';
-import { dropDlq, replayDlq } from './dlq.js';
+import { dropLetters, replayDlq } from './dlq.js';
 import { findPlace } from './find-place.js';
 
 // Changes one job. An id of the caller's has a marker that says where the job is, and a job that was read from the queue knows
@@ -15,6 +16,7 @@ const MOST_SEARCHES = 3;
 
 /** What the job's state has to be, for the message of the error. */
 const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
+  locate: '',
   remove: 'Queue.cancel(id) ends a job that runs.',
   promote: 'Only a delayed job can be promoted.',
   delay: 'Only a delayed job has a delay to change.',
@@ -24,6 +26,7 @@ const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
 };
 
 const METHODS: Readonly<Record<JobChange['change'], string>> = {
+  locate: 'locate',
   remove: 'remove',
   promote: 'promote',
   delay: 'changeDelay',
@@ -71,26 +74,33 @@ export async function tryToRemove(
     const { state, done, dlqId } = await locateAndChange(link, keys, job, { change: 'remove' }, eventsCap);
     if (done) return 'removed';
     if (dlqId === undefined || tries === MOST_SEARCHES) return state;
-    if ((await dropDlq(link, keys, { ids: [dlqId] })) > 0) return 'removed';
+    const options = { limit: 1, event: 'removed', eventsCap } as const;
+    for await (const dropped of dropLetters(link, keys, { ids: [dlqId] }, options)) {
+      if (dropped.length > 0) return 'removed';
+    }
   }
 }
 
 /**
- * Moves a dead letter back to the work stream, with all attempts available again.
+ * Moves a dead letter, or a kept job that has completed, to the work stream, with all attempts available again.
  * @throws JobNotFoundError (CMQ-106), JobStateError (CMQ-107)
  */
 export async function retryJob(
   link: CommandLink,
   keys: QueueKeys,
   job: JobRef,
+  from: 'failed' | 'completed',
   eventsCap: number,
 ): Promise<void> {
   for (let tries = 0; ; tries++) {
-    // A failed job cannot be promoted, so this only says where it is.
-    const { state, dlqId } = await locateAndChange(link, keys, job, { change: 'promote' }, eventsCap);
-    if (dlqId !== undefined && (await replayDlq(link, keys, { ids: [dlqId] }, 1, eventsCap)) > 0) return;
-    if (dlqId === undefined || tries === MOST_SEARCHES)
-      throw refused(keys, job.id, 'retry', state, NEEDS.retry);
+    const { state, dlqId } = await locateAndChange(link, keys, job, { change: 'locate' }, eventsCap);
+    if (state !== from || tries === MOST_SEARCHES) throw refused(keys, job.id, 'retry', state, NEEDS.retry);
+    const options = { limit: 1, eventsCap };
+    const moved =
+      dlqId === undefined
+        ? await retryCompleted(link, keys, { ids: [job.id], eventsCap })
+        : { moved: await replayDlq(link, keys, { ids: [dlqId] }, options) };
+    if (moved.moved > 0) return;
   }
 }
 

@@ -50,16 +50,17 @@ export async function* readDeadLetters(
   keys: QueueKeys,
   selection: DlqSelection,
   limit: number,
+  perCall = LETTERS_PER_CALL,
 ): AsyncGenerator<StreamEntry[]> {
   const filter = filterOf(selection);
   if (!selection.ids) {
-    yield* walk(readSlice, link, keys, selection, { take: Math.min(LETTERS_PER_CALL, limit), filter });
+    yield* walk(readSlice, link, keys, selection, { take: Math.min(perCall, limit), filter });
     return;
   }
   const selected: string[] = [];
   for await (const page of readDeadLetterIds(link, keys, selection)) selected.push(...page);
   selected.sort(compareStreamIds);
-  yield* readByIds(readDeadLettersById, link, keys, LETTERS_PER_CALL, { ids: selected, filter });
+  yield* readByIds(readDeadLettersById, link, keys, perCall, { ids: selected, filter });
 }
 
 /** Pages of the ids of the selected dead letters, in no order. */

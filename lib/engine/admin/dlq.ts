@@ -9,6 +9,7 @@ import { freshJob } from '../codec/fresh-job.js';
 import { decodePayload } from '../codec/payload.js';
 import type { DlqSelection } from '../config/options.js';
 import { readDeadLetterIds, readDeadLetters } from './dead-letters.js';
+import { Operation } from './operation.js';
 
 /** One dead letter. */
 export interface DlqEntry {
@@ -44,11 +45,12 @@ export async function replayDlq(
   link: CommandLink,
   keys: QueueKeys,
   selection: DlqSelection,
-  limit: number,
-  eventsCap: number,
+  { limit, perStep, eventsCap }: { limit: number; perStep?: number; eventsCap: number },
+  operation = new Operation({}),
 ): Promise<number> {
   let moved = 0;
-  for await (const page of readDeadLetters(link, keys, selection, limit)) {
+  for await (const page of readDeadLetters(link, keys, selection, limit, perStep)) {
+    operation.begin();
     const letters: ReplayedLetter[] = [];
     for (const [id, fields] of page) {
       if (moved + letters.length >= limit) break;
@@ -58,20 +60,57 @@ export async function replayDlq(
     }
     if (letters.length > 0) {
       const states = await replayDeadLetters(link, keys, { eventsCap, letters });
-      moved += states.filter((state) => state === 'moved').length;
+      const count = states.filter((state) => state === 'moved').length;
+      moved += count;
+      operation.advance(count);
     }
     if (moved >= limit) break;
   }
   return moved;
 }
 
-/** Deletes the selected dead letters that exist now. Resolves with how many. */
-export async function dropDlq(link: CommandLink, keys: QueueKeys, selection: DlqSelection): Promise<number> {
-  let dropped = 0;
+export interface DropLettersOptions {
+  /** The most that are deleted. */
+  limit: number;
+  /** `removed`: an event for each job. `cleaned`: one event for each step. */
+  event: 'removed' | 'cleaned';
+  /** 0 = no events. */
+  eventsCap: number;
+}
+
+/** Deletes the selected dead letters that exist now. Yields the ids of their jobs, step by step. */
+export async function* dropLetters(
+  link: CommandLink,
+  keys: QueueKeys,
+  selection: DlqSelection,
+  { limit, event, eventsCap }: DropLettersOptions,
+  operation = new Operation({}),
+): AsyncGenerator<string[]> {
+  let left = limit;
   for await (const page of readDeadLetterIds(link, keys, selection)) {
-    if (page.length > 0) dropped += await dropDeadLetters(link, keys, page);
+    if (left <= 0) return;
+    operation.begin();
+    const ids = page.slice(0, left);
+    if (ids.length === 0) continue;
+    const dropped = await dropDeadLetters(link, keys, { ids, event, eventsCap });
+    left -= dropped.length;
+    operation.advance(dropped.length);
+    yield dropped;
   }
-  return dropped;
+}
+
+/** Deletes the selected dead letters that exist now. Resolves with how many. */
+export async function dropDlq(
+  link: CommandLink,
+  keys: QueueKeys,
+  selection: DlqSelection,
+  options: Omit<DropLettersOptions, 'event'>,
+  operation: Operation,
+): Promise<number> {
+  const all = { ...options, event: 'cleaned' } as const;
+  let count = 0;
+  for await (const dropped of dropLetters(link, keys, selection, all, operation)) count += dropped.length;
+  return count;
 }
 
 function readFields(fields: readonly Buffer[]): Map<string, Buffer> {

@@ -1,7 +1,8 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { CommandLink } from '../connection/command-link.js';
 import type { JobPlace } from '../job/job-actions.js';
-import { readDeadLetterIds } from './dead-letters.js';
+import { readDeadLetters } from './dead-letters.js';
+import { toDlqEntry } from './dlq.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
 import { SharedSearch } from './shared-search.js';
 
@@ -13,21 +14,20 @@ type Places = Map<string, JobPlace>;
 const searches = new WeakMap<CommandLink, SharedSearch<JobPlace | undefined>>();
 
 /** Where a job is: in the delayed set, in the work stream or among the dead letters. Undefined if it is in none of these. */
-export async function findPlace(
-  link: CommandLink,
-  keys: QueueKeys,
-  id: string,
-): Promise<JobPlace | undefined> {
+export function findPlace(link: CommandLink, keys: QueueKeys, id: string): Promise<JobPlace | undefined> {
   let search = searches.get(link);
   if (!search) {
-    search = new SharedSearch<JobPlace | undefined>((ids) => findLive(link, keys, ids), undefined);
+    search = new SharedSearch<JobPlace | undefined>((ids) => findPlaces(link, keys, ids), undefined);
     searches.set(link, search);
   }
-  return (await search.find(id)) ?? (await findDeadLetter(link, keys, id));
+  return search.find(id);
 }
 
-/** A job that is promoted during the search is found in the stream, and one that goes back for a retry in the second look. */
-async function findLive(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Places> {
+/**
+ * A job that is promoted during the search is found in the stream, one that goes back for a retry in the second look at the
+ * delayed set, and one that fails for good among the dead letters.
+ */
+async function findPlaces(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Places> {
   const places: Places = new Map();
   const missing = new Set(ids);
   for (const find of [findDelayed, findWaiting, findDelayed]) {
@@ -37,12 +37,20 @@ async function findLive(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<str
       missing.delete(id);
     }
   }
+  if (missing.size > 0) await findDeadLetters(link, keys, missing, places);
   return places;
 }
 
-/** The newest dead letter of the job: one that was replayed and failed again is the last one. */
-async function findDeadLetter(link: CommandLink, keys: QueueKeys, id: string): Promise<JobPlace | undefined> {
-  let dlqId: string | undefined;
-  for await (const page of readDeadLetterIds(link, keys, { ids: [id] })) dlqId = page.at(-1) ?? dlqId;
-  return dlqId === undefined ? undefined : { dlqId };
+/** The newest dead letter of each job. */
+async function findDeadLetters(
+  link: CommandLink,
+  keys: QueueKeys,
+  ids: ReadonlySet<string>,
+  places: Places,
+): Promise<void> {
+  for await (const page of readDeadLetters(link, keys, { ids: [...ids] }, Infinity)) {
+    for (const { dlqId, jobId } of page.map(toDlqEntry)) {
+      if (jobId !== undefined && ids.has(jobId)) places.set(jobId, { dlqId });
+    }
+  }
 }

@@ -39,7 +39,7 @@ export function jobActions({ eventsCap, limits, use }: ActionsContext): JobActio
       if ((state as unknown) !== 'failed' && (state as unknown) !== 'completed') {
         throw new ConfigError(`retry: the state must be "failed" or "completed", not ${show(state)}.`);
       }
-      await use((link, keys) => retryJob(link, keys, job, eventsCap));
+      await use((link, keys) => retryJob(link, keys, job, state, eventsCap));
     },
     updateData: async (job, data) => {
       const payload = encodeWithin(job.id, data, limits.maxPayloadBytes);

@@ -6,6 +6,7 @@ import { CommandLink } from '../connection/command-link.js';
 import type { ConnectionObserver } from '../connection/shared.js';
 import { Enqueuer } from '../enqueue/enqueuer.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
+import type { EventsSettings } from '../config/events-settings.js';
 import { ConfigError, ShutdownError } from '../base/errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type { JobLimits, NewJob } from '../enqueue/new-job.js';
@@ -23,14 +24,18 @@ export class ProducerCore {
   readonly name: string;
   readonly keys: QueueKeys;
   readonly limits: JobLimits;
-  /** 0 = no events. */
-  readonly eventsCap: number;
+  /** How scripts write events. */
+  readonly events: EventsSettings;
   readonly link: CommandLink;
   readonly results: Results;
   readonly declared: DeclaredSchedules;
   readonly #enqueuer: Enqueuer;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
+  #force: () => void = () => undefined;
+  readonly #forced = new Promise<void>((resolve) => {
+    this.#force = resolve;
+  });
 
   /** @param opts checked options */
   constructor(name: string, opts: QueueOptions, observer: ConnectionObserver) {
@@ -41,8 +46,7 @@ export class ProducerCore {
       maxDelayMs: (opts.maxDelaySecs ?? MAX_DELAY_SECS) * 1000,
       keep: keepOfQueue(opts.trackJobs),
     };
-    const events = eventsSettingsOf(opts);
-    this.eventsCap = events.eventsCap;
+    const events = (this.events = eventsSettingsOf(opts));
     this.link = new CommandLink(opts.connection, opts, observer);
     if (opts.durability && isCluster(this.link.client)) {
       this.link.release();
@@ -57,6 +61,11 @@ export class ProducerCore {
     });
     this.results = new Results(name, this.keys, this.link, opts);
     this.declared = new DeclaredSchedules(this.link, this.keys, this.limits.maxPayloadBytes);
+  }
+
+  /** 0 = no events. */
+  get eventsCap(): number {
+    return this.events.eventsCap;
   }
 
   get producerId(): string {
@@ -91,18 +100,25 @@ export class ProducerCore {
     if (this.#closing) throw new ShutdownError(`Queue "${this.name}" is closed.`);
   }
 
-  /** Waits for calls in flight, then releases the connection. Idempotent. */
-  close(): Promise<void> {
+  /**
+   * Waits for calls in flight, then releases the connection. Idempotent.
+   * @param force do not wait for them; also if a `close()` without it is still waiting
+   */
+  close(force = false): Promise<void> {
+    if (force) this.#force();
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
   async #close(): Promise<void> {
     // Each call has a deadline of its own, so this ends.
-    await this.declared.close();
-    await Promise.allSettled([...this.#running, this.#enqueuer.idle()]);
-    await this.results.close();
+    const idle = this.declared
+      .close()
+      .then(() => Promise.allSettled([...this.#running, this.#enqueuer.idle()]))
+      .then(() => this.results.close());
+    await Promise.race([idle, this.#forced]);
     this.link.release();
+    void this.results.close();
   }
 
   #track<T>(work: Promise<T>): Promise<T> {

@@ -164,7 +164,9 @@ export class Producer<T = unknown> implements AsyncDisposable {
   /** Moves up to `limit` dead letters back to the work stream, with all attempts available again. Resolves with how many. */
   async replayDlq(limit: number): Promise<number> {
     checkLimit(limit);
-    return this.#core.use((link, keys) => replayDlq(link, keys, {}, limit, this.#core.eventsCap));
+    return this.#core.use((link, keys) =>
+      replayDlq(link, keys, {}, { limit, eventsCap: this.#core.eventsCap }),
+    );
   }
 
   /** Declares a schedule. An unchanged one stays as it is. Resolves with its key. */

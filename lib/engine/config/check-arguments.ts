@@ -1,6 +1,9 @@
 import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from '../base/errors.js';
-import { CONCURRENCY, NOT_WELL_FORMED, isWellFormed, show, text, whole } from './checks.js';
+import { CONCURRENCY, NOT_WELL_FORMED, boolean, isWellFormed, number, show, text, whole } from './checks.js';
+import { nearestKey } from './nearest-key.js';
+import { CLEAN_TYPES } from './options/operation.js';
+import type { CleanType } from './options/operation.js';
 
 export const MAX_NAME_BYTES = 256;
 export const MAX_ID_BYTES = 512;
@@ -46,6 +49,32 @@ export function checkIndex(what: string, value: unknown): asserts value is numbe
   if (!Number.isSafeInteger(value)) {
     throw new ConfigRangeError(`${what} must be a whole number, not ${show(value)}.`);
   }
+}
+
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a finite number of ms of at least 0 */
+export function checkDuration(what: string, value: unknown): asserts value is number {
+  const wrong = number(0)(value);
+  if (wrong !== undefined) throw new ConfigRangeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a boolean */
+export function checkFlag(what: string, value: unknown): asserts value is boolean {
+  const wrong = boolean(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigError (CMQ-004) for an unknown type, and for `active` */
+export function checkCleanType(type: unknown): asserts type is Exclude<CleanType, 'active'> {
+  if (type === 'active') {
+    throw new ConfigError(
+      'clean: active jobs cannot be removed while they run. Queue.cancel(id) ends a job that runs.',
+    );
+  }
+  if (CLEAN_TYPES.includes(type as CleanType)) return;
+  const nearest = typeof type === 'string' ? nearestKey(type, CLEAN_TYPES) : undefined;
+  const hint =
+    nearest === undefined ? `It is one of ${CLEAN_TYPES.join(', ')}.` : `Did you mean "${nearest}"?`;
+  throw new ConfigError(`clean: there is no type ${show(type)}. ${hint}`);
 }
 
 /**

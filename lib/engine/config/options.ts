@@ -1,7 +1,22 @@
 /** The option types of the public API, each in the file of the class that takes it. */
 export type { Connection, ConnectionOptions } from './options/connection.js';
 export type { QueueEventsOptions } from './options/events.js';
-export type { DlqFilter, DlqHistogramOptions, DlqPageOptions, DlqSelection } from './options/dlq.js';
+export type {
+  DlqFilter,
+  DlqHistogramOptions,
+  DlqPageOptions,
+  DlqSelection,
+  DropDlqOptions,
+  ReplayDlqOptions,
+} from './options/dlq.js';
+export type {
+  CleanType,
+  ObliterateOptions,
+  OperationOptions,
+  OperationProgress,
+  PromoteJobsOptions,
+  RetryJobsOptions,
+} from './options/operation.js';
 export type {
   AddOptions,
   BackoffOptions,

@@ -3,6 +3,8 @@ import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
 
 /** What to do with the job. */
 export type JobChange =
+  /** Nothing: the reply says where the job is. */
+  | { change: 'locate' }
   | { change: 'remove' | 'promote' }
   /** Due so many ms from now. */
   | { change: 'delay'; value: number }

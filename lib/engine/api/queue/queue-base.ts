@@ -79,9 +79,13 @@ export abstract class QueueBase<Data, Result, Name extends string>
     return this.#core.use((link) => link.ping());
   }
 
-  /** Waits for calls in flight, then releases the connection. Idempotent. */
-  close(): Promise<void> {
-    return this.#core.close();
+  /**
+   * Waits for calls in flight, then releases the connection. Idempotent.
+   * @param force do not wait for them; also if a `close()` without it is still waiting. Calls in flight reject with a
+   * ShutdownError (CMQ-005) then. Redis may have carried them out.
+   */
+  close(force = false): Promise<void> {
+    return this.#core.close(force);
   }
 
   get isClosed(): boolean {

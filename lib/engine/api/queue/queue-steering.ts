@@ -4,6 +4,10 @@ import { cancelJob } from '../../admin/cancel.js';
 import type { CancelOutcome } from '../../admin/cancel.js';
 import { tryToRemove } from '../../admin/change-job.js';
 import { emitTo, reportTo } from '../../base/emit.js';
+import { promoteJobs, retryJobs } from '../../admin/move-jobs.js';
+import { checkOptions } from '../../config/check-options.js';
+import type { PromoteJobsOptions, RetryJobsOptions } from '../../config/options.js';
+import { promoteJobsSchema, retryJobsSchema } from '../../config/options/operation.js';
 import { checkJobId } from '../../config/check-arguments.js';
 import { QueueGetters } from './queue-getters.js';
 
@@ -82,4 +86,24 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
   readonly #report = (error: unknown): void => {
     reportTo(this, error);
   };
+
+  /**
+   * Promotes all delayed jobs that there are now, earliest first, those that wait for a retry included.
+   * @throws ConfigError (CMQ-004), the reason of the signal, ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async promoteJobs(options: PromoteJobsOptions = {}): Promise<void> {
+    const checked = checkOptions('promoteJobs', promoteJobsSchema, options);
+    const { events } = this.core;
+    await this.core.use((link, keys) => promoteJobs(link, keys, checked, events));
+  }
+
+  /**
+   * Runs all jobs again that have failed (default), or that have completed and are kept, oldest first, with all attempts
+   * available. Dead letters that cannot be decoded stay.
+   * @throws as `promoteJobs`
+   */
+  async retryJobs(options: RetryJobsOptions = {}): Promise<void> {
+    const checked = checkOptions('retryJobs', retryJobsSchema, options);
+    await this.core.use((link, keys) => retryJobs(link, keys, checked, this.core.eventsCap));
+  }
 }

@@ -23,18 +23,6 @@ export abstract class UnsupportedQueueMethods<
   getJob(_jobId: string): Promise<Job<Data, Result, Name> | undefined> {
     return unsupported('getJob', 'Follow jobs with QueueEvents; peekDlq() returns failed ones.');
   }
-  /** @deprecated Refuses with CMQ-100. Let the workers finish all jobs. */
-  drain(_delayed?: boolean): Promise<void> {
-    return unsupported('drain', 'Let the workers finish all jobs.');
-  }
-  /** @deprecated Refuses with CMQ-100. Delete the keys {chasqui:<queue>}:* when no worker runs. */
-  obliterate(_opts?: { force?: boolean; count?: number }): Promise<void> {
-    return unsupported('obliterate', 'Delete the keys {chasqui:<queue>}:* when no worker runs.');
-  }
-  /** @deprecated Refuses with CMQ-100. Completed jobs are already removed; dropDlq() deletes failed ones. */
-  clean(_grace: number, _limit: number, _type?: string): Promise<string[]> {
-    return unsupported('clean', 'Completed jobs are already removed; dropDlq() deletes failed ones.');
-  }
 }
 
 function unsupported(method: string, instead: string): Promise<never> {

@@ -2,6 +2,8 @@ import type { DlqReason } from '../../base/metrics.js';
 import type { Schema } from '../check-options.js';
 import { anything, boolean, isWellFormed, NOT_WELL_FORMED, whole } from '../checks.js';
 import type { Check } from '../checks.js';
+import { operationSchema } from './operation.js';
+import type { OperationOptions } from './operation.js';
 
 /** Filters dead letters. A dead letter must match all fields that are set. */
 export interface DlqFilter {
@@ -33,13 +35,9 @@ export interface DlqPageOptions extends DlqFilter {
 }
 
 /** What `getDlqHistogram` counts. */
-export interface DlqHistogramOptions extends DlqFilter {
+export interface DlqHistogramOptions extends DlqFilter, OperationOptions {
   /** `hour` and `day` are in UTC. Default `reason`. */
   by?: 'reason' | 'name' | 'hour' | 'day';
-  /** Ends the count: the call rejects with the reason of the signal. */
-  signal?: AbortSignal;
-  /** Called after each step. `total` is how many dead letters there were at the start. */
-  onProgress?: (progress: { done: number; total: number }) => void;
 }
 
 const REASONS: readonly DlqReason[] = [
@@ -80,10 +78,30 @@ const filter: Schema<DlqFilter> = {
   until: time,
 };
 
-export const dropSchema: Schema<DlqSelection & { all?: boolean }> = { ...filter, ids, all: boolean };
+/** What `dropDlq` deletes. */
+export interface DropDlqOptions extends DlqSelection, OperationOptions {
+  /** All dead letters. */
+  all?: boolean;
+  /** The most that are deleted. Default: all that match. */
+  limit?: number;
+}
 
-// checkLimit checks the limit.
-export const replaySchema: Schema<DlqSelection & { limit?: number }> = { ...filter, ids, limit: anything };
+/** What `replayDlq` moves. */
+export interface ReplayDlqOptions extends DlqSelection, OperationOptions {
+  /** The most that are moved. Default: all that match. */
+  limit?: number;
+}
+
+// checkLimit checks the limits.
+export const dropSchema: Schema<DropDlqOptions> = {
+  ...filter,
+  ...operationSchema,
+  ids,
+  all: boolean,
+  limit: anything,
+};
+
+export const replaySchema: Schema<ReplayDlqOptions> = { ...filter, ...operationSchema, ids, limit: anything };
 
 export const dlqPageSchema: Schema<DlqPageOptions> = {
   ...filter,
@@ -93,12 +111,8 @@ export const dlqPageSchema: Schema<DlqPageOptions> = {
   limit: whole(1, 1_000),
 };
 
-const signal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
-const callback: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
-
 export const dlqHistogramSchema: Schema<DlqHistogramOptions> = {
   ...filter,
   by: oneOf('reason', 'name', 'hour', 'day'),
-  signal,
-  onProgress: callback,
+  ...operationSchema,
 };

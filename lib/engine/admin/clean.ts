@@ -1,0 +1,145 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import { beginSweep } from '../../redis/scripts/begin-sweep.js';
+import type { SweepStart } from '../../redis/scripts/begin-sweep.js';
+import type { SweepStep, SweepStepOptions } from '../../redis/scripts/lib/sweep-step.js';
+import { sweepCompleted } from '../../redis/scripts/sweep-completed.js';
+import { sweepDelayed } from '../../redis/scripts/sweep-delayed.js';
+import { sweepWaiting } from '../../redis/scripts/sweep-waiting.js';
+import type { CleanType, OperationOptions } from '../config/options.js';
+import type { CommandLink } from '../connection/command-link.js';
+import { dropLetters } from './dlq.js';
+import { Operation, STEP_JOBS } from './operation.js';
+
+// Removes many jobs, step by step. Jobs that are active are never touched.
+
+/** What a sweep removes. */
+interface Sweep {
+  /** Only jobs that are older than so many ms; 0 = all. */
+  grace: number;
+  /** The most jobs that are removed. */
+  limit: number;
+  withIds: boolean;
+  eventsCap: number;
+}
+
+/** Removes all jobs that wait; with `delayed`, the delayed ones too. Jobs that are added during the call stay in the stream. */
+export async function drain(
+  link: CommandLink,
+  keys: QueueKeys,
+  { delayed, eventsCap }: { delayed: boolean; eventsCap: number },
+  options: OperationOptions,
+): Promise<void> {
+  const start = await beginSweep(link, keys);
+  const operation = new Operation(options, start.waiting + (delayed ? start.delayed : 0));
+  const sweep = { grace: 0, withIds: false, eventsCap };
+  await cleanWaiting(link, keys, start, { ...sweep, limit: Infinity }, operation);
+  // Workers schedule retries meanwhile, so without a limit this might never end.
+  if (delayed) await cleanDelayed(link, keys, start, { ...sweep, limit: start.delayed }, operation);
+}
+
+/** Removes jobs of one type that are older than `grace` ms. Resolves with their ids. */
+export async function clean(
+  link: CommandLink,
+  keys: QueueKeys,
+  type: Exclude<CleanType, 'active'>,
+  sweep: Omit<Sweep, 'withIds'>,
+  options: OperationOptions,
+): Promise<string[]> {
+  const start = await beginSweep(link, keys);
+  const all = { ...sweep, withIds: true };
+  const begin = (total: number): Operation => new Operation(options, Math.min(total, sweep.limit));
+  switch (type) {
+    case 'completed':
+      return cleanCompleted(link, keys, start, all, begin(start.completed));
+    case 'failed':
+      return cleanFailed(link, keys, start, all, begin(start.failed));
+    case 'delayed':
+      return cleanDelayed(link, keys, start, all, begin(start.delayed));
+    case 'wait':
+    case 'waiting':
+      return cleanWaiting(link, keys, start, all, begin(start.waiting));
+    case 'paused':
+      return start.isPaused ? cleanWaiting(link, keys, start, all, begin(start.waiting)) : [];
+    case 'prioritized':
+      return [];
+  }
+}
+
+async function cleanWaiting(
+  link: CommandLink,
+  keys: QueueKeys,
+  start: SweepStart,
+  sweep: Sweep,
+  operation: Operation,
+): Promise<string[]> {
+  const to = start.newestEntry;
+  if (to === undefined) return [];
+  const before = timeOf(start, sweep);
+  return inSteps(sweep, operation, (from = '-', step) =>
+    sweepWaiting(link, keys, { ...step, from, to, before }),
+  );
+}
+
+async function cleanDelayed(
+  link: CommandLink,
+  keys: QueueKeys,
+  start: SweepStart,
+  sweep: Sweep,
+  operation: Operation,
+): Promise<string[]> {
+  const before = timeOf(start, sweep);
+  return inSteps(sweep, operation, (from, step) => sweepDelayed(link, keys, { ...step, from, before }));
+}
+
+async function cleanCompleted(
+  link: CommandLink,
+  keys: QueueKeys,
+  start: SweepStart,
+  sweep: Sweep,
+  operation: Operation,
+): Promise<string[]> {
+  const until = start.now - sweep.grace;
+  return inSteps(sweep, operation, (_, step) => sweepCompleted(link, keys, { ...step, until }));
+}
+
+async function cleanFailed(
+  link: CommandLink,
+  keys: QueueKeys,
+  start: SweepStart,
+  { grace, limit, eventsCap }: Sweep,
+  operation: Operation,
+): Promise<string[]> {
+  if (grace > start.now) return [];
+  const ids: string[] = [];
+  // Dead letters of the same millisecond are old enough.
+  const selection = { until: start.now - grace + 1 };
+  const options = { limit, eventsCap, event: 'cleaned' } as const;
+  for await (const dropped of dropLetters(link, keys, selection, options, operation)) ids.push(...dropped);
+  return ids;
+}
+
+/** The clock of a producer may be ahead of Redis's, so a grace of 0 does not compare times. */
+function timeOf({ now }: SweepStart, { grace }: Sweep): number | undefined {
+  return grace === 0 ? undefined : now - grace + 1;
+}
+
+/** Repeats a step until there is nothing left. `from`: where the step before ended; undefined = begin. */
+async function inSteps(
+  { limit, withIds, eventsCap }: Sweep,
+  operation: Operation,
+  take: (from: string | undefined, step: SweepStepOptions) => Promise<SweepStep>,
+): Promise<string[]> {
+  const ids: string[] = [];
+  let left = limit;
+  let from: string | undefined;
+  while (left > 0) {
+    operation.begin();
+    const step = await take(from, { most: Math.min(STEP_JOBS, left), withIds, eventsCap });
+    ids.push(...step.ids);
+    left -= step.removed;
+    operation.advance(step.removed);
+    from = step.next;
+    if (from === undefined) break;
+  }
+  return ids;
+}

@@ -1,0 +1,73 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { QueueKeys } from '../../redis/keys.js';
+import { beginObliterate } from '../../redis/scripts/begin-obliterate.js';
+import { removeSchedules } from '../../redis/scripts/remove-schedules.js';
+import { setPause } from '../../redis/scripts/set-pause.js';
+import { sweepKeys } from '../../redis/scripts/sweep-keys.js';
+import { JobsActiveError } from '../base/errors.js';
+import type { ObliterateOptions } from '../config/options.js';
+import type { CommandLink } from '../connection/command-link.js';
+import { Operation, STEP_JOBS } from './operation.js';
+
+/** How long jobs that a worker has fetched may take to go back: a worker learns of a pause within a second. */
+const RELEASE_MS = 1_200;
+/** How often this looks whether they have. */
+const LOOK_MS = 50;
+
+/**
+ * Deletes everything that a queue has in Redis. The queue is paused meanwhile. First, one step deletes all jobs; then the keys
+ * of single jobs are deleted step by step. What is added after the first step stays.
+ * @throws JobsActiveError (CMQ-108) without `force`; then nothing was deleted, and the queue is paused only if it was before
+ */
+export async function obliterate(
+  link: CommandLink,
+  keys: QueueKeys,
+  { force = false, count = 1_000, ...options }: ObliterateOptions,
+  eventsCap: number,
+): Promise<void> {
+  const operation = new Operation(options);
+  const hasPaused = await setPause(link, keys, { paused: true, eventsCap });
+  let isEmpty = false;
+  try {
+    await deleteJobs(link, keys, force, operation);
+    isEmpty = true;
+    await deleteSchedules(link, keys, operation);
+    let cursor: string | undefined;
+    do {
+      operation.begin();
+      const step = await sweepKeys(link, keys, { cursor, count });
+      operation.advance(step.deleted);
+      cursor = step.cursor;
+    } while (cursor !== undefined);
+  } finally {
+    // The pause is a property of the queue, and goes with it. A queue that was not deleted stays as it was.
+    if (hasPaused || isEmpty) await setPause(link, keys, { paused: false, eventsCap });
+    if (isEmpty) await link.call('UNLINK', [keys.meta]);
+  }
+}
+
+async function deleteJobs(
+  link: CommandLink,
+  keys: QueueKeys,
+  force: boolean,
+  operation: Operation,
+): Promise<void> {
+  const deadline = performance.now() + RELEASE_MS;
+  for (;;) {
+    operation.begin();
+    const { active, done } = await beginObliterate(link, keys, { force });
+    if (done) return;
+    if (performance.now() >= deadline) throw new JobsActiveError(keys.queue, active);
+    await delay(LOOK_MS);
+  }
+}
+
+/** Removes the schedules by name, so that the processes that declared them do not report a loss of data. */
+async function deleteSchedules(link: CommandLink, keys: QueueKeys, operation: Operation): Promise<void> {
+  const all = (await link.call('ZRANGE', [keys.repeat, 0, -1])) as string[];
+  for (let at = 0; at < all.length; at += STEP_JOBS) {
+    operation.begin();
+    const removed = await removeSchedules(link, keys, all.slice(at, at + STEP_JOBS));
+    operation.advance(removed.filter(Boolean).length);
+  }
+}

@@ -1,0 +1,37 @@
+import type { OperationOptions } from '../config/options.js';
+
+/** The most jobs that one step of a long operation changes. Each step is one short script, bounded in bytes too. */
+export const STEP_JOBS = 500;
+
+/** A long operation: counts what it has done, reports it after each step, and ends between two steps if it is aborted. */
+export class Operation {
+  readonly #options: OperationOptions;
+  readonly #total: number | undefined;
+  #done = 0;
+
+  /** @param total about how many jobs there are, if that is known */
+  constructor(options: OperationOptions, total?: number) {
+    this.#options = options;
+    this.#total = total;
+    this.begin();
+  }
+
+  get done(): number {
+    return this.#done;
+  }
+
+  /**
+   * Before each step.
+   * @throws the reason of the signal
+   */
+  begin(): void {
+    this.#options.signal?.throwIfAborted();
+  }
+
+  /** After each step. */
+  advance(jobs: number): void {
+    this.#done += jobs;
+    const total = this.#total === undefined ? undefined : Math.max(this.#total, this.#done);
+    this.#options.onProgress?.({ done: this.#done, ...(total !== undefined && { total }) });
+  }
+}

@@ -1,0 +1,50 @@
+-- Deletes the jobs of a queue in one step, unless some are active. The keys of single jobs are left to sweep-keys.lua.
+--
+-- KEYS stream prefix calls
+-- ARGV 1 force   '1' = also if jobs are active
+--      call      see lib/call-replies.lua
+-- Reply { active, done }: active is how many jobs were active; done is 0 if that forbids it, and nothing was deleted.
+--
+-- UNLINK frees large keys in the background, so the size of the queue does not matter.
+--
+-- Races
+--   Delivery: a job is either delivered before this step, and active, or deleted. What is added later goes to new keys.
+--   Sent twice, reply lost: the second call gets the reply of the first, so it does not delete what was added meanwhile.
+--   Memory full: see lib/full-memory.lua.
+
+-- @include lib/active
+-- @include lib/call-replies
+-- @include lib/full-memory
+
+local stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3]
+local call = ARGV[#ARGV]
+local said = kept_reply(calls, call)
+if said then
+  return said
+end
+local active = count_active(stream)
+if active > 0 and ARGV[1] ~= '1' then
+  return keep_reply(calls, call, { active, 0 })
+end
+allow_writes_at_memory_limit(prefix)
+local keys = {}
+for _, name in ipairs({
+  'stream',
+  'delayed',
+  'delayed:unique',
+  'dlq',
+  'dlq:evicted',
+  'dlq:tracked',
+  'completed',
+  'events',
+  'events:batches',
+  'wake:promoter',
+  'wake:scheduler',
+  'promoter:lock',
+  'scheduler:lock',
+  'scheduler:gap',
+}) do
+  keys[#keys + 1] = prefix .. name
+end
+redis.call('UNLINK', unpack(keys))
+return keep_reply(calls, call, { active, 1 })

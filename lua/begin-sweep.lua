@@ -1,0 +1,21 @@
+-- Says what a sweep over the jobs of a queue begins with. Writes nothing.
+--
+-- KEYS stream delayed dlq prefix
+-- ARGV none
+-- Reply { now, newest entry, entries in the stream that are not active, delayed jobs, dead letters, completed jobs that are kept,
+--      paused }: now is in unix ms; the newest entry is '' if there is none; paused is 1 or 0.
+
+-- @include lib/time
+-- @include lib/active
+
+local stream, prefix = KEYS[1], KEYS[4]
+local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+return {
+  decimal(now_ms()),
+  newest and newest[1] or '',
+  math.max(0, redis.call('XLEN', stream) - count_active(stream)),
+  redis.call('ZCARD', KEYS[2]),
+  redis.call('XLEN', KEYS[3]),
+  redis.call('ZCARD', prefix .. 'completed'),
+  redis.call('HEXISTS', prefix .. 'meta', 'paused'),
+}

@@ -1,0 +1,75 @@
+-- Runs completed jobs again that are kept: moves them to the work stream, with all attempts available.
+--
+-- KEYS stream delayed events prefix calls
+-- ARGV 1 until       the oldest that completed at or before this time, unix ms; '' = the jobs whose ids follow
+--      2 most        how many jobs at most
+--      3 events_cap  0 = no events
+--      then job ids; then call (see lib/call-replies.lua)
+-- Reply { looked at, moved }: if none was looked at, none is left.
+--
+-- Races
+--   Added again meanwhile: a new job of the same id makes Redis forget the completed one (add.lua).
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: see lib/full-memory.lua.
+
+-- @include lib/call-replies
+-- @include lib/full-memory
+-- @include lib/live-job
+-- @include lib/split-job
+-- @include lib/work-stream
+-- @include lib/seal
+-- @include lib/events
+-- @include lib/time
+
+local stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local most, cap, call = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[#ARGV]
+local said = kept_reply(calls, call)
+if said then
+  return said
+end
+local sealed = seal_of(stream)
+if sealed then
+  return sealed
+end
+local index = prefix .. 'completed'
+local ids
+if ARGV[1] == '' then
+  ids = { unpack(ARGV, 4, #ARGV - 1) }
+else
+  ids = redis.call('ZRANGEBYSCORE', index, '-inf', ARGV[1], 'LIMIT', 0, most)
+end
+
+allow_writes_at_memory_limit(prefix)
+local ts = decimal(now_ms())
+local looked, moved, bytes, remains = 0, 0, 0, {}
+for i = 1, #ids do
+  local id = ids[i]
+  local record = redis.call('ZSCORE', index, id) and redis.pcall('GET', prefix .. 'job:' .. id)
+  local name, d = job_of_record(record)
+  d = d and with_fresh_attempts(d)
+  looked = i
+  if d and life_of(stream, delayed, prefix, id) ~= 'live' then
+    local marker = redis.pcall('GET', prefix .. 'dlid:' .. id)
+    local keep = type(marker) == 'string' and string.match(marker, '^(%d+):') or '0'
+    local added = add_entry(redis.call, stream, d, name, keep)
+    redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
+    archive_attempts(prefix, id)
+    redis.call('UNLINK', prefix .. 'job:' .. id)
+    add_remains(remains, prefix, id)
+    moved = moved + 1
+    bytes = bytes + #d
+    if cap > 0 then
+      write_event(events, 'waiting', id, ts, name)
+    end
+  end
+  -- Also a job whose record is gone or cannot be read: it would stay at the head of the index.
+  redis.call('ZREM', index, id)
+  if bytes >= 1048576 then
+    break
+  end
+end
+delete_keys(remains)
+if cap > 0 then
+  trim_events(events, cap)
+end
+return keep_reply(calls, call, { looked, moved })

@@ -1,0 +1,94 @@
+-- Removes jobs from a slice of the delayed set.
+--
+-- KEYS delayed events prefix calls
+-- ARGV 1 from  2 skip   where to begin: a score, and how many members of that score stay; '-inf' and 0 = at the start
+--      3 before         only jobs that were added before this time, unix ms; '' = all
+--      4 most           how many jobs are removed at most
+--      5 with_ids       '1' = reply with the ids of the jobs
+--      6 events_cap     0 = no events
+--      call             see lib/call-replies.lua
+-- Reply { next, removed, id… }: next is '' at the end, else the score and the number to go on with, with a space between them.
+--
+-- Races
+--   Promotion: it and this script are single steps on one slot, so a job is either promoted or removed.
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: see lib/full-memory.lua.
+
+-- @include lib/envelope
+-- @include lib/split-job
+-- @include lib/delayed-member
+-- @include lib/call-replies
+-- @include lib/full-memory
+-- @include lib/result-waiters
+-- @include lib/tracked
+-- @include lib/cleaned
+
+local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
+local said = kept_reply(calls, call)
+if said then
+  return said
+end
+-- How many members, and how many bytes, one call looks at.
+local LOOKS, BYTES = 1000, 1048576
+
+local ids = {}
+-- Of the members that stay: the score of the last one, and how many at that score.
+local from, skip = ARGV[1], tonumber(ARGV[2])
+local function is_taken(member, score)
+  local _, d = split_member(member)
+  local created = before and created_at_of(d)
+  if before and (not created or created >= before) then
+    skip = score == from and skip + 1 or 1
+    from = score
+    return false
+  end
+  ids[#ids + 1] = job_id_of(d) or ''
+  return true
+end
+
+allow_writes_at_memory_limit(prefix)
+local page, looks, bytes = 8, 0, 0
+local is_last
+repeat
+  page = math.min(page, most - #ids)
+  local found = redis.call('ZRANGEBYSCORE', delayed, from, '+inf', 'WITHSCORES', 'LIMIT', skip, page)
+  local read, taken = 0, {}
+  for i = 1, #found, 2 do
+    read = read + #found[i]
+    if is_taken(found[i], found[i + 1]) then
+      taken[#taken + 1] = found[i]
+    end
+  end
+  if #taken > 0 then
+    redis.call('ZREM', delayed, unpack(taken))
+  end
+  is_last = #found < 2 * page
+  looks, bytes = looks + page, bytes + read
+  page = math.max(1, math.min(100, math.floor(131072 * #found / (read + 1))))
+until is_last or #ids >= most or looks >= LOOKS or bytes >= BYTES
+
+if #ids > 0 then
+  local unique = prefix .. 'delayed:unique'
+  local marked = {}
+  if redis.call('EXISTS', unique) == 1 then
+    for i, is_marked in ipairs(redis.call('SMISMEMBER', unique, unpack(ids))) do
+      if is_marked == 1 then
+        marked[#marked + 1] = ids[i]
+      end
+    end
+  end
+  if #marked > 0 then
+    local keys = {}
+    for i = 1, #marked do
+      keys[#keys + 1] = prefix .. 'dlid:' .. marked[i]
+      keys[#keys + 1] = prefix .. 'didx:' .. marked[i]
+    end
+    redis.call('UNLINK', unpack(keys))
+    redis.call('SREM', unique, unpack(marked))
+    forget_tracked(prefix, marked)
+  end
+  tell_gone(prefix, 'removed', ids)
+  announce_cleaned(events, tonumber(ARGV[6]), #ids, 'delayed')
+end
+return keep_reply(calls, call, step_reply(is_last and '' or from .. ' ' .. skip, ids, ARGV[5]))

@@ -1,0 +1,81 @@
+-- Deletes the keys of single jobs that are not there any more, in a slice of the keys of the server.
+--
+-- KEYS stream delayed dlq repeat prefix
+-- ARGV 1 cursor  as SCAN takes it, '0' = begin  2 count  about how many keys of the server to look at
+-- Reply { cursor, deleted }: cursor is '0' at the end
+--
+-- SCAN runs in a script, so that it runs on the node of a cluster that has the queue.
+--
+-- Races
+--   A job is added meanwhile: its keys stay, because the job is where its marker says.
+--   Sent twice: the second call deletes what is left.
+--   The slot moves to another node: the cursor means another place there, so some keys may be left. They belong to no job.
+--   Memory full: see lib/full-memory.lua.
+
+-- @include lib/live-job
+-- @include lib/full-memory
+
+local stream, delayed, dlq, schedules, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+
+-- Whether a job of this id is live, and so younger than the call that deletes the queue.
+local function is_live(id)
+  if redis.call('SISMEMBER', prefix .. 'delayed:unique', id) == 1 then
+    return true
+  end
+  local entry = string.match(redis.pcall('GET', prefix .. 'dlid:' .. id) or '', '^%d+:(%d+%-%d+)$')
+  return entry and is_entry_of(stream, entry, id)
+end
+
+local function is_kept(id)
+  if is_live(id) or redis.call('ZSCORE', prefix .. 'completed', id) then
+    return true
+  end
+  local letter = string.match(redis.call('GETRANGE', prefix .. 'job:' .. id, 0, 64), '^f(%d+%-%d+)$')
+  return letter and #redis.call('XRANGE', dlq, letter, letter) > 0
+end
+
+
+-- Per kind of key: whether it stays. Keys of other kinds stay: they are those of the queue itself, or expire.
+local STAYS = {
+  dlid = is_live,
+  didx = is_live,
+  job = is_kept,
+  ['job-runs'] = is_kept,
+  ['job-logs'] = is_kept,
+  result = is_kept,
+  failed = is_kept,
+  cancelled = function(entry)
+    return #redis.call('XRANGE', stream, entry, entry) > 0
+  end,
+}
+local function stays(key)
+  local name = string.sub(key, #prefix + 1)
+  local kind, rest = string.match(name, '^([%w-]+):(.*)$')
+  if STAYS[kind] then
+    return STAYS[kind](rest)
+  end
+  local worker = string.match(name, '^wake:worker:(.*)$')
+  if worker then
+    return redis.call('EXISTS', prefix .. 'worker:' .. worker) == 1
+  end
+  local schedule = string.match(name, '^repeat:spec:(.*)$')
+  if schedule then
+    return redis.call('ZSCORE', schedules, schedule)
+  end
+  return true
+end
+
+allow_writes_at_memory_limit(prefix)
+local pattern = string.gsub(prefix, '[%*%?%[%]\\%^%-]', '\\%0') .. '*'
+local page = redis.call('SCAN', ARGV[1], 'MATCH', pattern, 'COUNT', ARGV[2])
+local deleted = {}
+for _, key in ipairs(page[2]) do
+  if not stays(key) then
+    deleted[#deleted + 1] = key
+  end
+end
+-- In slices: `unpack` fails near 8,000 values.
+for from = 1, #deleted, 4000 do
+  redis.call('UNLINK', unpack(deleted, from, math.min(from + 3999, #deleted)))
+end
+return { page[1], #deleted }

@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
+
+const redis = useKit();
+const HOUR = 3_600_000;
+
+async function fill(name = 'mail', count = 200): Promise<void> {
+  const queue = redis.queue({}, name);
+  await queue.addBulk(
+    Array.from({ length: count }, (_, i) => ({
+      name: 'a',
+      data: i,
+      opts: { ...(i % 2 === 0 && { jobId: `j${i}` }), ...(i % 4 < 2 && { delay: HOUR }) },
+    })),
+  );
+  await queue.add('tick', 1, { repeat: { every: HOUR } });
+}
+
+/** Keys that expire by themselves, and say nothing about jobs, may stay for a while. */
+const left = async (): Promise<string[]> =>
+  (await redis.keys()).filter((key) => key.startsWith('{chasqui:mail}') && !/:repeat:gone:|lock$/.test(key));
+
+describe('obliterate', () => {
+  test('deletes everything of the queue, and nothing of another', async () => {
+    await fill('mail');
+    await fill('mail2', 10);
+    await redis.client.set('{chasqui:mail', 'not ours');
+    await addDeadLetter(redis, { jobId: 'dead' });
+    await redis.client.set(KEYS.result('old'), 'x');
+    await redis.client.set(KEYS.cancelled('1-1'), 'x');
+    const others = (await redis.keys()).filter((key) => !key.startsWith('{chasqui:mail}'));
+    const queue = redis.queue();
+    const progress: number[] = [];
+    await queue.obliterate({ count: 50, onProgress: ({ done }) => progress.push(done) });
+    expect(progress.at(-1)).toBeGreaterThan(100);
+    expect(await left()).toEqual(['{chasqui:mail}:events']);
+    expect((await redis.keys()).filter((key) => !key.startsWith('{chasqui:mail}'))).toEqual(others);
+    expect(await redis.client.hexists(KEYS.meta, 'paused')).toBe(0);
+    expect((await queue.add('a', 1, { jobId: 'j2' })).duplicate).toBe(false);
+  });
+
+  test('escapes the name of the queue, which may look like a pattern', async () => {
+    await fill('m*[a-z]?\\', 10);
+    await fill('mail', 10);
+    const before = (await redis.keys()).filter((key) => key.startsWith('{chasqui:mail}'));
+    await redis.queue({}, 'm*[a-z]?\\').obliterate();
+    const keys = await redis.keys();
+    expect(keys.filter((key) => key.startsWith('{chasqui:mail}'))).toEqual(before);
+    expect(keys.filter((key) => key.startsWith('{chasqui:m*') && !/:(repeat:gone|events)/.test(key))).toEqual(
+      [],
+    );
+  });
+
+  test('of an empty queue leaves nothing but the events of the pause', async () => {
+    await redis.queue({ eventsEnabled: false }).obliterate();
+    expect(await left()).toEqual([]);
+  });
+
+  test.each([false, true])(
+    'refuses if jobs run, and changes nothing (paused before: %s)',
+    async (isPaused) => {
+      const latch = new Latch();
+      const worker = redis.worker(() => latch.opened, { concurrency: 2, batch: 2 });
+      const active = take(worker, 'active', 2);
+      const queue = redis.queue();
+      await queue.addBulk(Array.from({ length: 6 }, (_, data) => ({ name: 'a', data })));
+      await active;
+      if (isPaused) await redis.client.hset(KEYS.meta, 'paused', '5');
+      const error = await rejection(queue.obliterate());
+      expect(error).toMatchObject({ code: 'CMQ-108', name: 'JobsActiveError', queue: 'mail' });
+      expect((error as { active?: number }).active).toBeGreaterThanOrEqual(2);
+      expect(await redis.client.xlen(KEYS.stream)).toBe(6);
+      expect(await redis.client.hget(KEYS.meta, 'paused')).toBe(isPaused ? '5' : null);
+      await redis.client.del(KEYS.meta);
+      const rest = take(worker, 'completed', 6);
+      latch.open();
+      expect(await rest).toHaveLength(6);
+    },
+  );
+
+  test('with force, running jobs end as lost, and the worker goes on with later jobs', async () => {
+    const queue = redis.queue();
+    await fill('mail', 40);
+    const latch = new Latch();
+    const ran: unknown[] = [];
+    const worker = redis.worker(
+      async (job) => {
+        ran.push(job.data);
+        if (job.data !== 'later') await latch.opened;
+      },
+      { concurrency: 2, claimMinIdleMs: 200 },
+    );
+    await next(worker, 'active');
+    await queue.obliterate({ force: true });
+    const later = await queue.addBulk(
+      Array.from({ length: 5 }, (_, i) => ({ name: 'a', data: 'later', opts: { jobId: `later${i}` } })),
+    );
+    latch.open();
+    const done = new Set<string>();
+    worker.on('completed', ({ id }) => done.add(id));
+    await eventually(() => {
+      expect([...done].sort()).toEqual(later.map(({ id }) => id));
+    });
+    await eventually(async () => {
+      expect(await redis.client.xlen(KEYS.stream)).toBe(0);
+    });
+    expect(ran.filter((data) => data === 'later')).toHaveLength(5);
+    expect(await redis.client.xlen(KEYS.dlq)).toBe(0);
+    redis.errors.length = 0;
+  });
+
+  test('loses nothing that is added while it runs', async () => {
+    await fill('mail', 1_000);
+    const queue = redis.queue();
+    const added: string[] = [];
+    let isOver = false;
+    let from = Infinity;
+    const adding = (async () => {
+      for (let i = 0; !isOver; i++) {
+        const options = { ...(i % 2 === 0 && { jobId: `n${i}` }), ...(i % 3 === 0 && { delay: 1 }) };
+        added.push((await queue.add('new', i, options)).id);
+      }
+    })();
+    // The jobs of the first step are deleted once this is called.
+    const onProgress = (): void => {
+      if (from === Infinity) from = added.length + 1;
+    };
+    await queue.obliterate({ count: 20, onProgress });
+    isOver = true;
+    await adding;
+    const expected = added.slice(from);
+    expect(expected.length).toBeGreaterThan(10);
+    const done = new Set<string>();
+    const worker = redis.worker(() => undefined, { concurrency: 16 });
+    worker.on('completed', ({ id }) => done.add(id));
+    await eventually(() => {
+      expect(expected.filter((id) => !done.has(id))).toEqual([]);
+    });
+  });
+
+  test('is aborted between two steps, and a second call deletes the rest', async () => {
+    await fill('mail', 400);
+    const abort = new AbortController();
+    const queue = redis.queue();
+    const onProgress = (): void => {
+      abort.abort();
+    };
+    const error = await rejection(queue.obliterate({ count: 10, signal: abort.signal, onProgress }));
+    expect(error).toBe(abort.signal.reason);
+    expect(await redis.client.exists(KEYS.stream, KEYS.delayed, KEYS.meta)).toBe(0);
+    expect((await left()).length).toBeGreaterThan(50);
+    expect((await queue.add('a', 1, { jobId: 'j0' })).duplicate).toBe(false);
+    await queue.obliterate();
+    expect(await left()).toEqual(['{chasqui:mail}:events']);
+    const aborted = AbortSignal.abort();
+    await fill('mail', 4);
+    const before = await redis.snapshot();
+    expect(await rejection(queue.obliterate({ signal: aborted }))).toBe(aborted.reason);
+    expect(await redis.snapshot()).toEqual(before);
+  });
+
+  test.each([[{ forced: true }], [{ force: 1 }], [{ count: 0 }], ['all']])('refuses %j', async (options) => {
+    expect(await rejection(redis.queue().obliterate(options as never))).toMatchObject({ code: 'CMQ-004' });
+  });
+});
+
+describe('close', () => {
+  test('with force does not wait for calls in flight', async () => {
+    const queue = redis.queue();
+    await queue.add('a', 1);
+    await redis.client.client('PAUSE', 3_000, 'ALL');
+    const begun = performance.now();
+    const adding = rejection(queue.add('a', 2));
+    const closing = queue.close();
+    await queue.close(true);
+    await closing;
+    expect(performance.now() - begun).toBeLessThan(2_500);
+    expect(queue.isClosed).toBe(true);
+    expect(await adding).toMatchObject({ code: 'CMQ-005' });
+    expect(await rejection(queue.add('a', 3))).toMatchObject({ code: 'CMQ-005' });
+    await redis.client.client('UNPAUSE');
+  });
+});
