@@ -24,6 +24,7 @@ const SECTIONS = [
       },
       { name: 'WorkerSettings', title: '`@Processor`, `workerOptions`' },
       { name: 'ScheduleSettings', title: '`schedules`' },
+      { name: 'TimeLimits', title: '`@OnJob`' },
       { name: 'RepeatSettings', title: '`@Repeat`' },
     ],
   },

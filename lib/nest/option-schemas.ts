@@ -28,7 +28,7 @@ export const token: Check = (value) =>
 /** The check of an option that Nest needs before it calls the factory, among the options that the factory returns. */
 const beside: Check = secret(() => 'must stand next to the factory: the factory cannot return it');
 
-const { connection: _c, accepts: _a, ...workerSettings } = workerSchema;
+const { connection: _c, accepts: _a, limitsOf: _l, ...workerSettings } = workerSchema;
 export const workerSettingsSchema: Schema<WorkerSettings> = {
   ...workerSettings,
   unknownJobs: oneOf('dead-letter', 'release'),

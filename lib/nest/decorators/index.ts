@@ -1,6 +1,6 @@
 export { InjectQueue } from './inject-queue.decorator.js';
 export { JobAttempt, JobData, JobId, JobRef, JobSignal } from './job-params.decorator.js';
-export { OnJob } from './on-job.decorator.js';
+export { OnJob, type JobNames, type OnJobOptions } from './on-job.decorator.js';
 export { OnQueueEvent } from './on-queue-event.decorator.js';
 export { OnWorkerEvent } from './on-worker-event.decorator.js';
 export { Processor } from './processor.decorator.js';

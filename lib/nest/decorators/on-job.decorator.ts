@@ -1,16 +1,29 @@
+import { types } from 'node:util';
+import type { TimeLimits } from '../../engine/index.js';
 import { ON_JOB_METADATA } from '../constants.js';
 import { appendToMethod } from './metadata.js';
+
+/** One name, a pattern, or a list of them. */
+export type JobNames = string | RegExp | readonly (string | RegExp)[];
+
+/**
+ * Options of a handler: they apply to all jobs that its method handles, also to those that `@Repeat` adds. A limit that the
+ * job sets itself comes first; for one that is not set here, the worker's applies.
+ */
+export type OnJobOptions = TimeLimits;
 
 /** The arguments of one `@OnJob`. */
 export interface OnJobMetadata {
   readonly names: readonly (string | RegExp)[];
-  /** True if the argument is an empty list. That is a mistake: a catch-all has no argument at all. */
+  /** True if the argument is an empty list. That is a mistake: a catch-all has no name at all. */
   readonly namesNothing: boolean;
+  /** Not yet checked. */
+  readonly options: OnJobOptions | undefined;
 }
 
 /**
  * The method handles the jobs with these names. Without a name, it is the catch-all of the queue. An exact name wins over
- * a pattern, and a pattern wins over the catch-all.
+ * a pattern, and a pattern wins over the catch-all. Options come last.
  *
  * Without parameter decorators, the method gets `(job: Job, signal: AbortSignal)`. Its return value is the result of the
  * job: a value, the value of a promise, or the last value of an Observable. If it throws, the attempt fails. If it throws
@@ -18,18 +31,26 @@ export interface OnJobMetadata {
  *
  * @example
  * ```ts
- * @OnJob('send')
- * send(@JobData() mail: WelcomeDto) {}
+ * @OnJob('send', { timeoutMs: 10_000 })
+ * send(@JobData() mail: WelcomeDto, @JobSignal() signal: AbortSignal) {}
  *
  * @OnJob('created', 'updated', /^sync\./)
  * index(job: Job) {}
  * ```
  */
-export function OnJob(
-  ...names: readonly (string | RegExp | readonly (string | RegExp)[])[]
-): MethodDecorator {
+export function OnJob(...names: readonly JobNames[]): MethodDecorator;
+export function OnJob(...namesAndOptions: readonly [...JobNames[], OnJobOptions]): MethodDecorator;
+export function OnJob(...given: readonly unknown[]): MethodDecorator {
+  const last = given.at(-1);
+  const options = isOptions(last) ? last : undefined;
+  const names = (options ? given.slice(0, -1) : given).flat() as (string | RegExp)[];
   return appendToMethod('@OnJob', ON_JOB_METADATA, {
-    names: names.flat(),
-    namesNothing: names.length > 0 && names.flat().length === 0,
+    names,
+    namesNothing: given.length > (options ? 1 : 0) && names.length === 0,
+    options,
   } satisfies OnJobMetadata);
+}
+
+function isOptions(value: unknown): value is OnJobOptions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !types.isRegExp(value);
 }

@@ -78,6 +78,7 @@ export class ChasquiExplorer {
         names: [...new Set(uses.flatMap((use) => use.names))],
         catchAll: uses.some((use) => use.names.length === 0),
         namesNothing: uses.some((use) => use.namesNothing),
+        options: uses.flatMap(({ options }) => options ?? []),
         schedules: valuesOf(methodName, schedules),
       };
     });

@@ -1,3 +1,4 @@
+import type { OnJobOptions } from '../decorators/on-job.decorator.js';
 import type { RepeatMetadata } from '../decorators/repeat.decorator.js';
 import type { QueueEventsSettings, WorkerSettings } from '../module-options.js';
 import type { Host } from './host.js';
@@ -27,6 +28,8 @@ export interface HandlerDeclaration {
   readonly catchAll: boolean;
   /** True if its list of names is empty: a catch-all by mistake. */
   readonly namesNothing: boolean;
+  /** The options of each `@OnJob` that has some. */
+  readonly options: readonly OnJobOptions[];
   /** One for each `@Repeat`. */
   readonly schedules: readonly RepeatMetadata[];
 }

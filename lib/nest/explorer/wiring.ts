@@ -17,6 +17,7 @@ import type {
 } from './declarations.js';
 import { assertEnhancersBound } from './enhancers.js';
 import { groupBy } from './group-by.js';
+import { limitsOfHandler } from './handler-limits.js';
 import { locationOf, type Host } from './host.js';
 import { mergeOptions } from './merge-options.js';
 import { planRoutes, type RoutePlan } from './routes.js';
@@ -132,12 +133,13 @@ function checkQueue(decorator: string, host: Host, queue: unknown, queues: reado
   );
 }
 
-function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
+function checkHandler({ host, methodName, names, options }: HandlerDeclaration): void {
   const invalid = (problem: string): InvalidDecoratorError =>
     new InvalidDecoratorError('@OnJob', locationOf(host, methodName), problem);
   for (const name of names as readonly unknown[]) {
     if (types.isRegExp(name)) continue;
-    if (typeof name !== 'string') throw invalid('a job name must be a string or a RegExp.');
+    if (typeof name !== 'string')
+      throw invalid('a job name must be a string or a RegExp. Options come last.');
     if (name === '') {
       throw invalid(
         'the name is empty. A catch-all is @OnJob() without an argument. For jobs whose name is empty, use @OnJob(/^$/).',
@@ -148,6 +150,11 @@ function checkHandler({ host, methodName, names }: HandlerDeclaration): void {
     } catch (error) {
       throw invalid(`no job can have this name. ${messageOf(error)}`);
     }
+  }
+  try {
+    limitsOfHandler(options);
+  } catch (error) {
+    throw invalid(messageOf(error));
   }
   checkRuns('@OnJob', host, methodName);
   assertEnhancersBound(host, methodName);

@@ -1,7 +1,8 @@
 import { nearestKey } from '../../engine/config/nearest-key.js';
-import type { Job } from '../../engine/index.js';
+import type { Job, TimeLimits } from '../../engine/index.js';
 import { AmbiguousJobError, UnhandledJobError } from '../errors.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
+import { limitsOfHandler } from '../explorer/handler-limits.js';
 import { locationOf } from '../explorer/host.js';
 import type { RoutePlan } from '../explorer/routes.js';
 import type { JobHandler } from './job-context.factory.js';
@@ -9,10 +10,16 @@ import type { JobHandler } from './job-context.factory.js';
 /** The router remembers the handlers of up to this many names. The limit exists because producers can invent names. */
 const REMEMBERED_NAMES = 1_000;
 
+/** Where a job goes, and its time limits there. */
+interface Route {
+  readonly handler: JobHandler;
+  readonly limits: TimeLimits | undefined;
+}
+
 /** Passes each job of a queue to its handler: by exact name, then by pattern, then to the catch-all. */
 export class JobRouter {
-  readonly #handlers = new Map<HandlerDeclaration, JobHandler>();
-  readonly #found = new Map<string, JobHandler>();
+  readonly #handlers = new Map<HandlerDeclaration, Route>();
+  readonly #found = new Map<string, Route>();
 
   constructor(
     private readonly queue: string,
@@ -20,22 +27,34 @@ export class JobRouter {
     private readonly build: (handler: HandlerDeclaration) => JobHandler,
   ) {
     // All handlers are built at boot, so that a mistake in one of them stops the boot.
-    for (const handler of routes.names.values()) this.handlerOf(handler);
-    for (const { handler } of routes.patterns) this.handlerOf(handler);
-    if (routes.rest) this.handlerOf(routes.rest);
+    for (const handler of routes.names.values()) this.routeTo(handler);
+    for (const { handler } of routes.patterns) this.routeTo(handler);
+    if (routes.rest) this.routeTo(routes.rest);
   }
 
   /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, if not exactly one handler matches. */
-  readonly run: JobHandler = (job: Job) => this.find(job.name)(job);
+  readonly run: JobHandler = (job: Job) => {
+    const found = this.find(job.name);
+    return found instanceof Error ? Promise.reject(found) : found.handler(job);
+  };
 
-  private find(name: string): JobHandler {
+  /** The limits that the handler of a job sets; undefined if no method sets any. */
+  get limitsOf(): ((name: string) => TimeLimits | undefined) | undefined {
+    if ([...this.#handlers.values()].every(({ limits }) => limits === undefined)) return undefined;
+    return (name) => {
+      const found = this.find(name);
+      return found instanceof Error ? undefined : found.limits;
+    };
+  }
+
+  private find(name: string): Route | Error {
     const known = this.#found.get(name);
     if (known) return known;
-    const found = this.declarationFor(name);
-    if (found instanceof Error) return () => Promise.reject(found);
-    const handler = this.handlerOf(found);
-    if (this.#found.size < REMEMBERED_NAMES) this.#found.set(name, handler);
-    return handler;
+    const declaration = this.declarationFor(name);
+    if (declaration instanceof Error) return declaration;
+    const found = this.routeTo(declaration);
+    if (this.#found.size < REMEMBERED_NAMES) this.#found.set(name, found);
+    return found;
   }
 
   private declarationFor(name: string): HandlerDeclaration | Error {
@@ -61,12 +80,12 @@ export class JobRouter {
     return match;
   }
 
-  private handlerOf(declaration: HandlerDeclaration): JobHandler {
-    let handler = this.#handlers.get(declaration);
-    if (!handler) {
-      handler = this.build(declaration);
-      this.#handlers.set(declaration, handler);
+  private routeTo(declaration: HandlerDeclaration): Route {
+    let route = this.#handlers.get(declaration);
+    if (!route) {
+      route = { handler: this.build(declaration), limits: limitsOfHandler(declaration.options) };
+      this.#handlers.set(declaration, route);
     }
-    return handler;
+    return route;
   }
 }

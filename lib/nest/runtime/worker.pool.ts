@@ -79,7 +79,7 @@ export class WorkerPool {
   }
 
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {
-    const options = workerOptions(plan, registration.workerOptionsWith(plan.options));
+    const options = workerOptions(plan, router, registration.workerOptionsWith(plan.options));
     return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
       logJobs(this.#logger, 'Job', plan.queue, worker);
       logPauses(this.#logger, plan.queue, worker);
@@ -95,7 +95,12 @@ export class WorkerPool {
 
 function workerOptions(
   { routes }: WorkerPlan,
+  { limitsOf }: JobRouter,
   { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
 ): WorkerOptions {
-  return unknownJobs === 'release' ? { ...options, accepts: (name) => handles(routes, name) } : options;
+  return {
+    ...options,
+    ...(limitsOf && { limitsOf }),
+    ...(unknownJobs === 'release' && { accepts: (name: string) => handles(routes, name) }),
+  };
 }
