@@ -6,10 +6,12 @@ const { version } = createRequire(import.meta.url)('../../package.json');
 /**
  * This project behind the interface of a driver.
  *
- * @param {{ port: number, events?: boolean }} options
+ * `tracked` keeps what BullMQ keeps by default: every completed job, with its result.
+ *
+ * @param {{ port: number, events?: boolean, tracked?: boolean }} options
  * @returns {import('./driver.d.ts').Driver}
  */
-export function openDriver({ port, events = true }) {
+export function openDriver({ port, events = true, tracked = false }) {
   // One object, so one command connection for all queues and workers of the process.
   const connection = { host: '127.0.0.1', port };
   const announce = events ? {} : { eventsEnabled: false };
@@ -18,7 +20,7 @@ export function openDriver({ port, events = true }) {
     version,
 
     async queue(name) {
-      return new Queue(name, { connection, ...announce });
+      return new Queue(name, { connection, ...announce, ...(tracked && { trackJobs: true }) });
     },
 
     async worker(name, handler, { concurrency, storeResults = false, more }) {

@@ -11,6 +11,7 @@ export const VARIANTS = {
   oursQuiet: { title: 'chasqui, no events', driver: './chasqui.mjs', options: { events: false } },
   /** These take part only where a scenario asks for them. */
   oursNest: { title: 'chasqui in Nest', driver: './nest.mjs', options: {} },
+  oursTracked: { title: 'chasqui, tracked', driver: './chasqui.mjs', options: { tracked: true } },
   oursPart: { title: 'chasqui, one part changed', driver: './parts.mjs', options: {} },
 };
 

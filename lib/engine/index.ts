@@ -18,6 +18,7 @@ export type { DlqPage } from './admin/look/dlq-pages.js';
 export type { WorkerInfo } from './admin/workers.js';
 export * from './base/errors.js';
 export { Job } from './job/job.js';
+export type { JobLogs } from './admin/job-logs.js';
 export type { AttemptRecord, JobProgress } from './job/attempts.js';
 export type { JobState, JobType } from './job/job.js';
 export { noopSink } from './base/metrics.js';

@@ -61,6 +61,8 @@ export const QUEUE_EVENTS = Object.keys({
   paused: true,
   resumed: true,
   stalled: true,
+  progress: true,
+  log: true,
   unknown: true,
   error: true,
   reconnected: true,

@@ -30,6 +30,8 @@ export interface QueueKeys {
   result(jobId: string): string;
   /** Why a job has no result, for result waiters. */
   failed(jobId: string): string;
+  /** The log of a tracked job: see lua/lib/tracked.lua. */
+  jobLogs(jobId: string): string;
   /** The mark of a job that was cancelled while it was in flight: see lua/cancel.lua. */
   cancelled(entryId: string): string;
   /** The marker of an id, which says where the job is: see lua/add.lua. */
@@ -79,6 +81,7 @@ export function queueKeys(queue: string): QueueKeys {
     repeatSpec: (key) => `${prefix}repeat:spec:${key}`,
     result: (jobId) => `${prefix}result:${jobId}`,
     failed: (jobId) => `${prefix}failed:${jobId}`,
+    jobLogs: (jobId) => `${prefix}job-logs:${jobId}`,
     cancelled: (entryId) => `${prefix}cancelled:${entryId}`,
     dedup: (jobId) => `${prefix}dlid:${jobId}`,
     delayedIndex: (jobId) => `${prefix}didx:${jobId}`,

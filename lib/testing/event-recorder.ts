@@ -38,6 +38,8 @@ const NAMES = Object.keys({
   drained: true,
   removed: true,
   cleaned: true,
+  progress: true,
+  log: true,
 } satisfies Record<RecordedName, true>) as RecordedName[];
 
 /**

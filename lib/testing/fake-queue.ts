@@ -105,6 +105,9 @@ const NEED_REDIS = [
   'getWorkers',
   'getWorkersCount',
   'getJobResult',
+  'getJobLogs',
+  'addJobLog',
+  'updateJobProgress',
   'waitForResult',
 ] as const satisfies readonly (keyof Queue)[];
 

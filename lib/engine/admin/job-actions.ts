@@ -2,16 +2,19 @@ import type { QueueKeys } from '../../redis/keys.js';
 import type { JobChange } from '../../redis/scripts/change-job.js';
 import { ConfigError } from '../base/errors.js';
 import { writeBinary } from '../codec/msgpack.js';
-import { checkDelay, checkTime } from '../config/check-arguments.js';
+import { checkDelay, checkTime, checkWhole } from '../config/check-arguments.js';
 import { show } from '../config/checks.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { encodeWithin } from '../enqueue/new-job.js';
 import type { JobLimits } from '../enqueue/new-job.js';
 import type { JobActions, JobRef } from '../job/job-actions.js';
 import { changeJob, removeJob, retryJob } from './change-job.js';
+import { clearJobLogs } from './job-logs.js';
+import { JobReports } from './job-reports.js';
 
 /** What the actions need of the queue or the worker that supplies them. */
 export interface ActionsContext {
+  readonly queue: string;
   /** 0 = no events. */
   readonly eventsCap: number;
   readonly limits: JobLimits;
@@ -20,7 +23,8 @@ export interface ActionsContext {
 }
 
 /** The actions of the jobs of one queue. Each checks its arguments and is one call into a function of admin/. */
-export function jobActions({ eventsCap, limits, use }: ActionsContext): JobActions {
+export function jobActions({ queue, eventsCap, limits, use }: ActionsContext): JobActions {
+  const reports = new JobReports({ queue, eventsCap, isTracking: limits.keep?.tracked === true, use });
   const change = (job: JobRef, what: JobChange): Promise<void> =>
     use((link, keys) => changeJob(link, keys, job, what, eventsCap));
   return {
@@ -46,6 +50,12 @@ export function jobActions({ eventsCap, limits, use }: ActionsContext): JobActio
       const binary = Buffer.allocUnsafe(payload.length + 5);
       const length = writeBinary(binary, 0, payload);
       await change(job, { change: 'data', value: binary.subarray(0, length) });
+    },
+    updateProgress: (job, progress) => reports.progress(job, progress),
+    log: (job, row, keepLogs) => reports.log(job, row, keepLogs),
+    clearLogs: async (jobId, keepLogs = 0) => {
+      checkWhole('clearLogs: keepLogs', keepLogs);
+      await use((link, keys) => clearJobLogs(link, keys, jobId, keepLogs));
     },
   };
 }

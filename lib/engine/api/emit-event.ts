@@ -1,5 +1,6 @@
 import type { EventFields } from '../codec/event-batch.js';
 import { decodeReturnValue } from '../codec/payload.js';
+import type { JobProgress } from '../job/attempts.js';
 import type { QueueEvent, QueueEventsMap } from './queue-event-types.js';
 
 /** Calls the listeners of one event. */
@@ -59,11 +60,26 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
     case 'resumed':
       emit(event, { ts: base.ts }, eventId);
       return;
+    case 'progress':
+      emit('progress', { ...base, data: progressOf(fields) }, eventId);
+      return;
+    case 'log':
+      emit('log', { ...base, row: fields.row ?? '' }, eventId);
+      return;
     case 'drained':
       emit('drained', eventId);
       return;
     default:
       emit('unknown', { eventName: event ?? '', fields }, eventId);
+  }
+}
+
+function progressOf({ data = '0' }: EventFields): JobProgress {
+  try {
+    return JSON.parse(data) as JobProgress;
+  } catch {
+    // Another program wrote it.
+    return data;
   }
 }
 

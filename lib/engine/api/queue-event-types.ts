@@ -1,3 +1,4 @@
+import type { JobProgress } from '../job/attempts.js';
 import type { ConnectionEventsMap } from '../connection/observe.js';
 
 export interface QueueEvent {
@@ -68,6 +69,13 @@ export interface PauseEvent {
 }
 /** A worker died, or was cut off for longer than its lease, and another worker has reclaimed its job. */
 export type StalledEvent = QueueEvent;
+export interface ProgressEvent extends QueueEvent {
+  /** What `job.updateProgress` was called with. */
+  data: JobProgress;
+}
+export interface LogEvent extends QueueEvent {
+  row: string;
+}
 export interface UnknownEvent {
   eventName: string;
   fields: Record<string, string>;
@@ -91,6 +99,10 @@ export interface QueueEventsMap extends ConnectionEventsMap {
   drained: [string];
   removed: [RemovedEvent, string];
   cleaned: [CleanedEvent, string];
+  /** The newest progress; while a report is on its way, those between it and the newest are left out. */
+  progress: [ProgressEvent, string];
+  /** A row that `job.log` was called with, of a job that is not tracked: it is not stored. */
+  log: [LogEvent, string];
   unknown: [UnknownEvent, string];
   error: [Error];
 }

@@ -300,7 +300,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       moveToDelayed: (delivery, timestamp) => {
         delayRun(delivery as Delivery, this.name, timestamp, this.#settings.clock);
       },
+      entryIdOf: (delivery) => (delivery as Delivery).entryId,
       actions: jobActions({
+        queue: this.name,
         eventsCap: this.#settings.eventsCap,
         limits: { maxPayloadBytes: this.#settings.maxPayloadBytes, maxDelayMs: MAX_DELAY_SECS * 1000 },
         use: (call) => this.#use(call),

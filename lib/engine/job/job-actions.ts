@@ -1,3 +1,5 @@
+import type { JobProgress } from './attempts.js';
+
 /** Where a job was when it was read. The job may have moved since then. */
 export interface JobPlace {
   /** Its member in the delayed set. */
@@ -13,6 +15,16 @@ export interface JobRef extends JobPlace {
   readonly id: string;
 }
 
+/** A job that is reported of. */
+export interface ReportRef {
+  readonly id: string;
+  readonly name: string;
+  /** Undefined: only Redis knows. */
+  readonly isTracked: boolean | undefined;
+  /** Its entry, if it runs here. */
+  readonly entryId?: string | undefined;
+}
+
 /**
  * What the methods of a {@link Job} do in Redis. `Queue` and `Worker` supply it to their jobs; admin/job-actions.ts
  * implements it.
@@ -24,4 +36,7 @@ export interface JobActions {
   moveToDelayed(job: JobRef, timestamp: number): Promise<void>;
   retry(job: JobRef, state: 'failed' | 'completed'): Promise<void>;
   updateData(job: JobRef, data: unknown): Promise<void>;
+  updateProgress(job: ReportRef, progress: JobProgress): Promise<void>;
+  log(job: ReportRef, row: string, keepLogs?: number): Promise<number>;
+  clearLogs(jobId: string, keepLogs?: number): Promise<void>;
 }

@@ -3,9 +3,11 @@ import { JobStateError, NotSupportedError } from '../base/errors.js';
 import { checkTime } from '../config/check-arguments.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
+import { readKeep } from '../codec/keep.js';
+import type { Keep } from '../codec/keep.js';
 import type { DlqReason } from '../base/metrics.js';
 import type { AttemptRecord, JobProgress } from './attempts.js';
-import type { JobActions, JobPlace, JobRef } from './job-actions.js';
+import type { JobActions, JobPlace, JobRef, ReportRef } from './job-actions.js';
 
 export type JobState =
   'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'prioritized' | 'waiting-children' | 'unknown';
@@ -26,6 +28,8 @@ export interface JobOwner {
   waitForResult?(jobId: string, options?: WaitForResultOptions): Promise<unknown>;
   /** Only a worker has it. */
   reportProgress?(job: Job, progress: JobProgress): void;
+  /** Only a worker has it. */
+  entryIdOf?(context: object): string;
   /** Only a worker has it. */
   signalOf?(context: object): AbortSignal;
   /** Only a worker has it. */
@@ -135,11 +139,36 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return this.#owner.signalOf(this.#context);
   }
 
-  /** Reports progress to the `progress` listeners of the worker. It is not stored. */
+  /**
+   * Reports progress: to the `progress` listeners of the worker at once, and to those of `QueueEvents`. Progress of a tracked job
+   * is stored too; `getJob` returns it. Resolves when Redis has it. While a report is on its way, only the newest of the next
+   * ones is sent. For a job that is not tracked, it never fails because of Redis.
+   * @param progress anything that JSON has, of at most 65,536 bytes
+   * @throws EncodeError (CMQ-002), ConfigTypeError (CMQ-004), PayloadTooLargeError (CMQ-023); for a tracked job also
+   * ConnectionError (CMQ-001), and JobNotFoundError (CMQ-106) if it is not this worker's any more
+   */
   updateProgress(progress: JobProgress): Promise<void> {
+    const sent = this.#owner.actions?.updateProgress(this.#reported, progress) ?? Promise.resolve();
     this.progress = progress;
     this.#owner.reportProgress?.(this, progress);
-    return Promise.resolve();
+    return harmless(sent);
+  }
+
+  /**
+   * Adds a row to the log of the job. Resolves with how many rows the log has. A job that is not tracked has no log: then the row
+   * is an event of `QueueEvents`, this resolves with 0, and never fails because of Redis.
+   * @param row at most 32,768 characters; a longer one is cut
+   * @throws ConfigTypeError (CMQ-004); for a tracked job ConnectionError (CMQ-001), and JobNotFoundError (CMQ-106) if it is not
+   * this worker's any more
+   */
+  log(row: string): Promise<number> {
+    const keepLogs = this.#keep?.keepLogs ?? this.opts.keepLogs;
+    return harmless(this.#owner.actions?.log(this.#reported, row, keepLogs) ?? Promise.resolve(0));
+  }
+
+  /** Deletes the log of the job, or all but its newest rows. */
+  async clearLogs(keepLogs?: number): Promise<void> {
+    await this.#owner.actions?.clearLogs(this.id, keepLogs);
   }
 
   /**
@@ -242,6 +271,17 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     await this.updateData(data);
   }
 
+  get #keep(): Keep | undefined {
+    return readKeep(this[EXTRAS]?.keep);
+  }
+
+  get #reported(): ReportRef {
+    const { id, name } = this;
+    if (!this.#context || !this.#owner.entryIdOf) return { id, name, isTracked: undefined };
+    const entryId = this.#owner.entryIdOf(this.#context);
+    return { id, name, isTracked: this.#keep?.tracked === true, entryId };
+  }
+
   get #ref(): JobRef {
     return { id: this.id, ...this.#place };
   }
@@ -288,9 +328,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     };
   }
 
-  log(): Promise<never> {
-    return unsupported('log', 'Use a logger with the job id.');
-  }
   getState(): Promise<never> {
     return unsupported('getState', 'Listen with QueueEvents.');
   }
@@ -310,4 +347,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
 function unsupported(method: string, instead: string): Promise<never> {
   return Promise.reject(new NotSupportedError(`Job.${method} is not supported. ${instead}`));
+}
+
+/** A handler that does not wait for its report must not end the process. */
+function harmless<T>(reported: Promise<T>): Promise<T> {
+  reported.catch(() => undefined);
+  return reported;
 }

@@ -39,7 +39,7 @@ export abstract class QueueBase<Data, Result, Name extends string>
     this.#core = new ProducerCore(name, opts, emittingObserver(this));
     this.keys = this.#core.keys;
     const { eventsCap, limits } = this.#core;
-    this.#actions = jobActions({ eventsCap, limits, use: (call) => this.#core.use(call) });
+    this.#actions = jobActions({ queue: name, eventsCap, limits, use: (call) => this.#core.use(call) });
   }
 
   /** @internal A getter: printing the queue does not show it. */

@@ -1,6 +1,8 @@
+import { getJobLogs } from '../../admin/job-logs.js';
+import type { JobLogs } from '../../admin/job-logs.js';
 import { getWorkers } from '../../admin/workers.js';
 import type { WorkerInfo } from '../../admin/workers.js';
-import { checkJobId } from '../../config/check-arguments.js';
+import { checkIndex, checkJobId } from '../../config/check-arguments.js';
 import { QueueLists } from './queue-lists.js';
 
 /** The methods of a queue that look and change nothing. */
@@ -23,5 +25,18 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
   async getJobResult(jobId: string): Promise<Result | undefined> {
     checkJobId(jobId);
     return (await this.core.use(() => this.core.results.get(jobId))) as Result | undefined;
+  }
+
+  /**
+   * Rows of the log of a tracked job. Other jobs have none.
+   * @param start the first row, from 0; negative: from the end, -1 is the last row
+   * @param end the last row, in the same way. Default: all
+   * @param asc false: newest first, and positions count from the newest row. Default true
+   */
+  async getJobLogs(jobId: string, start = 0, end = -1, asc = true): Promise<JobLogs> {
+    checkJobId(jobId);
+    checkIndex('getJobLogs: start', start);
+    checkIndex('getJobLogs: end', end);
+    return this.core.use((link, keys) => getJobLogs(link, keys, jobId, start, end, asc));
   }
 }

@@ -8,7 +8,8 @@ import { promoteJobs, retryJobs } from '../../admin/move-jobs.js';
 import { checkOptions } from '../../config/check-options.js';
 import type { PromoteJobsOptions, RetryJobsOptions } from '../../config/options.js';
 import { promoteJobsSchema, retryJobsSchema } from '../../config/options/operation.js';
-import { checkJobId } from '../../config/check-arguments.js';
+import { checkJobId, checkWhole } from '../../config/check-arguments.js';
+import type { JobProgress } from '../../job/attempts.js';
 import { QueueGetters } from './queue-getters.js';
 
 /** The methods of a queue that change what runs. */
@@ -76,6 +77,28 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
   async isPaused(): Promise<boolean> {
     const { pausedSince } = await this.core.use((link, keys) => readPolicy(link, keys));
     return pausedSince !== undefined;
+  }
+
+  /**
+   * Reports progress of a job from outside of its handler; see `job.updateProgress`.
+   * @throws as `job.updateProgress`; on a queue with `trackJobs`, JobNotFoundError (CMQ-106) for an unknown id
+   */
+  async updateJobProgress(jobId: string, progress: JobProgress): Promise<void> {
+    checkJobId(jobId);
+    this.core.assertOpen();
+    await this.actions.updateProgress({ id: jobId, name: '', isTracked: undefined }, progress);
+  }
+
+  /**
+   * Adds a row to the log of a job. Resolves with how many rows the log has; 0 for a job that is not tracked.
+   * @param keepLogs the most rows that stay, the newest; 0 = all. Default 10,000
+   * @throws as `job.log`; on a queue with `trackJobs`, JobNotFoundError (CMQ-106) for an unknown id
+   */
+  async addJobLog(jobId: string, logRow: string, keepLogs?: number): Promise<number> {
+    checkJobId(jobId);
+    if (keepLogs !== undefined) checkWhole('addJobLog: keepLogs', keepLogs);
+    this.core.assertOpen();
+    return this.actions.log({ id: jobId, name: '', isTracked: undefined }, logRow, keepLogs);
   }
 
   #setPause(paused: boolean): Promise<boolean> {

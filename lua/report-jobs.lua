@@ -1,0 +1,104 @@
+-- Stores what handlers and others report of jobs: progress, and rows of their logs.
+--
+-- KEYS stream delayed events prefix calls
+-- ARGV 1 events_cap   0 = no events
+--      per report: kind, 'p' = progress, 'l' = a row; job id; name or ''; tracked: '1' = the caller knows that the job is
+--                   tracked, '0' = that it is not, '' = it does not know; the entry of the job, if the caller runs it, else '';
+--                   the progress as JSON, or the row; how many rows stay, 0 = all
+--      call         see lib/call-replies.lua
+-- Reply { per report: how many rows the log has now, or 1 for progress; 0 = the job is not tracked, so nothing was stored; -1 =
+--      there is no job of this id that is tracked, or it is not that entry any more }
+--
+-- The progress of a job has an event, and so has a row that is not stored.
+--
+-- Races
+--   Ended, retried or reclaimed meanwhile: nothing is stored for a job that does not exist, because nothing would delete it. A
+--     worker whose job has moved on is told so. The report of a job that has ended and is kept is stored.
+--   Sent twice, reply lost: the second call gets the reply of the first.
+--   Memory full: the limit refuses the call as a whole, before anything is written.
+
+-- @include lib/call-replies
+-- @include lib/events
+-- @include lib/pages
+-- @include lib/delayed-member
+-- @include lib/split-job
+-- @include lib/time
+
+local stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local cap, call = tonumber(ARGV[1]), ARGV[#ARGV]
+local said = kept_reply(calls, call)
+if said then
+  return said
+end
+
+-- Whether the extras of a Job say that it is tracked: see codec/keep.ts.
+local function says_tracked(d)
+  local _, _, _, behind = parts_of(d)
+  local _, at = string.find(d, '\164keep', behind or #d, true)
+  if not at then
+    return false
+  end
+  return string.byte(d, at + 1) == 1 or string.find(d, '\161t\1', at + 1, true) ~= nil
+end
+
+-- 1 = a tracked job, 0 = another live job, -1 = neither.
+local function kind_of(id, entry)
+  if redis.call('EXISTS', prefix .. 'job:' .. id) == 1 then
+    return 1
+  end
+  local marker = redis.pcall('GET', prefix .. 'dlid:' .. id)
+  local at = type(marker) == 'string' and string.match(marker, '^%d+:(.*)$')
+  if not at or redis.call('PTTL', prefix .. 'dlid:' .. id) >= 0 then
+    return -1
+  elseif entry ~= '' then
+    return at == entry and 1 or -1
+  end
+  local d
+  if at == '' then
+    local member = redis.pcall('GET', prefix .. 'didx:' .. id)
+    if type(member) ~= 'string' or not redis.pcall('ZSCORE', delayed, member) then
+      return -1
+    end
+    local _, bytes = split_member(member)
+    d = bytes
+  else
+    local found = redis.call('XRANGE', stream, at, at)[1]
+    d = found and field_of(found[2], 'd')
+  end
+  if not d or job_id_of(d) ~= id then
+    return -1
+  end
+  return says_tracked(d) and 1 or 0
+end
+
+local function store(kind, id, value, keep)
+  if kind == 'p' then
+    redis.call('HSET', prefix .. 'job-runs:' .. id, 'progress', value)
+    return 1
+  end
+  local log = prefix .. 'job-logs:' .. id
+  local rows = redis.call('RPUSH', log, value)
+  if keep > 0 and rows > keep then
+    redis.call('LTRIM', log, -keep, -1)
+    rows = keep
+  end
+  return rows
+end
+
+local ts = decimal(now_ms())
+local reply = {}
+for i = 2, #ARGV - 1, 7 do
+  local kind, id, name, tracked, entry, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
+  local state = tracked == '0' and 0 or kind_of(id, entry)
+  local stored = state == 1 and store(kind, id, value, tonumber(ARGV[i + 6]))
+  if cap > 0 and kind == 'p' then
+    write_event(events, 'progress', id, ts, name, 'data', value)
+  elseif cap > 0 and not stored then
+    write_event(events, 'log', id, ts, name, 'row', value)
+  end
+  reply[#reply + 1] = stored or state
+end
+if cap > 0 then
+  trim_events(events, cap)
+end
+return keep_reply(calls, call, reply)
