@@ -218,6 +218,9 @@ const NEED_REDIS: Record<string, Use> = {
   getWaitingChildrenCount: (queue) => queue.getWaitingChildrenCount(),
   ping: (queue) => queue.ping(),
   getJobResult: (queue) => queue.getJobResult('x'),
+  getJobLogs: (queue) => queue.getJobLogs('x'),
+  addJobLog: (queue) => queue.addJobLog('x', 'row'),
+  updateJobProgress: (queue) => queue.updateJobProgress('x', 1),
   waitForResult: (queue) => queue.waitForResult('x'),
 };
 /* eslint-disable @typescript-eslint/no-deprecated -- they refuse on every queue */

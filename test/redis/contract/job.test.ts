@@ -23,7 +23,7 @@ describe('job', () => {
     });
   });
 
-  test.each(['log', 'getState', 'isCompleted', 'isFailed', 'isActive', 'isWaiting'] as const)(
+  test.each(['getState', 'isCompleted', 'isFailed', 'isActive', 'isWaiting'] as const)(
     '%s is not supported, and says what is',
     async (method) => {
       const job = await redis.queue().add('a', 1);
