@@ -37,6 +37,7 @@ async function deadLetter(app: INestApplicationContext, queue: string) {
 describe('by name', () => {
   const byName = block<{ MailProcessor: Type }>('By name');
   const results = block<{ BulkProcessor: Type }>('By name', 2);
+  const limited = block<{ ReportProcessor: Type }>('Time limits');
 
   it('an exact name goes before a pattern, that before the catch-all', async () => {
     const { MailProcessor } = await byName();
@@ -44,6 +45,15 @@ describe('by name', () => {
     for (const name of ['opened', 'clicked', 'bounce.hard'])
       expect((await runJob(app, 'mail', name)).result).toEqual({ tracked: name });
     expect((await runJob(app, 'mail', 'other')).result).toBe('nobody else wants other');
+  });
+
+  it('a handler has time limits of its own, and none with Infinity', async () => {
+    const { ReportProcessor } = await limited();
+    const app = await serve('reports', [ReportProcessor]);
+    const { limitsOf, timeoutMs } = workerOf(app, 'reports').opts;
+    expect(limitsOf?.('preview')).toEqual({ timeoutMs: 10_000, ttlMs: 60_000, expired: 'drop' });
+    expect([limitsOf?.('yearly'), timeoutMs]).toEqual([{ timeoutMs: Infinity }, 600_000]);
+    expect((await runJob(app, 'reports', 'yearly')).result).toBe('as long as it takes');
   });
 
   it('a handler gets data, job and signal', async () => {

@@ -157,6 +157,40 @@ describe.each([
     expect(told.leasesLost()).toBe(0);
   });
 
+  it('a job that its handler has moved goes on once, when it is due', async () => {
+    const { opened, open: release } = gate();
+    let moved = false;
+    const told = await start(async (job) => {
+      if (moved) return;
+      moved = true;
+      await opened;
+      await job.moveToDelayed(Date.now() + 100);
+    });
+    await queue.add('a', 1, { attempts: 1, jobId: 'one', ttlMs: 60_000 });
+    await started(1);
+    await lose('retry', release);
+    await ended(told, 1);
+    expect(told.events).toEqual(['completed 1.1']);
+    expect(told.leasesLost()).toBe(0);
+    expect(await redis.client.exists(queue.keys.delayed)).toBe(0);
+  });
+
+  it('a job that has expired is dropped once', async () => {
+    await queue.add('a', 1, { ttlMs: 1, expired: 'drop', jobId: 'one' });
+    await delay(20);
+    let starting!: Promise<Told>;
+    await lose('end-without-letter', () => {
+      starting = start(() => undefined);
+    });
+    const told = await starting;
+    await ended(told, 1);
+    expect(told.events).toEqual([
+      expect.stringMatching(/^failed 1\.1 It did not start within its ttlMs of 1 ms/),
+    ]);
+    expect(told.leasesLost()).toBe(0);
+    expect((await queue.add('a', 1, { jobId: 'one' })).duplicate).toBe(false);
+  });
+
   it.each([
     ['dead-letter', { attempts: 1 }, 'failed 1.1 x', 1],
     ['end-without-letter', { attempts: 5 }, 'failed 1.1 Job one of queue "lost-replies" was cancelled.', 0],
