@@ -130,6 +130,8 @@ describe('getBacklog', () => {
       due: 0,
       overdueMs: 0,
       deadLetters: 1,
+      paused: false,
+      pausedSince: undefined,
       total: 2,
     });
     expect(counts.active).toBeGreaterThanOrEqual(1);

@@ -279,6 +279,19 @@ describe('checkBacklog', () => {
     );
   });
 
+  it('is up while the queue is paused: its jobs wait because somebody wants them to', async () => {
+    const running = await app({ workers: false });
+    await queueOf(running, 'mail').add('send', {});
+    const check = (): Promise<object> =>
+      health(running).checkBacklog('backlog', { queues: ['mail'], maxWaiting: 0 });
+    expect(await check()).toMatchObject({ backlog: { status: 'down' } });
+    await queueOf(running, 'mail').pause();
+    const since = expect.any(Number) as number;
+    expect(await check()).toMatchObject({
+      backlog: { status: 'up', queues: { mail: { waiting: 1, paused: true, pausedSince: since } } },
+    });
+  });
+
   it('counts the waiting jobs of the consumer group of its workers', async () => {
     const running = await app({ workerOptions: { group: 'blue' } });
     await runJob(running, 'mail', 'send');
