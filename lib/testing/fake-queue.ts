@@ -84,6 +84,8 @@ const NEED_REDIS = [
   'runJobScheduler',
   'getBacklog',
   'getJobCounts',
+  'getJob',
+  'getJobState',
   'getJobs',
   'getWaiting',
   'getActive',
@@ -132,8 +134,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     for (const method of NEED_REDIS) {
       const value = async function (this: FakeQueue): Promise<never> {
         this.#assertOpen();
-        const hint = 'a fake queue has none. Use TestRedis of nestjs-chasqui/testing.';
-        return Promise.reject(new NotSupportedError(`FakeQueue.${method} needs Redis, and ${hint}`));
+        return Promise.reject(needsRedis(method));
       };
       Object.defineProperty(this.prototype, method, { value, configurable: true, writable: true });
     }
@@ -196,6 +197,12 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     );
     this.#assertRoom(checked);
     return Promise.resolve(checked.map((job) => this.#record(job)));
+  }
+
+  // eslint-disable-next-line require-yield, @typescript-eslint/require-await -- it refuses
+  override async *findJobs(): AsyncGenerator<never, void> {
+    this.#assertOpen();
+    throw needsRedis('findJobs');
   }
 
   /** Removes a job from `added`. Returns 1, or 0 if there is no such job. */
@@ -359,4 +366,9 @@ export function fakeQueueProvider<Data = unknown, Result = unknown, Name extends
   opts: FakeQueueOptions = {},
 ): { provide: string; useValue: FakeQueue<Data, Result, Name> } {
   return { provide: getQueueToken(name), useValue: new FakeQueue<Data, Result, Name>(name, opts) };
+}
+
+function needsRedis(method: string): NotSupportedError {
+  const hint = 'a fake queue has none. Use TestRedis of nestjs-chasqui/testing.';
+  return new NotSupportedError(`FakeQueue.${method} needs Redis, and ${hint}`);
 }

@@ -94,15 +94,3 @@ describe('dead letters', () => {
     await expect(queue.replayDlq({ reason: 'bad' as never })).rejects.toThrow(/retries_exhausted/);
   });
 });
-
-/* eslint-disable @typescript-eslint/no-deprecated -- they are there so that code compiles */
-it('unsupported methods say what to do instead', async () => {
-  await using queue = new Queue('jobs', { connection: { host: redis.server.host, port: redis.server.port } });
-  const calls = [queue.getJob('id'), queue.pause(), queue.resume()];
-  for (const result of await Promise.allSettled(calls)) {
-    expect(result).toMatchObject({
-      status: 'rejected',
-      reason: { name: 'NotSupportedError', code: 'CMQ-100' },
-    });
-  }
-});

@@ -69,7 +69,7 @@ const NEAR_BEFORE_MS = 20;
 const NEAR_AFTER_MS = 500;
 
 /** Spans of time around the times in the ids. Spans that overlap are merged. */
-function spansOf(ids: Iterable<string>): [from: number, to: number][] {
+export function spansOf(ids: Iterable<string>): [from: number, to: number][] {
   const times: number[] = [];
   for (const id of ids) if (isValid(id)) times.push(decodeTime(id));
   times.sort((a, b) => a - b);

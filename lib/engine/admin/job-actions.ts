@@ -11,6 +11,7 @@ import type { JobActions, JobRef } from '../job/job-actions.js';
 import { changeJob, removeJob, retryJob } from './change-job.js';
 import { clearJobLogs } from './job-logs.js';
 import { JobReports } from './job-reports.js';
+import { getJobState } from './look/get-job.js';
 
 /** What the actions need of the queue or the worker that supplies them. */
 export interface ActionsContext {
@@ -45,6 +46,7 @@ export function jobActions({ queue, eventsCap, limits, use }: ActionsContext): J
       }
       await use((link, keys) => retryJob(link, keys, job, state, eventsCap));
     },
+    getState: (jobId) => use((link, keys) => getJobState(link, keys, jobId)),
     updateData: async (job, data) => {
       const payload = encodeWithin(job.id, data, limits.maxPayloadBytes);
       const binary = Buffer.allocUnsafe(payload.length + 5);

@@ -48,6 +48,8 @@ export const oneOf =
       ? undefined
       : `must be ${values.map((allowed) => `'${allowed}'`).join(' or ')}`;
 
+export const signal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
+
 /** A whole number of at least `least` (and at most `most`). */
 export const whole =
   (least: number, most = Number.MAX_SAFE_INTEGER): Check =>

@@ -1,4 +1,5 @@
 import type { JobProgress } from './attempts.js';
+import type { JobState } from './job-state.js';
 
 /** Where a job was when it was read. The job may have moved since then. */
 export interface JobPlace {
@@ -39,4 +40,5 @@ export interface JobActions {
   updateProgress(job: ReportRef, progress: JobProgress): Promise<void>;
   log(job: ReportRef, row: string, keepLogs?: number): Promise<number>;
   clearLogs(jobId: string, keepLogs?: number): Promise<void>;
+  getState(jobId: string): Promise<JobState>;
 }

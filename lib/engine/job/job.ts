@@ -8,49 +8,11 @@ import type { Keep } from '../codec/keep.js';
 import type { DlqReason } from '../base/metrics.js';
 import type { AttemptRecord, JobProgress } from './attempts.js';
 import type { JobActions, JobPlace, JobRef, ReportRef } from './job-actions.js';
+import type { JobInit, JobOwner } from './job-owner.js';
+import type { JobState } from './job-state.js';
 
-export type JobState =
-  'waiting' | 'active' | 'completed' | 'failed' | 'delayed' | 'prioritized' | 'waiting-children' | 'unknown';
-/** What counts and lists are asked for. `wait` is another word for `waiting`; `repeat` are the schedules. */
-export type JobType = Exclude<JobState, 'unknown'> | 'paused' | 'wait' | 'repeat';
-
-/**
- * The queue that returned the job, or the worker that runs it, as the job needs it. A method of `Job` that reads or changes
- * something in Redis calls a method here, by job id; `Queue` and `Worker`, in the layers above, implement it with the
- * functions of admin/. A method that an owner does not have is refused by the job.
- */
-export interface JobOwner {
-  /** Name of the queue. */
-  readonly name: string;
-  /** What the job's methods do in Redis. An owner without Redis, as in unit tests, has none. */
-  readonly actions?: JobActions;
-  /** Only a queue has it. */
-  waitForResult?(jobId: string, options?: WaitForResultOptions): Promise<unknown>;
-  /** Only a worker has it. */
-  reportProgress?(job: Job, progress: JobProgress): void;
-  /** Only a worker has it. */
-  entryIdOf?(context: object): string;
-  /** Only a worker has it. */
-  signalOf?(context: object): AbortSignal;
-  /** Only a worker has it. */
-  discard?(context: object): void;
-  /** Only a worker has it. @param timestamp unix ms, checked */
-  moveToDelayed?(context: object, timestamp: number): void;
-}
-
-export interface JobInit<Data> {
-  id: string;
-  name: string;
-  data: Data;
-  opts: JobsOptions;
-  attemptsMade: number;
-  timestamp: number;
-  delay: number;
-  /** The owner's own record of the job. Only in a worker. */
-  context?: object;
-  /** Where the job was when it was read from the queue. Methods that change the job need not search for it then. */
-  place?: JobPlace;
-}
+export type { JobInit, JobOwner } from './job-owner.js';
+export type { JobState, JobType } from './job-state.js';
 
 /** A job, as `Queue.add` returns it and as a processor receives it. */
 export class Job<Data = unknown, Result = unknown, Name extends string = string> {
@@ -188,11 +150,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return (await this.#owner.waitForResult(this.id, options)) as Result | undefined;
   }
 
-  /** Whether `add` added the job with a delay. In a worker: false. */
-  isDelayed(): boolean {
-    return this.delay > 0;
-  }
-
   /**
    * Removes the job, unless it is active: it waits, is delayed, has failed, or is kept after its completion.
    * @throws JobStateError (CMQ-107) for an active job: `Queue.cancel(id)` ends it; JobNotFoundError (CMQ-106)
@@ -305,6 +262,51 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     throw new NotSupportedError(`Job.${method} needs Redis, and the owner of this job has none.`);
   }
 
+  /**
+   * Asks Redis for the state of the job. `unknown` if it has ended and nothing of it is kept, was removed, or never existed. An id
+   * without a marker is searched for: see `Queue.getJob`.
+   * @throws ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async getState(): Promise<JobState> {
+    return this.#actions('getState').getState(this.id);
+  }
+
+  /** Also true in a paused queue. */
+  async isWaiting(): Promise<boolean> {
+    return (await this.getState()) === 'waiting';
+  }
+
+  async isActive(): Promise<boolean> {
+    return (await this.getState()) === 'active';
+  }
+
+  async isDelayed(): Promise<boolean> {
+    return (await this.getState()) === 'delayed';
+  }
+
+  /** Whether the job is a dead letter. */
+  async isFailed(): Promise<boolean> {
+    return (await this.getState()) === 'failed';
+  }
+
+  /** On a queue without `trackJobs`: whether the result of the job is stored. */
+  async isCompleted(): Promise<boolean> {
+    return (await this.getState()) === 'completed';
+  }
+
+  /** False: no job has children. */
+  async isWaitingChildren(): Promise<boolean> {
+    return (await this.getState()) === 'waiting-children';
+  }
+
+  /** The job of an id, as `queue.getJob(jobId)`. */
+  static fromId<Data = unknown, Result = unknown, Name extends string = string>(
+    queue: { getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> },
+    jobId: string,
+  ): Promise<Job<Data, Result, Name> | undefined> {
+    return queue.getJob(jobId);
+  }
+
   /** A plain object, for logs. */
   toJSON(): object {
     const { id, name, data, opts, attemptsMade, progress, returnvalue, failedReason, stacktrace } = this;
@@ -327,26 +329,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
       finishedOn,
     };
   }
-
-  getState(): Promise<never> {
-    return unsupported('getState', 'Listen with QueueEvents.');
-  }
-  isCompleted(): Promise<never> {
-    return unsupported('isCompleted', 'Listen with QueueEvents.');
-  }
-  isFailed(): Promise<never> {
-    return unsupported('isFailed', 'Listen with QueueEvents.');
-  }
-  isActive(): Promise<never> {
-    return unsupported('isActive', 'Listen with QueueEvents.');
-  }
-  isWaiting(): Promise<never> {
-    return unsupported('isWaiting', 'Listen with QueueEvents.');
-  }
-}
-
-function unsupported(method: string, instead: string): Promise<never> {
-  return Promise.reject(new NotSupportedError(`Job.${method} is not supported. ${instead}`));
 }
 
 /** A handler that does not wait for its report must not end the process. */

@@ -33,8 +33,8 @@ describe('a delayed job', () => {
 
   test('has its delay, rounded up, and isDelayed', async () => {
     const job = await redis.queue().add('a', 1, { delay: 1_500.2 });
-    expect([job.delay, job.isDelayed()]).toEqual([1_501, true]);
-    expect((await redis.queue().add('a', 1)).isDelayed()).toBe(false);
+    expect([job.delay, await job.isDelayed()]).toEqual([1_501, true]);
+    expect(await (await redis.queue().add('a', 1)).isDelayed()).toBe(false);
   });
 
   test('keeps its name, data, options and submission time', async () => {

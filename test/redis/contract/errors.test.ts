@@ -154,7 +154,7 @@ const HOW: Record<string, () => Promise<Happening>> = {
     redis.worker(() => undefined);
     return { reason: (await dead)[0].reason };
   },
-  [ERROR_CODES.notSupported]: async () => codeOf((await redis.queue().add('a', 1)).getState()),
+  [ERROR_CODES.notSupported]: async () => codeOf((async () => (await redis.queue().add('a', 1)).signal)()),
   [ERROR_CODES.resultTimeout]: async () =>
     codeOf((await redis.queue().add('a', 1)).waitForResult({ timeoutMs: 10 })),
   [ERROR_CODES.jobFailed]: async () => {

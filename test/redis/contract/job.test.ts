@@ -23,16 +23,6 @@ describe('job', () => {
     });
   });
 
-  test.each(['getState', 'isCompleted', 'isFailed', 'isActive', 'isWaiting'] as const)(
-    '%s is not supported, and says what is',
-    async (method) => {
-      const job = await redis.queue().add('a', 1);
-      const error = await rejection((job[method] as () => Promise<unknown>)());
-      expect(error).toMatchObject({ code: 'CMQ-100', name: 'NotSupportedError' });
-      expect(error.message).toMatch(new RegExp(`^Job\\.${method} is not supported\\. .+`));
-    },
-  );
-
   test('signal exists only in processors, waitForResult only on producers', async () => {
     const job = await redis.queue().add('a', 1);
     expect(() => job.signal).toThrow(expect.objectContaining({ code: 'CMQ-100' }));

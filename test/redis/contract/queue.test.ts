@@ -353,14 +353,3 @@ describe('close', () => {
     expect(kept.isClosed).toBe(true);
   });
 });
-
-describe('what is not supported', () => {
-  test.each(['getJob', 'getJobs', 'drain', 'obliterate', 'clean'] as const)(
-    '%s says so, and what to do instead',
-    async (method) => {
-      const error = await rejection((redis.queue()[method] as () => Promise<unknown>).call(redis.queue()));
-      expect(error).toMatchObject({ code: 'CMQ-100', name: 'NotSupportedError' });
-      expect(error.message).toMatch(new RegExp(`^Queue\\.${method} is not supported\\. \\S+`));
-    },
-  );
-});

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import type { QueueKeys } from '../../../redis/keys.js';
 import { checkQueueName, checkDelay } from '../../config/check-arguments.js';
 import { checkOptions } from '../../config/check-options.js';
@@ -5,21 +6,28 @@ import type { QueueOptions } from '../../config/options.js';
 import { queueSchema } from '../../config/options/queue.js';
 import type { ConnectionInfo } from '../../connection/command-link.js';
 import { emittingObserver } from '../../connection/observe.js';
+import type { ConnectionEventsMap } from '../../connection/observe.js';
 import { MAX_DELAY_SECS } from '../../enqueue/new-job.js';
 import { jobActions } from '../../admin/job-actions.js';
 import type { JobActions } from '../../job/job-actions.js';
 import { ProducerCore } from '../producer-core.js';
-import { UnsupportedQueueMethods } from './unsupported-queue-methods.js';
+
+/** Listener arguments by event name. */
+export interface QueueListenersMap extends ConnectionEventsMap {
+  /** After `pause()` of this object. `QueueEvents` hears of the calls in all processes. */
+  paused: [];
+  /** After `resume()` of this object. */
+  resumed: [];
+  /** The connection is down. Emitted once for each outage; without a listener, it becomes a process warning. */
+  error: [error: Error];
+}
 
 /**
  * What all parts of a queue share: its name, options and connection. The parts are one class each, in this order:
  * QueueBase → QueueSchedules → QueueCounts → QueueDeadLetters → QueueLists → QueueGetters → QueueSteering → QueueCleaning →
  * Queue.
  */
-export abstract class QueueBase<Data, Result, Name extends string>
-  extends UnsupportedQueueMethods<Data, Result, Name>
-  implements AsyncDisposable
-{
+export abstract class QueueBase extends EventEmitter<QueueListenersMap> implements AsyncDisposable {
   readonly name: string;
   /** All keys of the queue in Redis. */
   readonly keys: QueueKeys;

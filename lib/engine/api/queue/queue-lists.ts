@@ -1,7 +1,12 @@
+import { findJobs } from '../../admin/look/find-jobs.js';
+import { getJob, getJobState } from '../../admin/look/get-job.js';
+import { findJobsSchema, jobQuerySchema } from '../../admin/look/job-query.js';
+import type { FindJobsOptions, JobQuery } from '../../admin/look/job-query.js';
 import { checkListedTypes, COUNTED_TYPES } from '../../admin/look/job-types.js';
 import { listJobs } from '../../admin/look/lists.js';
-import { checkIndex } from '../../config/check-arguments.js';
-import type { Job, JobType } from '../../job/job.js';
+import { checkIndex, checkJobId } from '../../config/check-arguments.js';
+import { checkOptions } from '../../config/check-options.js';
+import type { Job, JobState, JobType } from '../../job/job.js';
 import { QueueDeadLetters } from './queue-dead-letters.js';
 
 /**
@@ -72,5 +77,65 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
   /** Always empty: no job has children. */
   getWaitingChildren(start?: number, end?: number): Promise<Job<Data, Result, Name>[]> {
     return this.getJobs('waiting-children', start, end, true);
+  }
+
+  /**
+   * The job of an id, in whatever state it is. Undefined if there is none, or nothing of it is kept. An id of your own
+   * (`jobId`), and every id of a queue with `trackJobs`, is found at once. Any other id is searched for in the work stream, in the
+   * delayed set and among the dead letters, near the time in the id first.
+   *
+   * A job that moves during the search is found. `job.state` is where it was.
+   * @throws TypeError for a blank id, ConfigError for an id that is too long (both CMQ-004), ConnectionError (CMQ-001),
+   * ShutdownError (CMQ-005)
+   */
+  async getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> {
+    checkJobId(jobId);
+    const job = await this.core.use((link, keys) => getJob(this, link, keys, jobId));
+    return job as Job<Data, Result, Name> | undefined;
+  }
+
+  /**
+   * The state of the job of an id, which is found as by {@link getJob}. A job that has ended and is not kept is `completed` if its
+   * result is stored, `failed` if Redis still knows why it failed, and else `unknown`, like a job that never existed.
+   * @throws as {@link getJob}
+   */
+  async getJobState(jobId: string): Promise<JobState> {
+    checkJobId(jobId);
+    return this.core.use((link, keys) => getJobState(link, keys, jobId));
+  }
+
+  /**
+   * Finds jobs by their name and data, step by step, in all states. Each step holds Redis for 2 ms at most; a million jobs take a
+   * few seconds. Each job is reported once, with the state in which it was seen. A job that stays in the queue during the whole
+   * search is not missed when it moves: see docs/looking.md.
+   *
+   * @example
+   * ```ts
+   * for await (const job of queue.findJobs({ name: 'invoice', data: { 'customer.id': 5 } })) await job.remove();
+   * ```
+   * @throws ConfigError (CMQ-004), EncodeError (CMQ-002) for a value that no data can have, the reason of the signal,
+   * ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async *findJobs(
+    query: JobQuery,
+    options: FindJobsOptions = {},
+  ): AsyncGenerator<Job<Data, Result, Name>, void> {
+    const checked = checkOptions('findJobs', jobQuerySchema, query);
+    const { limit = Infinity, ...given } = checkOptions('findJobs', findJobsSchema, options);
+    if (checked.types) checkListedTypes('findJobs', checked.types);
+    // Each step is a call of its own: `close` waits for it, and the next one is refused then.
+    const pages = await this.core.use((link, keys) =>
+      Promise.resolve(findJobs(this, link, keys, checked, given)),
+    );
+    let found = 0;
+    for (;;) {
+      const page = await this.core.use(() => pages.next());
+      if (page.done) return;
+      for (const job of page.value) {
+        yield job as Job<Data, Result, Name>;
+        found += 1;
+        if (found === limit) return;
+      }
+    }
   }
 }

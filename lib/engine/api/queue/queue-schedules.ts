@@ -24,11 +24,7 @@ import { readSchedules } from '../../timers/repeat/schedules.js';
 import { QueueBase } from './queue-base.js';
 
 /** The methods of a queue for its schedules. */
-export abstract class QueueSchedules<Data, Result, Name extends string> extends QueueBase<
-  Data,
-  Result,
-  Name
-> {
+export abstract class QueueSchedules<Data, Result, Name extends string> extends QueueBase {
   /**
    * Declares a schedule, as `add` with `repeat` does. If it is there, unchanged, nothing changes. Resolves with the next job
    * that it will add: its id, its data, and the time until then as `delay`. `duplicate` is true if nothing was written. The

@@ -1,10 +1,11 @@
 import type { Schema } from '../check-options.js';
 import { boolean, whole } from '../checks.js';
+import { signal } from '../checks.js';
 import type { Check } from '../checks.js';
 
 /** How far a long operation is. */
 export interface OperationProgress {
-  /** How many jobs it has changed so far. */
+  /** How many jobs it has changed so far; of a search or a count: how many it has looked at. */
   done: number;
   /** About how many there are in all, if that is known without counting them. */
   total?: number;
@@ -18,7 +19,6 @@ export interface OperationOptions {
   onProgress?: (progress: OperationProgress) => void;
 }
 
-const signal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
 const onProgress: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
 
 export const operationSchema: Schema<OperationOptions> = { signal, onProgress };

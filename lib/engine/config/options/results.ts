@@ -1,5 +1,5 @@
 import type { Schema } from '../check-options.js';
-import { limitMs, ms } from '../checks.js';
+import { limitMs, ms, signal } from '../checks.js';
 
 export interface WaitForResultOptions {
   /** In ms. `Infinity`: no limit. Default 30,000. */
@@ -13,5 +13,5 @@ export interface WaitForResultOptions {
 export const waitSchema: Schema<WaitForResultOptions> = {
   timeoutMs: limitMs(0),
   intervalMs: ms(1),
-  signal: (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal'),
+  signal,
 };

@@ -1,0 +1,98 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { lookUpJob } from '../../../redis/scripts/look-up-job.js';
+import type { JobRow } from '../../../redis/scripts/lib/job-rows.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import type { Job, JobOwner, JobState } from '../../job/job.js';
+import { SharedSearch } from '../shared-search.js';
+import { readTracked } from '../tracked.js';
+import type { Tracked } from '../tracked.js';
+import { sweep } from './sweep.js';
+import type { Place } from './sweep.js';
+import { completedJob, idOf, stateOf, toJob } from './to-job.js';
+import { addTracked } from './with-tracked.js';
+
+/** Where a job was, at one instant. */
+interface Found {
+  readonly row: JobRow;
+  /** Redis's clock at that time, unix ms. */
+  readonly now: number;
+}
+
+const PLACES: ReadonlySet<Place> = new Set(['work', 'delayed', 'failed']);
+const ONLY_FAILED: ReadonlySet<Place> = new Set(['failed']);
+
+/** The job of an id, in whatever state it is; undefined if there is none, or nothing of it is kept. */
+export async function getJob(
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  id: string,
+): Promise<Job | undefined> {
+  const { state, found } = await locate(link, keys, id, true);
+  if (found) {
+    const job = toJob(owner, found.row, found.now);
+    await addTracked(link, keys, [job]);
+    return job;
+  }
+  if (state !== 'completed') return undefined;
+  const [tracked] = await readTracked(link, keys, [id]);
+  return completedJob(owner, id, tracked as Tracked);
+}
+
+/**
+ * The state of the job of an id. An ended job of which no job is kept is `completed` if its result is stored, and `failed` if Redis
+ * still knows why there is none; else `unknown`.
+ */
+export async function getJobState(link: CommandLink, keys: QueueKeys, id: string): Promise<JobState> {
+  const { state } = await locate(link, keys, id, false);
+  return state;
+}
+
+/** @param whole the bytes of the job are wanted, too */
+async function locate(
+  link: CommandLink,
+  keys: QueueKeys,
+  id: string,
+  whole: boolean,
+): Promise<{ state: JobState; found?: Found }> {
+  let known = await lookUpJob(link, keys, { jobId: id });
+  if (known.state === '' || (known.state === 'failed' && !known.row && whole)) {
+    const found = await (known.state === '' ? searchOf(link, keys).find(id) : searchLetter(link, keys, id));
+    if (found) return { state: stateOf(found.row), found };
+    // The job may have ended during the search.
+    known = await lookUpJob(link, keys, { jobId: id });
+  }
+  const { row, now, state } = known;
+  if (row) return { state: stateOf(row), found: { row, now } };
+  return { state: state === 'completed' || state === 'failed' ? state : 'unknown' };
+}
+
+/** Of each connection. */
+const searches = new WeakMap<CommandLink, SharedSearch<Found | undefined>>();
+
+function searchOf(link: CommandLink, keys: QueueKeys): SharedSearch<Found | undefined> {
+  let search = searches.get(link);
+  if (!search) {
+    search = new SharedSearch<Found | undefined>((ids) => searchAll(link, keys, ids, PLACES), undefined);
+    searches.set(link, search);
+  }
+  return search;
+}
+
+async function searchAll(
+  link: CommandLink,
+  keys: QueueKeys,
+  jobIds: ReadonlySet<string>,
+  places: ReadonlySet<Place>,
+): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
+  for await (const { seen } of sweep(link, keys, { jobIds }, places)) {
+    for (const { row, now } of seen) if (row.kind !== 'completed') found.set(idOf(row), { row, now });
+    if (found.size === jobIds.size) break;
+  }
+  return found;
+}
+
+async function searchLetter(link: CommandLink, keys: QueueKeys, id: string): Promise<Found | undefined> {
+  return (await searchAll(link, keys, new Set([id]), ONLY_FAILED)).get(id);
+}

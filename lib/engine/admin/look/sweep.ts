@@ -1,0 +1,138 @@
+import type { QueueKeys } from '../../../redis/keys.js';
+import { findDelayed } from '../../../redis/scripts/find-delayed.js';
+import type { JobFilter } from '../../../redis/scripts/lib/job-filter.js';
+import type { JobRow } from '../../../redis/scripts/lib/job-rows.js';
+import { lookAround } from '../../../redis/scripts/look-around.js';
+import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
+import { readEntries } from '../../../redis/scripts/read-entries.js';
+import type { CommandLink } from '../../connection/command-link.js';
+import { spansOf, startOfSearch } from '../find-jobs.js';
+import { STEP } from './step.js';
+
+// Searches all places where jobs may be, one after the other, in bounded steps. Jobs move meanwhile. Why none is missed that stays
+// in the queue:
+//
+//   The order is work stream, delayed set, dead letters. A job that leaves the work stream before the search has reached it is in
+//   one of the other places then, and the search comes there later.
+//   A job that comes back to the work stream (promoted, released, replayed) is a new entry. So as long as Redis gave out no new entry
+//   id, nothing came back, and the search is complete.
+//   Otherwise, `lookAround` looks, in one step, at everything that was added since, and at the delayed jobs that are due next:
+//   a job that moves fast is there. Then the search looks at the delayed set again, for jobs that came back and failed again.
+
+/** A job that was seen. */
+export interface Seen {
+  readonly row: JobRow | { readonly kind: 'completed'; readonly id: string };
+  /** Redis's clock at that time, unix ms. */
+  readonly now: number;
+}
+
+/** The places of a search. */
+export type Place = 'work' | 'delayed' | 'failed' | 'completed';
+
+/** What one step of a search has found, and how many jobs it looked at, more or less. */
+export interface SweepStep {
+  readonly seen: readonly Seen[];
+  readonly lookedAt: number;
+}
+
+/** How often a search looks again for jobs that moved meanwhile. */
+const ROUNDS = 2;
+const IDS_PER_CALL = 500;
+
+/** Every job in these places that matches the filter. A job may be seen more than once: last where it was last. */
+export async function* sweep(
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+  places: ReadonlySet<Place>,
+): AsyncGenerator<SweepStep> {
+  let { newest, ...first } = await lookAround(link, keys, { after: undefined, filter });
+  yield toStep(first.rows, first.now);
+  const ids = [...(filter.jobIds ?? [])];
+  const start = startOfSearch(ids);
+  if (places.has('work')) {
+    for (const [from, to] of spansOf(ids))
+      yield* work(link, keys, filter, `${String(from)}-0`, `${String(to)}-0`);
+    yield* work(link, keys, filter, start, '+');
+    // A job that is not where its id says was added by a producer whose clock was ahead.
+    if (start !== '-') yield* work(link, keys, filter, '-', `(${start}`);
+  }
+  if (places.has('delayed')) yield* delayed(link, keys, filter);
+  if (places.has('failed')) {
+    yield* letters(link, keys, filter, start, '+');
+    if (start !== '-') yield* letters(link, keys, filter, '-', `(${start}`);
+  }
+  if (places.has('completed')) yield* completed(link, keys);
+  for (let round = 0; ; round += 1) {
+    const around = await lookAround(link, keys, { after: newest, filter });
+    yield toStep(around.rows, around.now);
+    const nothingCameBack = around.isAll && around.newest.entryId === newest.entryId;
+    if (nothingCameBack || round === ROUNDS) return;
+    if (!around.isAll && places.has('work')) yield* work(link, keys, filter, `(${newest.entryId}`, '+');
+    if (places.has('delayed')) yield* delayed(link, keys, filter);
+    if (!around.isAll && places.has('failed')) yield* letters(link, keys, filter, `(${newest.letterId}`, '+');
+    newest = around.newest;
+  }
+}
+
+async function* work(
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+  from: string,
+  to: string,
+): AsyncGenerator<SweepStep> {
+  for (let at: string | undefined = from; at !== undefined;) {
+    const slice = await readEntries(link, keys, {
+      ...STEP,
+      from: at,
+      to,
+      order: 'oldest',
+      state: 'any',
+      filter,
+    });
+    yield toStep(slice.entries, 0);
+    at = slice.next;
+  }
+}
+
+async function* delayed(link: CommandLink, keys: QueueKeys, filter: JobFilter): AsyncGenerator<SweepStep> {
+  let cursor: string | undefined;
+  do {
+    const slice = await findDelayed(link, keys, { ...STEP, cursor, filter });
+    yield toStep(slice.found, slice.now);
+    cursor = slice.cursor;
+  } while (cursor !== undefined);
+}
+
+async function* letters(
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+  from: string,
+  to: string,
+): AsyncGenerator<SweepStep> {
+  for (let at: string | undefined = from; at !== undefined;) {
+    const slice = await readDeadLetters(link, keys, { ...STEP, from: at, to, order: 'oldest', filter });
+    const rows = slice.letters.map((letter) => ({ kind: 'letter' as const, letter }));
+    yield toStep(rows, 0);
+    at = slice.next;
+  }
+}
+
+/** ZSCAN returns each id that is there during the whole scan, also while others are added and removed. */
+async function* completed(link: CommandLink, keys: QueueKeys): AsyncGenerator<SweepStep> {
+  let cursor = '0';
+  do {
+    const page = await link.call('ZSCAN', [keys.completed, cursor, 'COUNT', IDS_PER_CALL]);
+    const [next, members] = page as [string, string[]];
+    const ids = members.filter((_, index) => index % 2 === 0);
+    const seen = ids.map((id): Seen => ({ row: { kind: 'completed', id }, now: 0 }));
+    yield { seen, lookedAt: ids.length };
+    cursor = next;
+  } while (cursor !== '0');
+}
+
+function toStep(rows: readonly JobRow[], now: number): SweepStep {
+  return { seen: rows.map((row) => ({ row, now })), lookedAt: STEP.entries };
+}
