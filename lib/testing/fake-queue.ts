@@ -199,7 +199,7 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     return Promise.resolve(checked.map((job) => this.#record(job)));
   }
 
-  // eslint-disable-next-line require-yield, @typescript-eslint/require-await -- it refuses
+  // eslint-disable-next-line require-yield -- it refuses
   override async *findJobs(): AsyncGenerator<never, void> {
     this.#assertOpen();
     throw needsRedis('findJobs');

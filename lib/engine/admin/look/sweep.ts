@@ -46,7 +46,8 @@ export async function* sweep(
   filter: JobFilter,
   places: ReadonlySet<Place>,
 ): AsyncGenerator<SweepStep> {
-  let { newest, ...first } = await lookAround(link, keys, { after: undefined, filter });
+  const first = await lookAround(link, keys, { after: undefined, filter });
+  let { newest } = first;
   yield toStep(first.rows, first.now);
   const ids = [...(filter.jobIds ?? [])];
   const start = startOfSearch(ids);
