@@ -1,6 +1,6 @@
 // Completes a build. dist/ is CommonJS, and each entry point gets an ES module next to it that re-exports its names. So
 // `import` and `require` in one process return the same classes and tokens.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -9,11 +9,13 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const require = createRequire(import.meta.url);
 
 export async function writeEntries() {
-  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const { bin, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   writeFileSync(join(root, 'dist', 'package.json'), '{ "type": "commonjs" }\n');
   // Ink is an ES module that cannot be required.
   writeFileSync(join(root, 'dist', 'cli', 'watch', 'ui', 'package.json'), '{ "type": "module" }\n');
   for (const entry of Object.values(exports)) if (entry.require) await writeEntry(entry);
+  // The compiler does not make it executable.
+  for (const program of Object.values(bin)) chmodSync(join(root, program), 0o755);
 }
 
 async function writeEntry(entry) {

@@ -7,7 +7,9 @@ import { registerDlq } from './commands/dlq.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerEvents } from './commands/events.js';
 import { registerInspect } from './commands/inspect.js';
+import { registerJobs } from './commands/jobs.js';
 import { registerRepeatable } from './commands/repeatable.js';
+import { registerCleaning, registerSteer } from './commands/steer.js';
 import { registerWatch } from './commands/watch.js';
 import { GENERAL, addGlobalOptions } from './frame/globals.js';
 import { duration } from './frame/parse.js';
@@ -17,15 +19,19 @@ export type Register = (program: Command) => void;
 
 /** In the order of the help. */
 const COMMANDS: readonly Register[] = [
+  // Look.
   registerInspect,
-  // Live, and looking for problems.
   registerWatch,
   registerEvents,
   registerDoctor,
-  // Jobs and dead letters.
-  registerAdd,
+  registerJobs,
+  // Steer.
+  registerSteer,
   registerDlq,
   registerRepeatable,
+  registerAdd,
+  // Clean.
+  registerCleaning,
   registerCompletion,
 ];
 

@@ -1,24 +1,143 @@
 import type { Context } from '../frame/context.js';
-import { printTable } from '../output/table.js';
-import { grouped } from '../output/values.js';
+import { queueJson, readQueue } from '../inspect/read-queue.js';
+import type { QueueFacts } from '../inspect/read-queue.js';
+import type { Output } from '../output/output.js';
+import { printPairs, printTable } from '../output/table.js';
+import { cell, grouped, moment, plural, span } from '../output/values.js';
+import { printWorkers, workerJson } from './workers.js';
 
-export async function inspect(context: Context, [queue]: readonly [string?]): Promise<void> {
-  const names = queue === undefined ? await context.queueNames() : [queue];
-  const rows = [];
-  for (const name of names) {
-    const queue = await context.queue(name);
-    rows.push({ name, ...(await queue.getBacklog()) });
+/** How many queues are read at the same time. */
+const AT_ONCE = 8;
+
+export async function inspect(context: Context, [name]: readonly [string?]): Promise<void> {
+  if (name === undefined) return inspectAll(context);
+  const { out } = context;
+  const facts = await readQueue(context, await context.queue(name));
+  out.document({ ...queueJson(facts), workers: facts.workers.map(workerJson) });
+  if (!out.json) printQueue(context, facts);
+}
+
+async function inspectAll(context: Context): Promise<void> {
+  const { out } = context;
+  const names = await context.queueNames();
+  const all: QueueFacts[] = [];
+  for (let at = 0; at < names.length; at += AT_ONCE) {
+    context.signal.throwIfAborted();
+    const some = names.slice(at, at + AT_ONCE);
+    // A queue may have been deleted since its name was found.
+    const queues = some.map((each) => context.queue(each, { create: true }));
+    all.push(...(await Promise.all(queues.map(async (queue) => readQueue(context, await queue)))));
   }
-  context.out.document({ queues: rows });
+  out.document({ queues: all.map(queueJson) });
+  if (all.length === 0) out.text('There are no queues.');
+  else printQueues(out, all);
+}
+
+function printQueues(out: Output, all: readonly QueueFacts[]): void {
+  const { cyan, dim, green, red, yellow } = out.colors;
+  const number = (value: number): string => grouped(value);
+  const unlessZero =
+    (color: (text: string) => string) =>
+    (text: string): string =>
+      text === '0' ? dim(text) : color(text);
   printTable(
-    context.out,
+    out,
     [
-      { title: 'QUEUE', value: (row) => row.name, least: 8 },
-      { title: 'WAITING', value: (row) => grouped(row.waiting), right: true },
-      { title: 'ACTIVE', value: (row) => grouped(row.active), right: true, keep: 5 },
-      { title: 'DELAYED', value: (row) => grouped(row.delayed), right: true, keep: 4 },
-      { title: 'FAILED', value: (row) => grouped(row.deadLetters), right: true, keep: 6 },
+      { title: 'QUEUE', value: ({ name }) => cell(name), least: 8 },
+      { title: 'WAITING', value: ({ waiting }) => number(waiting), right: true },
+      {
+        title: 'ACTIVE',
+        value: ({ active }) => number(active),
+        right: true,
+        color: unlessZero(cyan),
+        keep: 7,
+      },
+      {
+        title: 'DELAYED',
+        value: ({ delayed }) => number(delayed),
+        right: true,
+        color: unlessZero(yellow),
+        keep: 6,
+      },
+      {
+        title: 'FAILED',
+        value: ({ failed }) => number(failed),
+        right: true,
+        color: unlessZero(red),
+        keep: 8,
+      },
+      {
+        title: 'KEPT',
+        value: ({ completed }) => number(completed),
+        right: true,
+        color: unlessZero(dim),
+        keep: 1,
+      },
+      {
+        title: 'DONE/MIN',
+        value: ({ rates }) => (rates ? number(rates.completed) : '–'),
+        right: true,
+        keep: 5,
+      },
+      {
+        title: 'FAIL/MIN',
+        value: ({ rates }) => (rates ? number(rates.failed) : '–'),
+        right: true,
+        color: unlessZero(red),
+        keep: 3,
+      },
+      {
+        title: 'OLDEST',
+        value: ({ waiting, oldestWaitingMs }) => (waiting === 0 ? '–' : span(oldestWaitingMs)),
+        right: true,
+        keep: 4,
+      },
+      { title: 'WORKERS', value: ({ workers }) => number(workers.length), right: true, keep: 3 },
+      { title: 'SCHEDULES', value: ({ schedules }) => number(schedules), right: true, keep: 2 },
+      {
+        title: 'STATE',
+        value: stateOf,
+        color: (text) => (text === 'paused' ? yellow(text) : text === 'no worker' ? red(text) : green(text)),
+        keep: 6,
+      },
     ],
-    rows,
+    all,
   );
+}
+
+function stateOf({ isPaused, workers, waiting }: QueueFacts): string {
+  if (isPaused) return 'paused';
+  return workers.length === 0 && waiting > 0 ? 'no worker' : workers.length === 0 ? 'idle' : 'up';
+}
+
+function printQueue(context: Context, facts: QueueFacts): void {
+  const { out } = context;
+  const { waiting, oldestWaitingMs, delayed, due, overdueMs, rates, workers, schedules, nextSchedule } =
+    facts;
+  const state = stateOf(facts);
+  const next =
+    nextSchedule && !nextSchedule.paused
+      ? `, next: ${cell(nextSchedule.key)} ${moment(nextSchedule.nextFireMs)}`
+      : '';
+  printPairs(out, [
+    ['queue', out.colors.bold(cell(facts.name))],
+    ['state', state === 'up' ? out.colors.green(state) : out.colors.yellow(state)],
+    ['waiting', `${grouped(waiting)}${waiting > 0 ? `, the oldest for ${span(oldestWaitingMs)}` : ''}`],
+    ['active', grouped(facts.active)],
+    ['delayed', `${grouped(delayed)}${due > 0 ? `, ${grouped(due)} due, late by ${span(overdueMs)}` : ''}`],
+    ['failed', facts.failed > 0 ? out.colors.red(grouped(facts.failed)) : '0'],
+    ['completed', `${grouped(facts.completed)} kept`],
+    [
+      'per minute',
+      rates === undefined
+        ? 'no events'
+        : `${grouped(rates.queued)} queued, ${grouped(rates.completed)} completed, ${grouped(rates.failed)} failed attempts (measured over ${String(rates.seconds)}s)`,
+    ],
+    ['schedules', `${grouped(schedules)}${next}`],
+    ['workers', plural(workers.length, 'worker')],
+  ]);
+  if (workers.length > 0) {
+    out.text('');
+    printWorkers(context, workers, false);
+  }
 }

@@ -1,6 +1,6 @@
 import { exportDlq } from '../../engine/admin/dlq-archive.js';
 import type { ArchivedLetter } from '../../engine/admin/dlq-archive.js';
-import type { DlqEntry, DlqFilter, DlqReason, DlqSelection, Queue } from '../../engine/index.js';
+import type { DlqEntry, DlqFilter, DlqSelection, Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import type { FilterOptions, SelectionOptions } from './selection.js';
@@ -64,7 +64,7 @@ export function filterOf({ reason, name, since, until, text }: FilterOptions): D
     throw usageError('--since must be before --until.');
   }
   return {
-    ...(reason !== undefined && { reason: reason as DlqReason }),
+    ...(reason !== undefined && { reason: reason }),
     ...(name !== undefined && { name }),
     ...(since !== undefined && { since }),
     ...(until !== undefined && { until }),

@@ -1,0 +1,123 @@
+import type { Context } from '../frame/context.js';
+import { usageError } from '../frame/errors.js';
+import { confirm } from '../frame/prompt.js';
+import { progressBar } from '../output/progress.js';
+import { cell, grouped, plural, span } from '../output/values.js';
+
+export async function drain(
+  context: Context,
+  [name]: readonly [string],
+  { delayed = false, dryRun }: { readonly delayed?: boolean; readonly dryRun?: boolean },
+): Promise<void> {
+  const { out } = context;
+  const queue = await context.queue(name);
+  const counts = await queue.getJobCounts('waiting', 'delayed');
+  const total = (counts['waiting'] ?? 0) + (delayed ? (counts['delayed'] ?? 0) : 0);
+  const what = `${plural(total, 'job')} of "${cell(name)}" that wait${delayed ? ' or are delayed' : ''}`;
+  if (dryRun) {
+    wouldBe(context, { queue: name, matching: total }, `${what} would be removed.`);
+    return;
+  }
+  await confirm(out, context.globals.yes, context.signal, { question: `Remove ${what}?` });
+  const removed = await long(context, 'Removing', total, (operation) => queue.drain(delayed, operation));
+  out.document({ queue: name, removed });
+  out.text(`Removed ${plural(removed, 'job')}.`);
+}
+
+interface CleanOptions {
+  readonly older?: number;
+  readonly limit?: number;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+type Cleaned = 'completed' | 'failed' | 'delayed' | 'waiting';
+
+export async function clean(
+  context: Context,
+  [name, state]: readonly [string, Cleaned],
+  { older, limit, all, dryRun }: CleanOptions,
+): Promise<void> {
+  if (all && (older !== undefined || limit !== undefined)) {
+    throw usageError('--all excludes --older and --limit.');
+  }
+  if (!all && older === undefined && limit === undefined) {
+    throw usageError('clean needs to know which jobs.', 'Pass --older, --limit or --all.');
+  }
+  const { out } = context;
+  const queue = await context.queue(name);
+  const count = (await queue.getJobCounts(state))[state] ?? 0;
+  const age = older === undefined ? '' : ` that are older than ${span(older)}`;
+  const most = limit === undefined ? '' : `at most ${grouped(limit)} `;
+  const what = `${most}${state} jobs of "${cell(name)}"${age} (there are ${grouped(count)} ${state} jobs)`;
+  const atMost = Math.min(count, limit ?? count);
+  if (dryRun) {
+    wouldBe(context, { queue: name, state, atMost }, `It would remove ${what}.`);
+    return;
+  }
+  await confirm(out, context.globals.yes, context.signal, { question: `Remove ${what}?` });
+  let ids: string[] = [];
+  await long(context, 'Removing', atMost, async (operation) => {
+    ids = await queue.clean(older ?? 0, limit ?? 0, state, operation);
+  });
+  out.document({ queue: name, state, removed: ids.length });
+  out.text(`Removed ${plural(ids.length, 'job')}.`);
+}
+
+export async function obliterate(
+  context: Context,
+  [name]: readonly [string],
+  { force = false, dryRun }: { readonly force?: boolean; readonly dryRun?: boolean },
+): Promise<void> {
+  const { out } = context;
+  const queue = await context.queue(name);
+  const counts = await queue.getJobCounts();
+  const schedules = await queue.getJobSchedulersCount();
+  const jobs =
+    counts.waiting + counts.paused + counts.active + counts.delayed + counts.failed + counts.completed;
+  const what = `"${cell(name)}" with ${plural(jobs, 'job')} (${grouped(counts.failed)} failed) and ${plural(schedules, 'schedule')}`;
+  if (dryRun) {
+    wouldBe(context, { queue: name, jobs, schedules }, `${what} would be deleted.`);
+    return;
+  }
+  await confirm(out, context.globals.yes, context.signal, { question: `Delete ${what}?`, typed: name });
+  await long(context, 'Deleting', undefined, (operation) => queue.obliterate({ force, ...operation }));
+  out.document({ queue: name, obliterated: true });
+  out.text(`Deleted ${what}.`);
+}
+
+function wouldBe({ out }: Context, facts: object, text: string): void {
+  out.document({ dryRun: true, ...facts });
+  out.text(`${text} Nothing was changed.`);
+}
+
+interface Operation {
+  signal: AbortSignal;
+  onProgress: (progress: { done: number; total?: number }) => void;
+}
+
+/** Runs a long operation with a progress bar. Resolves with how many jobs it has changed. */
+async function long(
+  context: Context,
+  what: string,
+  total: number | undefined,
+  work: (operation: Operation) => Promise<unknown>,
+): Promise<number> {
+  const progress = await progressBar(context.out, what, total);
+  let reached = 0;
+  try {
+    await work({
+      signal: context.signal,
+      onProgress: (at) => {
+        reached = at.done;
+        progress.update(at);
+      },
+    });
+  } catch (error) {
+    progress.stop();
+    if (reached > 0) context.out.note(`${what} stopped after ${grouped(reached)}. What was done stays done.`);
+    throw error;
+  }
+  progress.stop();
+  return reached;
+}

@@ -1,0 +1,56 @@
+import { nearestKey } from '../../engine/config/nearest-key.js';
+import type { JobType } from '../../engine/index.js';
+import { STATES } from '../jobs/states.js';
+import { jobJson, printJobs } from '../jobs/print.js';
+import type { FoundJob } from '../jobs/print.js';
+import type { Context } from '../frame/context.js';
+import { usageError } from '../frame/errors.js';
+import { grouped, plural } from '../output/values.js';
+
+const DEFAULT_LIMIT = 20;
+
+interface ListOptions {
+  readonly state?: readonly string[];
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly asc?: boolean;
+}
+
+export async function listJobs(
+  context: Context,
+  [name]: readonly [string],
+  { state, limit = DEFAULT_LIMIT, offset = 0, asc = false }: ListOptions,
+): Promise<void> {
+  const { out, signal } = context;
+  const states = statesOf(state);
+  const queue = await context.queue(name);
+  const counts = await queue.getJobCounts(...states);
+  const jobs: FoundJob[] = [];
+  for (const each of states) {
+    signal.throwIfAborted();
+    const found = await queue.getJobs([each], offset, offset + limit - 1, asc);
+    jobs.push(...found.map((job) => ({ job, state: each })));
+  }
+  out.document({ queue: name, counts, jobs: jobs.map(jobJson) });
+  if (jobs.length === 0) {
+    out.text(`No job is ${states.join(' or ')}${offset > 0 ? ', beyond the offset' : ''}.`);
+    return;
+  }
+  printJobs(out, jobs);
+  const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  if (jobs.length < total) {
+    out.text(`\n${grouped(jobs.length)} of ${plural(total, 'job')}. --limit and --offset show more.`);
+  }
+}
+
+function statesOf(given: readonly string[] | undefined): readonly JobType[] {
+  for (const state of given ?? []) {
+    if ((STATES as readonly string[]).includes(state)) continue;
+    const nearest = nearestKey(state, STATES);
+    throw usageError(
+      `--state: there is no state "${state}".`,
+      nearest === undefined ? `There are: ${STATES.join(', ')}.` : `Did you mean ${nearest}?`,
+    );
+  }
+  return (given ?? STATES) as readonly JobType[];
+}

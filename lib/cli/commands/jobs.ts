@@ -1,0 +1,22 @@
+import type { Command } from 'commander';
+import { lazily } from '../frame/lazy.js';
+import { list, whole } from '../frame/parse.js';
+import { STATES } from '../jobs/states.js';
+
+export function registerJobs(program: Command): void {
+  const jobs = program
+    .command('jobs')
+    .summary('list and find jobs')
+    .description('Lists the jobs of a queue, or finds them by name and data.');
+
+  jobs
+    .command('list')
+    .argument('<queue>', 'the queue')
+    .option('--state <states>', `one or more of ${STATES.join(', ')}. Default: all`, list)
+    .option('--limit <count>', 'at most so many of each state', whole(1))
+    .option('--offset <count>', 'leave out the first so many of each state', whole(0))
+    .option('--asc', 'the oldest first')
+    .summary('list jobs by state')
+    .description('Lists jobs of one or more states, 20 of each by default, the newest first.')
+    .action(lazily(async () => (await import('../actions/jobs.js')).listJobs));
+}

@@ -1,0 +1,68 @@
+import { Argument } from 'commander';
+import type { Command } from 'commander';
+import { lazily } from '../frame/lazy.js';
+import { duration, whole } from '../frame/parse.js';
+
+/** As `CleanType` of the engine. */
+const CLEANED = ['completed', 'failed', 'delayed', 'waiting'] as const;
+
+export function registerSteer(program: Command): void {
+  program
+    .command('pause')
+    .argument('<queue>', 'the queue')
+    .summary('pause a queue')
+    .description(
+      'Pauses a queue: no worker starts a job until it is resumed. Running jobs finish, and adds continue. The pause survives restarts.',
+    )
+    .action(lazily(async () => (await import('../actions/steer.js')).pause));
+
+  program
+    .command('resume')
+    .argument('<queue>', 'the queue')
+    .summary('resume a paused queue')
+    .description('Ends the pause of a queue.')
+    .action(lazily(async () => (await import('../actions/steer.js')).resume));
+
+  program
+    .command('workers')
+    .argument('[queue]', 'the queue. Default: all queues')
+    .summary('list the workers')
+    .description(
+      'Lists the workers of all processes: where they run, what they do, and when they were last seen.',
+    )
+    .action(lazily(async () => (await import('../actions/workers.js')).workers));
+}
+
+export function registerCleaning(program: Command): void {
+  program
+    .command('drain')
+    .argument('<queue>', 'the queue')
+    .option('--delayed', 'the delayed jobs too')
+    .option('--dry-run', 'only show what would be done')
+    .summary('remove all jobs that wait')
+    .description('Removes all jobs that wait. Active jobs, dead letters and schedules stay. Asks first.')
+    .action(lazily(async () => (await import('../actions/cleaning.js')).drain));
+
+  program
+    .command('clean')
+    .argument('<queue>', 'the queue')
+    .addArgument(new Argument('<state>', 'the state of the jobs').choices(CLEANED))
+    .option('--older <duration>', 'only jobs that are older', duration)
+    .option('--limit <count>', 'at most so many', whole(1))
+    .option('--all', 'all jobs of the state')
+    .option('--dry-run', 'only show what would be done')
+    .summary('remove old jobs of one state')
+    .description('Removes jobs of one state. Needs --older, --limit or --all. Asks first.')
+    .action(lazily(async () => (await import('../actions/cleaning.js')).clean));
+
+  program
+    .command('obliterate')
+    .argument('<queue>', 'the queue')
+    .option('--force', 'also if jobs are active: they end as lost')
+    .option('--dry-run', 'only show what would be done')
+    .summary('delete a queue with all its jobs')
+    .description(
+      'Deletes a queue: jobs, dead letters, schedules, results and events. Asks for the name of the queue.',
+    )
+    .action(lazily(async () => (await import('../actions/cleaning.js')).obliterate));
+}

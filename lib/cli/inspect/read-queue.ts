@@ -1,0 +1,70 @@
+import type { Queue, RepeatableJobMeta, WorkerInfo } from '../../engine/index.js';
+import type { Context } from '../frame/context.js';
+import { iso } from '../output/values.js';
+import { readRates } from './rates.js';
+import type { Rates } from './rates.js';
+
+/** What `inspect` shows of a queue. */
+export interface QueueFacts {
+  readonly name: string;
+  readonly isPaused: boolean;
+  readonly waiting: number;
+  readonly oldestWaitingMs: number;
+  readonly active: number;
+  readonly delayed: number;
+  /** How many of the delayed are due, and by how much the earliest is late. */
+  readonly due: number;
+  readonly overdueMs: number;
+  readonly failed: number;
+  /** Those that are kept. */
+  readonly completed: number;
+  readonly rates: Rates | undefined;
+  readonly workers: readonly WorkerInfo[];
+  readonly schedules: number;
+  readonly nextSchedule: RepeatableJobMeta | undefined;
+}
+
+export async function readQueue(context: Context, queue: Queue): Promise<QueueFacts> {
+  const { link } = await context.servers();
+  const [backlog, isPaused, counts, workers, schedules, next, rates] = await Promise.all([
+    queue.getBacklog(),
+    queue.isPaused(),
+    queue.getJobCounts('completed'),
+    queue.getWorkers(),
+    queue.getJobSchedulersCount(),
+    queue.getRepeatableJobs(1),
+    readRates(link, queue.name),
+  ]);
+  const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters } = backlog;
+  return {
+    name: queue.name,
+    isPaused,
+    waiting,
+    oldestWaitingMs,
+    active,
+    delayed,
+    due,
+    overdueMs,
+    failed: deadLetters,
+    completed: counts['completed'] ?? 0,
+    rates,
+    workers,
+    schedules,
+    nextSchedule: next[0],
+  };
+}
+
+/** A queue in JSON. docs/cli.md documents it. */
+export function queueJson(facts: QueueFacts): object {
+  const { name, isPaused, rates, workers, schedules, nextSchedule, ...numbers } = facts;
+  return {
+    name,
+    paused: isPaused,
+    ...numbers,
+    perMinute: rates ?? null,
+    workers: workers.length,
+    concurrency: workers.reduce((sum, { concurrency = 0 }) => sum + concurrency, 0),
+    schedules,
+    nextSchedule: !nextSchedule || nextSchedule.paused ? null : iso(nextSchedule.nextFireMs),
+  };
+}
