@@ -2,6 +2,7 @@ import { Command, Help } from 'commander';
 import type { Option } from 'commander';
 import { engineVersion } from '../engine/base/version.js';
 import { registerAdd } from './commands/add.js';
+import { registerBench } from './commands/bench.js';
 import { registerCompletion } from './commands/completion.js';
 import { registerDlq } from './commands/dlq.js';
 import { registerDoctor } from './commands/doctor.js';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Register[] = [
   registerWatch,
   registerEvents,
   registerDoctor,
+  registerBench,
   registerJobs,
   // Steer.
   registerSteer,

@@ -69,16 +69,21 @@ function mark({ colors }: Context['out'], severity: Severity): string {
 }
 
 function summary(
-  { out: { colors } }: Context,
+  { out }: Context,
   severity: Severity,
   { warning, error }: { warning: number; error: number },
   queues: number,
 ): string {
+  const { green, red, yellow } = out.colors;
   const looked = queues === 1 ? '1 queue' : `${String(queues)} queues`;
-  if (severity === 'ok' || severity === 'info')
-    return colors.green(`All is well with the server and ${looked}.`);
-  const text = `${String(error)} ${error === 1 ? 'error' : 'errors'}, ${String(warning)} ${warning === 1 ? 'warning' : 'warnings'}; the server and ${looked} were checked.`;
-  return severity === 'error' ? colors.red(text) : colors.yellow(text);
+  const isWell = severity === 'ok' || severity === 'info';
+  const errors = error === 1 ? '1 error' : `${String(error)} errors`;
+  const warnings = warning === 1 ? '1 warning' : `${String(warning)} warnings`;
+  const text = isWell
+    ? `All is well with the server and ${looked}.`
+    : `${errors}, ${warnings}. The server and ${looked} were checked.`;
+  const color = isWell ? green : severity === 'error' ? red : yellow;
+  return wordWrap(text, Math.min(out.width, 110)).map(color).join('\n');
 }
 
 /** Breaks between words; a word that is too long is broken. */

@@ -139,7 +139,11 @@ function printEvent({ out }: Context, { id, event, jobId, name, ts, data }: Read
     const text = valueOf(key, value);
     return text === undefined ? [] : `${dim(`${SHORT[key] ?? printable(key)}=`)}${text}`;
   });
-  out.text([dim(time), color(event.padEnd(15)), cyan(cell(jobId)), cell(name), ...rest].join('  ').trimEnd());
+  out.text(
+    [dim(time), color(printable(event).padEnd(15)), cyan(cell(jobId)), cell(name), ...rest]
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 /** Shorter words for a line. */

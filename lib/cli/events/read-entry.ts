@@ -36,7 +36,8 @@ export function eventsOf([rawId, raw]: RawEntry): ReadEvent[] {
     }
     return events;
   } catch {
-    return [{ id, event: 'batch', jobId: '', name: '', ts: timeOf(id), data: { ...fields } }];
+    const { e: _e, ...rest } = fields;
+    return [{ id, event: 'batch', jobId: '', name: '', ts: timeOf(id), data: rest }];
   }
 }
 

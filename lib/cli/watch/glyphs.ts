@@ -22,7 +22,8 @@ export interface Glyphs {
 }
 
 const UNICODE: Glyphs = {
-  bars: ['▁', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
+  // Without the full block, so that there is a gap between lines.
+  bars: ['▁', '▁', '▂', '▃', '▄', '▅', '▆', '▇'],
   selected: '▸',
   live: '●',
   down: '▲',
@@ -34,7 +35,7 @@ const UNICODE: Glyphs = {
 };
 
 const ASCII: Glyphs = {
-  bars: ['_', '.', ':', '-', '=', '+', '*', '%', '#'],
+  bars: ['_', '.', ':', '-', '=', '+', '*', '#'],
   selected: '>',
   live: '*',
   down: '!',

@@ -237,7 +237,7 @@ export class Monitor extends EventEmitter<MonitorEvents> {
     if (!selected) return;
     try {
       const workers = await selected.queue.getWorkers();
-      if (selected.name === this.#selected) this.#workers = workers;
+      if (selected.name === this.#selected) this.#workers = workers.sort(byHost);
     } catch (error) {
       if (this.#servers.link.info.status !== 'ready') throw error;
       selected.problem = messageOf(error);
@@ -280,6 +280,12 @@ export class Monitor extends EventEmitter<MonitorEvents> {
 
 function isBusyQueue({ tail: { rates } }: MonitoredQueue): boolean {
   return COUNTED.reduce((sum, name) => sum + rates.perSecond(name, 2), 0) > BUSY_EVENTS;
+}
+
+/** Workers that say who they are come first. */
+function byHost(a: WorkerInfo, b: WorkerInfo): number {
+  const nameOf = ({ host, pid, id }: WorkerInfo): string => `${host ?? '\uffff'} ${String(pid)} ${id}`;
+  return nameOf(a) < nameOf(b) ? -1 : 1;
 }
 
 export const COUNTED: readonly CountName[] = ['queued', 'started', 'completed', 'failed'];

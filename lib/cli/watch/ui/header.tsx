@@ -62,43 +62,45 @@ function totals(queues: readonly QueueView[]): Span[] {
     ...(paused > 0 ? [{ text: ` (${grouped(paused)} paused)`, color: 'yellow' as const }] : []),
     { text: ` · ${grouped(sum('waiting'))} waiting · ${grouped(sum('active'))} active` },
     { text: ` · ${grouped(sum('delayed'))} delayed` },
-    { text: ` · ${grouped(dead)} dead`, ...(dead > 0 && { color: 'red' as const }) },
+    { text: ' · ' },
+    { text: `${grouped(dead)} dead`, ...(dead > 0 && { color: 'red' as const }) },
     { text: ` · ${rate('completed')}/s done` },
   ];
 }
 
-type Hint = readonly [key: string, what: string];
+/** On a narrow screen, those with the greatest rank are left out first. */
+type Hint = readonly [key: string, what: string, rank: number];
 const HINTS: Readonly<Record<View['kind'], readonly Hint[]>> = {
   queues: [
-    ['q', 'quit'],
-    ['?', 'help'],
-    ['p', 'pause'],
-    ['d', 'dead letters'],
-    ['r', 'replay'],
-    ['w', 'workers'],
-    ['arrows', 'queue'],
+    ['arrows', 'queue', 7],
+    ['p', 'pause', 3],
+    ['d', 'dead letters', 4],
+    ['r', 'replay', 5],
+    ['w', 'workers', 6],
+    ['?', 'help', 2],
+    ['q', 'quit', 1],
   ],
   workers: [
-    ['Esc', 'back'],
-    ['arrows', 'scroll'],
-    ['p', 'pause'],
-    ['q', 'quit'],
+    ['arrows', 'scroll', 3],
+    ['p', 'pause', 4],
+    ['Esc', 'back', 1],
+    ['q', 'quit', 2],
   ],
   'dead letters': [
-    ['Esc', 'back'],
-    ['Enter', 'open'],
-    ['r', 'replay this'],
-    ['R', 'replay many'],
-    ['arrows', 'select'],
-    ['q', 'quit'],
+    ['arrows', 'select', 5],
+    ['Enter', 'open', 3],
+    ['r', 'replay this', 2],
+    ['R', 'replay many', 6],
+    ['Esc', 'back', 1],
+    ['q', 'quit', 4],
   ],
   'dead letter': [
-    ['Esc', 'back'],
-    ['r', 'replay'],
-    ['arrows', 'scroll'],
-    ['q', 'quit'],
+    ['arrows', 'scroll', 3],
+    ['r', 'replay', 2],
+    ['Esc', 'back', 1],
+    ['q', 'quit', 4],
   ],
-  help: [['any key', 'back']],
+  help: [['any key', 'back', 1]],
 };
 
 /** A question, what came of the last key, or the keys. */
@@ -120,14 +122,14 @@ export function Footer(props: {
     const color = message.tone === 'good' ? 'green' : message.tone === 'bad' ? 'red' : undefined;
     return <Line spans={[{ text: message.text, color, bold: true }]} width={width} />;
   }
-  const spans: Span[] = [];
-  for (const [key, what] of HINTS[view.kind]) {
+  const hints = HINTS[view.kind].map(([key, what, rank]) => {
     const label = key === 'p' && props.isPaused ? 'resume' : what;
-    const hint: Span[] = [
-      { text: key === 'arrows' ? up : key, bold: true, color: 'cyan' },
-      { text: ` ${label}   ` },
-    ];
-    if (widthOf(spans) + widthOf(hint) - 3 <= width) spans.push(...hint);
-  }
-  return <Line spans={spans} width={width} />;
+    const shown = key === 'arrows' ? up : key;
+    const spans: Span[] = [{ text: shown, bold: true, color: 'cyan' }, { text: ` ${label}   ` }];
+    return { spans, rank };
+  });
+  const fits = (rank: number): boolean =>
+    widthOf(hints.filter((hint) => hint.rank <= rank).flatMap(({ spans }) => spans)) - 3 <= width;
+  const shown = hints.filter(({ rank }) => fits(rank));
+  return <Line spans={shown.flatMap(({ spans }) => spans)} width={width} />;
 }

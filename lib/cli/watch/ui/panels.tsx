@@ -122,8 +122,10 @@ export function busyText(worker: WorkerInfo): string {
 
 function busyBar(worker: WorkerInfo, glyphs: Glyphs): Span[] {
   if (worker.paused) return [{ text: 'paused', color: 'yellow' }];
+  // A worker of a third party does not say how many handlers it has.
+  if (worker.concurrency === undefined) return [];
   const busy = busyOf(worker);
-  const concurrency = Math.max(1, worker.concurrency ?? busy);
+  const concurrency = Math.max(1, worker.concurrency);
   const full = Math.min(BAR, Math.ceil((busy / concurrency) * BAR));
   return [
     { text: glyphs.full.repeat(full), color: busy >= concurrency ? 'yellow' : 'green' },

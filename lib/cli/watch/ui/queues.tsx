@@ -94,7 +94,13 @@ export function QueueTable(props: {
       {visible.map((queue, i) => {
         const isSelected = first + i === props.selected;
         const spans = rowOf(queue, columns, name, spark, isSelected, glyphs);
-        return <Line key={queue.name} spans={isSelected ? spans.map(selectedStyle) : spans} width={width} />;
+        return (
+          <Line
+            key={queue.name}
+            spans={isSelected ? selectedSpans(spans, spark > 0 && queue.problem === undefined) : spans}
+            width={width}
+          />
+        );
       })}
       {Array.from({ length: Math.max(0, rows - visible.length) }, (_, i) => (
         <Line key={`empty ${String(i)}`} spans={[]} width={width} />
@@ -126,7 +132,7 @@ function rowOf(
   return [
     ...head,
     ...cells,
-    ...(spark > 0 ? [{ text: ' '.repeat(GAP) + line, color: 'green' as const }] : []),
+    ...(spark > 0 ? [{ text: ' '.repeat(GAP) }, { text: line, color: 'green' as const }] : []),
   ];
 }
 
@@ -137,15 +143,16 @@ function nameSpans(shown: string, paused: string): Span[] {
   return [{ text }, { text: paused, color: 'yellow' }, { text: ' '.repeat(shown.length - text.length) }];
 }
 
-/** Colors on an inverse line become backgrounds, so that the text is hard to read. */
-function selectedStyle({ text }: Span): Span {
-  return { text, inverse: true, bold: true };
+/** Colors on an inverse line become backgrounds, and the text is hard to read. The history keeps its color. */
+function selectedSpans(spans: readonly Span[], hasHistory: boolean): Span[] {
+  const texts = hasHistory ? spans.slice(0, -2) : spans;
+  return [...texts.map(({ text }) => ({ text, inverse: true, bold: true })), ...spans.slice(texts.length)];
 }
 
 function columnsFor(width: number): readonly Column[] {
   let columns = [...COLUMNS];
   const needed = (): number => columns.reduce((sum, column) => sum + column.width + GAP, 2 + LEAST_NAME);
-  while (columns.length > 1 && needed() > width) {
+  while (columns.length > 0 && needed() > width) {
     const lowest = Math.min(...columns.map(({ keep }) => keep));
     columns = columns.filter(({ keep }) => keep !== lowest);
   }

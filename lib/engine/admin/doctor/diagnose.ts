@@ -1,3 +1,4 @@
+import { fieldsOf } from '../../../redis/replies.js';
 import type { Master, Servers } from '../servers.js';
 import { Findings } from './finding.js';
 import type { Finding } from './finding.js';
@@ -55,8 +56,8 @@ async function readConfig(findings: Findings, master: Master): Promise<Fields | 
   await findings.attempt('configuration', async () => {
     const read = new Map<string, string>();
     for (const name of ['save', 'maxclients', 'min-replicas-to-write', 'client-output-buffer-limit']) {
-      const reply = (await master.call('CONFIG', 'GET', name)) as string[];
-      if (reply[1] !== undefined) read.set(name, reply[1]);
+      const reply = fieldsOf(await master.call('CONFIG', 'GET', name));
+      if (reply.has(name)) read.set(name, String(reply.get(name)));
     }
     config = read;
   });

@@ -120,7 +120,9 @@ async function readSchedules(
   link: CommandLink,
   keys: QueueKeys,
 ): Promise<Pick<QueueFacts, 'scheduleLateMs' | 'orphaned'>> {
-  const found = (await link.call('ZRANGE', [keys.repeat, 0, FEW - 1, 'WITHSCORES'])) as string[];
+  const reply = (await link.call('ZRANGE', [keys.repeat, 0, FEW - 1, 'WITHSCORES'])) as (string | string[])[];
+  // RESP3 replies with pairs.
+  const found = reply.flat();
   const [seconds, micros] = (await link.call('TIME', [])) as [string, string];
   const now = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   const names = found.filter((_, i) => i % 2 === 0);
