@@ -8,6 +8,7 @@ import { registerDlq } from './commands/dlq.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerEvents } from './commands/events.js';
 import { registerInspect } from './commands/inspect.js';
+import { registerJob } from './commands/job.js';
 import { registerJobs } from './commands/jobs.js';
 import { registerRepeatable } from './commands/repeatable.js';
 import { registerCleaning, registerSteer } from './commands/steer.js';
@@ -27,6 +28,7 @@ const COMMANDS: readonly Register[] = [
   registerDoctor,
   registerBench,
   registerJobs,
+  registerJob,
   // Steer.
   registerSteer,
   registerDlq,

@@ -5,6 +5,7 @@ import { jobJson, printJobs } from '../jobs/print.js';
 import type { FoundJob } from '../jobs/print.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
+import { progressBar } from '../output/progress.js';
 import { grouped, plural } from '../output/values.js';
 
 const DEFAULT_LIMIT = 20;
@@ -40,6 +41,60 @@ export async function listJobs(
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   if (jobs.length < total) {
     out.text(`\n${grouped(jobs.length)} of ${plural(total, 'job')}. --limit and --offset show more.`);
+  }
+}
+
+interface FindOptions {
+  readonly name?: string;
+  readonly data?: readonly string[];
+  readonly state?: readonly string[];
+  readonly limit?: number;
+}
+
+export async function findJobs(
+  context: Context,
+  [name]: readonly [string],
+  { name: dispatch, data, state, limit = DEFAULT_LIMIT }: FindOptions,
+): Promise<void> {
+  const { out, signal } = context;
+  if (dispatch === undefined && data === undefined) {
+    throw usageError('jobs find needs --name or --data.', '`chasqui jobs list` lists all jobs.');
+  }
+  const values = Object.fromEntries((data ?? []).map(readCondition));
+  const states = statesOf(state);
+  const queue = await context.queue(name);
+  const progress = await progressBar(out, 'Looking');
+  const jobs: FoundJob[] = [];
+  const search = queue.findJobs(
+    {
+      ...(dispatch !== undefined && { name: dispatch }),
+      ...(data !== undefined && { data: values }),
+      types: states,
+    },
+    { signal, onProgress: progress.update },
+  );
+  for await (const job of search) {
+    const found = { job, state: await job.getState() };
+    jobs.push(found);
+    out.record(jobJson(found));
+    if (jobs.length >= limit) break;
+  }
+  progress.stop();
+  if (jobs.length === 0) out.text('No job matches.');
+  else if (!out.json) printJobs(out, jobs);
+  if (jobs.length >= limit)
+    out.text(`\nThe first ${plural(jobs.length, 'match', 'matches')}. --limit finds more.`);
+}
+
+/** `user.id=42`: the value is JSON, or else a text. */
+function readCondition(text: string): [string, unknown] {
+  const at = text.indexOf('=');
+  if (at <= 0) throw usageError(`--data must be path=value, such as user.id=42.`);
+  const value = text.slice(at + 1);
+  try {
+    return [text.slice(0, at), JSON.parse(value) as unknown];
+  } catch {
+    return [text.slice(0, at), value];
   }
 }
 

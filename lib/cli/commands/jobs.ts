@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { lazily } from '../frame/lazy.js';
-import { list, whole } from '../frame/parse.js';
+import { each, list, whole } from '../frame/parse.js';
 import { STATES } from '../jobs/states.js';
 
 export function registerJobs(program: Command): void {
@@ -19,4 +19,17 @@ export function registerJobs(program: Command): void {
     .summary('list jobs by state')
     .description('Lists jobs of one or more states, 20 of each by default, the newest first.')
     .action(lazily(async () => (await import('../actions/jobs.js')).listJobs));
+
+  jobs
+    .command('find')
+    .argument('<queue>', 'the queue')
+    .option('--name <name>', 'dispatch name')
+    .option('--data <path=value>', 'a value in the data, such as user.id=42; repeat it for more', each)
+    .option('--state <states>', `one or more of ${STATES.join(', ')}. Default: all`, list)
+    .option('--limit <count>', 'at most so many. Default: 20', whole(1))
+    .summary('find jobs by name and data')
+    .description(
+      'Finds jobs by their name and by values in their data. A value is JSON, or else a text. Looks at all jobs, in steps that do not block Redis; Ctrl-C ends it. With --json, prints one line for each job.',
+    )
+    .action(lazily(async () => (await import('../actions/jobs.js')).findJobs));
 }

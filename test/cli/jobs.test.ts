@@ -1,0 +1,135 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Queue } from '../../lib/engine/index.js';
+import { useRedis } from '../support/redis.js';
+import { usePipes } from './support/piped.js';
+import { useTerminals } from './support/terminal.js';
+
+const redis = useRedis();
+const chasqui = usePipes(() => ({ CHASQUI_REDIS_URL: redis.url }));
+const terminals = useTerminals(() => ({ env: { CHASQUI_REDIS_URL: redis.url } }));
+
+beforeEach(async () => {
+  await using queue = new Queue('mail', { connection: redis.connection });
+  for (let n = 0; n < 5; n++) {
+    await queue.add('send', { user: { id: n } }, { jobId: `w${n}` });
+    await queue.add('later', { user: { id: n } }, { jobId: `d${n}`, delay: 3_600_000 });
+  }
+});
+
+describe('jobs', () => {
+  it('list shows jobs by state', async () => {
+    const { json } = await chasqui(
+      'jobs',
+      'list',
+      'mail',
+      '--state',
+      'waiting',
+      '--limit',
+      '2',
+      '--asc',
+      '--json',
+    );
+    expect(json).toMatchObject({
+      queue: 'mail',
+      counts: { waiting: 5 },
+      jobs: [
+        { id: 'w0', name: 'send', state: 'waiting', data: { user: { id: 0 } } },
+        { id: 'w1', state: 'waiting' },
+      ],
+    });
+    expect((await chasqui('jobs', 'list', 'mail')).out).toMatch(/d4 +later +delayed .* due in (59m|1h)/);
+  });
+
+  it('list of an unknown state names the nearest', async () => {
+    const { code, err } = await chasqui('jobs', 'list', 'mail', '--state', 'waitng');
+    expect(code).toBe(2);
+    expect(err).toContain('Did you mean waiting?');
+  });
+
+  it('find looks into the data, one line for each job', async () => {
+    const { out } = await chasqui('jobs', 'find', 'mail', '--data', 'user.id=3', '--name', 'send', '--json');
+    expect(JSON.parse(out)).toMatchObject({ id: 'w3', state: 'waiting' });
+    expect((await chasqui('jobs', 'find', 'mail', '--data', 'user.id=99')).out).toBe('No job matches.\n');
+    expect((await chasqui('jobs', 'find', 'mail')).code).toBe(2);
+  });
+});
+
+describe('job', () => {
+  it('show says all that is known', async () => {
+    const { json } = await chasqui('job', 'show', 'mail', 'd1', '--json');
+    expect(json).toMatchObject({
+      queue: 'mail',
+      id: 'd1',
+      state: 'delayed',
+      data: { user: { id: 1 } },
+      logs: 0,
+    });
+    expect((await chasqui('job', 'show', 'mail', 'w1')).out).toMatch(/state +waiting/);
+  });
+
+  it('promote, remove and cancel change the state', async () => {
+    expect((await chasqui('job', 'promote', 'mail', 'd1')).out).toBe('Job d1 waits for a worker.\n');
+    expect((await chasqui('job', 'remove', 'mail', 'd1', '--yes')).out).toBe('Removed job d1.\n');
+    const { json } = await chasqui('job', 'cancel', 'mail', 'w2', '--yes', '--json');
+    expect(json).toEqual({ queue: 'mail', id: 'w2', outcome: 'removed' });
+    expect((await chasqui('job', 'show', 'mail', 'w2')).code).toBe(3);
+  });
+
+  it('a wrong state is refused with exit code 4, and says which it is', async () => {
+    const { code, err } = await chasqui('job', 'promote', 'mail', 'w1');
+    expect(code).toBe(4);
+    expect(err).toMatch(/CMQ-107.*waiting/);
+    expect((await chasqui('job', 'retry', 'mail', 'w1')).code).toBe(4);
+  });
+
+  it.each(['show', 'cancel', 'retry', 'promote', 'logs', 'remove'])(
+    '%s of an unknown job is exit code 3',
+    async (command) => {
+      expect((await chasqui('job', command, 'mail', 'nobody', '--yes')).code).toBe(3);
+    },
+  );
+});
+
+describe('pause, resume, inspect and workers', () => {
+  it('a pause is shown, and ends', async () => {
+    const paused = await chasqui('pause', 'mail', '--json');
+    expect(paused.json).toEqual({ queue: 'mail', paused: true, changed: true, active: 0, waiting: 5 });
+    expect((await chasqui('inspect', 'mail')).out).toMatch(/state +paused/);
+    const resumed = await chasqui('resume', 'mail', '--json');
+    expect(resumed.json).toEqual({ queue: 'mail', paused: false, changed: true, waiting: 5 });
+    const all = await chasqui('inspect', '--json');
+    expect(all.json).toMatchObject({ queues: [{ name: 'mail', paused: false, waiting: 5, delayed: 5 }] });
+    expect((await chasqui('workers')).out).toBe('No worker runs.\n');
+  });
+});
+
+describe('drain, clean and obliterate', () => {
+  it('--dry-run changes nothing; without confirmation they are refused', async () => {
+    for (const args of [
+      ['drain', 'mail'],
+      ['clean', 'mail', 'delayed', '--all'],
+      ['obliterate', 'mail'],
+    ]) {
+      expect((await chasqui(...args, '--dry-run')).out).toContain('Nothing was changed.');
+      expect((await chasqui(...args)).code).toBe(4);
+    }
+    expect((await chasqui('clean', 'mail', 'waiting', '--yes')).code).toBe(2);
+    expect((await chasqui('inspect', '--json')).json).toMatchObject({ queues: [{ waiting: 5, delayed: 5 }] });
+  });
+
+  it('remove what they say', async () => {
+    expect((await chasqui('clean', 'mail', 'delayed', '--limit', '2', '--yes')).out).toBe(
+      'Removed 2 jobs.\n',
+    );
+    expect((await chasqui('drain', 'mail', '--yes', '--json')).json).toEqual({ queue: 'mail', removed: 5 });
+    expect((await chasqui('inspect', '--json')).json).toMatchObject({ queues: [{ waiting: 0, delayed: 3 }] });
+  });
+
+  it('obliterate asks for the name of the queue', async () => {
+    const terminal = await terminals.chasqui('obliterate', 'mail');
+    await terminal.until('Type mail to confirm:');
+    terminal.press('mail', 'enter');
+    expect((await terminal.exit()).code).toBe(0);
+    expect(await redis.client.exists('{chasqui:mail}:stream')).toBe(0);
+  });
+});
