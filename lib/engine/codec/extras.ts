@@ -50,22 +50,30 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
 export function encodeExtras(...maps: readonly (Extras | undefined)[]): Buffer | undefined {
   const merged: Record<string, unknown> = {};
   let isEmpty = true;
+  let isPlain = true;
   for (const map of maps) {
     if (!map) continue;
     for (const [field, value] of Object.entries(map)) {
       if (value === undefined) continue;
       merged[field] = value;
       isEmpty = false;
+      isPlain &&= field === 'keep' && value === TRACKED;
     }
   }
-  return isEmpty ? undefined : encodePayload(merged, 'extras');
+  if (isEmpty) return undefined;
+  return isPlain ? PLAIN_BYTES : encodePayload(merged, 'extras');
 }
+
+/** What most jobs of a tracked queue have. They share it, so that they need not be encoded and decoded one by one. */
+const PLAIN: Extras = Object.freeze({ keep: TRACKED });
+const PLAIN_BYTES = encodePayload(PLAIN, 'extras');
 
 /**
  * Reads the bytes behind a Job. A job that is fine otherwise must run, whatever stands there: bytes that are no map are
  * ignored, and so is a known field of a wrong type. Undefined if nothing is left.
  */
 export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras | undefined {
+  if (to - from === PLAIN_BYTES.length && PLAIN_BYTES.compare(bytes, from, to) === 0) return PLAIN;
   let map: unknown;
   try {
     map = decodePayload(bytes, from, to);

@@ -145,6 +145,7 @@ export class Results {
     }
     if (value) this.#completed(jobId, value);
     else if (why !== undefined) this.#failed(jobId, why);
+    else if (state === 'completed') this.#completed(jobId, undefined);
     else if (state === 'ended' || (state === 'queue-empty' && this.#absent.has(jobId))) {
       this.#waiters.rejected(jobId, new JobGoneError(jobId, this.#queue, 'unknown'));
     } else if (state === 'queue-empty') {

@@ -16,7 +16,7 @@ export interface StoredResult {
   readonly why: string | undefined;
   /**
    * Of a job that has neither. `unknown`: its end may be on its way. `queue-empty`: the queue holds no job at all.
-   * `ended`, `live`: the marker of its id says so.
+   * `ended`, `live`: the marker of its id says so. `completed`: it is tracked, and has no result.
    */
   readonly state: ResultState;
 }
@@ -28,7 +28,7 @@ export interface ReadResultsReply {
   results: StoredResult[];
 }
 
-const STATES = ['unknown', 'queue-empty', 'ended', 'live'] as const;
+const STATES = ['unknown', 'queue-empty', 'ended', 'live', 'completed'] as const;
 
 /** Reads how jobs have ended. */
 export async function readResults(
@@ -40,7 +40,7 @@ export async function readResults(
   const [newest, ...found] = reply as [Buffer, ...(Buffer | number | null)[]];
   const results: StoredResult[] = [];
   for (let i = 0; i < found.length; i += 3) {
-    const [value, why, state] = found.slice(i, i + 3) as [Buffer | null, Buffer | null, 0 | 1 | 2 | 3];
+    const [value, why, state] = found.slice(i, i + 3) as [Buffer | null, Buffer | null, 0 | 1 | 2 | 3 | 4];
     results.push({ value: value ?? undefined, why: why?.toString(), state: STATES[state] });
   }
   return { newest: newest.toString(), results };

@@ -109,6 +109,64 @@ describe('a job that completes', () => {
   });
 });
 
+describe('waitForResult', () => {
+  test.each([{ ok: true }, undefined, null, 'x'.repeat(1_000)])(
+    'resolves without storeResults: %j',
+    async (value) => {
+      const queue = redis.queue(TRACKED);
+      const worker = redis.worker(() => value);
+      const waiting = (await queue.add('a', 1)).waitForResult();
+      await expect(waiting).resolves.toEqual(value);
+      const done = next(worker, 'completed');
+      const job = await queue.add('a', 1);
+      await done;
+      await expect(job.waitForResult()).resolves.toEqual(value);
+      expect(await queue.getJobResult(job.id)).toEqual(value);
+      expect((await redis.keys()).filter((key) => key.includes(':result:'))).toEqual([]);
+    },
+  );
+});
+
+describe('a worker that goes away', () => {
+  test('leaves an attempt without an end when it crashes, and the next one is kept beside it', async () => {
+    const latch = new Latch();
+    const crashed = redis.worker(() => latch.opened, { claimMinIdleMs: 400, concurrency: 1 });
+    const { id } = await redis.queue(TRACKED).add('a', 1);
+    await eventually(async () => expect((await tracked(id)).attempts).toHaveLength(1));
+    // Its lease ends, as if it were dead: another consumer takes the entry over.
+    const [entry] = await redis.client.xrange(KEYS.stream, '-', '+');
+    await redis.client.xclaim(KEYS.stream, 'default', 'other;lease=10', 0, entry?.[0] ?? '', 'RETRYCOUNT', 1);
+    const second = redis.worker(() => 'second', { claimMinIdleMs: 400 });
+    const done = next(second, 'completed');
+    await done;
+    const { end, attempts } = await tracked(id);
+    expect(end).toMatchObject({ attemptsMade: 2, returnvalue: 'second', processedBy: second.id });
+    expect(attempts).toMatchObject([
+      { attempt: 1, worker: crashed.id },
+      { attempt: 2, worker: second.id },
+    ]);
+    expect(attempts[0]?.endedAt).toBeUndefined();
+    latch.open();
+    await crashed.close();
+    redis.errors.splice(0);
+    expect((await tracked(id)).end).toMatchObject({ returnvalue: 'second' });
+  });
+
+  test('releases its job: no attempt is used, and the next run has the same number', async () => {
+    const latch = new Latch();
+    const closing = redis.worker(() => latch.opened);
+    const { id } = await redis.queue(TRACKED).add('a', 1);
+    await eventually(async () => expect((await tracked(id)).attempts).toHaveLength(1));
+    await closing.close(true);
+    latch.open();
+    const second = redis.worker(() => 'second');
+    await next(second, 'completed');
+    const { end, attempts } = await tracked(id);
+    expect(end).toMatchObject({ attemptsMade: 1, processedBy: second.id });
+    expect(attempts.filter(({ endedAt }) => endedAt !== undefined)).toHaveLength(1);
+  });
+});
+
 describe('attempts', () => {
   test('are kept with their errors, stacks and workers', async () => {
     const worker = redis.worker(({ attemptsMade }) =>
