@@ -48,7 +48,7 @@ local function is_taken(member, score)
 end
 
 allow_writes_at_memory_limit(prefix)
-local page, looks, bytes = 8, 0, 0
+local page, looks, bytes = 1, 0, 0
 local is_last
 repeat
   page = math.min(page, most - #ids)
@@ -65,7 +65,7 @@ repeat
   end
   is_last = #found < 2 * page
   looks, bytes = looks + page, bytes + read
-  page = math.max(1, math.min(100, math.floor(131072 * #found / (read + 1))))
+  page = math.max(1, math.min(40, math.floor(131072 * #found / (read + 1))))
 until is_last or #ids >= most or looks >= LOOKS or bytes >= BYTES
 
 if #ids > 0 then

@@ -22,7 +22,7 @@ end
 -- `range`: from and to, as XRANGE takes them; or as XREVRANGE takes them, if newest_first; entries; bytes.
 local function each_page(stream, range, visit)
   local command = range.newest_first and 'XREVRANGE' or 'XRANGE'
-  local at, left, bytes, page = range.from, range.entries, 0, 8
+  local at, left, bytes, page = range.from, range.entries, 0, 1
   while left > 0 and bytes < range.bytes do
     page = math.min(page, left)
     local before = bytes

@@ -234,11 +234,62 @@ describe('the reply to a call of the queue is lost, and the connection is cut: i
 
   it('remove, cancel', async () => {
     await queue.add('a', 1, { jobId: 'one' });
-    expect(await lost('cancel', () => far.remove('one'))).toBe(1);
+    expect(await lost('change-job', () => far.remove('one'))).toBe(1);
     expect(await far.remove('one')).toBe(0);
     await queue.add('a', 1, { jobId: 'two', delay: 60_000 });
     expect(await lost('cancel', () => far.cancel('two'))).toBe('removed');
     expect(await far.cancel('two')).toBe('gone');
+  });
+
+  it('job.promote, changeDelay, moveToDelayed, updateData', async () => {
+    const job = await far.add('a', 1, { jobId: 'one', delay: 60_000 });
+    await lost('change-job', () => job.changeDelay(90_000));
+    await lost('change-job', () => job.updateData(2));
+    await lost('change-job', () => job.promote());
+    await lost('change-job', () => job.updateData(3));
+    expect(await redis.client.xlen(queue.keys.stream)).toBe(1);
+    await lost('change-job', () => job.moveToDelayed(Date.now() + 60_000));
+    expect(await redis.client.xlen(queue.keys.stream)).toBe(0);
+    expect(await redis.client.zcard(queue.keys.delayed)).toBe(1);
+    await expect(far.remove('one')).resolves.toBe(1);
+  });
+
+  it('drain, clean, promoteJobs, obliterate: what was added after the first call stays', async () => {
+    const jobs = Array.from({ length: 20 }, (_, data) => ({ name: 'a', data }));
+    const delayed = jobs.map((job, i) => ({ ...job, opts: { delay: 60_000, jobId: `d${String(i)}` } }));
+    await queue.addBulk(jobs);
+    const done: number[] = [];
+    await lost('sweep-waiting', () => far.drain(false, { onProgress: (at) => done.push(at.done) }));
+    expect(done).toEqual([20]);
+    await queue.addBulk(delayed);
+    expect(await lost('sweep-delayed', () => far.clean(0, 5, 'delayed'))).toHaveLength(5);
+    expect(await redis.client.zcard(queue.keys.delayed)).toBe(15);
+    await lost('promote-jobs', () => far.promoteJobs({ count: 10 }));
+    expect(await redis.client.xlen(queue.keys.stream)).toBe(15);
+    const added: Promise<unknown>[] = [];
+    const begun = proxy.cutAtReplyTo(shaOf('begin-obliterate')).then(() => {
+      added.push(queue.add('a', 1));
+    });
+    await Promise.all([begun, far.obliterate()]);
+    await Promise.all(added);
+    expect(await redis.client.xlen(queue.keys.stream)).toBe(1);
+  });
+
+  it('retryJobs and clean of jobs that have completed', async () => {
+    const worker = new Worker<number>(NAME, () => 1, { connection: redis.connection });
+    const tracking = new Queue<number>(NAME, { connection: redis.connection, trackJobs: true });
+    open.unshift(tracking);
+    const completed = `${queue.keys.prefix}completed`;
+    await tracking.addBulk(Array.from({ length: 20 }, (_, data) => ({ name: 'a', data })));
+    await waitUntil('The completed jobs', 5_000, async () => {
+      const length = await redis.client.zcard(completed);
+      return length === 20 ? undefined : `${length}`;
+    });
+    await worker.close();
+    expect(await lost('sweep-completed', () => far.clean(0, 5))).toHaveLength(5);
+    await lost('retry-completed', () => far.retryJobs({ state: 'completed', count: 10 }));
+    expect(await redis.client.xlen(queue.keys.stream)).toBe(15);
+    expect(await redis.client.zcard(completed)).toBe(0);
   });
 
   it('replayDlq, dropDlq', async () => {
