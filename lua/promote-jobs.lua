@@ -19,7 +19,7 @@ local said = kept_reply(calls, call)
 if said then
   return said
 end
-local due = head_of(delayed, '+inf', tonumber(ARGV[1]), 1048576)
+local due = head_of(delayed, '+inf', tonumber(ARGV[1]), 524288)
 local promoted, failure =
   promote_head(due, delayed, stream, events, prefix, tonumber(ARGV[2]), tonumber(ARGV[3]), now_ms())
 if failure then

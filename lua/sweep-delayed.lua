@@ -30,7 +30,7 @@ if said then
   return said
 end
 -- How many members, and how many bytes, one call looks at.
-local LOOKS, BYTES = 1000, 1048576
+local LOOKS, BYTES = 1000, 524288
 
 local ids = {}
 -- Of the members that stay: the score of the last one, and how many at that score.

@@ -64,7 +64,7 @@ local function take(entry)
 end
 
 -- What one call looks at.
-local range = { from = ARGV[1], to = ARGV[2], entries = 1000, bytes = 1048576 }
+local range = { from = ARGV[1], to = ARGV[2], entries = 1000, bytes = 524288 }
 local next_entry = each_page(stream, range, function(page)
   local owners = pending_of(stream, groups, page)
   for i = 1, #page do

@@ -8,7 +8,7 @@
 -- The members at the head of the set that are due by `to`: at most `most` jobs, and about `most_bytes` bytes.
 local function head_of(delayed, to, most, most_bytes)
   -- In pages: a member may be a megabyte. Pages of large members are smaller.
-  local due, page, bytes = {}, 2, 0
+  local due, page, bytes = {}, 1, 0
   repeat
     local members = redis.call('ZRANGEBYSCORE', delayed, '-inf', to, 'LIMIT', #due, math.min(page, most - #due))
     local before = bytes

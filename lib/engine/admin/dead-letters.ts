@@ -21,7 +21,7 @@ import { STEP } from './look/step.js';
 // Reads the dead letters that an operation is for, page by page. Each call is bounded in entries and in bytes.
 
 /** Most ids of dead letters that one call looks up. */
-const IDS_PER_CALL = 500;
+const IDS_PER_CALL = 250;
 /** Most dead letters that one call returns as a whole. */
 const LETTERS_PER_CALL = 200;
 

@@ -50,16 +50,12 @@ export async function replayDlq(
 ): Promise<number> {
   let moved = 0;
   for await (const page of readDeadLetters(link, keys, selection, limit, perStep)) {
-    operation.begin();
-    const letters: ReplayedLetter[] = [];
-    for (const [id, fields] of page) {
-      if (moved + letters.length >= limit) break;
-      const deadLetter = readFields(fields);
-      const job = withFreshAttempts(deadLetter.get('d'));
-      if (job) letters.push({ id, ...job, name: deadLetter.get('n'), uniqueMs: deadLetter.get('u') });
-    }
-    if (letters.length > 0) {
-      const states = await replayDeadLetters(link, keys, { eventsCap, letters });
+    const letters = page.map(toReplayed).filter((letter) => letter !== undefined);
+    for (let at = 0; at < letters.length && moved < limit;) {
+      operation.begin();
+      const step = letters.slice(at, at + stepLength(letters, at, limit - moved));
+      at += step.length;
+      const states = await replayDeadLetters(link, keys, { eventsCap, letters: step });
       const count = states.filter((state) => state === 'moved').length;
       moved += count;
       operation.advance(count);
@@ -67,6 +63,27 @@ export async function replayDlq(
     if (moved >= limit) break;
   }
   return moved;
+}
+
+/** Most bytes of the jobs that one step moves, unless one is larger: Redis copies them several times. */
+const STEP_BYTES = 512 * 1024;
+
+function stepLength(letters: readonly ReplayedLetter[], from: number, most: number): number {
+  let length = 0;
+  let bytes = 0;
+  while (length < most && from + length < letters.length) {
+    bytes += (letters[from + length] as ReplayedLetter).bytes.length;
+    if (length > 0 && bytes > STEP_BYTES) break;
+    length += 1;
+  }
+  return length;
+}
+
+/** Undefined for a dead letter that cannot be decoded. */
+function toReplayed([id, fields]: StreamEntry): ReplayedLetter | undefined {
+  const deadLetter = readFields(fields);
+  const job = withFreshAttempts(deadLetter.get('d'));
+  return job && { id, ...job, name: deadLetter.get('n'), uniqueMs: deadLetter.get('u') };
 }
 
 export interface DropLettersOptions {

@@ -22,7 +22,7 @@ const LOOK_MS = 50;
 export async function obliterate(
   link: CommandLink,
   keys: QueueKeys,
-  { force = false, count = 1_000, ...options }: ObliterateOptions,
+  { force = false, count = 500, ...options }: ObliterateOptions,
   eventsCap: number,
 ): Promise<void> {
   const operation = new Operation(options);

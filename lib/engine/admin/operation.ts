@@ -1,7 +1,7 @@
 import type { OperationOptions } from '../config/options.js';
 
 /** The most jobs that one step of a long operation changes. Each step is one short script, bounded in bytes too. */
-export const STEP_JOBS = 500;
+export const STEP_JOBS = 250;
 
 /** A long operation: counts what it has done, reports it after each step, and ends between two steps if it is aborted. */
 export class Operation {

@@ -93,16 +93,16 @@ describe('drain', () => {
       abort.abort(reason);
     };
     expect(await rejection(queue.drain(false, { signal: abort.signal, onProgress }))).toBe(reason);
-    expect(await waiting()).toBe(700);
+    expect(await waiting()).toBe(950);
     expect(await rejection(queue.drain(true, { signal: AbortSignal.abort(reason) }))).toBe(reason);
-    expect(await waiting()).toBe(700);
+    expect(await waiting()).toBe(950);
     const failing = queue.drain(false, {
       onProgress: () => {
         throw reason;
       },
     });
     expect(await rejection(failing)).toBe(reason);
-    expect(await waiting()).toBe(200);
+    expect(await waiting()).toBe(700);
   });
 });
 

@@ -37,12 +37,12 @@ export const CLEAN_TYPES = [
 export type CleanType = (typeof CLEAN_TYPES)[number];
 
 export interface PromoteJobsOptions extends OperationOptions {
-  /** How many jobs one step promotes at most: from 1 to 5,000. Default 500. */
+  /** How many jobs one step promotes at most: from 1 to 5,000. Default 250. */
   count?: number;
 }
 
 export interface RetryJobsOptions extends OperationOptions {
-  /** How many jobs one step moves at most: from 1 to 5,000. Default 500. */
+  /** How many jobs one step moves at most: from 1 to 5,000. Default 250. */
   count?: number;
   /** Which jobs run again: those that have failed, or those that have completed and are kept. Default `failed`. */
   state?: 'failed' | 'completed';
@@ -53,7 +53,7 @@ export interface RetryJobsOptions extends OperationOptions {
 export interface ObliterateOptions extends OperationOptions {
   /** Also if jobs are active: they end as lost. Default false. */
   force?: boolean;
-  /** How many keys one step looks at: from 1 to 10,000. Default 1,000. */
+  /** How many keys one step looks at: from 1 to 10,000. Default 500. */
   count?: number;
 }
 
