@@ -199,7 +199,7 @@ describe('operate the queues of the application', () => {
     expect(await queueOf(app, 'reports').isPaused()).toBe(true);
     expect(await service.replay('mail', 'retries_exhausted')).toBe(1);
     expect(await queueOf(app, 'mail').getJobCounts()).toMatchObject({ paused: 1, failed: 0 });
-    await expect(service.failed('mial')).rejects.toThrow('Did you mean "mail"?');
+    await expect(service.failed('mails')).rejects.toThrow('Did you mean "mail"?');
   });
 
   it('jobs are kept, and have time limits', async () => {
