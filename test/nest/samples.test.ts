@@ -67,3 +67,82 @@ it('04-roles: the producer gets what the worker returns', async () => {
   await start(AppModule.as('worker'));
   expect(await placed).toEqual([{ text: '2 × bread', pid: process.pid }]);
 });
+
+it('07-operate: every endpoint needs the token, and does what it says', async () => {
+  vi.stubEnv('ADMIN_TOKEN', 'of this test');
+  const { AppModule } = await import('../../sample/07-operate/src/app.module.js');
+  const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+  apps.push(app);
+  await app.listen(0, '127.0.0.1');
+  const url = `${await app.getUrl()}/admin/queues`;
+  const call = async (
+    method: string,
+    path: string,
+    token?: string,
+    body?: object,
+  ): Promise<[number, never]> => {
+    const headers = {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      'content-type': 'application/json',
+    };
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers,
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    return [response.status, (await response.json()) as never];
+  };
+  const schedule = '/mail/schedules/%40Repeat%3Adigest';
+  const endpoints: [method: string, path: string][] = [
+    ['GET', ''],
+    ['GET', '/mail'],
+    ['POST', '/mail/pause'],
+    ['POST', '/mail/resume'],
+    ['GET', '/mail/jobs?state=waiting'],
+    ['GET', '/mail/jobs/one'],
+    ['POST', '/mail/jobs/one/promote'],
+    ['DELETE', '/mail/jobs/one'],
+    ['GET', '/mail/dead-letters'],
+    ['POST', '/mail/dead-letters/replay'],
+    ['POST', `${schedule}/pause`],
+    ['POST', `${schedule}/resume`],
+    ['POST', `${schedule}/run`],
+  ];
+  const mail = app.get<Queue>(getQueueToken('mail'), { strict: false });
+  await mail.add('send', { to: 'ada@example.com' }, { jobId: 'one', delay: 3_600_000 });
+  for (const [method, path] of endpoints) {
+    for (const token of [undefined, '', 'of another test']) {
+      expect([path, (await call(method, path, token))[0]]).toEqual([path, 403]);
+    }
+  }
+  expect(await mail.isPaused()).toBe(false);
+  expect(await mail.getJobCounts('delayed')).toEqual({ delayed: 1 });
+
+  const token = 'of this test';
+  expect(await call('GET', '', token)).toEqual([200, ['mail']]);
+  expect(await call('POST', '/mail/pause', token)).toEqual([200, { paused: true }]);
+  expect(await call('GET', '/mail', token)).toMatchObject([
+    200,
+    { paused: true, counts: { delayed: 1 }, schedules: [{ key: '@Repeat:digest' }] },
+  ]);
+  expect(await call('GET', '/mail/jobs/one', token)).toMatchObject([200, { id: 'one', state: 'delayed' }]);
+  expect(await call('POST', '/mail/jobs/one/promote', token)).toEqual([200, { promoted: 'one' }]);
+  expect(await call('POST', '/mail/jobs/one/promote', token)).toMatchObject([409, { code: 'CMQ-107' }]);
+  expect(await call('GET', '/mail/jobs?state=waiting', token)).toMatchObject([200, [{ id: 'one' }]]);
+  expect(await call('DELETE', '/mail/jobs/one', token)).toEqual([200, { removed: 'one' }]);
+  expect(await call('DELETE', '/mail/jobs/one', token)).toMatchObject([404, {}]);
+  expect(await call('POST', `${schedule}/pause`, token)).toEqual([200, { changed: true }]);
+  expect(await call('POST', `${schedule}/pause`, token)).toEqual([200, { changed: false }]);
+  expect(await call('POST', `${schedule}/run`, token)).toMatchObject([200, { added: true }]);
+  expect(await call('GET', '/mail/dead-letters?limit=5&reason=expired', token)).toEqual([
+    200,
+    { entries: [] },
+  ]);
+  expect(await call('GET', '/mail/dead-letters?after=x', token)).toMatchObject([400, { code: 'CMQ-109' }]);
+  expect(await call('GET', '/mail/dead-letters?resaon=x', token)).toMatchObject([400, { code: 'CMQ-004' }]);
+  expect(await call('POST', '/mail/dead-letters/replay', token, { reason: 'expired' })).toEqual([
+    200,
+    { replayed: 0 },
+  ]);
+  expect(await call('GET', '/male', token)).toMatchObject([404, {}]);
+});

@@ -44,6 +44,28 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /workers: down\. .*does not run \(stopped\)/,
     /ready: 200 ok/,
   ],
+  '07-operate': [
+    /^ {2}GET \/mail: 403 Forbidden/,
+    /^ {2}POST \/mail\/pause: 403 Forbidden/,
+    /^ {2}POST \/mail\/pause: 200/,
+    /paused: true; .*paused: 7.*workers: 1/,
+    /state=delayed.*: 200 newsletter/,
+    /paused: false; .*failed: 3/,
+    /limit=2: 200 unrecoverable .*, retries_exhausted .*, and more/,
+    /after=…: 200 retries_exhausted \(the server is busy\)$/,
+    /reason=unrecoverable: 200 unrecoverable \(nobody@example\.com is unknown\)$/,
+    /replay: 200 {"replayed":2}/,
+    /jobs\/newsletter: 200 state delayed/,
+    /promote: 200/,
+    /jobs\/newsletter: 200 state completed/,
+    /jobs\/newsletter: 404/,
+    /pause: 200 {"changed":true}/,
+    /run: 200 added: true/,
+    /@Repeat:digest \(paused\)$/,
+    /male: 404 There is no queue/,
+    /wating: 400 .*Did you mean/,
+    /weekly\/pause: 404 .*has no schedule "weekly"/,
+  ],
 };
 
 describe('as its own process, each sample ends by itself with exit code 0', () => {

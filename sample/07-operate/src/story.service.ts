@@ -139,6 +139,7 @@ class Admin {
       ...(body && { body: JSON.stringify(body) }),
     });
     const answer: unknown = await response.json();
+    if (response.status >= 500) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
     const shown = response.ok ? shorten(answer) : message(answer);
     console.log(`  ${method} ${path.replace(/after=[^&]+/, 'after=…')}: ${response.status} ${shown}`);
     return answer;
