@@ -39,3 +39,23 @@ it('reading the dead letters, and counting them by hour', async () => {
   const { failuresByHour } = await histogram();
   expect(await failuresByHour(queue)).toEqual({ '2023-11-14T22:00Z': 120 });
 });
+
+const listing = block<{ nextJobs(queue: Queue): Promise<string[]> }>('List jobs');
+const lookingUp = block<{ describe(queue: Queue, id: string): Promise<string> }>('Look up one job');
+const finding = block<{ removeInvoices(queue: Queue, customer: number): Promise<number> }>(
+  'Find jobs by their data',
+);
+
+it('listing, looking up and finding jobs', async () => {
+  await using queue = new Queue('emails', { connection: redis.connection });
+  await queue.addBulk([5, 6, 5].map((id) => ({ name: 'invoice', data: { customer: { id } } })));
+  const { id } = await queue.add('send', {}, { jobId: 'mine', delay: 100_000 });
+  const { nextJobs } = await listing();
+  expect(await nextJobs(queue)).toHaveLength(3);
+  const { describe } = await lookingUp();
+  expect(await describe(queue, id)).toBe('send is delayed');
+  expect(await describe(queue, 'nobody')).toBe('unknown: unknown');
+  const { removeInvoices } = await finding();
+  expect(await removeInvoices(queue, 5)).toBe(2);
+  expect(await queue.getWaitingCount()).toBe(1);
+});
