@@ -13,7 +13,7 @@
 
 local stream, delayed, dlq = KEYS[1], KEYS[2], KEYS[3]
 local is_asked_for = read_filter(3)
-local FEW, BYTES = 250, 262144
+local FEW, BYTES = 100, 131072
 
 local function last_id(of)
   return redis.call('EXISTS', of) == 1 and table_of(redis.call('XINFO', 'STREAM', of))['last-generated-id'] or '0-0'

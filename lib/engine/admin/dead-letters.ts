@@ -16,7 +16,7 @@ import type { DeadLetterSlice, ReadDeadLettersOptions } from '../../redis/script
 import type { DlqFilter, DlqSelection } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { startOfSearch } from './find-jobs.js';
-import { STEP } from './look/step.js';
+import { OPERATION_STEP } from './look/step.js';
 
 // Reads the dead letters that an operation is for, page by page. Each call is bounded in entries and in bytes.
 
@@ -111,7 +111,7 @@ async function* walk<T>(
     for (let at: string | undefined = first; at !== undefined;) {
       const slice: DeadLetterSlice<T> = await read(link, keys, {
         ...options,
-        ...STEP,
+        ...OPERATION_STEP,
         order: 'oldest',
         from: at,
         to: last,

@@ -4,7 +4,7 @@ import type { CancelTarget } from '../../redis/scripts/cancel.js';
 import { findDelayed as findDelayedSlice } from '../../redis/scripts/find-delayed.js';
 import { readEntries } from '../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../connection/command-link.js';
-import { STEP } from './look/step.js';
+import { OPERATION_STEP } from './look/step.js';
 
 // Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
 
@@ -17,7 +17,7 @@ export async function findDelayed(
   const found = new Map<string, Buffer>();
   let cursor: string | undefined;
   do {
-    const slice = await findDelayedSlice(link, keys, { ...STEP, cursor, filter: { jobIds: ids } });
+    const slice = await findDelayedSlice(link, keys, { ...OPERATION_STEP, cursor, filter: { jobIds: ids } });
     for (const { id, member } of slice.found) found.set(id, member);
     cursor = slice.cursor;
   } while (cursor !== undefined && found.size < ids.size);
@@ -35,7 +35,7 @@ export async function findWaiting(
     let at: string | undefined = from;
     while (at !== undefined && found.size < ids.size) {
       const slice = await readEntries(link, keys, {
-        ...STEP,
+        ...OPERATION_STEP,
         from: at,
         to,
         order: 'oldest',

@@ -3,7 +3,7 @@ import { countDeadLetters } from '../../../redis/scripts/count-dead-letters.js';
 import type { DlqHistogramOptions } from '../../config/options.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { filterOf, rangeOf } from '../dead-letters.js';
-import { STEP } from './step.js';
+import { LETTER_STEP } from './step.js';
 
 /** How many dead letters there are of each kind. */
 export interface DlqHistogram {
@@ -38,7 +38,7 @@ export async function countDlq(
   for (let from: string | undefined = to === undefined ? undefined : range.from; from !== undefined;) {
     signal?.throwIfAborted();
     const step = await countDeadLetters(link, keys, {
-      ...STEP,
+      ...LETTER_STEP,
       from,
       to: to as string,
       by: by === 'reason' || by === 'name' ? by : (SPANS[by] as number),

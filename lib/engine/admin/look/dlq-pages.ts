@@ -7,7 +7,7 @@ import { toDlqEntry } from '../dlq.js';
 import type { DlqEntry } from '../dlq.js';
 import { positionOf, toCursor } from './cursor.js';
 import type { ListIdentity } from './cursor.js';
-import { STEP } from './step.js';
+import { LETTER_STEP } from './step.js';
 
 /** A page of dead letters. */
 export interface DlqPage {
@@ -18,7 +18,7 @@ export interface DlqPage {
 
 const DEFAULT_LIMIT = 50;
 /** The most calls for one page: a rare filter then ends the page early. */
-const MOST_STEPS = 20;
+const MOST_STEPS = 133;
 /** About how many bytes of dead letters a page has. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
@@ -41,7 +41,14 @@ export async function readDlqPage(
     step += 1
   ) {
     const take = limit - entries.length;
-    const slice = await readDeadLetters(runner, keys, { ...STEP, from: at, to: last, order, take, filter });
+    const slice = await readDeadLetters(runner, keys, {
+      ...LETTER_STEP,
+      from: at,
+      to: last,
+      order,
+      take,
+      filter,
+    });
     for (const letter of slice.letters) {
       entries.push(toDlqEntry(letter));
       bytes += letter[1].reduce((sum, value) => sum + value.length, 0);

@@ -10,7 +10,7 @@ import type { Job, JobOwner, JobType } from '../../job/job.js';
 import { readTracked } from '../tracked.js';
 import type { Tracked } from '../tracked.js';
 import { getJobCounts } from './counts.js';
-import { STEP } from './step.js';
+import { LETTER_STEP, STEP } from './step.js';
 import { completedJob, toJob } from './to-job.js';
 import { addTracked } from './with-tracked.js';
 
@@ -171,7 +171,7 @@ async function listFailed(
   let at: string | undefined = asc ? '-' : '+';
   for (let left = skip; at !== undefined && jobs.length < take;) {
     const slice = await readDeadLetters(link, keys, {
-      ...STEP,
+      ...LETTER_STEP,
       ...{ from: at, to: asc ? '+' : '-', order, skip: left, take: take - jobs.length, filter: {} },
     });
     left -= slice.skipped;

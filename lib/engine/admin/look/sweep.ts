@@ -7,7 +7,7 @@ import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
 import { readEntries } from '../../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { spansOf, startOfSearch } from '../find-jobs.js';
-import { STEP } from './step.js';
+import { LETTER_STEP, STEP } from './step.js';
 
 // Searches all places where jobs may be, one after the other, in bounded steps. Jobs move meanwhile. Why none is missed that stays
 // in the queue:
@@ -114,7 +114,13 @@ async function* letters(
   to: string,
 ): AsyncGenerator<SweepStep> {
   for (let at: string | undefined = from; at !== undefined;) {
-    const slice = await readDeadLetters(link, keys, { ...STEP, from: at, to, order: 'oldest', filter });
+    const slice = await readDeadLetters(link, keys, {
+      ...LETTER_STEP,
+      from: at,
+      to,
+      order: 'oldest',
+      filter,
+    });
     const rows = slice.letters.map((letter) => ({ kind: 'letter' as const, letter }));
     yield toStep(rows, 0);
     at = slice.next;
