@@ -58,13 +58,6 @@ it('the smallest user of the documentation can do everything', async () => {
   expect(await queue.getRepeatableJobs()).toHaveLength(1);
   await queue.add('send', 'later', { delay: 60_000, jobId: 'later' });
   expect(await queue.remove('later')).toBe(1);
-  await queue.pause();
-  expect(await queue.isPaused()).toBe(true);
-  expect(await queue.getWorkers()).toMatchObject([{ id: worker.id, pid: process.pid }]);
-  await vi.waitFor(() => {
-    expect(worker.health().queuePaused).toBe(true);
-  });
-  await queue.resume();
   const long = await queue.add('send', 'long', { jobId: 'long' });
   await vi.waitFor(async () => {
     expect(await queue.cancel(long.id)).toBe('signalled');
@@ -73,6 +66,15 @@ it('the smallest user of the documentation can do everything', async () => {
   await vi.waitFor(() => {
     expect(heard).toHaveBeenCalledTimes(3);
   });
+  await queue.pause();
+  expect(await queue.isPaused()).toBe(true);
+  expect(await queue.getWorkers()).toMatchObject([{ id: worker.id, pid: process.pid }]);
+  await vi.waitFor(() => {
+    expect(worker.health().queuePaused).toBe(true);
+  });
+  await queue.resume();
+  const resumed = await queue.add('send', 'good');
+  expect(await resumed.waitForResult()).toBe('good');
   await worker.close();
   await events.close();
   expect(errors).toEqual([]);
