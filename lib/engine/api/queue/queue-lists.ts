@@ -22,7 +22,7 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
   /**
    * Lists the jobs of each type: first those of the first type, and so on. The range is a part of each of them.
    *
-   * A call reads what is before `start`, except for delayed and completed jobs: half a second for each 500,000 jobs. To read
+   * A call reads what is before `start`, except for delayed and completed jobs: which takes seconds for 500,000 jobs. To read
    * far into the dead letters, use {@link getDlq}.
    * @param types default: all
    * @param end the last index; default -1, the last job
@@ -105,8 +105,8 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
   }
 
   /**
-   * Finds jobs by their name and data, step by step, in all states. Each step holds Redis for 2 ms at most; a million jobs take a
-   * few seconds. Each job is reported once, with the state in which it was seen. A job that stays in the queue during the whole
+   * Finds jobs by their name and data, step by step, in all states. Each step holds Redis for 2 ms at most; a million jobs take
+   * many seconds. Each job is reported once, with the state in which it was seen. A job that stays in the queue during the whole
    * search is not missed when it moves: see docs/looking.md.
    *
    * @example
