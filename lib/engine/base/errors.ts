@@ -1,47 +1,9 @@
+import { ERROR_CODES } from './error-codes.js';
 import { printable } from './printable.js';
 
+export { ERROR_CODES } from './error-codes.js';
 export { isError, isUnrecoverable } from './safe-access.js';
 export { messageOf } from './thrown.js';
-
-/**
- * The codes of all errors of the engine. Each error has a stable `code`, a message that says what to do, and a `cause` if
- * another error caused it. Codes are never reused. docs/error-codes.md lists when, why and the fix for each.
- */
-export const ERROR_CODES = {
-  connection: 'CMQ-001',
-  encode: 'CMQ-002',
-  decode: 'CMQ-003',
-  config: 'CMQ-004',
-  shutdown: 'CMQ-005',
-  queueFull: 'CMQ-006',
-  leaseLost: 'CMQ-007',
-  durability: 'CMQ-008',
-  lostEntry: 'CMQ-009',
-  handler: 'CMQ-010',
-  unrecoverable: 'CMQ-011',
-  cancelled: 'CMQ-012',
-  unaccepted: 'CMQ-013',
-  jobTimeout: 'CMQ-014',
-  delayed: 'CMQ-015',
-  retriesExhausted: 'CMQ-020',
-  decodeFailed: 'CMQ-021',
-  malformed: 'CMQ-022',
-  oversizePayload: 'CMQ-023',
-  unrecoverableLetter: 'CMQ-024',
-  expired: 'CMQ-025',
-  notSupported: 'CMQ-100',
-  rateLimit: 'CMQ-101',
-  resultTimeout: 'CMQ-102',
-  jobFailed: 'CMQ-103',
-  jobGone: 'CMQ-104',
-  dataLost: 'CMQ-105',
-  jobNotFound: 'CMQ-106',
-  jobState: 'CMQ-107',
-  jobsActive: 'CMQ-108',
-  cursor: 'CMQ-109',
-  queueNotFound: 'CMQ-110',
-  scheduleNotFound: 'CMQ-111',
-} as const;
 
 /** Every error that this package throws. */
 export interface CodedError extends Error {
