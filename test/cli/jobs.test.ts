@@ -16,7 +16,7 @@ beforeEach(async () => {
   }
 });
 
-describe('jobs', () => {
+describe('jobs', { timeout: 60_000 }, () => {
   it('list shows jobs by state', async () => {
     const { json } = await chasqui(
       'jobs',
@@ -54,7 +54,7 @@ describe('jobs', () => {
   });
 });
 
-describe('job', () => {
+describe('job', { timeout: 60_000 }, () => {
   it('show says all that is known', async () => {
     const { json } = await chasqui('job', 'show', 'mail', 'd1', '--json');
     expect(json).toMatchObject({
@@ -90,7 +90,7 @@ describe('job', () => {
   );
 });
 
-describe('pause, resume, inspect and workers', () => {
+describe('pause, resume, inspect and workers', { timeout: 60_000 }, () => {
   it('a pause is shown, and ends', async () => {
     const paused = await chasqui('pause', 'mail', '--json');
     expect(paused.json).toEqual({ queue: 'mail', paused: true, changed: true, active: 0, waiting: 5 });
@@ -103,7 +103,7 @@ describe('pause, resume, inspect and workers', () => {
   });
 });
 
-describe('drain, clean and obliterate', () => {
+describe('drain, clean and obliterate', { timeout: 60_000 }, () => {
   it('--dry-run changes nothing; without confirmation they are refused', async () => {
     for (const args of [
       ['drain', 'mail'],

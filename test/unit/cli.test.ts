@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
 import stringWidth from 'string-width';
 import pc from 'picocolors';
 import { describe, expect, test } from 'vitest';
@@ -6,6 +8,8 @@ import type { GlobalOptions } from '../../lib/cli/frame/globals.js';
 import { readDuration, time, whole } from '../../lib/cli/frame/parse.js';
 import { tableLines } from '../../lib/cli/output/table.js';
 import { grouped, jsonable, oneLine, plural, relative, span } from '../../lib/cli/output/values.js';
+import { EXIT } from '../../lib/cli/frame/exit-codes.js';
+import { createProgram } from '../../lib/cli/program.js';
 import { wordsOf } from '../../lib/cli/completion/complete.js';
 
 const options = (given: Partial<GlobalOptions> = {}): GlobalOptions => ({
@@ -210,5 +214,19 @@ describe('a table', () => {
       expect(text).toContain(id);
       expect(text).toContain(note.trimEnd());
     }
+  });
+});
+
+describe('docs/cli.md', () => {
+  const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
+  const namesOf = (command: Command): string[] =>
+    command.commands.flatMap((child) => [child.name(), ...namesOf(child)]);
+
+  test.each([...new Set(namesOf(createProgram()))])('has the command %s', (name) => {
+    expect(page).toMatch(new RegExp(`\`(?:[a-z]+ )?${name}\\b`));
+  });
+
+  test.each(Object.entries(EXIT))('has the exit code of %s', (_, code) => {
+    expect(page).toMatch(new RegExp(`^\\| ${code} +\\|`, 'm'));
   });
 });
