@@ -74,5 +74,6 @@ function argumentsOf(command: Command): string {
 
 /** The help of a command leaves out how to connect: that is the same for all, and long. */
 function generalOptions(command: Command): Option[] {
-  return new Help().visibleGlobalOptions(command).filter((option) => GENERAL.has(option.attributeName()));
+  const help = Object.assign(new Help(), { showGlobalOptions: true });
+  return help.visibleGlobalOptions(command).filter((option) => GENERAL.has(option.attributeName()));
 }
