@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Queue, UnrecoverableError, Worker } from '../../lib/engine/index.js';
 import { waitForJob } from '../../lib/testing/index.js';
@@ -25,7 +26,74 @@ async function fail(...jobs: ['unrecoverable' | 'retries_exhausted', string][]):
   }
 }
 
+async function workerThatWaits(): Promise<Worker> {
+  const worker = new Worker('mail', async () => {}, { connection: redis.connection, concurrency: 7 });
+  await once(worker, 'ready');
+  return worker;
+}
+
 // test/redis/acl.test.ts runs all commands as the ACL user of the page.
+describe('the runbook', () => {
+  const overview = block<{ overview(queue: Queue): Promise<unknown> }>('See what happens');
+  const stop = block<{ stopTheDamage(queue: Queue): Promise<void> }>('Stop the damage');
+  const busy = block<{ busyWorkers(queue: Queue): Promise<string[]> }>('Which worker is it');
+  const find = block<{ findOrder(queue: Queue, to: string): Promise<string | undefined> }>('Find a job');
+  const hurry = block<{ hurry(queue: Queue, id: string): Promise<void> }>('Change one job');
+  const empty = block<{ emptyQueue(queue: Queue): Promise<void> }>('Empty a queue');
+  const tonight = block<{ tonightNoReport(queue: Queue): Promise<void> }>('Schedules');
+
+  it('shows counts and workers', async () => {
+    await using _worker = await workerThatWaits();
+    await queue.add('welcome', {}, { delay: 60_000 });
+    expect(await (await overview()).overview(queue)).toMatchObject({
+      counts: { delayed: 1, waiting: 0 },
+      oldestWaitingMs: 0,
+      workers: 1,
+    });
+    expect(await (await busy()).busyWorkers(queue)).toEqual([expect.stringMatching(/:\d+ 0\/7$/)]);
+  });
+
+  it('pauses and resumes', async () => {
+    const pause = vi.spyOn(queue, 'pause');
+    await (await stop()).stopTheDamage(queue);
+    expect(pause).toHaveBeenCalledOnce();
+    expect(await queue.isPaused()).toBe(false);
+  });
+
+  it('finds a job by its data, and changes it by its state', async () => {
+    const { id } = await queue.add('welcome', { to: 'ada@example.com' }, { delay: 60_000 });
+    expect(await (await find()).findOrder(queue, 'ada@example.com')).toBe(`${id} is delayed`);
+    expect(await (await find()).findOrder(queue, 'nobody@example.com')).toBeUndefined();
+    await (await hurry()).hurry(queue, id);
+    expect(await queue.getJobState(id)).toBe('waiting');
+    await (await hurry()).hurry(queue, 'unknown');
+  });
+
+  it('replays the dead letter of one job', async () => {
+    await fail(['unrecoverable', 'once']);
+    await (await hurry()).hurry(queue, 'once');
+    expect(await queue.getJobState('once')).toBe('waiting');
+  });
+
+  it('runs a paused schedule by hand', async () => {
+    await queue.upsertJobScheduler('nightly-report', { pattern: '0 3 * * *' }, { name: 'report' });
+    await (await tonight()).tonightNoReport(queue);
+    expect(await queue.getJobCounts('waiting')).toMatchObject({ waiting: 1 });
+    expect(await queue.getJobScheduler('nightly-report')).not.toHaveProperty('paused', true);
+  });
+
+  it('empties the queue', async () => {
+    const log = vi.spyOn(console, 'log').mockImplementation(() => {});
+    await queue.addBulk([
+      { name: 'a', data: 1 },
+      { name: 'b', data: 2, opts: { delay: 60_000 } },
+    ]);
+    await (await empty()).emptyQueue(queue);
+    expect(await queue.count()).toBe(0);
+    expect(log).toHaveBeenLastCalledWith(2, 'jobs removed');
+  });
+});
+
 describe('dead letters', () => {
   const replay = block<{ replay(queue: Queue): Promise<void> }>('Dead letters');
   const some = block<{ tidyUp(queue: Queue): Promise<void> }>('Dead letters', 2);

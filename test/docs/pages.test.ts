@@ -73,7 +73,9 @@ describe('code in README.md and docs/', () => {
   });
 
   it.each(pages)('is in a language that the tests know: %s', (page) => {
-    const unknown = languagesOf(page).filter(({ language }) => !['', 'ts', 'sh', 'json'].includes(language));
+    const unknown = languagesOf(page).filter(
+      ({ language }) => !['', 'text', 'ts', 'sh', 'json'].includes(language),
+    );
     expect(unknown).toEqual([]);
   });
 });
