@@ -212,7 +212,8 @@ if #markers > 0 then
 end
 forget_lives(prefix, lives)
 if #delayed_ids > 0 then
-  redis.call('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
+  -- The jobs are added, even if somebody has written a key of another type.
+  redis.pcall('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are added, even if the wake key has the wrong type.

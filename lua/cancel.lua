@@ -54,8 +54,8 @@ local function cancel(id, member, entry)
     return UNKNOWN
   elseif state == 'active' then
     if redis.call('SET', prefix .. 'cancelled:' .. place, id, 'NX', 'PX', MARK_MS) then
-      -- NOMKSTREAM: a third-party worker has no such stream.
-      redis.call('XADD', prefix .. 'wake:worker:' .. consumer, 'NOMKSTREAM', '*', 'cancel', place)
+      -- NOMKSTREAM: a third-party worker has no such stream. The mark counts, even if the wake is lost.
+      redis.pcall('XADD', prefix .. 'wake:worker:' .. consumer, 'NOMKSTREAM', '*', 'cancel', place)
     end
     return IN_FLIGHT
   end
@@ -69,6 +69,7 @@ local said = kept_reply(calls, call)
 if said then
   return said
 end
+check_types(delayed, prefix)
 allow_writes_at_memory_limit(prefix)
 local reply = {}
 for i = 3, #ARGV - 1, 3 do

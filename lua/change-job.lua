@@ -55,7 +55,7 @@ end
 local function to_stream(member)
   local name, d = split_member(member)
   redis.call('ZREM', delayed, member)
-  local marker = redis.call('GET', prefix .. 'dlid:' .. id)
+  local marker = text_of(prefix .. 'dlid:' .. id)
   local ours = marker and redis.call('SISMEMBER', prefix .. 'delayed:unique', id) == 1 and string.match(marker, '^(%d+):')
   local added = add_entry(redis.call, stream, d, name, ours)
   if ours then
@@ -162,6 +162,7 @@ local function carry_out(state, place)
   if change == 'locate' then
     return false
   end
+  check_types(delayed, prefix)
   if change == 'data' then
     if state ~= 'waiting' and state ~= 'delayed' and state ~= 'failed' then
       return false

@@ -61,6 +61,7 @@ for i = 1, batch.jobs do
       originals[i] = entry[2]
     else
       reply[#reply + 1] = i
+      left_out[i] = true
     end
   end
 end
@@ -182,7 +183,7 @@ if #done > 0 then
       reply[1] = redis.call('XTRIM', dlq, 'MAXLEN', '~', dlq_cap)
     end
     if reply[1] > 0 then
-      redis.call('INCRBY', prefix .. 'dlq:evicted', reply[1])
+      redis.pcall('INCRBY', prefix .. 'dlq:evicted', reply[1])
     end
   end
   if cap > 0 then

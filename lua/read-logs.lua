@@ -13,9 +13,11 @@ local function position(text)
 end
 local from, to = math.max(position(ARGV[2]), 0), math.min(position(ARGV[3]), count - 1)
 local reply, bytes = { count, -1 }, 0
-local at, page = from, 64
+local at = from
+-- Rows of a page. A row may have 100 kB.
+local PAGE = 20
 while at <= to do
-  local rows = redis.call('LRANGE', log, at, math.min(at + page - 1, to))
+  local rows = redis.call('LRANGE', log, at, math.min(at + PAGE - 1, to))
   for i = 1, #rows do
     reply[#reply + 1] = rows[i]
     bytes = bytes + #rows[i]
@@ -24,7 +26,6 @@ while at <= to do
   if bytes >= 1048576 or #rows == 0 then
     break
   end
-  page = bytes > 262144 and 16 or 512
 end
 if at <= to then
   reply[2] = at

@@ -71,13 +71,26 @@ local function kind_of(id, entry)
   return says_tracked(d) and 1 or 0
 end
 
+-- Of a key of another type, nothing is stored, and the other reports are. Any other error ends the call: before its first
+-- write, because later writes are not refused.
+local failure
+local function written(reply)
+  if type(reply) ~= 'table' then
+    return reply
+  elseif not string.find(reply.err, 'WRONGTYPE', 1, true) then
+    failure = reply
+  end
+end
+
 local function store(kind, id, value, keep)
   if kind == 'p' then
-    redis.call('HSET', prefix .. 'job-runs:' .. id, 'progress', value)
-    return 1
+    return written(redis.pcall('HSET', prefix .. 'job-runs:' .. id, 'progress', value)) and 1 or 0
   end
   local log = prefix .. 'job-logs:' .. id
-  local rows = redis.call('RPUSH', log, value)
+  local rows = written(redis.pcall('RPUSH', log, value))
+  if not rows then
+    return 0
+  end
   if keep > 0 and rows > keep then
     redis.call('LTRIM', log, -keep, -1)
     rows = keep
@@ -91,6 +104,9 @@ for i = 2, #ARGV - 1, 7 do
   local kind, id, name, tracked, entry, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
   local state = tracked == '0' and 0 or kind_of(id, entry)
   local stored = state == 1 and store(kind, id, value, tonumber(ARGV[i + 6]))
+  if failure then
+    return failure
+  end
   if cap > 0 and kind == 'p' then
     write_event(events, 'progress', id, ts, name, 'data', value)
   elseif cap > 0 and not stored then

@@ -2,7 +2,7 @@
 --
 -- KEYS stream delayed events prefix calls
 -- ARGV 1 until       the oldest that completed at or before this time, unix ms; '' = the jobs whose ids follow
---      2 most        how many jobs at most
+--      2 most        how many jobs at most; never more than 1,000
 --      3 events_cap  0 = no events
 --      then job ids; then call (see lib/call-replies.lua)
 -- Reply { looked at, moved }: if none was looked at, none is left.
@@ -23,6 +23,8 @@
 
 local stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local most, cap, call = tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[#ARGV]
+-- What one call looks at; and about 512 kB of records.
+local MOST_JOBS, MOST_BYTES = 1000, 524288
 local said = kept_reply(calls, call)
 if said then
   return said
@@ -36,7 +38,7 @@ local ids
 if ARGV[1] == '' then
   ids = { unpack(ARGV, 4, #ARGV - 1) }
 else
-  ids = redis.call('ZRANGEBYSCORE', index, '-inf', ARGV[1], 'LIMIT', 0, most)
+  ids = redis.call('ZRANGEBYSCORE', index, '-inf', ARGV[1], 'LIMIT', 0, math.min(most, MOST_JOBS))
 end
 
 allow_writes_at_memory_limit(prefix)
@@ -47,24 +49,22 @@ for i = 1, #ids do
   local record = redis.call('ZSCORE', index, id) and redis.pcall('GET', prefix .. 'job:' .. id)
   local name, d = job_of_record(record)
   d = d and with_fresh_attempts(d)
-  looked = i
+  looked, bytes = i, bytes + (type(record) == 'string' and #record or 0)
   if d and life_of(stream, delayed, prefix, id) ~= 'live' then
-    local marker = redis.pcall('GET', prefix .. 'dlid:' .. id)
-    local keep = type(marker) == 'string' and string.match(marker, '^(%d+):') or '0'
+    local keep = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^(%d+):') or '0'
     local added = add_entry(redis.call, stream, d, name, keep)
     redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
     archive_attempts(prefix, id)
     redis.call('UNLINK', prefix .. 'job:' .. id)
     add_remains(remains, prefix, id)
     moved = moved + 1
-    bytes = bytes + #d
     if cap > 0 then
       write_event(events, 'waiting', id, ts, name)
     end
   end
   -- Also a job whose record is gone or cannot be read: it would stay at the head of the index.
   redis.call('ZREM', index, id)
-  if bytes >= 1048576 then
+  if bytes >= MOST_BYTES then
     break
   end
 end

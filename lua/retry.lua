@@ -34,16 +34,21 @@ if said then
   return said
 end
 
--- A delayed key of the wrong type fails here, before the entry is gone.
+-- A delayed key of the wrong type fails here, before the entry is gone; so does the set below.
 redis.call('ZCARD', delayed)
 local entries, backoffs, uniques, members = {}, {}, {}, {}
+local any_unique = false
 local at, large = 1, 13 + ARGV[12]
 for i = 1, jobs do
   entries[i], backoffs[i], uniques[i], members[i], at = read('>I1c0dI2c0I4c0', frames, at)
+  any_unique = any_unique or uniques[i] ~= ''
   if members[i] == '' then
     members[i] = ARGV[large]
     large = large + 1
   end
+end
+if any_unique then
+  redis.call('SCARD', prefix .. 'delayed:unique')
 end
 local reply = { '' }
 local done, left_out = fence_batch(stream, prefix, batch, entries, reply)

@@ -35,24 +35,28 @@ local LOOKS, BYTES = 1000, 524288
 local ids = {}
 -- Of the members that stay: the score of the last one, and how many at that score.
 local from, skip = ARGV[1], tonumber(ARGV[2])
+-- The rank of the next member. An offset into a score would cost as much as the members that it passes over.
+local rank = (from == '-inf' and 0 or redis.call('ZCOUNT', delayed, '-inf', '(' .. from)) + skip
 local function is_taken(member, score)
   local _, d = split_member(member)
   local created = before and created_at_of(d)
   if before and (not created or created >= before) then
     skip = score == from and skip + 1 or 1
-    from = score
+    from, rank = score, rank + 1
     return false
   end
   ids[#ids + 1] = job_id_of(d) or ''
   return true
 end
 
+-- A key of the wrong type fails here, before anything is written.
+redis.call('SCARD', prefix .. 'delayed:unique')
 allow_writes_at_memory_limit(prefix)
 local page, looks, bytes = 1, 0, 0
 local is_last
 repeat
   page = math.min(page, most - #ids)
-  local found = redis.call('ZRANGEBYSCORE', delayed, from, '+inf', 'WITHSCORES', 'LIMIT', skip, page)
+  local found = redis.call('ZRANGE', delayed, rank, rank + page - 1, 'WITHSCORES')
   local read, taken = 0, {}
   for i = 1, #found, 2 do
     read = read + #found[i]

@@ -1,7 +1,8 @@
 -- Deletes the keys of single jobs that are not there any more, in a slice of the keys of the server.
 --
 -- KEYS stream delayed dlq repeat prefix
--- ARGV 1 cursor  as SCAN takes it, '0' = begin  2 count  about how many keys of the server to look at
+-- ARGV 1 cursor  as SCAN takes it, '0' = begin  2 count  about how many keys of the server to look at; never more than
+--      1,000
 -- Reply { cursor, deleted }: cursor is '0' at the end
 --
 -- SCAN runs in a script, so that it runs on the node of a cluster that has the queue.
@@ -22,7 +23,7 @@ local function is_live(id)
   if redis.call('SISMEMBER', prefix .. 'delayed:unique', id) == 1 then
     return true
   end
-  local entry = string.match(redis.pcall('GET', prefix .. 'dlid:' .. id) or '', '^%d+:(%d+%-%d+)$')
+  local entry = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^%d+:(%d+%-%d+)$')
   return entry and is_entry_of(stream, entry, id)
 end
 
@@ -30,10 +31,11 @@ local function is_kept(id)
   if is_live(id) or redis.call('ZSCORE', prefix .. 'completed', id) then
     return true
   end
-  local letter = string.match(redis.call('GETRANGE', prefix .. 'job:' .. id, 0, 64), '^f(%d+%-%d+)$')
+  -- The record of a completed job may be large. A key of another type says nothing.
+  local kept = redis.pcall('GETRANGE', prefix .. 'job:' .. id, 0, 64)
+  local letter = type(kept) == 'string' and string.match(kept, '^f(%d+%-%d+)$')
   return letter and #redis.call('XRANGE', dlq, letter, letter) > 0
 end
-
 
 -- Per kind of key: whether it stays. Keys of other kinds stay: they are those of the queue itself, or expire.
 local STAYS = {
@@ -67,7 +69,7 @@ end
 
 allow_writes_at_memory_limit(prefix)
 local pattern = string.gsub(prefix, '[%*%?%[%]\\%^%-]', '\\%0') .. '*'
-local page = redis.call('SCAN', ARGV[1], 'MATCH', pattern, 'COUNT', ARGV[2])
+local page = redis.call('SCAN', ARGV[1], 'MATCH', pattern, 'COUNT', math.min(ARGV[2], 1000))
 local deleted = {}
 for _, key in ipairs(page[2]) do
   if not stays(key) then

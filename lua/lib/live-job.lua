@@ -6,6 +6,18 @@
 -- @include lib/stream-info
 -- @include lib/tracked
 
+-- The value of a string; nil if there is none, or if the key has another type: somebody else wrote it, and it says nothing.
+local function text_of(key)
+  local value = redis.pcall('GET', key)
+  return type(value) == 'string' and value or nil
+end
+
+-- The keys that have to agree with each other. One of the wrong type fails here, before anything is written.
+local function check_types(delayed, prefix)
+  redis.call('ZCARD', delayed)
+  redis.call('SCARD', prefix .. 'delayed:unique')
+end
+
 local function id_of_fields(fields)
   for i = 1, #fields, 2 do
     if fields[i] == 'd' then

@@ -6,7 +6,7 @@
 -- 'ended' if its id says that it has ended; or nil, if Redis has no record of where it is, so that the caller has to search.
 local function locate(stream, delayed, prefix, id, member, entry)
   if member == '' then
-    member = redis.call('GET', prefix .. 'didx:' .. id)
+    member = text_of(prefix .. 'didx:' .. id)
   end
   if member and redis.call('ZSCORE', delayed, member) then
     return 'delayed', member
@@ -14,7 +14,7 @@ local function locate(stream, delayed, prefix, id, member, entry)
   local has_ended = false
   if entry == '' then
     -- The marker of an id of the caller's: see add.lua. The marker of a third-party writer does not say where the job is.
-    local known = string.match(redis.call('GET', prefix .. 'dlid:' .. id) or '', '^%d+:(.*)$')
+    local known = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^%d+:(.*)$')
     has_ended = known and redis.call('PTTL', prefix .. 'dlid:' .. id) >= 0
     entry = known or ''
   end

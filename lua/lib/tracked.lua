@@ -20,7 +20,8 @@ local MOST_TRIMMED = 1000
 local function delete_keys(keys)
   -- In slices: `unpack` fails near 8,000 values.
   for from = 1, #keys, 4000 do
-    redis.call('DEL', unpack(keys, from, math.min(from + 3999, #keys)))
+    -- A log may have many rows.
+    redis.call('UNLINK', unpack(keys, from, math.min(from + 3999, #keys)))
   end
 end
 

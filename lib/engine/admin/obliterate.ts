@@ -64,10 +64,13 @@ async function deleteJobs(
 
 /** Removes the schedules by name, so that the processes that declared them do not report a loss of data. */
 async function deleteSchedules(link: CommandLink, keys: QueueKeys, operation: Operation): Promise<void> {
-  const all = (await link.call('ZRANGE', [keys.repeat, 0, -1])) as string[];
-  for (let at = 0; at < all.length; at += STEP_JOBS) {
+  // Processes may declare schedules meanwhile, so without a limit this might never end.
+  for (let left = Number(await link.call('ZCARD', [keys.repeat])); left > 0;) {
     operation.begin();
-    const removed = await removeSchedules(link, keys, all.slice(at, at + STEP_JOBS));
+    const page = (await link.call('ZRANGE', [keys.repeat, 0, Math.min(STEP_JOBS, left) - 1])) as string[];
+    if (page.length === 0) return;
+    const removed = await removeSchedules(link, keys, page);
     operation.advance(removed.filter(Boolean).length);
+    left -= page.length;
   }
 }
