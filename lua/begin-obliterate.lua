@@ -3,7 +3,8 @@
 -- KEYS stream prefix calls
 -- ARGV 1 force   '1' = also if jobs are active
 --      call      see lib/call-replies.lua
--- Reply { active, done }: active is how many jobs were active; done is 0 if that forbids it, and nothing was deleted.
+-- Reply { active, done, consumer… }: active is how many jobs were active; done is 0 if that forbids it, and nothing was deleted;
+--      the consumers of the stream, at most 1,000: with the stream, Redis forgets who they are
 --
 -- UNLINK frees large keys in the background, so the size of the queue does not matter.
 --
@@ -27,6 +28,10 @@ if active > 0 and ARGV[1] ~= '1' then
   return keep_reply(calls, call, { active, 0 })
 end
 allow_writes_at_memory_limit(prefix)
+local reply = { active, 1 }
+for i, name in ipairs(consumer_names(stream, 1000)) do
+  reply[2 + i] = name
+end
 local keys = {}
 for _, name in ipairs({
   'stream',
@@ -47,4 +52,4 @@ for _, name in ipairs({
   keys[#keys + 1] = prefix .. name
 end
 redis.call('UNLINK', unpack(keys))
-return keep_reply(calls, call, { active, 1 })
+return keep_reply(calls, call, reply)

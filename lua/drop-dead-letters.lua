@@ -52,8 +52,12 @@ for i = 3, #ARGV - 1 do
     if id and redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. ARGV[i] then
       tracked[#tracked + 1] = id
     end
-    if id and free_id(id, field_of(found[2], 'source_id')) and is_awaited then
-      gone[#gone + 1] = id
+    if id and free_id(id, field_of(found[2], 'source_id')) then
+      if is_awaited then
+        gone[#gone + 1] = id
+      end
+      -- The job has not failed any more: it is gone.
+      redis.pcall('SET', prefix .. 'failed:' .. id, 'dropped', 'XX', 'PX', 60000)
     end
     if cap > 0 and ARGV[1] == 'removed' then
       ts = ts or decimal(now_ms())

@@ -35,7 +35,7 @@ if dead_letter then
   return { 'failed', now, letter and letter_row(letter) }
 elseif kept ~= '' or redis.call('EXISTS', prefix .. 'result:' .. id) == 1 then
   return { 'completed', now }
-elseif redis.call('EXISTS', prefix .. 'failed:' .. id) == 1 then
-  return { 'failed', now }
 end
-return { '', now }
+local why = redis.call('GETRANGE', prefix .. 'failed:' .. id, 0, 7)
+-- These two are not failures: see lib/result-waiters.lua.
+return { why ~= '' and why ~= 'removed' and why ~= 'dropped' and 'failed' or '', now }

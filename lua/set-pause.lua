@@ -3,6 +3,7 @@
 -- KEYS meta stream events prefix
 -- ARGV 1 paused      '1' = pause, '0' = resume
 --      2 events_cap  about how many events are kept; 0 = none are written
+--      then consumers to wake that the stream does not know any more
 -- Reply 1 if this changed something, else 0
 --
 -- Races
@@ -22,16 +23,13 @@ local is_pause, cap = ARGV[1] == '1', tonumber(ARGV[2])
 local MOST_WAKES = 1000
 
 local function wake_workers()
-  local wakes = 0
-  for _, group in ipairs(groups_of(stream)) do
-    for _, of in ipairs(tables_of(redis.call('XINFO', 'CONSUMERS', stream, group.name))) do
-      if wakes == MOST_WAKES then
-        return
-      end
-      wakes = wakes + 1
-      -- NOMKSTREAM: a third-party worker has no such stream.
-      redis.pcall('XADD', prefix .. 'wake:worker:' .. of.name, 'NOMKSTREAM', '*', 'policy', '1')
-    end
+  local names = consumer_names(stream, MOST_WAKES)
+  for i = 3, #ARGV do
+    names[#names + 1] = ARGV[i]
+  end
+  for _, name in ipairs(names) do
+    -- NOMKSTREAM: a third-party worker has no such stream.
+    redis.pcall('XADD', prefix .. 'wake:worker:' .. name, 'NOMKSTREAM', '*', 'policy', '1')
   end
 end
 

@@ -31,3 +31,17 @@ local function groups_of(stream)
   end
   return tables_of(redis.call('XINFO', 'GROUPS', stream))
 end
+
+-- Names of the consumers of all groups, at most so many.
+local function consumer_names(stream, most)
+  local names = {}
+  for _, group in ipairs(groups_of(stream)) do
+    for _, of in ipairs(tables_of(redis.call('XINFO', 'CONSUMERS', stream, group.name))) do
+      if #names == most then
+        return names
+      end
+      names[#names + 1] = of.name
+    end
+  end
+  return names
+end

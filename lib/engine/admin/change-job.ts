@@ -22,7 +22,8 @@ const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
   delay: 'Only a delayed job has a delay to change.',
   move: 'Only a waiting or delayed job can be moved. In its handler, a job moves itself.',
   data: 'Only a job that waits, is delayed or has failed can get other data.',
-  retry: 'Only a job that has ended in that state can be retried.',
+  retry:
+    'Only a job that has failed can be retried; with retry("completed"), one that has completed and is kept.',
 };
 
 const METHODS: Readonly<Record<JobChange['change'], string>> = {

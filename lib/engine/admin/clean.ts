@@ -137,7 +137,7 @@ async function inSteps(
     const step = await take(from, { most: Math.min(STEP_JOBS, left), withIds, eventsCap });
     ids.push(...step.ids);
     left -= step.removed;
-    operation.advance(step.removed);
+    await operation.advance(step.removed);
     from = step.next;
     if (from === undefined) break;
   }

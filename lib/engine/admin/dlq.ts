@@ -58,7 +58,7 @@ export async function replayDlq(
       const states = await replayDeadLetters(link, keys, { eventsCap, letters: step });
       const count = states.filter((state) => state === 'moved').length;
       moved += count;
-      operation.advance(count);
+      await operation.advance(count);
     }
     if (moved >= limit) break;
   }
@@ -111,7 +111,7 @@ export async function* dropLetters(
     if (ids.length === 0) continue;
     const dropped = await dropDeadLetters(link, keys, { ids, event, eventsCap });
     left -= dropped.length;
-    operation.advance(dropped.length);
+    await operation.advance(dropped.length);
     yield dropped;
   }
 }

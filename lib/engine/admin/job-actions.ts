@@ -2,7 +2,7 @@ import type { QueueKeys } from '../../redis/keys.js';
 import type { JobChange } from '../../redis/scripts/change-job.js';
 import { ConfigError } from '../base/errors.js';
 import { writeBinary } from '../codec/msgpack.js';
-import { checkDelay, checkTime, checkWhole } from '../config/check-arguments.js';
+import { checkDelay, checkWhole } from '../config/check-arguments.js';
 import { show } from '../config/checks.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { encodeWithin } from '../enqueue/new-job.js';
@@ -36,7 +36,6 @@ export function jobActions({ queue, eventsCap, limits, use }: ActionsContext): J
       await change(job, { change: 'delay', value: Math.ceil(delay) });
     },
     moveToDelayed: async (job, timestamp) => {
-      checkTime('moveToDelayed: the timestamp', timestamp);
       checkDelay(Math.max(0, timestamp - Date.now()), limits.maxDelayMs);
       await change(job, { change: 'move', value: Math.ceil(timestamp) });
     },

@@ -147,6 +147,9 @@ export class JobReports {
 }
 
 function progressJson(progress: unknown): string {
+  if (typeof progress === 'number' && !Number.isFinite(progress)) {
+    throw new ConfigTypeError(`updateProgress: JSON has no ${String(progress)}. Nothing was reported.`);
+  }
   let json: string | undefined;
   try {
     json = JSON.stringify(progress);

@@ -24,7 +24,7 @@ export async function promoteJobs(
     const { promoted } = await promoteStep(link, keys, { ...events, most: Math.min(count, left) });
     if (promoted === 0) return;
     left -= promoted;
-    operation.advance(promoted);
+    await operation.advance(promoted);
   }
 }
 
@@ -46,7 +46,7 @@ export async function retryJobs(
   for (let isOver = false; !isOver;) {
     operation.begin();
     const { looked, moved } = await retryCompleted(link, keys, { until, most: count, eventsCap });
-    operation.advance(moved);
+    await operation.advance(moved);
     isOver = looked === 0;
   }
 }

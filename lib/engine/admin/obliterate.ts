@@ -27,36 +27,36 @@ export async function obliterate(
 ): Promise<void> {
   const operation = new Operation(options);
   const hasPaused = await setPause(link, keys, { paused: true, eventsCap });
-  let isEmpty = false;
+  let consumers: string[] | undefined;
   try {
-    await deleteJobs(link, keys, force, operation);
-    isEmpty = true;
+    consumers = await deleteJobs(link, keys, force, operation);
     await deleteSchedules(link, keys, operation);
     let cursor: string | undefined;
     do {
       operation.begin();
       const step = await sweepKeys(link, keys, { cursor, count });
-      operation.advance(step.deleted);
+      await operation.advance(step.deleted);
       cursor = step.cursor;
     } while (cursor !== undefined);
   } finally {
     // The pause is a property of the queue, and goes with it. A queue that was not deleted stays as it was.
-    if (hasPaused || isEmpty) await setPause(link, keys, { paused: false, eventsCap });
-    if (isEmpty) await link.call('UNLINK', [keys.meta]);
+    if (hasPaused || consumers) await setPause(link, keys, { paused: false, eventsCap, consumers });
+    if (consumers) await link.call('UNLINK', [keys.meta]);
   }
 }
 
+/** Resolves with the consumers that the deleted stream had. */
 async function deleteJobs(
   link: CommandLink,
   keys: QueueKeys,
   force: boolean,
   operation: Operation,
-): Promise<void> {
+): Promise<string[]> {
   const deadline = performance.now() + RELEASE_MS;
   for (;;) {
     operation.begin();
-    const { active, done } = await beginObliterate(link, keys, { force });
-    if (done) return;
+    const { active, done, consumers } = await beginObliterate(link, keys, { force });
+    if (done) return consumers;
     if (performance.now() >= deadline) throw new JobsActiveError(keys.queue, active);
     await delay(LOOK_MS);
   }
@@ -70,7 +70,7 @@ async function deleteSchedules(link: CommandLink, keys: QueueKeys, operation: Op
     const page = (await link.call('ZRANGE', [keys.repeat, 0, Math.min(STEP_JOBS, left) - 1])) as string[];
     if (page.length === 0) return;
     const removed = await removeSchedules(link, keys, page);
-    operation.advance(removed.filter(Boolean).length);
+    await operation.advance(removed.filter(Boolean).length);
     left -= page.length;
   }
 }

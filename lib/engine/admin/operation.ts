@@ -28,10 +28,10 @@ export class Operation {
     this.#options.signal?.throwIfAborted();
   }
 
-  /** After each step. */
-  advance(jobs: number): void {
+  /** After each step. Waits for the listener, so that its failure ends the operation. */
+  async advance(jobs: number): Promise<void> {
     this.#done += jobs;
     const total = this.#total === undefined ? undefined : Math.max(this.#total, this.#done);
-    this.#options.onProgress?.({ done: this.#done, ...(total !== undefined && { total }) });
+    await this.#options.onProgress?.({ done: this.#done, ...(total !== undefined && { total }) });
   }
 }

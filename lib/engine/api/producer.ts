@@ -20,9 +20,9 @@ import {
   checkJobName,
   checkLimit,
   checkList,
-  checkTime,
   checkQueueName,
   checkText,
+  toTime,
 } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 
@@ -121,8 +121,7 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async addAtWithOptions(runAt: RunAt, payload: T, options: AddOptions): Promise<string> {
-    const runAtMs = runAt instanceof Date ? runAt.getTime() : runAt;
-    checkTime('addAt: the time', runAtMs);
+    const runAtMs = toTime('addAt: the time', runAt);
     checkDelay(Math.max(0, runAtMs - Date.now()), this.#core.limits.maxDelayMs);
     return this.#one([{ ...this.#job(payload, options), runAtMs }]);
   }

@@ -23,7 +23,7 @@ import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
 import { readProperty } from '../base/safe-access.js';
 import { toError } from '../base/thrown.js';
-import { checkConcurrency, checkProcessor, checkQueueName } from '../config/check-arguments.js';
+import { checkConcurrency, checkDelay, checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
 
@@ -298,6 +298,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         discardRun(delivery as Delivery, this.name);
       },
       moveToDelayed: (delivery, timestamp) => {
+        checkDelay(Math.max(0, timestamp - this.#settings.clock.now()), MAX_DELAY_SECS * 1000);
         delayRun(delivery as Delivery, this.name, timestamp, this.#settings.clock);
       },
       entryIdOf: (delivery) => (delivery as Delivery).entryId,

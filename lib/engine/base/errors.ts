@@ -169,7 +169,7 @@ export class JobTimeoutError extends ChasquiError {
 export class DelayedError extends ChasquiError {
   readonly code = ERROR_CODES.delayed;
 
-  constructor(message = 'The job was moved to the delayed set', options?: { cause?: unknown }) {
+  constructor(message = 'The handler threw a DelayedError to end its run', options?: { cause?: unknown }) {
     super(message, options);
   }
 }

@@ -31,11 +31,16 @@ export function checkConcurrency(value: unknown): asserts value is number {
   if (wrong !== undefined) throw new ConfigRangeError(`concurrency ${wrong}, not ${show(value)}.`);
 }
 
-/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a finite number of unix ms */
-export function checkTime(what: string, value: unknown): asserts value is number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) {
+/**
+ * A Date or a number of unix ms, as unix ms.
+ * @throws ConfigTypeError (a TypeError, CMQ-004) for anything else
+ */
+export function toTime(what: string, value: unknown): number {
+  const at = value instanceof Date ? value.getTime() : value;
+  if (typeof at !== 'number' || !Number.isFinite(at)) {
     throw new ConfigTypeError(`${what} must be a Date or unix ms, not ${show(value)}.`);
   }
+  return at;
 }
 
 /** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a whole number of at least 0 */

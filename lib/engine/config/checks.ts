@@ -27,6 +27,7 @@ export const show = (value: unknown): string => {
     return String(value);
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : 'a Date';
   if (typeof value === 'object') return 'an object';
   return `a ${typeof value}`;
 };

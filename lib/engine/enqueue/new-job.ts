@@ -177,7 +177,7 @@ export function toWireRetry({ attempts, backoff }: JobsOptions): WireRetry | und
 
 function oversize(name: string, bytes: number, most: number): PayloadTooLargeError {
   return new PayloadTooLargeError(
-    `The payload of job "${name}" has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}. Nothing was added. ` +
+    `The payload of job "${name}" has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}. Nothing was added or changed. ` +
       'Send a reference (an id, a URL) instead of the data, or raise maxPayloadBytes on queue and worker.',
   );
 }

@@ -1,6 +1,7 @@
 import type { JobsOptions, WaitForResultOptions } from '../config/options.js';
-import { JobStateError, NotSupportedError } from '../base/errors.js';
-import { checkTime } from '../config/check-arguments.js';
+import { ConfigTypeError, JobStateError, NotSupportedError } from '../base/errors.js';
+import { toTime } from '../config/check-arguments.js';
+import { show } from '../config/checks.js';
 import { EXTRAS } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import { readKeep } from '../codec/keep.js';
@@ -183,18 +184,18 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * processor has ended. That uses no attempt and is no failure: throw a {@link DelayedError} after it to end the run. Whatever
    * else the processor returns or throws, and if its time limit ends it, the job is moved all the same; only a cancellation
    * comes first.
-   * @param timestamp when the job is due, in unix ms; in the past = at once
+   * @param timestamp when the job is due, a Date or unix ms; in the past = at once
    * @param _token accepted and ignored: the worker knows its lease
    * @throws TypeError or ConfigError (CMQ-004); JobStateError (CMQ-107), also if the run is over; JobNotFoundError (CMQ-106)
    */
-  async moveToDelayed(timestamp: number, _token?: string): Promise<void> {
+  async moveToDelayed(timestamp: number | Date, _token?: string): Promise<void> {
+    const dueAt = toTime('moveToDelayed: the timestamp', timestamp);
     if (this.#context && this.#owner.moveToDelayed) {
-      checkTime('moveToDelayed: the timestamp', timestamp);
-      this.#owner.moveToDelayed(this.#context, timestamp);
+      this.#owner.moveToDelayed(this.#context, dueAt);
       return;
     }
-    await this.#actions('moveToDelayed').moveToDelayed(this.#ref, timestamp);
-    this.delay = Math.max(0, timestamp - Date.now());
+    await this.#actions('moveToDelayed').moveToDelayed(this.#ref, dueAt);
+    this.delay = Math.max(0, dueAt - Date.now());
   }
 
   /**
@@ -304,6 +305,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     queue: { getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> },
     jobId: string,
   ): Promise<Job<Data, Result, Name> | undefined> {
+    if (typeof (queue as unknown as { getJob?: unknown } | undefined)?.getJob !== 'function') {
+      return Promise.reject(
+        new ConfigTypeError(`Job.fromId: the first argument must be a Queue, not ${show(queue)}.`),
+      );
+    }
     return queue.getJob(jobId);
   }
 

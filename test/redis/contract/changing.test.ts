@@ -153,6 +153,46 @@ describe.each(ids)('a job with %s', (_, withId) => {
     expect((await queue.add('a', 1, withId)).duplicate).toBe(false);
   });
 
+  test.each(['remove', 'Queue.remove', 'clean', 'dropDlq'])(
+    'that has failed is gone after %s, whether somebody waits for it or not',
+    async (how) => {
+      const queue = redis.queue();
+      for (const isAwaited of [false, true]) {
+        const worker = redis.worker(
+          () => {
+            throw new Error('bad');
+          },
+          { maxAttempts: 1 },
+        );
+        const failed = next(worker, 'failed');
+        const job = await queue.add('a', 1, withId);
+        await failed;
+        await worker.close();
+        if (isAwaited) expect(await rejection(job.waitForResult())).toMatchObject({ code: 'CMQ-103' });
+        expect(await job.getState()).toBe('failed');
+        if (how === 'remove') await job.remove();
+        else if (how === 'Queue.remove') await queue.remove(job.id);
+        else if (how === 'clean') await queue.clean(0, 0, 'failed');
+        else await queue.dropDlq({ all: true });
+        expect([await job.getState(), await job.isFailed()]).toEqual(['unknown', false]);
+        expect(await rejection(job.waitForResult())).toMatchObject({ code: 'CMQ-104' });
+        expect(await job.getState()).toBe('unknown');
+      }
+    },
+  );
+
+  test('that waited, was awaited and was removed is unknown', async () => {
+    const queue = redis.queue();
+    const job = await queue.add('a', 1, withId);
+    const waiting = rejection(job.waitForResult());
+    await eventually(async () => {
+      expect(await redis.client.exists(`${KEYS.prefix}waiters`)).toBe(1);
+    });
+    await job.remove();
+    expect(await waiting).toMatchObject({ code: 'CMQ-104' });
+    expect(await job.getState()).toBe('unknown');
+  });
+
   test('that has failed is retried, with its data changed before', async () => {
     const queue = redis.queue();
     const worker = redis.worker(

@@ -361,3 +361,34 @@ test('next to workers at full speed, each job ends in one way, and all counts ad
   expect(removed).toBeGreaterThan(0);
   expect(ended.size).toBeGreaterThan(0);
 });
+
+test('an async onProgress that rejects ends the operation with its error', async () => {
+  const queue = redis.queue();
+  const mine = new Error('mine');
+  const options = {
+    async onProgress(): Promise<void> {
+      await Promise.resolve();
+      throw mine;
+    },
+  };
+  const refill = async (): Promise<void> => {
+    await addDeadLetters(queue, 2);
+    await addJobs(queue, 3);
+    await addJobs(queue, 3, { delay: HOUR });
+  };
+  for (const call of [
+    () => queue.drain(true, options),
+    () => queue.clean(0, 0, 'wait', options),
+    () => queue.dropDlq({ all: true, ...options }),
+    () => queue.replayDlq({ ...options }),
+    () => queue.promoteJobs(options),
+    () => queue.retryJobs(options),
+    () => queue.getDlqHistogram(options),
+    () => queue.findJobs({}, options).next(),
+    () => queue.obliterate(options),
+  ]) {
+    await queue.obliterate();
+    await refill();
+    expect(await rejection(Promise.resolve(call())), String(call)).toBe(mine);
+  }
+});

@@ -196,16 +196,19 @@ describe('job.moveToDelayed in a handler', () => {
     expect(Math.abs(Number(score) - Date.now() - 3_600_000)).toBeLessThan(30_000);
   });
 
-  test.each([NaN, Infinity, '5', null, undefined, new Date()])('refuses the time %s', async (timestamp) => {
-    let error: unknown;
-    const worker = kit.worker(async (job) => {
-      error = await rejection(job.moveToDelayed(timestamp as number));
-    });
-    const completed = next(worker, 'completed');
-    await kit.queue().add('a', 1);
-    await completed;
-    expect(error).toMatchObject({ code: 'CMQ-004', name: 'TypeError' });
-  });
+  test.each([NaN, Infinity, '5', null, undefined, new Date(NaN)])(
+    'refuses the time %s',
+    async (timestamp) => {
+      let error: unknown;
+      const worker = kit.worker(async (job) => {
+        error = await rejection(job.moveToDelayed(timestamp as number));
+      });
+      const completed = next(worker, 'completed');
+      await kit.queue().add('a', 1);
+      await completed;
+      expect(error).toMatchObject({ code: 'CMQ-004', name: 'TypeError' });
+    },
+  );
 
   test('and a cancellation: the job ends as cancelled', async () => {
     const latch = new Latch();
@@ -256,6 +259,26 @@ describe('job.moveToDelayed in a handler', () => {
   });
 });
 
+test('moveToDelayed takes a Date, and refuses what add refuses, in a handler and outside', async () => {
+  const worker = kit.worker(async (job) => {
+    const codes: unknown[] = [];
+    for (const at of [Date.now() * 1_000, 1e300, NaN, new Date(NaN), 'now', undefined]) {
+      codes.push(((await rejection(job.moveToDelayed(at as never))) as { code?: string }).code);
+    }
+    return codes;
+  });
+  const completed = next(worker, 'completed');
+  const queue = kit.queue();
+  await queue.add('a', 1);
+  expect((await completed)[1]).toEqual(Array(6).fill('CMQ-004'));
+  await worker.close();
+  const job = await queue.add('a', 2);
+  expect(await rejection(job.moveToDelayed(Date.now() * 1_000))).toMatchObject({ code: 'CMQ-004' });
+  expect(((await rejection(job.moveToDelayed(new Date(NaN)))) as Error).message).toContain('an invalid Date');
+  await job.moveToDelayed(new Date(Date.now() + 60_000));
+  expect(await job.getState()).toBe('delayed');
+});
+
 test('a DelayedError without moveToDelayed is a failed attempt', async () => {
   const worker = kit.worker(() => {
     throw new DelayedError();
@@ -264,6 +287,6 @@ test('a DelayedError without moveToDelayed is a failed attempt', async () => {
   await kit.queue().add('a', 1, { attempts: 2 });
   await failed;
   expect(await kit.queue().peekDlq(2)).toMatchObject([
-    { reason: 'retries_exhausted', detail: 'The job was moved to the delayed set' },
+    { reason: 'retries_exhausted', detail: 'The handler threw a DelayedError to end its run' },
   ]);
 });

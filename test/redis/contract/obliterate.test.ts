@@ -109,6 +109,24 @@ describe('obliterate', () => {
     redis.errors.length = 0;
   });
 
+  test('wakes the workers at the end, so that they learn at once of the lifted pause', async () => {
+    const queue = redis.queue();
+    const worker = redis.worker(() => undefined);
+    await next(worker, 'ready');
+    for (let i = 0; i < 3; i += 1) {
+      const [paused, resumed] = [next(worker, 'paused'), next(worker, 'resumed')];
+      await queue.obliterate();
+      await paused;
+      const over = performance.now();
+      await resumed;
+      // A worker that got no wake learns of it a second after the pause.
+      expect(performance.now() - over).toBeLessThan(700);
+      const completed = next(worker, 'completed');
+      await queue.add('a', i);
+      await completed;
+    }
+  });
+
   test('loses nothing that is added while it runs', async () => {
     await fill('mail', 1_000);
     const queue = redis.queue();

@@ -46,7 +46,7 @@ export async function countDlq(
     });
     for (const [value, count] of step.counts) counts.set(value, (counts.get(value) ?? 0) + count);
     done += step.lookedAt;
-    onProgress?.({ done, total: Math.max(length, done) });
+    await onProgress?.({ done, total: Math.max(length, done) });
     from = step.next;
   }
   const isTime = by in SPANS;

@@ -61,10 +61,10 @@ export async function* findJobs(
     });
     await addTracked(link, keys, fresh);
     lookedAt += step.lookedAt;
-    onProgress?.({ done: Math.min(lookedAt, total), total });
+    await onProgress?.({ done: Math.min(lookedAt, total), total });
     yield fresh;
   }
-  onProgress?.({ done: total, total });
+  await onProgress?.({ done: total, total });
 }
 
 async function toJobs(

@@ -50,7 +50,9 @@ const REASONS: readonly DlqReason[] = [
 ];
 
 const ids: Check = (value) =>
-  Array.isArray(value) && value.every((id) => typeof id === 'string') ? undefined : 'must be an array of ids';
+  Array.isArray(value) && value.every((id) => typeof id === 'string')
+    ? undefined
+    : 'must be an array that has only strings';
 
 const oneOf =
   (...values: readonly string[]): Check =>

@@ -15,8 +15,8 @@ export interface OperationProgress {
 export interface OperationOptions {
   /** Ends the operation between two steps: the call rejects with the reason of the signal. What was done stays done. */
   signal?: AbortSignal;
-  /** Called after each step. If it throws, the operation ends and the call rejects with that error. */
-  onProgress?: (progress: OperationProgress) => void;
+  /** Called after each step; a promise is awaited. If it fails, the operation ends and the call rejects with that error. */
+  onProgress?: (progress: OperationProgress) => unknown;
 }
 
 const onProgress: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
