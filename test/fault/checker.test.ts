@@ -167,13 +167,13 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a promotion in two steps, of which the second does not happen',
     'jobs are delayed',
     /^lost/,
-    ['lua/promote.lua', /add_entry\([^)]*\)/, `'0-0'`],
+    ['lua/lib/promotion.lua', /add_entry\([^)]*\)/, `'0-0'`],
   ],
   [
     'a promotion that does not take the job out of the delayed set',
     'jobs are delayed',
     /^(committed twice|stalled)/,
-    ['lua/promote.lua', /redis\.call\('ZREM\w*'/, `(function() end)('ZREM'`],
+    ['lua/lib/promotion.lua', /redis\.call\('ZREM\w*'/, `(function() end)('ZREM'`],
   ],
   [
     'a completion without the fence',
