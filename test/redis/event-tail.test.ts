@@ -62,6 +62,19 @@ it('knows when events were trimmed before it could read them', async () => {
   });
 });
 
+it('counts an event of the millisecond in which it found no event', async () => {
+  await tailed(async (tail) => {
+    const now = 1_700_000_000_000;
+    await tail.poll(now);
+    await kit.client.xadd(KEYS.events, `${String(now)}-0`, 'e', 'completed', 'id', '1');
+    await kit.client.xadd(KEYS.events, `${String(now)}-1`, 'e', 'completed', 'id', '2');
+    await tail.poll(now + 1_000);
+    await tail.poll(now + 1_000);
+    expect(sum(tail.rates.series('completed'))).toBe(2);
+    expect(tail.rates.isPartial(60)).toBe(false);
+  });
+});
+
 it('says what became of a job that failed, and survives batches that cannot be read', async () => {
   const add = (...fields: string[]): Promise<unknown> => kit.client.xadd(KEYS.events, '*', ...fields);
   await tailed(async (tail, poll) => {

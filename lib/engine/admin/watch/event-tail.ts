@@ -46,8 +46,9 @@ export class EventTail {
   async #readOn(from: string): Promise<void> {
     for (let page = 1; ; page++) {
       const entries = await this.#range('XRANGE', from, '+');
-      // The last entry that was read is read again: if it is gone, so may be others after it.
-      const overlaps = entries[0]?.[0].toString() === from;
+      // The last entry that was read is read again: if it is gone, so may be others after it. The time of a look at an empty
+      // stream is no entry, although a new entry may have the same id.
+      const overlaps = this.#isEntry && entries[0]?.[0].toString() === from;
       if (this.#isEntry && !overlaps && entries.length > 0)
         this.rates.markGap(msOf(from), msOf(idOf(entries[0])));
       this.#countAll(overlaps ? entries.slice(1) : entries);
