@@ -43,10 +43,11 @@ describe('kill -9 of a worker that runs tracked jobs', () => {
     for (const id of rig.ids('START', 'heir')) {
       const job = await queue.getJob(id);
       expect(job).toMatchObject({ id, attemptsMade: 2, data: { do: 'hold' } });
-      expect(job?.attempts).toHaveLength(2);
-      expect(job?.attempts[0]).toMatchObject({ attempt: 1 });
-      expect(job?.attempts[0]?.endedAt).toBeUndefined();
-      expect(job?.attempts[1]?.endedAt).toBeGreaterThan(0);
+      const attempts = job?.attempts ?? [];
+      expect(attempts).toHaveLength(2);
+      expect(attempts[0]).toMatchObject({ attempt: 1 });
+      expect(attempts[0]?.endedAt).toBeUndefined();
+      expect(attempts[1]?.endedAt).toBeGreaterThan(0);
     }
     await queue.clean(0, 0);
     const left = await redis.client.keys(`${rig.keys.prefix}job*`);

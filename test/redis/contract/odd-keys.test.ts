@@ -7,7 +7,7 @@ const redis = useKit();
 const HOUR = 3_600_000;
 const key = (name: string): string => `${KEYS.prefix}${name}`;
 
-/** For how many ms one script held Redis since `begin`: the median, because the machine may pause any of them. */
+/** For how many ms one script ran since `begin`: the median, because the machine may pause any of them. */
 const slow = {
   begin: async (): Promise<void> => {
     await redis.client.config('SET', 'slowlog-log-slower-than', '0');

@@ -125,14 +125,14 @@ test('every numbered call counts once', async () => {
   const gate = new Promise<void>((resolve) => {
     open = resolve;
   });
-  const held = redis.worker(() => gate, { concurrency: 1, shutdownDeadlineSecs: 0.2 });
-  await next(held, 'active');
+  const closing = redis.worker(() => gate, { concurrency: 1, shutdownDeadlineSecs: 0.2 });
+  await next(closing, 'active');
   await eventually(() => {
     expect([...sent]).toContain('fire-schedules');
   });
   await queue.removeJobScheduler('k');
   const before = await waiting();
-  await held.close();
+  await closing.close();
   open();
   expect(await waiting()).toBe(before);
 
