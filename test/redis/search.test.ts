@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { Queue } from '../../lib/engine/index.js';
+import { ulid } from 'ulid';
+import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
+import { Queue, encodePayload } from '../../lib/engine/index.js';
 import type { TestRedis } from '../support/redis.js';
 import { useRedis } from '../support/redis.js';
 
@@ -149,4 +151,48 @@ test('a job is found even if the clock of its producer is far ahead', async () =
   await redis.client.xadd(queue.keys.dlq, '*', 'd', d, 'reason', 'retries_exhausted');
   expect(await queue.dropDlq({ ids: [ahead] })).toBe(1);
   expect(await queue.remove(ahead)).toBe(1);
+});
+
+test('dead letters and jobs of large batches are found near the times in their ids, whatever else there is', async () => {
+  await using queue = newQueue();
+  await fill(queue);
+  const now = Date.now();
+  const redisKeys = queue.keys;
+  const jobs: [place: string, at: number, id: string][] = [];
+  // A job each second. Entries of the work stream are 3 s younger than their ids, dead letters 10 s.
+  const pipeline = redis.client.pipeline();
+  pipeline.del(redisKeys.stream);
+  for (let i = 0; i < 30_000; i += 1) {
+    const at = now - 40_000_000 + i * 1_000;
+    for (const [place, key, later] of [
+      ['waiting', redisKeys.stream, 3_000],
+      ['failed', redisKeys.dlq, 10_000],
+    ] as const) {
+      const id = ulid(at);
+      jobs.push([place, at, id]);
+      const d = encodeEnvelope({ id, payload: encodePayload(i), createdAtMs: at, attempt: 0 });
+      pipeline.xadd(key, `${String(at + later)}-0`, 'd', d, 'n', 'a', 'reason', 'malformed');
+    }
+  }
+  await pipeline.exec();
+  for (const at of [10, 15_000, 29_990]) {
+    for (const [place, , id] of jobs.slice(2 * at, 2 * at + 2)) {
+      const calls = await scripts(redis, async () => expect(await queue.getJobState(id)).toBe(place));
+      // A walk through all would take 75 calls of the stream and 200 of the dead letters.
+      expect(calls, `${place} ${String(at)}`).toBeLessThan(place === 'waiting' ? 10 : 65);
+      const removes = await scripts(redis, async () => expect(await queue.remove(id)).toBe(1));
+      expect(removes, `remove ${place} ${String(at)}`).toBeLessThan(place === 'waiting' ? 12 : 68);
+    }
+  }
+});
+
+test('a job that was delayed and promoted is found at the end of the stream', async () => {
+  await using queue = newQueue();
+  const ids = await fill(queue);
+  await queue.remove('gone');
+  const job = await queue.getJob(ids[1_000] as string);
+  await job?.moveToDelayed(Date.now() + 60_000);
+  await job?.promote();
+  const calls = await scripts(redis, async () => job?.updateData(3));
+  expect(calls).toBeLessThan(6);
 });

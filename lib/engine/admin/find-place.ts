@@ -1,9 +1,14 @@
+import { isValid } from 'ulid';
 import type { QueueKeys } from '../../redis/keys.js';
+import type { StreamEntry } from '../../redis/replies.js';
+import type { WorkEntry } from '../../redis/scripts/lib/job-rows.js';
 import type { CommandLink } from '../connection/command-link.js';
 import type { JobPlace } from '../job/job-actions.js';
 import { readDeadLetters } from './dead-letters.js';
 import { toDlqEntry } from './dlq.js';
 import { findDelayed, findWaiting } from './find-jobs.js';
+import { nearby } from './look/sweep.js';
+import type { Place, Seen } from './look/sweep.js';
 import { SharedSearch } from './shared-search.js';
 
 // Finds out where jobs are whose id leads to no marker. The place is only a hint: the script that changes a job verifies it.
@@ -30,6 +35,13 @@ export function findPlace(link: CommandLink, keys: QueueKeys, id: string): Promi
 async function findPlaces(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Places> {
   const places: Places = new Map();
   const missing = new Set(ids);
+  for await (const { seen } of nearby(link, keys, { jobIds: ids }, NEARBY)) {
+    for (const { row } of seen) {
+      const id = row.kind === 'letter' ? letterOf(row.letter) : row.id;
+      if (missing.delete(id)) places.set(id, placeOf(row));
+    }
+    if (missing.size === 0) return places;
+  }
   for (const find of [findDelayed, findWaiting, findDelayed]) {
     if (missing.size === 0) break;
     for (const { id, ...place } of await find(link, keys, missing)) {
@@ -39,6 +51,19 @@ async function findPlaces(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<s
   }
   if (missing.size > 0) await findDeadLetters(link, keys, missing, places);
   return places;
+}
+
+const NEARBY: ReadonlySet<Place> = new Set(['work', 'failed']);
+
+/** The job of a dead letter; '' if its id may be that of a later job, too. */
+function letterOf(letter: StreamEntry): string {
+  const { jobId } = toDlqEntry(letter);
+  return jobId !== undefined && isValid(jobId) ? jobId : '';
+}
+
+function placeOf(row: Seen['row']): JobPlace {
+  if (row.kind === 'letter') return { dlqId: row.letter[0].toString() };
+  return row.kind === 'member' ? { member: row.member } : { entryId: (row as WorkEntry).entryId };
 }
 
 /** The newest dead letter of each job. */

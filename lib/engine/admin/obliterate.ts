@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { QueueKeys } from '../../redis/keys.js';
 import { beginObliterate } from '../../redis/scripts/begin-obliterate.js';
+import { readPolicy } from '../../redis/scripts/read-policy.js';
 import { removeSchedules } from '../../redis/scripts/remove-schedules.js';
 import { setPause } from '../../redis/scripts/set-pause.js';
 import { sweepKeys } from '../../redis/scripts/sweep-keys.js';
@@ -26,9 +27,12 @@ export async function obliterate(
   eventsCap: number,
 ): Promise<void> {
   const operation = new Operation(options);
-  const hasPaused = await setPause(link, keys, { paused: true, eventsCap });
+  // If the reply of the pause is lost, nobody knows whether this call has paused the queue.
+  const { pausedSince } = await readPolicy(link, keys);
+  let hasPaused = pausedSince === undefined;
   let consumers: string[] | undefined;
   try {
+    hasPaused = await setPause(link, keys, { paused: true, eventsCap });
     consumers = await deleteJobs(link, keys, force, operation);
     await deleteSchedules(link, keys, operation);
     let cursor: string | undefined;

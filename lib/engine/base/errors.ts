@@ -276,7 +276,7 @@ export class JobsActiveError extends ChasquiError {
     readonly active: number,
   ) {
     super(
-      `obliterate: ${String(active)} jobs of queue "${queue}" are active. Nothing was deleted, and the queue is not paused. ` +
+      `obliterate: queue "${queue}" has active jobs: ${String(active)}. Nothing was deleted, and the pause of the queue is as it was. ` +
         'Wait until they have ended, or pass { force: true }: then they end as lost.',
     );
   }

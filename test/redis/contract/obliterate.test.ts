@@ -127,6 +127,20 @@ describe('obliterate', () => {
     }
   });
 
+  test('does not leave the queue paused when the reply of its first step is lost', async () => {
+    const queue = redis.queue({ commandTimeoutMs: 300 });
+    await queue.add('a', 1);
+    await redis.client.client('PAUSE', 1_500, 'WRITE');
+    expect(await rejection(queue.obliterate())).toMatchObject({ code: 'CMQ-001' });
+    // Redis executes what it got meanwhile.
+    await redis.client.client('UNPAUSE');
+    await redis.client.set('after', 1);
+    await eventually(async () => {
+      expect(await redis.client.hexists(KEYS.meta, 'paused')).toBe(0);
+    });
+    expect(await redis.client.xlen(KEYS.stream)).toBe(1);
+  });
+
   test('loses nothing that is added while it runs', async () => {
     await fill('mail', 1_000);
     const queue = redis.queue();

@@ -597,3 +597,22 @@ describe('worker.concurrency', () => {
     expect(worker.concurrency).toBe(7);
   });
 });
+
+test('a job whose ttlMs runs out during a pause becomes a dead letter after the resume, and no handler sees it', async () => {
+  const queue = redis.queue();
+  const { worker, started } = noting();
+  await next(worker, 'ready');
+  const paused = next(worker, 'paused');
+  await queue.pause();
+  await paused;
+  await queue.add('short', 'short', { ttlMs: 50 });
+  await queue.add('long', 'long', { ttlMs: 60_000 });
+  await delay(150);
+  // A pause does not stop the time to live, and nobody looks at the job meanwhile.
+  expect(await queue.getJobCounts('paused', 'failed')).toEqual({ paused: 2, failed: 0 });
+  const [completed, failed] = [next(worker, 'completed'), next(worker, 'failed')];
+  await queue.resume();
+  expect((await failed)[0]).toMatchObject({ name: 'short', deadLetterReason: 'expired' });
+  await completed;
+  expect(started).toEqual(['long']);
+});

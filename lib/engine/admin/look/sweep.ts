@@ -51,9 +51,8 @@ export async function* sweep(
   yield toStep(first.rows, first.now);
   const ids = [...(filter.jobIds ?? [])];
   const start = startOfSearch(ids);
+  yield* nearIds(link, keys, filter, places);
   if (places.has('work')) {
-    for (const [from, to] of spansOf(ids))
-      yield* work(link, keys, filter, `${String(from)}-0`, `${String(to)}-0`);
     yield* work(link, keys, filter, start, '+');
     // A job that is not where its id says was added by a producer whose clock was ahead.
     if (start !== '-') yield* work(link, keys, filter, '-', `(${start}`);
@@ -73,6 +72,56 @@ export async function* sweep(
     if (places.has('delayed')) yield* delayed(link, keys, filter);
     if (!around.isAll && places.has('failed')) yield* letters(link, keys, filter, `(${newest.letterId}`, '+');
     newest = around.newest;
+  }
+}
+
+/** Looks where the jobs of these ids usually are: where jobs move at this time, and near the times in the ids. It may miss any. */
+export async function* nearby(
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+  places: ReadonlySet<Place>,
+): AsyncGenerator<SweepStep> {
+  const { rows, now } = await lookAround(link, keys, { after: undefined, filter });
+  yield toStep(rows, now);
+  yield* nearIds(link, keys, filter, places);
+}
+
+/** How many steps a search goes on from the times in the ids, before it looks everywhere. All ids share them. */
+const FORWARD_STEPS = { work: 50, letters: 70 } as const;
+
+/**
+ * A job that was added at once has an entry that is little younger than its id; one of a large batch, a somewhat younger one. A
+ * dead letter is younger than its job, and behind it there are only the failures since then.
+ */
+async function* nearIds(
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+  places: ReadonlySet<Place>,
+): AsyncGenerator<SweepStep> {
+  const spans = spansOf(filter.jobIds ?? []).map(
+    ([from, to]) => [`${String(from)}-0`, `${String(to)}-0`] as const,
+  );
+  if (spans.length === 0) return;
+  if (places.has('work')) {
+    for (const [from, to] of spans) yield* work(link, keys, filter, from, to);
+    for (const [, to] of spans)
+      yield* first(work(link, keys, filter, to, '+'), FORWARD_STEPS.work / spans.length);
+  }
+  if (places.has('failed')) {
+    for (const [from] of spans)
+      yield* first(letters(link, keys, filter, from, '+'), FORWARD_STEPS.letters / spans.length);
+  }
+}
+
+async function* first(steps: AsyncGenerator<SweepStep>, most: number): AsyncGenerator<SweepStep> {
+  if (most < 1) return;
+  let left = Math.floor(most);
+  for await (const step of steps) {
+    yield step;
+    left -= 1;
+    if (left === 0) return;
   }
 }
 
