@@ -111,9 +111,29 @@ describe('an error', () => {
       env: { CHASQUI_REDIS_URL: 'redis://user:hunter22@127.0.0.1:1' },
     });
     expect({ code, out }).toEqual({ code: 5, out: '' });
-    expect(err).toMatch(/^chasqui: CMQ-001: Redis at 127\.0\.0\.1:1 .*Nothing listens there/);
+    expect(err).toMatch(/^chasqui: CMQ-001: Redis at 127\.0\.0\.1:1: .*Nothing listens there/);
     expect(err.trimEnd().split('\n')).toHaveLength(1);
     expect(err).not.toContain('hunter22');
+  });
+
+  // Each of these would else be reported only after --timeout.
+  it.each<[string, string[], RegExp]>([
+    ['a port where nothing listens', ['--redis-url', 'redis://127.0.0.1:1'], /Nothing listens there/],
+    ['a host without an address', ['--redis-url', 'redis://nohost.invalid'], /cannot be resolved/],
+    ['nodes that do not listen', ['--cluster', '--redis-url', 'redis://127.0.0.1:1,127.0.0.1:2'], /CMQ-001/],
+    ['a server that is no cluster', ['--cluster'], /cluster support disabled/],
+    ['no sentinel', ['--sentinel', '127.0.0.1:1', '--sentinel-name', 'main'], /No sentinel knows the master/],
+  ])('of the connection is reported at once: %s', async (_, args, message) => {
+    for (const command of [
+      ['inspect'],
+      ['watch'],
+      ['events', 'mail', '--no-follow'],
+      ['add', 'mail', 'x', '--create'],
+    ]) {
+      const { code, out, err } = await chasqui(...command, ...args, '--timeout', '1h');
+      expect({ code, out }).toEqual({ code: 5, out: '' });
+      expect(err).toMatch(message);
+    }
   });
 
   it('has a stack only with --verbose, without the password', async () => {
@@ -140,7 +160,9 @@ describe('the output', () => {
   it('has no colors in a pipe, and colors with FORCE_COLOR', async () => {
     await addJobs('mail', 3);
     const escape = String.fromCharCode(27);
-    expect((await chasqui('inspect')).out).not.toContain(escape);
+    for (const env of [{ CI: undefined }, { CI: 'true' }, { COLORTERM: 'truecolor' }]) {
+      expect((await chasqui('inspect', { env })).out).not.toContain(escape);
+    }
     expect((await chasqui('inspect', { env: { FORCE_COLOR: '1' } })).out).toContain(escape);
     const no = { FORCE_COLOR: '1', NO_COLOR: '1' };
     expect((await chasqui('inspect', { env: no })).out).not.toContain(escape);

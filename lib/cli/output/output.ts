@@ -19,7 +19,7 @@ export class Output {
 
   constructor(globals: Pick<GlobalOptions, 'json' | 'color'>) {
     this.json = globals.json === true;
-    this.isTerminal = process.stdout.isTTY;
+    this.isTerminal = isTerminal(process.stdout);
     this.colors = pc.createColors(wantsColor(globals.color, process.stdout));
     this.noteColors = pc.createColors(wantsColor(globals.color, process.stderr));
   }
@@ -32,7 +32,7 @@ export class Output {
 
   /** Whether there is a terminal to ask a question on. */
   get canAsk(): boolean {
-    return process.stdin.isTTY && process.stderr.isTTY;
+    return isTerminal(process.stdin) && isTerminal(process.stderr);
   }
 
   /** Writes text for people. Nothing after `--json`. The text must be escaped where it comes from a job. */
@@ -71,10 +71,16 @@ export class Output {
   }
 }
 
+/** The types of Node say that isTTY is always there. */
+function isTerminal(stream: { readonly isTTY?: boolean }): boolean {
+  return stream.isTTY === true;
+}
+
 /** See no-color.org and force-color.org. */
 function wantsColor(flag: boolean, stream: NodeJS.WriteStream): boolean {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (!flag || (NO_COLOR !== undefined && NO_COLOR !== '')) return false;
   if (FORCE_COLOR !== undefined && FORCE_COLOR !== '') return FORCE_COLOR !== '0' && FORCE_COLOR !== 'false';
-  return stream.isTTY && TERM !== 'dumb';
+  // A pipe has no isTTY at all, and picocolors takes undefined for "decide yourself": it colors where CI is set.
+  return isTerminal(stream) && TERM !== 'dumb';
 }
