@@ -2,6 +2,7 @@ import type { Connection, Queue } from '../../engine/index.js';
 import type { Servers } from '../../engine/admin/servers.js';
 import { Output } from '../output/output.js';
 import { usageError } from './errors.js';
+import type { FirstConnection } from './first-connection.js';
 import type { GlobalOptions } from './globals.js';
 import { interruptSignal } from './interrupt.js';
 
@@ -15,6 +16,7 @@ export class Context {
   readonly #queues = new Map<string, Queue>();
   #connection: Promise<Connection> | undefined;
   #servers: Servers | undefined;
+  #first: FirstConnection | undefined;
 
   constructor(globals: GlobalOptions) {
     this.globals = globals;
@@ -33,7 +35,11 @@ export class Context {
   /** The servers themselves: their masters, and the names of all queues. */
   async servers(): Promise<Servers> {
     const { Servers } = await import('../../engine/admin/servers.js');
-    this.#servers ??= new Servers(await this.connection(), this.#timeouts());
+    const connection = await this.connection();
+    if (!this.#servers) {
+      this.#servers = new Servers(connection, this.#timeouts());
+      this.#first?.follow(this.#servers.link);
+    }
     return this.#servers;
   }
 
@@ -46,12 +52,13 @@ export class Context {
     const known = this.#queues.get(name);
     if (known) return known;
     const { Queue } = await import('../../engine/index.js');
+    const servers = await this.servers();
     const queue = new Queue(name, { connection: await this.connection(), ...this.#timeouts() });
     this.#queues.set(name, queue);
     // Calls fail with the same errors, and those are reported.
     queue.on('error', () => undefined);
     queue.on('warning', () => undefined);
-    if (!options.create) await (await this.servers()).requireQueue(name, this.signal);
+    if (!options.create) await servers.requireQueue(name, this.signal);
     return queue;
   }
 
@@ -76,8 +83,10 @@ export class Context {
 
   async #readConnection(): Promise<Connection> {
     const { connectionOf } = await import('./connection.js');
+    const { FirstConnection } = await import('./first-connection.js');
     const { askPassword } = await import('./prompt.js');
     const password = this.globals.askPassword ? await askPassword(this.out, this.signal) : undefined;
-    return connectionOf(this.globals, process.env, password);
+    this.#first = new FirstConnection();
+    return this.#first.withStrategies(connectionOf(this.globals, process.env, password));
   }
 }

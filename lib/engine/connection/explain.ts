@@ -100,6 +100,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     /ECONNRESET|EPIPE/,
     'The server closed the connection. Use rediss:// (or tls: {}) if it requires TLS, and read its log.',
   ],
+  [
+    /All sentinels are unreachable/,
+    'No sentinel knows the master. Check the addresses of the sentinels, and the name of the master that they watch.',
+  ],
   [/EACCES|EPERM/, 'This process may not use that Unix socket or port. Check its permissions.'],
   [
     /ETIMEDOUT|EHOSTUNREACH|ENETUNREACH/,

@@ -9,7 +9,7 @@ const DEMOTED_MS = 2_000;
 const APART_MS = 5_000;
 
 /** Fast at first, then once a second, without end: waiting calls have deadlines of their own. */
-const reconnectDelay = (times: number): number => Math.min(25 * 2 ** Math.min(times, 6), 1000);
+export const reconnectDelay = (times: number): number => Math.min(25 * 2 ** Math.min(times, 6), 1000);
 
 /**
  * Wraps a strategy of the user's own. It may throw in an event of a socket, which would end the process, and it may return
