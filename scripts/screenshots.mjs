@@ -1,5 +1,6 @@
 // Takes the pictures of `chasqui watch` for the docs: docs/images/watch-dark.png and watch-light.png. It needs a Redis
-// server in PATH, `script` of util-linux, and Chromium (apt install chromium). Build the package first.
+// server in PATH, `script` of util-linux, Chromium and pngquant (apt install chromium pngquant): the pictures are in the
+// package, so they must be small. Build the package first.
 //   npm run build && node scripts/screenshots.mjs
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -103,6 +104,7 @@ terminal.write(Uint8Array.from(atob('${recorded.toString('base64')}'), (c) => c.
     const page = join(folder, 'page.html');
     writeFileSync(page, html);
     const size = `${Math.ceil(COLUMNS * CELL.width) + 82},${Math.ceil(ROWS * CELL.height) + 100}`;
+    const picture = join(root, 'docs/images', `watch-${name}.png`);
     execFileSync(
       'chromium',
       [
@@ -114,11 +116,21 @@ terminal.write(Uint8Array.from(atob('${recorded.toString('base64')}'), (c) => c.
         '--virtual-time-budget=4000',
         `--user-data-dir=${join(folder, 'profile')}`,
         `--window-size=${size}`,
-        `--screenshot=${join(root, 'docs/images', `watch-${name}.png`)}`,
+        `--screenshot=${picture}`,
         `file://${page}`,
       ],
       { stdio: 'ignore' },
     );
+    execFileSync('pngquant', [
+      '--force',
+      '--speed=1',
+      '--quality=60-90',
+      '--nofs',
+      '--output',
+      picture,
+      '32',
+      picture,
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
