@@ -41,7 +41,7 @@ const COMMANDS: readonly Register[] = [
 
 const EPILOGUE = `
 Passwords: set CHASQUI_REDIS_PASSWORD (and CHASQUI_SENTINEL_PASSWORD), or pass --ask-password.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or not confirmed, 5 no connection, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 refused or not confirmed, 5 no connection, 10 and 11 findings of doctor, 130 interrupted.
 Completion: chasqui completion bash|zsh|fish --help
 Docs: docs/cli.md of nestjs-chasqui`;
 

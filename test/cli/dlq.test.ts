@@ -202,6 +202,21 @@ describe('dlq replay and drop', () => {
     expect(await left()).toBe(9);
   });
 
+  it('--limit counts what is replayed, not what is left', async () => {
+    const [[first] = ['']] = await redis.client.xrange(DLQ, '-', '+', 'COUNT', 1);
+    await redis.client.xdel(DLQ, first);
+    await redis.client.xadd(DLQ, '*', 'd', Buffer.from([0xc1]), 'reason', 'decode_failed');
+    const { json } = await chasqui('dlq', 'replay', 'welcome', '--limit', '12', '--json');
+    expect(json).toEqual({ queue: 'welcome', replayed: 11, skipped: 1 });
+  });
+
+  it.each(['peek', 'replay', 'drop'])('%s of an id that does not exist is exit code 3', async (command) => {
+    const { code, out, err } = await chasqui('dlq', command, 'welcome', '--id', 'nope', '--yes');
+    expect({ code, out }).toEqual({ code: 3, out: '' });
+    expect(err).toBe('chasqui: Queue "welcome" has no such dead letter: nope.\n');
+    expect(await left()).toBe(12);
+  });
+
   it('Ctrl-C at the question does nothing, with exit code 130', async () => {
     const terminal = await terminals.chasqui('dlq', 'drop', 'welcome', '--all');
     await terminal.until('[y/N]');
@@ -298,6 +313,21 @@ describe('dlq export and import', () => {
     expect((await chasqui('dlq', 'import', 'fresh', '-', '--create', { input })).code).toBe(0);
     const [[id] = ['']] = await redis.client.xrange('{chasqui:fresh}:dlq', '-', '+');
     expect(Number(id.split('-')[0])).toBeLessThanOrEqual(Date.now() + 1_000);
+  });
+
+  it('a folder cannot be imported', async () => {
+    const { code, err } = await chasqui('dlq', 'import', 'welcome', folder());
+    expect(code).toBe(2);
+    expect(err).toMatch(/^chasqui: The file .* cannot be read: EISDIR\.\n$/);
+  });
+
+  it('JSON has no control characters and no marks that turn the text', async () => {
+    const text = 'a\u009b31mb\u0085c\u202ed\u2028e';
+    await using queue = new Queue('hostile', { connection: redis.connection });
+    await queue.add(text, { text });
+    const { out, json } = await chasqui('jobs', 'list', 'hostile', '--json');
+    expect(out).not.toMatch(/[\u007f-\u009f\u2028-\u202e]/);
+    expect(json).toMatchObject({ jobs: [{ name: text, data: { text } }] });
   });
 
   it('does not overwrite a file, and names a file that is missing', async () => {

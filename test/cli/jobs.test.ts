@@ -46,6 +46,23 @@ describe('jobs', { timeout: 60_000 }, () => {
     expect(err).toContain('Did you mean waiting?');
   });
 
+  it.each(['', ',', ' , '])('list of no state ("%s") is refused: it does not mean all', async (state) => {
+    const { code, err } = await chasqui('jobs', 'list', 'mail', '--state', state);
+    expect(code).toBe(2);
+    expect(err).toContain('at least one value');
+  });
+
+  it('an unknown job has a code; without a terminal only --yes is proposed', async () => {
+    const unknown = await chasqui('job', 'show', 'mail', 'nope', '--json');
+    expect(unknown.code).toBe(3);
+    expect(JSON.parse(unknown.err)).toMatchObject({ error: { code: 'CMQ-106' } });
+    const unconfirmed = await chasqui('job', 'cancel', 'mail', 'w0');
+    expect(unconfirmed.code).toBe(4);
+    expect(unconfirmed.err).toMatch(/Pass --yes to confirm\.\n$/);
+    const drain = await chasqui('drain', 'mail');
+    expect(drain.err).toContain('--dry-run shows what would be done.');
+  });
+
   it('find looks into the data, one line for each job', async () => {
     const { out } = await chasqui('jobs', 'find', 'mail', '--data', 'user.id=3', '--name', 'send', '--json');
     expect(JSON.parse(out)).toMatchObject({ id: 'w3', state: 'waiting' });
@@ -123,6 +140,18 @@ describe('drain, clean and obliterate', { timeout: 60_000 }, () => {
     );
     expect((await chasqui('drain', 'mail', '--yes', '--json')).json).toEqual({ queue: 'mail', removed: 5 });
     expect((await chasqui('inspect', '--json')).json).toMatchObject({ queues: [{ waiting: 0, delayed: 3 }] });
+  });
+
+  it('count the jobs of a paused queue: they are removed too', async () => {
+    expect((await chasqui('pause', 'mail')).out).toContain('5 jobs wait. Resume: chasqui resume mail\n');
+    expect((await chasqui('drain', 'mail', '--dry-run')).out).toContain('5 jobs of "mail" that wait would');
+    expect((await chasqui('drain', 'mail', '--delayed', '--dry-run', '--json')).json).toMatchObject({
+      matching: 10,
+    });
+    expect((await chasqui('clean', 'mail', 'waiting', '--all')).err).toContain('there are 5 waiting jobs');
+    const { json } = await chasqui('jobs', 'list', 'mail', '--state', 'waiting', '--json');
+    expect(json).toMatchObject({ counts: { waiting: 5 } });
+    expect((await chasqui('drain', 'mail', '--yes')).out).toBe('Removed 5 jobs.\n');
   });
 
   it('obliterate asks for the name of the queue', async () => {

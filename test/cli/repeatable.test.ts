@@ -85,7 +85,7 @@ describe('repeatable', () => {
     async (command) => {
       const { code, err } = await chasqui('repeatable', command, 'mail', 'dgest', '--yes');
       expect(code).toBe(3);
-      expect(err).toBe('chasqui: Queue "mail" has no schedule "dgest". Did you mean "digest"?\n');
+      expect(err).toBe('chasqui: CMQ-111: Queue "mail" has no schedule "dgest". Did you mean "digest"?\n');
     },
   );
 });

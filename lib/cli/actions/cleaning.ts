@@ -1,3 +1,4 @@
+import type { Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
@@ -11,14 +12,16 @@ export async function drain(
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
-  const counts = await queue.getJobCounts('waiting', 'delayed');
-  const total = (counts['waiting'] ?? 0) + (delayed ? (counts['delayed'] ?? 0) : 0);
+  const total = (await countOf(queue, 'waiting')) + (delayed ? await countOf(queue, 'delayed') : 0);
   const what = `${plural(total, 'job')} of "${cell(name)}" that wait${delayed ? ' or are delayed' : ''}`;
   if (dryRun) {
     wouldBe(context, { queue: name, matching: total }, `${what} would be removed.`);
     return;
   }
-  await confirm(out, context.globals.yes, context.signal, { question: `Remove ${what}?` });
+  await confirm(out, context.globals.yes, context.signal, {
+    question: `Remove ${what}?`,
+    hasDryRun: true,
+  });
   const removed = await long(context, 'Removing', total, (operation) => queue.drain(delayed, operation));
   out.document({ queue: name, removed });
   out.text(`Removed ${plural(removed, 'job')}.`);
@@ -46,7 +49,7 @@ export async function clean(
   }
   const { out } = context;
   const queue = await context.queue(name);
-  const count = (await queue.getJobCounts(state))[state] ?? 0;
+  const count = await countOf(queue, state);
   const age = older === undefined ? '' : ` that are older than ${span(older)}`;
   const most = limit === undefined ? '' : `at most ${grouped(limit)} `;
   const what = `${most}${state} jobs of "${cell(name)}"${age} (there are ${grouped(count)} ${state} jobs)`;
@@ -55,7 +58,10 @@ export async function clean(
     wouldBe(context, { queue: name, state, atMost }, `It would remove ${what}.`);
     return;
   }
-  await confirm(out, context.globals.yes, context.signal, { question: `Remove ${what}?` });
+  await confirm(out, context.globals.yes, context.signal, {
+    question: `Remove ${what}?`,
+    hasDryRun: true,
+  });
   let ids: string[] = [];
   await long(context, 'Removing', atMost, async (operation) => {
     ids = await queue.clean(older ?? 0, limit ?? 0, state, operation);
@@ -80,10 +86,19 @@ export async function obliterate(
     wouldBe(context, { queue: name, jobs, schedules }, `${what} would be deleted.`);
     return;
   }
-  await confirm(out, context.globals.yes, context.signal, { question: `Delete ${what}?`, typed: name });
+  await confirm(out, context.globals.yes, context.signal, {
+    question: `Delete ${what}?`,
+    typed: name,
+    hasDryRun: true,
+  });
   await long(context, 'Deleting', undefined, (operation) => queue.obliterate({ force, ...operation }));
   out.document({ queue: name, obliterated: true });
   out.text(`Deleted ${what}.`);
+}
+
+/** The waiting jobs of a paused queue count as paused, and are removed as those of any queue. */
+async function countOf(queue: Queue, state: Cleaned): Promise<number> {
+  return queue.getJobCountByTypes(...(state === 'waiting' ? (['waiting', 'paused'] as const) : [state]));
 }
 
 function wouldBe({ out }: Context, facts: object, text: string): void {

@@ -11,7 +11,7 @@ import type { Context } from '../frame/context.js';
 import { CliError, usageError } from '../frame/errors.js';
 import { EXIT } from '../frame/exit-codes.js';
 import { progressBar } from '../output/progress.js';
-import { cell, grouped, plural } from '../output/values.js';
+import { cell, grouped, jsonText, plural } from '../output/values.js';
 
 /** How many dead letters of a file are added in one call. */
 const PAGE = 200;
@@ -28,7 +28,7 @@ export async function exportLetters(
   const { write, end } = options.output === undefined ? toStdout(context) : await toFile(options.output);
   let done = 0;
   for await (const page of selectedLetters(context, queue, options)) {
-    await write(page.map((letter) => `${JSON.stringify(lineOf(letter))}\n`).join(''));
+    await write(page.map((letter) => `${jsonText(lineOf(letter))}\n`).join(''));
     done += page.length;
     progress?.update({ done });
   }
@@ -174,11 +174,16 @@ async function* readLetters(path: string, signal: AbortSignal): AsyncGenerator<R
   if (path !== '-') await Promise.race([once(input, 'open'), failure]);
   const lines = createInterface({ input, crlfDelay: Infinity });
   let number = 0;
-  for await (const line of lines) {
-    signal.throwIfAborted();
-    number += 1;
-    if (line.trim() === '') continue;
-    yield readLine(line, `${path === '-' ? 'stdin' : cell(path)}, line ${String(number)}`);
+  try {
+    for await (const line of lines) {
+      signal.throwIfAborted();
+      number += 1;
+      if (line.trim() === '') continue;
+      yield readLine(line, `${path === '-' ? 'stdin' : cell(path)}, line ${String(number)}`);
+    }
+  } catch (error) {
+    // A folder can be opened, but not read.
+    throw (error as NodeJS.ErrnoException).syscall === undefined ? error : await failure;
   }
   await Promise.race([failure, Promise.resolve()]);
 }

@@ -1,6 +1,6 @@
-import type { Queue } from '../../engine/index.js';
+import type { OperationOptions, Queue } from '../../engine/index.js';
 import type { ChangeOptions } from '../dlq/selection.js';
-import { isSelective, selectedLetters } from '../dlq/dead-letters.js';
+import { isSelective, requireIds, selectedLetters, selectionOf } from '../dlq/dead-letters.js';
 import { letterJson } from '../dlq/print.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
@@ -22,15 +22,15 @@ export async function replay(
   if (options.all && options.limit === undefined) {
     const deadLetters = await queue.getFailedCount();
     const question = `Replay all ${grouped(deadLetters)} dead letters of "${cell(name)}"?`;
-    await confirm(context.out, context.globals.yes, context.signal, { question });
+    await confirm(context.out, context.globals.yes, context.signal, { question, hasDryRun: true });
   }
-  const moved = await change(context, queue, options, 'Replaying', (ids) => queue.replayDlq({ ids }));
-  context.out.document({ queue: name, replayed: moved.changed, skipped: moved.looked - moved.changed });
-  context.out.text(`Replayed ${letters(moved.changed)}.`);
-  if (moved.changed < moved.looked) {
-    context.out.text(
-      `${letters(moved.looked - moved.changed)} stayed: the job cannot be decoded, or another job has its id.`,
-    );
+  const { changed, skipped } = await change(context, queue, options, 'Replaying', (operation) =>
+    queue.replayDlq({ ...selectionOf(options), ...operation }),
+  );
+  context.out.document({ queue: name, replayed: changed, skipped });
+  context.out.text(`Replayed ${letters(changed)}.`);
+  if (skipped > 0) {
+    context.out.text(`${letters(skipped)} stayed: the job cannot be decoded, or another job has its id.`);
   }
 }
 
@@ -44,8 +44,13 @@ export async function drop(
   if (options.dryRun) return dryRun(context, queue, options, 'would be deleted');
   await confirm(context.out, context.globals.yes, context.signal, {
     question: `Delete ${await whichLetters(queue, options)} for good?`,
+    hasDryRun: true,
   });
-  const { changed } = await change(context, queue, options, 'Deleting', (ids) => queue.dropDlq({ ids }));
+  const selection = selectionOf(options);
+  const which = isSelective(options) ? selection : { all: true };
+  const { changed } = await change(context, queue, options, 'Deleting', (operation) =>
+    queue.dropDlq({ ...which, ...operation }),
+  );
   context.out.document({ queue: name, dropped: changed });
   context.out.text(`Deleted ${letters(changed)}.`);
 }
@@ -77,30 +82,37 @@ async function whichLetters(queue: Queue, options: ChangeOptions): Promise<strin
     : `the dead letters ${of}${which} (there are ${grouped(deadLetters)} in all)`;
 }
 
-/** Looks through the dead letters, and changes page by page. Ctrl-C stops between two pages. */
+/** Runs the operation of the engine with a progress bar. Ctrl-C stops it between two steps. */
 async function change(
   context: Context,
   queue: Queue,
   options: ChangeOptions,
   what: string,
-  act: (ids: string[]) => Promise<number>,
-): Promise<{ looked: number; changed: number }> {
+  act: (operation: OperationOptions & { limit?: number }) => Promise<number>,
+): Promise<{ changed: number; skipped: number }> {
+  const { limit } = options;
   const deadLetters = await queue.getFailedCount();
-  const progress = await progressBar(context.out, what, Math.min(deadLetters, options.limit ?? Infinity));
-  let [looked, changed] = [0, 0];
+  const total = Math.min(deadLetters, limit ?? Infinity);
+  const progress = await progressBar(context.out, what, total);
+  let [done, skipped] = [0, 0];
   try {
-    for await (const page of selectedLetters(context, queue, options)) {
-      looked += page.length;
-      changed += await act(page.map(({ entry }) => entry.dlqId));
-      progress.update({ done: looked });
-    }
+    const changed = await act({
+      ...(limit !== undefined && { limit }),
+      signal: context.signal,
+      onProgress: (at) => {
+        done = at.done;
+        skipped = at.skipped ?? 0;
+        progress.update({ done: done + skipped });
+      },
+    });
+    progress.stop();
+    requireIds(queue.name, options, changed + skipped);
+    return { changed, skipped };
   } catch (error) {
     progress.stop();
-    if (looked > 0) context.out.note(`${what} stopped after ${letters(changed)}. What was done stays done.`);
+    if (done > 0) context.out.note(`${what} stopped after ${letters(done)}. What was done stays done.`);
     throw error;
   }
-  progress.stop();
-  return { looked, changed };
 }
 
 async function dryRun(context: Context, queue: Queue, options: ChangeOptions, would: string): Promise<void> {
@@ -111,6 +123,7 @@ async function dryRun(context: Context, queue: Queue, options: ChangeOptions, wo
     found += page.length;
     listed.push(...page.slice(0, LISTED - listed.length).map(({ entry }) => entry));
   }
+  requireIds(queue.name, options, found);
   out.document({ queue: queue.name, dryRun: true, matching: found, entries: listed.map(letterJson) });
   for (const { dlqId, jobId, name, reason } of listed) {
     out.text(`${dlqId}  ${cell(jobId)}  ${cell(name)}  ${cell(reason)}`);

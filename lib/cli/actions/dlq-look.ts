@@ -1,4 +1,4 @@
-import { filterOf, firstLetters } from '../dlq/dead-letters.js';
+import { filterOf, firstLetters, requireIds } from '../dlq/dead-letters.js';
 import { letterJson, printLetter } from '../dlq/print.js';
 import { GROUPS } from '../dlq/selection.js';
 import type { FilterOptions, SelectionOptions } from '../dlq/selection.js';
@@ -21,6 +21,7 @@ export async function peek(context: Context, [name]: readonly [string], options:
   const queue = await context.queue(name);
   const { out } = context;
   const letters = await firstLetters(context, queue, options, options.limit ?? DEFAULT_LIMIT);
+  requireIds(name, options, letters.length);
   const total = await queue.getFailedCount();
   out.document({ queue: name, total, entries: letters.map(letterJson) });
   letters.forEach((entry, index) => {

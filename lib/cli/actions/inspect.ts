@@ -105,9 +105,9 @@ function printQueues(out: Output, all: readonly QueueFacts[]): void {
   );
 }
 
-function stateOf({ isPaused, workers, waiting }: QueueFacts): string {
+function stateOf({ isPaused, workers, waiting, active }: QueueFacts): string {
   if (isPaused) return 'paused';
-  return workers.length === 0 && waiting > 0 ? 'no worker' : workers.length === 0 ? 'idle' : 'up';
+  return workers.length === 0 && waiting + active > 0 ? 'no worker' : workers.length === 0 ? 'idle' : 'up';
 }
 
 function printQueue(context: Context, facts: QueueFacts): void {

@@ -91,6 +91,7 @@ async function findJob(context: Context, name: string, id: string): Promise<{ qu
   const job = await queue.getJob(id);
   if (job) return { queue, job };
   throw notFound(
+    'CMQ-106',
     `Queue "${cell(name)}" has no job ${cell(id)}.`,
     'It has ended and is not kept, was removed, or never existed.',
   );

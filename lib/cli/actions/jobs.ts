@@ -1,5 +1,5 @@
 import { nearestKey } from '../../engine/config/nearest-key.js';
-import type { JobType } from '../../engine/index.js';
+import type { JobType, Queue } from '../../engine/index.js';
 import { STATES } from '../jobs/states.js';
 import { jobJson, printJobs } from '../jobs/print.js';
 import type { FoundJob } from '../jobs/print.js';
@@ -25,7 +25,7 @@ export async function listJobs(
   const { out, signal } = context;
   const states = statesOf(state);
   const queue = await context.queue(name);
-  const counts = await queue.getJobCounts(...states);
+  const counts = await countsOf(queue, states);
   const jobs: FoundJob[] = [];
   for (const each of states) {
     signal.throwIfAborted();
@@ -42,6 +42,12 @@ export async function listJobs(
   if (jobs.length < total) {
     out.text(`\n${grouped(jobs.length)} of ${plural(total, 'job')}. --limit and --offset show more.`);
   }
+}
+
+/** The waiting jobs of a paused queue are listed as waiting, so they count as waiting. */
+async function countsOf(queue: Queue, states: readonly JobType[]): Promise<Record<string, number>> {
+  const { paused = 0, ...counts } = await queue.getJobCounts(...states, 'paused');
+  return { ...counts, ...(counts.waiting !== undefined && { waiting: counts.waiting + paused }) };
 }
 
 interface FindOptions {

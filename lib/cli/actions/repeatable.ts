@@ -117,6 +117,7 @@ async function withSchedule(context: Context, name: string, id: string): Promise
   const keys = (await queue.getRepeatableJobs(MOST_NAMES)).map(({ key }) => key);
   const nearest = nearestKeys(id, keys, 3).map((key) => `"${cell(key)}"`);
   throw notFound(
+    'CMQ-111',
     `Queue "${cell(name)}" has no schedule "${cell(id)}".`,
     nearest.length > 0 ? `Did you mean ${nearest.join(', ')}?` : `It has ${plural(keys.length, 'schedule')}.`,
   );

@@ -1,5 +1,5 @@
 import type { Context } from '../frame/context.js';
-import { cell, plural } from '../output/values.js';
+import { cell, plural, shellWord } from '../output/values.js';
 
 export async function pause(context: Context, [name]: readonly [string]): Promise<void> {
   const queue = await context.queue(name);
@@ -11,7 +11,7 @@ export async function pause(context: Context, [name]: readonly [string]): Promis
   context.out.text(wasPaused ? `"${cell(name)}" was paused already.` : `Paused "${cell(name)}".`);
   const [running, waiting] = [plural(active, 'active job'), plural(paused, 'job')];
   context.out.text(
-    `${running} will finish, ${waiting} wait${paused === 1 ? 's' : ''}. Resume: chasqui resume`,
+    `${running} will finish, ${waiting} wait${paused === 1 ? 's' : ''}. Resume: chasqui resume ${shellWord(name)}`,
   );
 }
 

@@ -2,7 +2,8 @@ import { exportDlq } from '../../engine/admin/dlq-archive.js';
 import type { ArchivedLetter } from '../../engine/admin/dlq-archive.js';
 import type { DlqEntry, DlqFilter, DlqSelection, Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
-import { usageError } from '../frame/errors.js';
+import { notFound, usageError } from '../frame/errors.js';
+import { cell } from '../output/values.js';
 import type { FilterOptions, SelectionOptions } from './selection.js';
 
 /** Pages of the selected dead letters, oldest first, with all of their bytes. Ctrl-C ends them. */
@@ -52,6 +53,16 @@ export async function firstLetters(
     after = page.next;
   } while (after !== undefined && letters.length < limit);
   return letters;
+}
+
+/**
+ * For a command that found nothing.
+ * @throws CliError (not found) if it was told ids: none of them exists
+ */
+export function requireIds(queue: string, { id }: SelectionOptions, found: number): void {
+  if (id === undefined || found > 0) return;
+  const ids = id.map((each) => cell(each)).join(', ');
+  throw notFound(undefined, `Queue "${cell(queue)}" has no such dead letter: ${ids}.`);
 }
 
 /** Whether a command that changes dead letters has been told which. */

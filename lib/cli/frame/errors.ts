@@ -12,6 +12,8 @@ export class CliError extends Error {
     message: string,
     /** What to do about it. */
     readonly hint?: string,
+    /** `CMQ-nnn`, if the engine has an error for it. */
+    readonly code?: string,
   ) {
     super(message);
   }
@@ -22,8 +24,8 @@ export function usageError(message: string, hint?: string): CliError {
   return new CliError(EXIT.usage, message, hint);
 }
 
-export function notFound(message: string, hint?: string): CliError {
-  return new CliError(EXIT.notFound, message, hint);
+export function notFound(code: string | undefined, message: string, hint?: string): CliError {
+  return new CliError(EXIT.notFound, message, hint, code);
 }
 
 export function refused(message: string, hint?: string): CliError {
@@ -66,7 +68,13 @@ const BY_CODE: Readonly<Record<string, number>> = {
 export function reportOf(error: unknown): Report {
   const message = printable(messageOf(error));
   if (error instanceof CliError) {
-    return { exitCode: error.exitCode, message, ...(error.hint !== undefined && { hint: error.hint }) };
+    const { exitCode, hint, code: ofEngine } = error;
+    return {
+      exitCode,
+      ...(ofEngine !== undefined && { code: ofEngine }),
+      message,
+      ...(hint !== undefined && { hint }),
+    };
   }
   if (error instanceof Interrupted) return { exitCode: error.exitCode, message };
   const { code } = (isError(error) ? error : {}) as { code?: unknown };

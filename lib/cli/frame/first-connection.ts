@@ -6,7 +6,7 @@ import type { ConnectionOptions } from '../../engine/index.js';
 const DEFINITE =
   /ECONNREFUSED|ENOTFOUND|ENOENT|EACCES|EPERM|ECONNRESET|EPIPE|EPROTO|EHOSTUNREACH|ENETUNREACH|SSL routines|cluster support disabled/;
 /** What ioredis says of a node of a cluster that refuses, instead of the reason. */
-const NODE_REFUSES = /^Connection is closed/;
+const NODE_REFUSES = 'Connection is closed';
 
 /**
  * Ends the first connection at the first definite refusal, so that a command reports it at once and not after `--timeout`.
@@ -42,6 +42,6 @@ export class FirstConnection {
 
   #isHopeless(isCluster: boolean): boolean {
     const lastError = this.#link?.info.lastError ?? '';
-    return !this.#wasReady && (DEFINITE.test(lastError) || (isCluster && NODE_REFUSES.test(lastError)));
+    return !this.#wasReady && (DEFINITE.test(lastError) || (isCluster && lastError.startsWith(NODE_REFUSES)));
   }
 }

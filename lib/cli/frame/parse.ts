@@ -60,7 +60,10 @@ export function whole(least = 0): (text: string) => number {
 
 /** Collects the values of an option that may be repeated; each may be a list with commas. */
 export function list(text: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), ...text.split(',').filter((part) => part !== '')];
+  const parts = text.split(',').filter((part) => part.trim() !== '');
+  // An unset variable of a script must not mean "all".
+  if (parts.length === 0) throw new InvalidArgumentError('It must have at least one value.');
+  return [...(before ?? []), ...parts];
 }
 
 /** Collects the values of an option that may be repeated. */

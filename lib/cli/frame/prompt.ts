@@ -17,6 +17,8 @@ export interface Confirmation {
   readonly question: string;
   /** The user must type this text. Default: `y` or `yes`. */
   readonly typed?: string;
+  /** The command has the option --dry-run. */
+  readonly hasDryRun?: boolean;
 }
 
 /**
@@ -27,13 +29,13 @@ export async function confirm(
   out: Output,
   yes: boolean | undefined,
   signal: AbortSignal,
-  { question, typed }: Confirmation,
+  { question, typed, hasDryRun = false }: Confirmation,
 ): Promise<void> {
   if (yes) return;
   if (!out.canAsk) {
     throw refused(
       `This needs a confirmation: ${question}`,
-      'Pass --yes to confirm. --dry-run shows what would be done.',
+      `Pass --yes to confirm.${hasDryRun ? ' --dry-run shows what would be done.' : ''}`,
     );
   }
   const how = typed === undefined ? '[y/N]' : `Type ${typed} to confirm:`;

@@ -25,7 +25,9 @@ export async function readRates(link: CommandLink, queue: string): Promise<Rates
   // Only full seconds count: the current one becomes full.
   await tail.poll(now);
   tail.rates.advance(now + 1_000);
-  const span = Math.max(1, Math.min(SECONDS, Math.ceil((now - since) / 1_000)));
+  let span = Math.max(1, Math.min(SECONDS, Math.ceil((now - since) / 1_000)));
+  // Of a busy queue, only the newest events are read. Seconds that were read in part would lower the rate.
+  while (span > 1 && tail.rates.isPartial(span)) span -= 1;
   const perMinute = (name: 'queued' | 'completed' | 'failed'): number =>
     Math.round(tail.rates.perSecond(name, span) * 60);
   return {

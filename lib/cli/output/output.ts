@@ -1,5 +1,6 @@
 import pc from 'picocolors';
 import type { GlobalOptions } from '../frame/globals.js';
+import { jsonText } from './values.js';
 
 export type Colors = ReturnType<typeof pc.createColors>;
 
@@ -42,12 +43,12 @@ export class Output {
 
   /** Writes one JSON document. Nothing without `--json`. */
   document(value: unknown): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+    if (this.json) process.stdout.write(`${jsonText(value, 2)}\n`);
   }
 
   /** Writes one line of NDJSON. Nothing without `--json`. */
   record(value: unknown): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json) process.stdout.write(`${jsonText(value)}\n`);
   }
 
   /** Writes text that is the result itself, such as an export. */

@@ -64,6 +64,22 @@ export function jsonable(value: unknown): unknown {
   return value === undefined || typeof value === 'function' || typeof value === 'symbol' ? null : value;
 }
 
+/** Control characters that JSON allows as they are, and marks that change the order of the text on a terminal. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A value as JSON that is safe to print on a terminal: the same value, with more escapes. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(
+    UNSAFE,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A text as a word for a shell, escaped. */
+export function shellWord(text: string): string {
+  return /^[\w.:@%+,/-]+$/.test(text) ? text : `'${printable(text).replaceAll("'", `'\\''`)}'`;
+}
+
 /** Data on one line, escaped. */
 export function oneLine(value: unknown): string {
   return value === undefined ? '–' : printable(JSON.stringify(jsonable(value)));

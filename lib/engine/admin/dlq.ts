@@ -51,6 +51,7 @@ export async function replayDlq(
   let moved = 0;
   for await (const page of readDeadLetters(link, keys, selection, limit, perStep)) {
     const letters = page.map(toReplayed).filter((letter) => letter !== undefined);
+    if (letters.length < page.length) await operation.advance(0, page.length - letters.length);
     for (let at = 0; at < letters.length && moved < limit;) {
       operation.begin();
       const step = letters.slice(at, at + stepLength(letters, at, limit - moved));
@@ -58,7 +59,7 @@ export async function replayDlq(
       const states = await replayDeadLetters(link, keys, { eventsCap, letters: step });
       const count = states.filter((state) => state === 'moved').length;
       moved += count;
-      await operation.advance(count);
+      await operation.advance(count, step.length - count);
     }
     if (moved >= limit) break;
   }

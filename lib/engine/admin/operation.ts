@@ -8,6 +8,7 @@ export class Operation {
   readonly #options: OperationOptions;
   readonly #total: number | undefined;
   #done = 0;
+  #skipped = 0;
 
   /** @param total about how many jobs there are, if that is known */
   constructor(options: OperationOptions, total?: number) {
@@ -28,10 +29,18 @@ export class Operation {
     this.#options.signal?.throwIfAborted();
   }
 
-  /** After each step. Waits for the listener, so that its failure ends the operation. */
-  async advance(jobs: number): Promise<void> {
+  /**
+   * After each step. Waits for the listener, so that its failure ends the operation.
+   * @param skipped jobs of the step that it had to leave
+   */
+  async advance(jobs: number, skipped = 0): Promise<void> {
     this.#done += jobs;
+    this.#skipped += skipped;
     const total = this.#total === undefined ? undefined : Math.max(this.#total, this.#done);
-    await this.#options.onProgress?.({ done: this.#done, ...(total !== undefined && { total }) });
+    await this.#options.onProgress?.({
+      done: this.#done,
+      ...(total !== undefined && { total }),
+      ...(this.#skipped > 0 && { skipped: this.#skipped }),
+    });
   }
 }

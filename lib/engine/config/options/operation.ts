@@ -9,6 +9,8 @@ export interface OperationProgress {
   done: number;
   /** About how many there are in all, if that is known without counting them. */
   total?: number;
+  /** Of `replayDlq`: how many dead letters it has left where they are. Not set while there are none. */
+  skipped?: number;
 }
 
 /** A long operation runs in many short steps. */
