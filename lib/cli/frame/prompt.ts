@@ -46,8 +46,6 @@ export async function confirm(
 
 async function ask(question: string, signal: AbortSignal, visible: boolean): Promise<string> {
   signal.throwIfAborted();
-  // The question is no output: stdout may be a file.
-  process.stderr.write(question);
   const output = visible
     ? process.stderr
     : new Writable({
@@ -56,6 +54,8 @@ async function ask(question: string, signal: AbortSignal, visible: boolean): Pro
         },
       });
   const lines = createInterface({ input: process.stdin, output, terminal: true });
+  // The terminal echoes until readline has switched that off, so ask only now. The question is no output: stdout may be a file.
+  process.stderr.write(question);
   try {
     return await new Promise<string>((resolve, reject) => {
       lines.once('line', resolve);
