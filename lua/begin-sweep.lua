@@ -7,6 +7,7 @@
 
 -- @include lib/time
 -- @include lib/active
+-- @include lib/queue-pause
 
 local stream, prefix = KEYS[1], KEYS[4]
 local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
@@ -17,5 +18,5 @@ return {
   redis.call('ZCARD', KEYS[2]),
   redis.call('XLEN', KEYS[3]),
   redis.call('ZCARD', prefix .. 'completed'),
-  redis.call('HEXISTS', prefix .. 'meta', 'paused'),
+  paused_since(prefix .. 'meta') and 1 or 0,
 }

@@ -6,6 +6,7 @@
 --      paused, else 0. `waiting` counts every entry of the stream that no consumer has.
 
 -- @include lib/active
+-- @include lib/queue-pause
 
 local stream, prefix, before = KEYS[1], KEYS[5], ARGV[1]
 local active = count_active(stream)
@@ -17,5 +18,5 @@ return {
   redis.call('XLEN', KEYS[3]),
   redis.call('ZCARD', prefix .. 'completed'),
   redis.call('ZCARD', KEYS[4]),
-  redis.call('HEXISTS', prefix .. 'meta', 'paused'),
+  paused_since(prefix .. 'meta') and 1 or 0,
 }

@@ -8,6 +8,7 @@
 
 -- @include lib/time
 -- @include lib/stream-info
+-- @include lib/queue-pause
 
 local stream, delayed, dlq, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now = now_ms()
@@ -58,5 +59,5 @@ local late = 0
 if due > 0 then
   late = now - tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2])
 end
-local paused = redis.call('HGET', meta, 'paused') or ''
+local paused = paused_since(meta) or ''
 return { waiting, waited, active, redis.call('ZCARD', delayed), due, late, redis.call('XLEN', dlq), paused }

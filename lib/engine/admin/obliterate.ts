@@ -5,6 +5,7 @@ import { readPolicy } from '../../redis/scripts/read-policy.js';
 import { removeSchedules } from '../../redis/scripts/remove-schedules.js';
 import { setPause } from '../../redis/scripts/set-pause.js';
 import { sweepKeys } from '../../redis/scripts/sweep-keys.js';
+import { Timer } from '../../redis/timer.js';
 import { JobsActiveError } from '../base/errors.js';
 import type { ObliterateOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
@@ -12,6 +13,11 @@ import { Operation, STEP_JOBS } from './operation.js';
 
 /** How long jobs that a worker has fetched may take to go back: a worker learns of a pause within a second. */
 const RELEASE_MS = 1_200;
+/**
+ * For how long the queue stays paused if this process dies meanwhile, or Redis does not answer it. The pause is prolonged
+ * while this runs.
+ */
+export const PAUSE_LEASE_MS = 10_000;
 /** How often this looks whether they have. */
 const LOOK_MS = 50;
 
@@ -30,9 +36,12 @@ export async function obliterate(
   // If the reply of the pause is lost, nobody knows whether this call has paused the queue.
   const { pausedSince } = await readPolicy(link, keys);
   let hasPaused = pausedSince === undefined;
+  const pause = (): Promise<boolean> =>
+    setPause(link, keys, { paused: true, leaseMs: PAUSE_LEASE_MS, eventsCap });
+  const stop = every(PAUSE_LEASE_MS / 3, pause);
   let consumers: string[] | undefined;
   try {
-    hasPaused = await setPause(link, keys, { paused: true, eventsCap });
+    hasPaused = await pause();
     consumers = await deleteJobs(link, keys, force, operation);
     await deleteSchedules(link, keys, operation);
     let cursor: string | undefined;
@@ -43,10 +52,26 @@ export async function obliterate(
       cursor = step.cursor;
     } while (cursor !== undefined);
   } finally {
+    stop();
     // The pause is a property of the queue, and goes with it. A queue that was not deleted stays as it was.
     if (hasPaused || consumers) await setPause(link, keys, { paused: false, eventsCap, consumers });
     if (consumers) await link.call('UNLINK', [keys.meta]);
   }
+}
+
+/** Prolongs the pause until it is stopped. If Redis does not answer, the operation fails of itself. */
+function every(ms: number, prolong: () => Promise<unknown>): () => void {
+  let timer: Timer;
+  const plan = (): void => {
+    timer = new Timer(ms, () => {
+      prolong().catch(() => undefined);
+      plan();
+    }).unref();
+  };
+  plan();
+  return () => {
+    timer.clear();
+  };
 }
 
 /** Resolves with the consumers that the deleted stream had. */

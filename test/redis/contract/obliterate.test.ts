@@ -1,4 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { PAUSE_LEASE_MS } from '../../../lib/engine/admin/obliterate.js';
+import { CommandLink } from '../../../lib/engine/connection/command-link.js';
+import { setPause } from '../../../lib/redis/scripts/set-pause.js';
 import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
 
 const redis = useKit();
@@ -139,6 +142,42 @@ describe('obliterate', () => {
       expect(await redis.client.hexists(KEYS.meta, 'paused')).toBe(0);
     });
     expect(await redis.client.xlen(KEYS.stream)).toBe(1);
+  });
+
+  test('whose process dies does not leave the queue paused', async () => {
+    const queue = redis.queue();
+    const worker = redis.worker(() => undefined);
+    await next(worker, 'ready');
+    // As the process that dies has left it, or a call that lost its reply.
+    const dead = new CommandLink(redis.connection);
+    await dead.ready();
+    const lease = { paused: true, leaseMs: 500, eventsCap: 0 };
+    const paused = next(worker, 'paused');
+    expect(await setPause(dead, queue.keys, lease)).toBe(true);
+    expect(await setPause(dead, queue.keys, lease)).toBe(true);
+    dead.release();
+    await paused;
+    expect(await queue.isPaused()).toBe(true);
+    const resumed = next(worker, 'resumed');
+    await queue.add('a', 1);
+    await Promise.all([resumed, next(worker, 'completed')]);
+    expect(await redis.client.exists(KEYS.meta)).toBe(0);
+    await redis.client.hset(KEYS.meta, 'paused', '1', 'until', '2');
+    await worker.close();
+    expect((await queue.getBacklog()).paused).toBe(false);
+    expect(await queue.isPaused()).toBe(false);
+  });
+
+  test('leaves a pause of the user, who may pause meanwhile', async () => {
+    const queue = redis.queue();
+    await setPause((queue as unknown as { core: { link: CommandLink } }).core.link, queue.keys, {
+      paused: true,
+      leaseMs: PAUSE_LEASE_MS,
+      eventsCap: 0,
+    });
+    expect((await redis.client.hkeys(KEYS.meta)).sort()).toEqual(['paused', 'until']);
+    await queue.pause();
+    expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused']);
   });
 
   test('loses nothing that is added while it runs', async () => {
