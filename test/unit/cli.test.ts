@@ -226,6 +226,22 @@ describe('docs/cli.md', () => {
     expect(page).toMatch(new RegExp(`\`(?:[a-z]+ )?${name}\\b`));
   });
 
+  const live = readFileSync(new URL('../../docs/cli-live.md', import.meta.url), 'utf8');
+  const optionsOf = (command: Command): (string | undefined)[] => [
+    ...command.options.map(({ long }) => long),
+    ...command.commands.flatMap(optionsOf),
+  ];
+  const known = new Set([...optionsOf(createProgram()), '--help']);
+
+  test.each([
+    ['docs/cli.md', page],
+    ['docs/cli-live.md', live],
+  ])('each option on %s exists', (_, text) => {
+    const named = new Set(text.match(/(?<=[\s`])--[a-z][a-z-]+/g));
+    expect(named.size).toBeGreaterThan(3);
+    expect([...named].filter((option) => !known.has(option))).toEqual([]);
+  });
+
   test.each(Object.entries(EXIT))('has the exit code of %s', (_, code) => {
     expect(page).toMatch(new RegExp(`^\\| ${code} +\\|`, 'm'));
   });
