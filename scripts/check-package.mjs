@@ -28,7 +28,7 @@ try {
 function pack() {
   const [{ filename, files }] = JSON.parse(npm(root, ['pack', '--json', '--pack-destination', work]));
   const expected =
-    /^(dist\/.+\.(js|mjs|d\.ts|d\.mts)|dist\/package\.json|docs\/.+\.md|docs\/images\/.+\.png|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
+    /^(dist\/.+\.(js|mjs|d\.ts|d\.mts)|dist\/(.+\/)?package\.json|docs\/.+\.md|docs\/images\/.+\.png|README\.md|CHANGELOG\.md|LICENSE|package\.json)$/;
   const strange = files.map(({ path }) => path).filter((path) => !expected.test(path));
   if (strange.length > 0) fail('npm pack', `these files do not belong in the package: ${strange.join(', ')}`);
   return join(work, filename);
