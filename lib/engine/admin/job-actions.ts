@@ -19,13 +19,21 @@ export interface ActionsContext {
   /** 0 = no events. */
   readonly eventsCap: number;
   readonly limits: JobLimits;
+  /** Hears of lost reports of jobs that run here: see {@link ReportsSettings.onLost}. */
+  readonly onLost?: (error: unknown) => void;
   /** Calls Redis: waits for the connection, and refuses when the owner is closed. */
   readonly use: <T>(call: (link: CommandLink, keys: QueueKeys) => Promise<T>) => Promise<T>;
 }
 
 /** The actions of the jobs of one queue. Each checks its arguments and is one call into a function of admin/. */
-export function jobActions({ queue, eventsCap, limits, use }: ActionsContext): JobActions {
-  const reports = new JobReports({ queue, eventsCap, isTracking: limits.keep?.tracked === true, use });
+export function jobActions({ queue, eventsCap, limits, use, onLost }: ActionsContext): JobActions {
+  const reports = new JobReports({
+    queue,
+    eventsCap,
+    isTracking: limits.keep?.tracked === true,
+    use,
+    onLost,
+  });
   const change = (job: JobRef, what: JobChange): Promise<void> =>
     use((link, keys) => changeJob(link, keys, job, what, eventsCap));
   return {

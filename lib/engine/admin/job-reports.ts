@@ -1,7 +1,13 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { reportJobs } from '../../redis/scripts/report-jobs.js';
 import type { JobReport, ReportAnswer } from '../../redis/scripts/report-jobs.js';
-import { ConfigTypeError, EncodeError, JobNotFoundError, PayloadTooLargeError } from '../base/errors.js';
+import {
+  ConfigTypeError,
+  EncodeError,
+  JobNotFoundError,
+  PayloadTooLargeError,
+  ShutdownError,
+} from '../base/errors.js';
 import { cut, messageOf } from '../base/thrown.js';
 import { show } from '../config/checks.js';
 import type { CommandLink } from '../connection/command-link.js';
@@ -14,6 +20,11 @@ export interface ReportsSettings {
   readonly eventsCap: number;
   /** The queue tracks its jobs: a job that cannot be found is an error. */
   readonly isTracking: boolean;
+  /**
+   * Given: a report of a job that runs here never fails it because of Redis. This hears of the loss instead, once until a report
+   * arrives again.
+   */
+  readonly onLost?: ((error: unknown) => void) | undefined;
   readonly use: <T>(call: (link: CommandLink, keys: QueueKeys) => Promise<T>) => Promise<T>;
 }
 
@@ -44,6 +55,7 @@ export class JobReports {
   /** Progress that was not sent yet, by job. */
   readonly #progress = new Map<string, Queued>();
   #isSending = false;
+  #isLosing = false;
 
   constructor(settings: ReportsSettings) {
     this.#settings = settings;
@@ -95,6 +107,7 @@ export class JobReports {
     use((link, keys) => reportJobs(link, keys, { eventsCap, reports }))
       .then(
         (answers) => {
+          this.#isLosing = false;
           batch.forEach((queued, index) => {
             this.#settle(queued, answers[index] as ReportAnswer);
           });
@@ -102,7 +115,7 @@ export class JobReports {
         (error: unknown) => {
           for (const { report, waiting } of batch) {
             for (const { resolve, reject } of waiting) {
-              if (this.#isLossHarmless(report)) resolve(0);
+              if (this.#isLossHarmless(report) || this.#isLost(report, error)) resolve(0);
               else reject(error);
             }
           }
@@ -138,6 +151,15 @@ export class JobReports {
         reject(new JobNotFoundError(report.jobId, queue, what));
       }
     }
+  }
+
+  /** Whether the loss of a report of a job that runs here was reported. A worker that is closed reports nothing. */
+  #isLost({ entryId }: JobReport, error: unknown): boolean {
+    const { onLost } = this.#settings;
+    if (entryId === undefined || !onLost || error instanceof ShutdownError) return false;
+    if (!this.#isLosing) onLost(error);
+    this.#isLosing = true;
+    return true;
   }
 
   /** Of a job that is not tracked, as far as anybody here knows, there is only an event. */

@@ -306,6 +306,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
         queue: this.name,
         eventsCap: this.#settings.eventsCap,
         limits: { maxPayloadBytes: this.#settings.maxPayloadBytes, maxDelayMs: MAX_DELAY_SECS * 1000 },
+        onLost: this.#report,
         use: (call) => this.#use(call),
       }),
     };

@@ -105,10 +105,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /**
    * Reports progress: to the `progress` listeners of the worker at once, and to those of `QueueEvents`. Progress of a tracked job
    * is stored too; `getJob` returns it. Resolves when Redis has it. While a report is on its way, only the newest of the next
-   * ones is sent. For a job that is not tracked, it never fails because of Redis.
+   * ones is sent. In a handler, it never fails because of Redis: what is lost is an `error` event of the worker, once.
    * @param progress anything that JSON has, of at most 65,536 bytes
-   * @throws EncodeError (CMQ-002), ConfigTypeError (CMQ-004), PayloadTooLargeError (CMQ-023); for a tracked job also
-   * ConnectionError (CMQ-001), and JobNotFoundError (CMQ-106) if it is not this worker's any more
+   * @throws EncodeError (CMQ-002), ConfigTypeError (CMQ-004), PayloadTooLargeError (CMQ-023); for a tracked job
+   * JobNotFoundError (CMQ-106) if it is not this worker's any more, and outside of its handler ConnectionError (CMQ-001)
    */
   updateProgress(progress: JobProgress): Promise<void> {
     const sent = this.#owner.actions?.updateProgress(this.#reported, progress) ?? Promise.resolve();
@@ -119,10 +119,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /**
    * Adds a row to the log of the job. Resolves with how many rows the log has. A job that is not tracked has no log: then the row
-   * is an event of `QueueEvents`, this resolves with 0, and never fails because of Redis.
+   * is an event of `QueueEvents`, and this resolves with 0. In a handler, it never fails because of Redis: of a row that is lost,
+   * it resolves with 0, and the worker emits `error`, once.
    * @param row at most 32,768 characters; a longer one is cut
-   * @throws ConfigTypeError (CMQ-004); for a tracked job ConnectionError (CMQ-001), and JobNotFoundError (CMQ-106) if it is not
-   * this worker's any more
+   * @throws ConfigTypeError (CMQ-004); for a tracked job JobNotFoundError (CMQ-106) if it is not this worker's any more, and
+   * outside of its handler ConnectionError (CMQ-001)
    */
   log(row: string): Promise<number> {
     const keepLogs = this.#keep?.keepLogs ?? this.opts.keepLogs;

@@ -104,6 +104,35 @@ describe('progress', () => {
   });
 });
 
+test('a report that a full Redis refuses does not fail the job, and is told once', async () => {
+  const queue = redis.queue(TRACKED);
+  const latch = new Latch();
+  const rows: number[] = [];
+  const worker = redis.worker(async (job) => {
+    await latch.opened;
+    for (let i = 0; i < 3; i += 1) {
+      await job.updateProgress(i);
+      rows.push(await job.log('x'));
+    }
+  });
+  const active = next(worker, 'active');
+  const { id } = await queue.add('a', 1, { attempts: 1 });
+  await active;
+  await redis.client.config('SET', 'maxmemory', '1');
+  try {
+    const completed = next(worker, 'completed');
+    latch.open();
+    await completed;
+    expect(rows).toEqual([0, 0, 0]);
+    expect(redis.errors.filter((error) => String(error).includes('OOM'))).toHaveLength(1);
+    // Outside of a handler, the caller is told.
+    await expect(queue.addJobLog(id, 'x')).rejects.toMatchObject({ code: 'CMQ-001' });
+  } finally {
+    await redis.client.config('SET', 'maxmemory', '0');
+  }
+  redis.errors.length = 0;
+});
+
 describe('the log', () => {
   test('of a job: rows in order, in either direction', async () => {
     const { id } = await run(TRACKED, async (job) => {
