@@ -27,6 +27,7 @@
 -- @include lib/result-waiters
 -- @include lib/delayed-member
 -- @include lib/split-job
+-- @include lib/ready
 -- @include lib/add-again
 -- @include lib/work-stream
 -- @include lib/seal
@@ -109,7 +110,8 @@ local function replace_data(state, place)
   local fields = redis.call('XRANGE', from, place, place)[1][2]
   local bytes = with_payload(field_of(fields, 'd') or '', value)
   if bytes and state == 'waiting' then
-    add_again(stream, prefix, fields, bytes)
+    -- Its time to live goes on: by itself, the new entry would be ready from now on.
+    add_again(stream, prefix, fields, with_ready(bytes, tonumber(string.match(place, '^%d+'))))
     redis.call('XDEL', stream, place)
   elseif bytes then
     for f = 1, #fields, 2 do

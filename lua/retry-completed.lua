@@ -16,6 +16,7 @@
 -- @include lib/full-memory
 -- @include lib/live-job
 -- @include lib/split-job
+-- @include lib/ready
 -- @include lib/work-stream
 -- @include lib/seal
 -- @include lib/events
@@ -49,6 +50,8 @@ for i = 1, #ids do
   local record = redis.call('ZSCORE', index, id) and redis.pcall('GET', prefix .. 'job:' .. id)
   local name, d = job_of_record(record)
   d = d and with_fresh_attempts(d)
+  -- Its time to live starts anew.
+  d = d and with_ready(d, now_ms(), true)
   looked, bytes = i, bytes + (type(record) == 'string' and #record or 0)
   if d and life_of(stream, delayed, prefix, id) ~= 'live' then
     local keep = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^(%d+):') or '0'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { readExtras } from '../../../lib/engine/codec/extras.js';
+import { readExtras, type Extras } from '../../../lib/engine/codec/extras.js';
 import { locateJob } from '../../../lib/engine/codec/read-envelope.js';
 import type { Clock, JobsOptions, Queue, Worker, WorkerOptions } from '../../../lib/engine/index.js';
 import { SOURCES } from '../../../lib/redis/scripts.generated.js';
@@ -207,6 +207,32 @@ describe('the time to live', () => {
       ttlMs: 60_000,
       ready: Number(entry.split('-')[0]),
     });
+  });
+
+  test.each<[JobsOptions]>([
+    [{ ttlMs: 60_000 }],
+    [{ ttlMs: 60_000, jobId: 'own', attempts: 3, backoff: { type: 'fixed', delay: 5 } }],
+    [{}],
+  ])('does not start anew for a job whose data are replaced while it waits: %j', async (options) => {
+    const queue = kit.queue({ trackJobs: options.jobId !== undefined });
+    const job = await queue.add('a', 1, options);
+    const [[entry]] = (await kit.client.xrange(KEYS.stream, '-', '+')) as [[string]];
+    const before = (await extrasOf()) as Extras | undefined;
+    const ready = Number(entry.split('-')[0]);
+    for (const data of ['x'.repeat(300), 2]) {
+      await delay(5);
+      await job.updateData(data);
+      expect(await extrasOf()).toEqual({ ...before, ready });
+    }
+    const worker = kit.worker(nothing);
+    const [done] = await next(worker, 'completed');
+    expect(done).toMatchObject({ id: job.id, data: 2 });
+    if (options.jobId === undefined) return;
+    // A retry of a kept job has the whole time again.
+    await worker.close();
+    await job.retry('completed');
+    const again = ((await extrasOf()) as Extras | undefined)?.ready;
+    expect(again).toBeGreaterThan(ready);
   });
 
   test.each<[string, JobsOptions, Partial<WorkerOptions>]>([
