@@ -76,7 +76,7 @@ export class JobReports {
   async log(job: ReportRef, row: unknown, keepLogs = KEEP_LOGS): Promise<number> {
     if (typeof row !== 'string')
       throw new ConfigTypeError(`log: the row must be a string, not ${show(row)}.`);
-    return this.#report(job, 'row', cut(row, MAX_ROW), keepLogs);
+    return this.#report(job, 'row', row.length > MAX_ROW ? cut(row, MAX_ROW - 1) : row, keepLogs);
   }
 
   #report(job: ReportRef, kind: JobReport['kind'], value: string, keepLogs: number): Promise<number> {

@@ -216,7 +216,7 @@ describe('the time to live', () => {
   ])('does not start anew for a job whose data are replaced while it waits: %j', async (options) => {
     const queue = kit.queue({ trackJobs: options.jobId !== undefined });
     const job = await queue.add('a', 1, options);
-    const [[entry]] = (await kit.client.xrange(KEYS.stream, '-', '+')) as [[string]];
+    const [[entry]] = (await kit.client.xrange(KEYS.stream, '-', '+')) as unknown as [[string]];
     const before = (await extrasOf()) as Extras | undefined;
     const ready = Number(entry.split('-')[0]);
     for (const data of ['x'.repeat(300), 2]) {
