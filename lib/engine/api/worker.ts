@@ -2,11 +2,10 @@ import { EventEmitter } from 'node:events';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { emittingObserver } from '../connection/observe.js';
-import type { ConnectionEventsMap } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
 import { WorkerCore } from '../worker/worker-core.js';
-import type { WorkerHooks, DeadLettered, DlqEvicted, PausedBy } from '../worker/hooks.js';
+import type { WorkerHooks } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { delayRun, discardRun } from '../worker/run/interventions.js';
@@ -16,7 +15,6 @@ import { emitTo, reportTo } from '../base/emit.js';
 import { NotSupportedError, RateLimitError, ShutdownError } from '../base/errors.js';
 import { jobActions } from '../admin/job-actions.js';
 import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
-import type { JobProgress } from '../job/attempts.js';
 import type { Job, JobOwner } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
@@ -26,6 +24,7 @@ import { toError } from '../base/thrown.js';
 import { checkConcurrency, checkDelay, checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
+import type { WorkerEventsMap } from './worker-event-types.js';
 
 /**
  * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
@@ -34,49 +33,6 @@ export type Processor<Data = unknown, Result = unknown, Name extends string = st
   job: Job<Data, Result, Name>,
   signal: AbortSignal,
 ) => Promise<Result> | Result;
-
-/** Listener arguments by event name. */
-export interface WorkerEventsMap<
-  Data = unknown,
-  Result = unknown,
-  Name extends string = string,
-> extends ConnectionEventsMap {
-  /** The worker has started to read. */
-  ready: [];
-  /** Before the processor is called; the second argument is always `''`. */
-  active: [job: Job<Data, Result, Name>, prev: string];
-  /** After the completion is committed. */
-  completed: [job: Job<Data, Result, Name>, result: Result, prev: string];
-  /**
-   * After the retry or the dead letter is committed. `job.deadLetterReason` is set for a dead letter. If the handler threw
-   * something other than an error, or an error without a message, `error.cause` is the thrown value.
-   */
-  failed: [job: Job<Data, Result, Name>, error: Error, prev: string];
-  progress: [job: Job<Data, Result, Name>, progress: JobProgress];
-  /**
-   * Nothing starts any more: this worker is paused (`worker`), or its queue is (`queue`). Both may apply, one after the
-   * other. Emitted at the start, too, if the queue is paused then.
-   */
-  paused: [by: PausedBy];
-  /** One of the two pauses has ended. */
-  resumed: [by: PausedBy];
-  /** This worker has reclaimed a job: the lease of another worker ran out. The second argument is always `active`. */
-  stalled: [jobId: string, prev: string];
-  /**
-   * After a dead letter is committed, and after `failed` where there is a job. An entry that cannot be decoded has no job:
-   * this event is the only one that reports it.
-   */
-  deadLettered: [deadLetter: DeadLettered];
-  /** Because of `dlqMaxStreamLen`, old dead letters were dropped for new ones. They are lost. */
-  dlqEvicted: [evicted: DlqEvicted];
-  /**
-   * Redis failed, a lease was lost, or a listener threw or rejected. Without a listener, the error becomes a process
-   * warning. An outage is reported once, when it begins; calls that fail during it are not reported.
-   */
-  error: [error: Error];
-  closing: [message: string];
-  closed: [];
-}
 
 /** The consuming side of one queue, with its promoter and scheduler. */
 export class Worker<Data = unknown, Result = unknown, Name extends string = string>
