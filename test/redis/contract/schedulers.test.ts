@@ -221,6 +221,25 @@ describe('immediately', () => {
     expect((await one(queue)).next).toBeGreaterThan(slot + 2 * HOUR);
   });
 
+  test('an interval without a start of its own begins at once', async () => {
+    const queue = redis.queue();
+    const day = 24 * HOUR;
+    expect((await queue.upsertJobScheduler('k', { every: day })).delay).toBe(0);
+    const worker = redis.worker((job) => job.id, { schedulerTickMs: 20 });
+    await next(worker, 'completed');
+    // Unchanged, as at each start of an application: nothing runs again.
+    const again = await queue.upsertJobScheduler('k', { every: day });
+    expect(again).toMatchObject({ duplicate: true });
+    expect(again.delay).toBeGreaterThan(day - 60_000);
+    for (const own of [{ immediately: false }, { offset: 0 }, { startDate: Date.now() + HOUR }]) {
+      const { delay } = await queue.upsertJobScheduler('other', { every: day, ...own });
+      expect(delay).toBeGreaterThan(0);
+    }
+    // A schedule of `add` begins after one interval.
+    await queue.add('a', 1, { repeat: { every: day }, repeatJobKey: 'by add' });
+    expect((await queue.getJobScheduler('by add'))?.next).toBeGreaterThan(Date.now() + day - 60_000);
+  });
+
   test('a short interval does not lose its first run while no scheduler has polled', async () => {
     const queue = redis.queue();
     const first = await queue.upsertJobScheduler('k', { every: 50, immediately: true, limit: 3 });
@@ -485,7 +504,11 @@ describe('runJobScheduler', () => {
   test('adds a job of the schedule now, and nothing else changes', async () => {
     const queue = redis.queue();
     const opts = { attempts: 2, timeoutMs: 4_000 };
-    await queue.upsertJobScheduler('k', { every: HOUR, limit: 2 }, { name: 'digest', data: { n: 1 }, opts });
+    await queue.upsertJobScheduler(
+      'k',
+      { every: HOUR, limit: 2, immediately: false },
+      { name: 'digest', data: { n: 1 }, opts },
+    );
     const before = await one(queue);
     const worker = redis.worker((job) => [job.name, job.data, job.opts]);
     const job = await queue.runJobScheduler('k');

@@ -28,7 +28,8 @@ export abstract class QueueSchedules<Data, Result, Name extends string> extends 
   /**
    * Declares a schedule, as `add` with `repeat` does. If it is there, unchanged, nothing changes. Resolves with the next job
    * that it will add: its id, its data, and the time until then as `delay`. `duplicate` is true if nothing was written. The
-   * job is not in the queue before its time.
+   * job is not in the queue before its time. An `every` without `startDate` and `offset` begins at once, as in BullMQ 6;
+   * `immediately: false` begins after one interval.
    * @param jobSchedulerId the key of the schedule: at most 480 bytes
    * @throws ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), ConnectionError (CMQ-001)
    */

@@ -44,7 +44,7 @@ export function fromTemplate(
   limits: JobLimits,
 ): TemplateSchedule {
   checkText('upsertJobScheduler: the id', key);
-  const repeat: RepeatOptions = checkOptions('upsertJobScheduler', repeatSchema, repeatOpts);
+  const repeat = atOnce(checkOptions('upsertJobScheduler', repeatSchema, repeatOpts));
   const { name = key, data = {}, opts } = checkOptions('upsertJobScheduler', TEMPLATE, jobTemplate);
   const given: JobsOptions = opts ?? {};
   for (const [option, instead] of Object.entries(NOT_OF_TEMPLATE)) {
@@ -61,6 +61,13 @@ export function fromTemplate(
     spec: toRepeatableSpec(name, data, { ...merged, repeat, repeatJobKey: key }, limits.keep),
     opts: { ...merged, repeatJobKey: key },
   };
+}
+
+/** An interval without a start of its own begins at once, as in BullMQ 6; `immediately: false` begins after one interval. */
+function atOnce(repeat: RepeatOptions): RepeatOptions {
+  const { every, startDate, offset, immediately } = repeat;
+  const begins = every !== undefined && startDate === undefined && offset === undefined;
+  return begins && immediately === undefined ? { ...repeat, immediately: true } : repeat;
 }
 
 /** The job that a schedule adds at its next slot, as `Queue.upsertJobScheduler` returns it. */
