@@ -11,7 +11,7 @@ const terminals = useTerminals(() => ({ env: { CHASQUI_REDIS_URL: redis.url } })
 beforeEach(async () => {
   await using queue = new Queue('mail', { connection: redis.connection });
   await queue.upsertJobScheduler('digest', { pattern: '0 6 * * *', tz: 'Europe/Berlin' }, { name: 'digest' });
-  await queue.upsertJobScheduler('sync\n', { every: 60_000 }, { name: 'sync' });
+  await queue.upsertJobScheduler('sync\n', { every: 60_000, immediately: false }, { name: 'sync' });
 });
 
 describe('repeatable', () => {

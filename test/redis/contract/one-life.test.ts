@@ -94,9 +94,10 @@ describe('an id is free at once when', () => {
     expect(again.map(({ duplicate }) => duplicate)).toEqual([false, true]);
     // What is there now is a job like any other.
     expect((await queue.add('a', 5, { ...ID })).duplicate).toBe(true);
+    // A removal is refused as a whole while a key has the wrong type: see odd-keys.test.ts.
+    await redis.client.del(KEYS.delayed);
     expect(await queue.remove('order-1')).toBe(1);
     expect((await queue.add('a', 6, ID)).duplicate).toBe(false);
-    await redis.client.del(KEYS.delayed);
   });
 });
 
