@@ -206,7 +206,9 @@ describe('a retryStrategy that gives up', () => {
     const queue = redis.queue({ connection: client });
     const worker = redis.worker(() => undefined, { connection: client, blockMs: 100 });
     await next(worker, 'ready');
+    const completed = next(worker, 'completed');
     await queue.add('a', 1);
+    await completed;
     client.disconnect();
     const error = await rejection(queue.add('a', 1));
     expect(error).toMatchObject({ code: 'CMQ-001' });

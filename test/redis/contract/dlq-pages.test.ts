@@ -265,8 +265,9 @@ describe('options of getDlq', () => {
 
   test('a key of the wrong type: the error says so', async () => {
     await redis.client.set(KEYS.dlq, 'x');
-    for (const call of [redis.queue().getDlq(), redis.queue().getDlqHistogram()]) {
-      expect((await rejection(call)).message).toMatch(/WRONGTYPE.*another program writes to/);
+    const queue = redis.queue();
+    for (const call of [() => queue.getDlq(), () => queue.getDlqHistogram()]) {
+      expect((await rejection(call())).message).toMatch(/WRONGTYPE.*another program writes to/);
     }
   });
 });
