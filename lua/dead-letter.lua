@@ -107,11 +107,7 @@ for i = 1, batch.jobs do
       removed[#removed + 1] = job_id
     end
     if job_id ~= '' then
-      local why = detail == '' and reason or (reason .. '\n' .. detail)
-      redis.call('SET', prefix .. 'failed:' .. job_id, why, 'PX', ARGV[9])
-      if told then
-        told[#told + 1] = ended_frame(job_id, why)
-      end
+      remember_failure(prefix, job_id, reason, detail, ARGV[9], told)
     end
     if keep ~= '' then
       redis.call('PEXPIRE', prefix .. 'dlid:' .. job_id, keep)

@@ -51,12 +51,7 @@ for i = 1, batch.jobs do
       redis.call('DEL', prefix .. 'cancelled:' .. entries[i])
     end
     if id ~= '' then
-      local detail = ARGV[from + 6]
-      local why = detail == '' and reason or (reason .. '\n' .. detail)
-      redis.call('SET', prefix .. 'failed:' .. id, why, 'PX', ARGV[8])
-      if told then
-        told[#told + 1] = ended_frame(id, why)
-      end
+      remember_failure(prefix, id, reason, ARGV[from + 6], ARGV[8], told)
     end
     if ARGV[from + 5] == '1' then
       local keys = { prefix .. 'dlid:' .. id }

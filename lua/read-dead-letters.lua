@@ -11,30 +11,9 @@
 
 -- @include lib/letter-filter
 
-local range = {
-  from = ARGV[1],
-  to = ARGV[2],
-  newest_first = ARGV[3] == 'newest',
-  entries = tonumber(ARGV[7]),
-  bytes = tonumber(ARGV[8]),
-}
-local skip, take = tonumber(ARGV[5]), tonumber(ARGV[6])
-local is_asked_for = read_letter_filter(9)
-
-local reply, skipped = { '', 0 }, 0
-reply[1] = each_page(KEYS[1], range, function(entries)
-  for i = 1, #entries do
-    if is_asked_for(entries[i][2]) then
-      if skipped < skip then
-        skipped = skipped + 1
-      else
-        reply[#reply + 1] = ARGV[4] == '1' and entries[i] or entries[i][1]
-      end
-      if #reply - 2 == take then
-        return i
-      end
-    end
-  end
+local is_asked_for, is_whole = read_letter_filter(9), ARGV[4] == '1'
+return read_slice(KEYS[1], slice_asked_for(), nil, function(letter)
+  return is_asked_for(letter[2])
+end, function(letter)
+  return is_whole and letter or letter[1]
 end)
-reply[2] = skipped
-return reply

@@ -14,14 +14,7 @@
 -- @include lib/job-rows
 
 local stream, state = KEYS[1], ARGV[4]
-local range = {
-  from = ARGV[1],
-  to = ARGV[2],
-  newest_first = ARGV[3] == 'newest',
-  entries = tonumber(ARGV[7]),
-  bytes = tonumber(ARGV[8]),
-}
-local skip, take = tonumber(ARGV[5]), tonumber(ARGV[6])
+local slice = slice_asked_for()
 local is_asked_for = read_filter(9)
 
 local groups = groups_of(stream)
@@ -36,30 +29,18 @@ if state == 'active' then
     return { '', 0 }
   end
   -- No entry behind it is active.
-  if range.newest_first and range.from == '+' then
-    range.from = delivered
-  elseif not range.newest_first and range.to == '+' then
-    range.to = delivered
+  if slice.newest_first and slice.from == '+' then
+    slice.from = delivered
+  elseif not slice.newest_first and slice.to == '+' then
+    slice.to = delivered
   end
 end
 
-local reply, skipped = { '', 0 }, 0
-reply[1] = each_page(stream, range, function(entries)
-  local owners = pending_of(stream, groups, entries)
-  for i = 1, #entries do
-    local owner, fields = owners[entries[i][1]], entries[i][2]
-    local is_of_state = state == 'any' or (state == 'active') == (owner ~= nil)
-    if is_of_state and is_asked_for(field_of(fields, 'n') or '', field_of(fields, 'd') or '') then
-      if skipped < skip then
-        skipped = skipped + 1
-      else
-        reply[#reply + 1] = entry_row(entries[i], owner)
-      end
-      if #reply - 2 == take then
-        return i
-      end
-    end
-  end
+return read_slice(stream, slice, function(entries)
+  return pending_of(stream, groups, entries)
+end, function(entry, owners)
+  local is_of_state = state == 'any' or (state == 'active') == (owners[entry[1]] ~= nil)
+  return is_of_state and is_asked_for(field_of(entry[2], 'n') or '', field_of(entry[2], 'd') or '')
+end, function(entry, owners)
+  return entry_row(entry, owners[entry[1]])
 end)
-reply[2] = skipped
-return reply

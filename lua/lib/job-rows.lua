@@ -1,6 +1,7 @@
 -- @include lib/pages
 -- @include lib/pending
 -- @include lib/job-filter
+-- @include lib/delayed-member
 
 -- Rows of replies, one per job, as lib/redis/scripts/lib/job-rows.ts reads them.
 
@@ -10,18 +11,6 @@ local function entry_row(entry, owner)
   local fields = entry[2]
   local d = field_of(fields, 'd') or ''
   return { 'entry', entry[1], job_id_of(d) or '', d, field_of(fields, 'n') or '', owner and owner[1] or '', owner and owner[2] or 0 }
-end
-
--- A member of the delayed set: the name and the msgpack Job, '' for other bytes than a delayed member.
-local function split_member(member)
-  local is_job, name, d = pcall(function()
-    local length = struct.unpack('<I4', member)
-    return string.sub(member, 5, 4 + length), string.sub(member, 5 + length)
-  end)
-  if is_job then
-    return name, d
-  end
-  return '', ''
 end
 
 local function member_row(member, score)

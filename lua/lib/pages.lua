@@ -17,6 +17,20 @@ local function field_of(fields, name)
   end
 end
 
+-- The slice of a stream that ARGV asks for: 1 from  2 to  3 'newest' first, else the oldest first  5 skip  6 take  7 entries
+-- 8 bytes. See read_slice.
+local function slice_asked_for()
+  return {
+    from = ARGV[1],
+    to = ARGV[2],
+    newest_first = ARGV[3] == 'newest',
+    skip = tonumber(ARGV[5]),
+    take = tonumber(ARGV[6]),
+    entries = tonumber(ARGV[7]),
+    bytes = tonumber(ARGV[8]),
+  }
+end
+
 -- Calls visit(entries) for each page of a range, until about `entries` entries or `bytes` bytes were read. If visit returns
 -- an index, the walk ends behind that entry. Returns where to go on; '' at the end of the range.
 -- `range`: from and to, as XRANGE takes them; or as XREVRANGE takes them, if newest_first; entries; bytes.
@@ -42,4 +56,29 @@ local function each_page(stream, range, visit)
     page = math.max(1, math.min(40, math.floor(262144 * page / (bytes - before + 1))))
   end
   return at
+end
+
+-- Reads a slice. Of the entries that are asked for, the first `skip` are passed over, and at most `take` become rows.
+-- begin_page(entries) returns what the two other functions need to know of the page: is_asked_for(entry, page) and
+-- row_of(entry, page). Returns { where to go on, '' at the end; how many were passed over; row… }.
+local function read_slice(stream, slice, begin_page, is_asked_for, row_of)
+  local reply, skipped = { '', 0 }, 0
+  reply[1] = each_page(stream, slice, function(entries)
+    local page = begin_page and begin_page(entries)
+    for i = 1, #entries do
+      local entry = entries[i]
+      if is_asked_for(entry, page) then
+        if skipped < slice.skip then
+          skipped = skipped + 1
+        else
+          reply[#reply + 1] = row_of(entry, page)
+        end
+        if #reply - 2 == slice.take then
+          return i
+        end
+      end
+    end
+  end)
+  reply[2] = skipped
+  return reply
 end

@@ -17,6 +17,15 @@ local function ended_frame(id, value)
   return struct.pack('>I2c0I4c0', #id, id, #value, value)
 end
 
+-- Remembers for `ttl_ms` why a job has no result. `told`: the frames of the call; false if nobody waits.
+local function remember_failure(prefix, id, reason, detail, ttl_ms, told)
+  local why = detail == '' and reason or (reason .. '\n' .. detail)
+  redis.call('SET', prefix .. 'failed:' .. id, why, 'PX', ttl_ms)
+  if told then
+    told[#told + 1] = ended_frame(id, why)
+  end
+end
+
 local function tell_waiters(prefix, how, frames)
   if #frames == 0 then
     return
