@@ -1,27 +1,20 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import type { Job, JobOwner, JobState, JobType } from '../../job/job.js';
+import type { Job, JobOwner, JobType } from '../../job/job.js';
 import { readTracked } from '../tracked.js';
 import type { FindJobsOptions, JobQuery } from './job-query.js';
+import { LISTS } from './lists.js';
+import type { List } from './lists.js';
 import { dataMatcher } from './match.js';
 import { sweep } from './sweep.js';
 import type { Place, Seen } from './sweep.js';
 import { completedJob, toJob } from './to-job.js';
 import { addTracked } from './with-tracked.js';
 
-const STATES: Readonly<Partial<Record<JobType, JobState>>> = {
-  waiting: 'waiting',
-  wait: 'waiting',
-  paused: 'waiting',
-  active: 'active',
-  delayed: 'delayed',
-  failed: 'failed',
-  completed: 'completed',
-};
 const ALL_STATES: readonly JobType[] = ['waiting', 'active', 'delayed', 'failed', 'completed'];
 
-const PLACES: Readonly<Partial<Record<JobState, Place>>> = {
+const PLACES: Readonly<Record<List, Place>> = {
   waiting: 'work',
   active: 'work',
   delayed: 'delayed',
@@ -37,8 +30,8 @@ export async function* findJobs(
   { name, types = ALL_STATES, data = {} }: JobQuery,
   { signal, onProgress }: FindJobsOptions,
 ): AsyncGenerator<Job[]> {
-  const states = new Set(types.map((type) => STATES[type]).filter((state) => state !== undefined));
-  const places = new Set([...states].map((state) => PLACES[state] as Place));
+  const states = new Set(types.map((type) => LISTS[type]).filter((state) => state !== undefined));
+  const places = new Set([...states].map((state) => PLACES[state]));
   const matches = dataMatcher(data);
   signal?.throwIfAborted();
   const totals = await countJobs(link, keys);
@@ -53,7 +46,7 @@ export async function* findJobs(
     signal?.throwIfAborted();
     const jobs = await toJobs(owner, link, keys, step.seen);
     const fresh = jobs.filter((job) => {
-      if (!states.has(job.state as JobState)) return false;
+      if (!states.has(job.state as List)) return false;
       if (name !== undefined && job.name !== name) return false;
       if (!matches(job.data) || (job.id !== '' && reported.has(job.id))) return false;
       reported.add(job.id);

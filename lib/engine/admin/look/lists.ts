@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../../redis/keys.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import { ALL } from '../../../redis/scripts/lib/job-filter.js';
+import type { JobFilter } from '../../../redis/scripts/lib/job-filter.js';
 import type { DelayedMember } from '../../../redis/scripts/lib/job-rows.js';
 import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
 import { readDelayed } from '../../../redis/scripts/read-delayed.js';
@@ -31,10 +32,11 @@ interface Part {
   readonly asc: boolean;
 }
 
-/** Types that are lists of their own, by the type that was asked for. */
-type List = 'waiting' | 'active' | 'delayed' | 'failed' | 'completed';
+/** The states that have a list. */
+export type List = 'waiting' | 'active' | 'delayed' | 'failed' | 'completed';
 
-const LISTS: Readonly<Partial<Record<JobType, List>>> = {
+/** The list of each type that a caller may name. */
+export const LISTS: Readonly<Partial<Record<JobType, List>>> = {
   waiting: 'waiting',
   wait: 'waiting',
   paused: 'waiting',
@@ -119,19 +121,38 @@ async function readWork(
   owner: JobOwner,
   link: CommandLink,
   keys: QueueKeys,
+  part: Part,
+): Promise<Job[]> {
+  return walk(part, async (slice) => {
+    const { entries, ...rest } = await readEntries(link, keys, { ...STEP, ...slice, state });
+    // The time matters only for delayed jobs.
+    return { ...rest, jobs: entries.map((entry) => toJob(owner, entry, 0)) };
+  });
+}
+
+/** What one call reads of a stream. */
+interface Slice {
+  readonly from: string;
+  readonly to: string;
+  readonly order: 'oldest' | 'newest';
+  readonly skip: number;
+  readonly take: number;
+  readonly filter: JobFilter;
+}
+
+/** Reads a part of a stream, slice by slice. */
+async function walk(
   { skip, take, asc }: Part,
+  read: (slice: Slice) => Promise<{ jobs: Job[]; skipped: number; next: string | undefined }>,
 ): Promise<Job[]> {
   const jobs: Job[] = [];
+  const to = asc ? '+' : '-';
   const order = asc ? 'oldest' : 'newest';
   let at: string | undefined = asc ? '-' : '+';
   for (let left = skip; at !== undefined && jobs.length < take;) {
-    const slice = await readEntries(link, keys, {
-      ...STEP,
-      ...{ from: at, to: asc ? '+' : '-', order, state, skip: left, take: take - jobs.length, filter: {} },
-    });
+    const slice = await read({ from: at, to, order, skip: left, take: take - jobs.length, filter: {} });
     left -= slice.skipped;
-    // The time matters only for delayed jobs.
-    for (const entry of slice.entries) jobs.push(toJob(owner, entry, 0));
+    jobs.push(...slice.jobs);
     at = slice.next;
   }
   return jobs;
@@ -160,25 +181,11 @@ async function listDelayed(
   return jobs;
 }
 
-async function listFailed(
-  owner: JobOwner,
-  link: CommandLink,
-  keys: QueueKeys,
-  { skip, take, asc }: Part,
-): Promise<Job[]> {
-  const jobs: Job[] = [];
-  const order = asc ? 'oldest' : 'newest';
-  let at: string | undefined = asc ? '-' : '+';
-  for (let left = skip; at !== undefined && jobs.length < take;) {
-    const slice = await readDeadLetters(link, keys, {
-      ...LETTER_STEP,
-      ...{ from: at, to: asc ? '+' : '-', order, skip: left, take: take - jobs.length, filter: {} },
-    });
-    left -= slice.skipped;
-    for (const letter of slice.letters) jobs.push(toJob(owner, { kind: 'letter', letter }, 0));
-    at = slice.next;
-  }
-  return jobs;
+async function listFailed(owner: JobOwner, link: CommandLink, keys: QueueKeys, part: Part): Promise<Job[]> {
+  return walk(part, async (slice) => {
+    const { letters, ...rest } = await readDeadLetters(link, keys, { ...LETTER_STEP, ...slice });
+    return { ...rest, jobs: letters.map((letter) => toJob(owner, { kind: 'letter', letter }, 0)) };
+  });
 }
 
 /** Most ids of completed jobs that one call reads. */

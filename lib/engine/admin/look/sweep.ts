@@ -133,16 +133,10 @@ async function* work(
   to: string,
 ): AsyncGenerator<SweepStep> {
   for (let at: string | undefined = from; at !== undefined;) {
-    const slice = await readEntries(link, keys, {
-      ...STEP,
-      from: at,
-      to,
-      order: 'oldest',
-      state: 'any',
-      filter,
-    });
-    yield toStep(slice.entries, 0);
-    at = slice.next;
+    const range = { from: at, to, order: 'oldest', filter } as const;
+    const { entries, next } = await readEntries(link, keys, { ...STEP, ...range, state: 'any' });
+    yield toStep(entries, 0);
+    at = next;
   }
 }
 
@@ -163,16 +157,11 @@ async function* letters(
   to: string,
 ): AsyncGenerator<SweepStep> {
   for (let at: string | undefined = from; at !== undefined;) {
-    const slice = await readDeadLetters(link, keys, {
-      ...LETTER_STEP,
-      from: at,
-      to,
-      order: 'oldest',
-      filter,
-    });
-    const rows = slice.letters.map((letter) => ({ kind: 'letter' as const, letter }));
+    const range = { from: at, to, order: 'oldest', filter } as const;
+    const { letters: found, next } = await readDeadLetters(link, keys, { ...LETTER_STEP, ...range });
+    const rows = found.map((letter) => ({ kind: 'letter' as const, letter }));
     yield toStep(rows, 0);
-    at = slice.next;
+    at = next;
   }
 }
 
