@@ -2,7 +2,7 @@ import type { Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
-import { progressBar } from '../output/progress.js';
+import { longOperation } from '../output/long-operation.js';
 import { cell, grouped, plural, span } from '../output/values.js';
 
 export async function drain(
@@ -22,7 +22,9 @@ export async function drain(
     question: `Remove ${what}?`,
     hasDryRun: true,
   });
-  const removed = await long(context, 'Removing', total, (operation) => queue.drain(delayed, operation));
+  const { done: removed } = await longOperation(context, 'Removing', total, grouped, (operation) =>
+    queue.drain(delayed, operation),
+  );
   out.document({ queue: name, removed });
   out.text(`Removed ${plural(removed, 'job')}.`);
 }
@@ -62,10 +64,9 @@ export async function clean(
     question: `Remove ${what}?`,
     hasDryRun: true,
   });
-  let ids: string[] = [];
-  await long(context, 'Removing', atMost, async (operation) => {
-    ids = await queue.clean(older ?? 0, limit ?? 0, state, operation);
-  });
+  const { result: ids } = await longOperation(context, 'Removing', atMost, grouped, (operation) =>
+    queue.clean(older ?? 0, limit ?? 0, state, operation),
+  );
   out.document({ queue: name, state, removed: ids.length });
   out.text(`Removed ${plural(ids.length, 'job')}.`);
 }
@@ -91,7 +92,9 @@ export async function obliterate(
     typed: name,
     hasDryRun: true,
   });
-  await long(context, 'Deleting', undefined, (operation) => queue.obliterate({ force, ...operation }));
+  await longOperation(context, 'Deleting', undefined, grouped, (operation) =>
+    queue.obliterate({ force, ...operation }),
+  );
   out.document({ queue: name, obliterated: true });
   out.text(`Deleted ${what}.`);
 }
@@ -104,35 +107,4 @@ async function countOf(queue: Queue, state: Cleaned): Promise<number> {
 function wouldBe({ out }: Context, facts: object, text: string): void {
   out.document({ dryRun: true, ...facts });
   out.text(`${text} Nothing was changed.`);
-}
-
-interface Operation {
-  signal: AbortSignal;
-  onProgress: (progress: { done: number; total?: number }) => void;
-}
-
-/** Runs a long operation with a progress bar. Resolves with how many jobs it has changed. */
-async function long(
-  context: Context,
-  what: string,
-  total: number | undefined,
-  work: (operation: Operation) => Promise<unknown>,
-): Promise<number> {
-  const progress = await progressBar(context.out, what, total);
-  let reached = 0;
-  try {
-    await work({
-      signal: context.signal,
-      onProgress: (at) => {
-        reached = at.done;
-        progress.update(at);
-      },
-    });
-  } catch (error) {
-    progress.stop();
-    if (reached > 0) context.out.note(`${what} stopped after ${grouped(reached)}. What was done stays done.`);
-    throw error;
-  }
-  progress.stop();
-  return reached;
 }

@@ -5,7 +5,7 @@ import { letterJson } from '../dlq/print.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
-import { progressBar } from '../output/progress.js';
+import { longOperation } from '../output/long-operation.js';
 import { cell, grouped, plural } from '../output/values.js';
 
 /** How many dead letters `--dry-run` lists. */
@@ -82,7 +82,7 @@ async function whichLetters(queue: Queue, options: ChangeOptions): Promise<strin
     : `the dead letters ${of}${which} (there are ${grouped(deadLetters)} in all)`;
 }
 
-/** Runs the operation of the engine with a progress bar. Ctrl-C stops it between two steps. */
+/** Carries out the operation. An id that no dead letter has is an error. */
 async function change(
   context: Context,
   queue: Queue,
@@ -91,28 +91,12 @@ async function change(
   act: (operation: OperationOptions & { limit?: number }) => Promise<number>,
 ): Promise<{ changed: number; skipped: number }> {
   const { limit } = options;
-  const deadLetters = await queue.getFailedCount();
-  const total = Math.min(deadLetters, limit ?? Infinity);
-  const progress = await progressBar(context.out, what, total);
-  let [done, skipped] = [0, 0];
-  try {
-    const changed = await act({
-      ...(limit !== undefined && { limit }),
-      signal: context.signal,
-      onProgress: (at) => {
-        done = at.done;
-        skipped = at.skipped ?? 0;
-        progress.update({ done: done + skipped });
-      },
-    });
-    progress.stop();
-    requireIds(queue.name, options, changed + skipped);
-    return { changed, skipped };
-  } catch (error) {
-    progress.stop();
-    if (done > 0) context.out.note(`${what} stopped after ${letters(done)}. What was done stays done.`);
-    throw error;
-  }
+  const total = Math.min(await queue.getFailedCount(), limit ?? Infinity);
+  const { result, skipped } = await longOperation(context, what, total, letters, (operation) =>
+    act({ ...(limit !== undefined && { limit }), ...operation }),
+  );
+  requireIds(queue.name, options, result + skipped);
+  return { changed: result, skipped };
 }
 
 async function dryRun(context: Context, queue: Queue, options: ChangeOptions, would: string): Promise<void> {

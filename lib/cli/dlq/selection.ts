@@ -1,4 +1,5 @@
-/** As `DlqReason` of the engine. */
+import type { DlqReason } from '../../engine/index.js';
+
 export const REASONS = [
   'retries_exhausted',
   'decode_failed',
@@ -6,7 +7,7 @@ export const REASONS = [
   'oversize_payload',
   'unrecoverable',
   'expired',
-] as const;
+] as const satisfies readonly DlqReason[];
 
 /** Which dead letters. A dead letter must match all that are given. */
 export interface FilterOptions {

@@ -26,19 +26,18 @@ export interface QueueFacts {
 
 export async function readQueue(context: Context, queue: Queue): Promise<QueueFacts> {
   const { link } = await context.servers();
-  const [backlog, isPaused, counts, workers, schedules, next, rates] = await Promise.all([
+  const [backlog, counts, workers, schedules, next, rates] = await Promise.all([
     queue.getBacklog(),
-    queue.isPaused(),
     queue.getJobCounts('completed'),
     queue.getWorkers(),
     queue.getJobSchedulersCount(),
     queue.getRepeatableJobs(1),
     readRates(link, queue.name),
   ]);
-  const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters } = backlog;
+  const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters, paused } = backlog;
   return {
     name: queue.name,
-    isPaused,
+    isPaused: paused,
     waiting,
     oldestWaitingMs,
     active,
