@@ -29,6 +29,7 @@ import { firstFire } from '../engine/timers/repeat/schedules.js';
 import { encodeSchedule } from '../engine/timers/repeat/stored-schedule.js';
 import { checkJobId, checkText } from '../engine/config/check-arguments.js';
 import { getQueueToken } from '../nest/tokens.js';
+import { NEED_REDIS } from './need-redis.js';
 import { noRedis } from './no-redis.js';
 
 /** One job that was added to a fake queue. */
@@ -61,57 +62,6 @@ interface ToAdd<Data, Name extends string> {
 }
 
 export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
-
-/** The methods of a queue that need Redis. Those that no queue supports are not among them. */
-const NEED_REDIS = [
-  'peekDlq',
-  'getDlq',
-  'getDlqHistogram',
-  'replayDlq',
-  'dropDlq',
-  'drain',
-  'clean',
-  'obliterate',
-  'promoteJobs',
-  'retryJobs',
-  'getRepeatableJobs',
-  'claimRepeatables',
-  'getJobScheduler',
-  'getJobSchedulers',
-  'getJobSchedulersCount',
-  'pauseJobScheduler',
-  'resumeJobScheduler',
-  'runJobScheduler',
-  'getBacklog',
-  'getJobCounts',
-  'getJob',
-  'getJobState',
-  'getJobs',
-  'getWaiting',
-  'getActive',
-  'getDelayed',
-  'getFailed',
-  'getCompleted',
-  'getPrioritized',
-  'getWaitingChildren',
-  'getJobCountByTypes',
-  'count',
-  'getWaitingCount',
-  'getActiveCount',
-  'getDelayedCount',
-  'getFailedCount',
-  'getCompletedCount',
-  'getPrioritizedCount',
-  'getWaitingChildrenCount',
-  'ping',
-  'getWorkers',
-  'getWorkersCount',
-  'getJobResult',
-  'getJobLogs',
-  'addJobLog',
-  'updateJobProgress',
-  'waitForResult',
-] as const satisfies readonly (keyof Queue)[];
 
 /**
  * A queue for unit tests, without Redis. It checks each add as the real queue does, and records what a worker would get. A
