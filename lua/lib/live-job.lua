@@ -130,6 +130,5 @@ local function forget_lives(prefix, ids)
   for i = 1, #ids do
     add_remains(keys, prefix, ids[i])
   end
-  delete_keys(keys)
-  forget_tracked(prefix, ids)
+  forget_tracked(prefix, ids, keys)
 end

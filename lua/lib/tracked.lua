@@ -32,9 +32,9 @@ local function add_tracked(keys, prefix, id)
 end
 
 -- Forgets what is kept of jobs that have completed, or whose ids a new job takes. Accepts an index of the wrong type: tracking
--- never fails a job.
-local function forget_tracked(prefix, ids)
-  local keys = {}
+-- never fails a job. `keys`: what to delete beside it, if anything.
+local function forget_tracked(prefix, ids, keys)
+  keys = keys or {}
   for i = 1, #ids do
     add_tracked(keys, prefix, ids[i])
   end

@@ -13,13 +13,13 @@ import { Operation, STEP_JOBS } from './operation.js';
 
 /** How long jobs that a worker has fetched may take to go back: a worker learns of a pause within a second. */
 const RELEASE_MS = 1_200;
+/** How often this looks whether they have. */
+const LOOK_MS = 50;
 /**
  * For how long the queue stays paused if this process dies meanwhile, or Redis does not answer it. The pause is prolonged
  * while this runs.
  */
 export const PAUSE_LEASE_MS = 10_000;
-/** How often this looks whether they have. */
-const LOOK_MS = 50;
 
 /**
  * Deletes everything that a queue has in Redis. The queue is paused meanwhile. First, one step deletes all jobs; then the keys
