@@ -5,6 +5,8 @@ export interface QueueKeys {
   readonly prefix: string;
   readonly stream: string;
   readonly delayed: string;
+  /** A sorted set: jobs that wait and have a priority, lifo or a group. See lua/lib/room.lua. */
+  readonly room: string;
   readonly dlq: string;
   readonly events: string;
   /** A sorted set: ids of completed jobs that are kept, by the unix ms of their end. */
@@ -65,6 +67,7 @@ export function queueKeys(queue: string): QueueKeys {
     prefix,
     stream: `${prefix}stream`,
     delayed: `${prefix}delayed`,
+    room: `${prefix}room`,
     dlq: `${prefix}dlq`,
     events: `${prefix}events`,
     completed: `${prefix}completed`,

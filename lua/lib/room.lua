@@ -1,0 +1,64 @@
+-- The room: jobs with a priority, with lifo or in a group wait in the sorted set `room`. All scores are 0, so Redis orders the jobs
+-- by the bytes of their members:
+--   u16 length of the group id, and the group id ('' = none); u32 rank; u64 number; double keep; the member that the job would
+--   have in the delayed set (lib/delayed-member.lua)
+-- rank: 0 = before all others (lifo); 1 = no priority; else the priority plus 1. number: the order of jobs of one rank. It says when
+-- the job came into the room: unix ms times 2,048; of a job with lifo, 2^53 minus that. keep: for how many ms the id stays taken
+-- after the job, -1 if the id is not the caller's.
+-- Jobs without a group are therefore the head of the set. The jobs of a group stand together.
+-- @include lib/time
+
+local NUMBERS_PER_MS, LAST_NUMBER = 2048, 9007199254740992
+
+-- The first of `count` numbers that follow each other. Each job that comes into the room takes one, so `seq` of the hash `gate`
+-- says whether a job has come since.
+local function take_numbers(prefix, now, count)
+  local gate = prefix .. 'gate'
+  local last = tonumber(redis.call('HGET', gate, 'seq')) or 0
+  local first = math.max(last + 1, math.min(now, 4e12) * NUMBERS_PER_MS)
+  redis.call('HSET', gate, 'seq', decimal(first + count - 1))
+  return first
+end
+
+-- What a member begins with. It says the place of the job in the room.
+local function room_head(group, rank, number, keep)
+  return struct.pack('>I2c0I4I8d', #group, group, rank, rank == 0 and LAST_NUMBER - number or number, keep)
+end
+
+-- The parts of a member: { group, rank, number, keep, name, d, head }; nil for other bytes.
+local function split_room_member(member)
+  local is_read, group, rank, number, keep, name, at = pcall(struct.unpack, '>I2c0I4I8d<I4c0', member)
+  if not is_read then
+    return nil
+  end
+  return {
+    group = group,
+    rank = rank,
+    number = rank == 0 and LAST_NUMBER - number or number,
+    keep = keep,
+    name = name,
+    d = string.sub(member, at),
+    head = string.sub(member, 1, 22 + #group),
+  }
+end
+
+-- The bounds, for ZRANGEBYLEX and its like, of the members that begin with these bytes. The last byte must not be 255.
+local function bounds_of(head)
+  return '[' .. head, '(' .. string.sub(head, 1, -2) .. string.char(string.byte(head, -1) + 1)
+end
+
+-- The bounds of the jobs of a group; '' = of the jobs without a group.
+local function group_bounds(group)
+  return bounds_of(struct.pack('>I2c0', #group, group))
+end
+
+-- How many jobs wait in the room: those with lifo, those with a priority, those in groups.
+local function count_room(room)
+  local all = redis.call('ZCARD', room)
+  if all == 0 then
+    return 0, 0, 0
+  end
+  local alone = redis.call('ZLEXCOUNT', room, group_bounds(''))
+  local lifo = alone > 0 and redis.call('ZLEXCOUNT', room, '[' .. '\0\0', '(' .. '\0\0\0\0\0\1') or 0
+  return lifo, alone - lifo, all - alone
+end
