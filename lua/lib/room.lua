@@ -7,6 +7,7 @@
 -- after the job, -1 if the id is not the caller's.
 -- Jobs without a group are therefore the head of the set. The jobs of a group stand together.
 -- @include lib/time
+-- @include lib/extras
 
 local NUMBERS_PER_MS, LAST_NUMBER = 2048, 9007199254740992
 
@@ -61,4 +62,35 @@ local function count_room(room)
   local alone = redis.call('ZLEXCOUNT', room, group_bounds(''))
   local lifo = alone > 0 and redis.call('ZLEXCOUNT', room, '[' .. '\0\0', '(' .. '\0\0\0\0\0\1') or 0
   return lifo, alone - lifo, all - alone
+end
+
+-- The group and the rank that the extras of a Job say; nil if the job has neither lifo nor a priority nor a group.
+local function room_place_of(d)
+  local extras = extras_of(d)
+  local group, lifo, priority = extras.group, extras.lifo, extras.priority
+  if not (group or lifo or priority) then
+    return nil
+  end
+  local head = group and string.byte(group, 1) or 0xa0
+  -- Behind the head of a short string, of one with a length of one byte, and of one with two.
+  group = head <= 0xbf and string.sub(group or '', 2) or string.sub(group, head == 0xd9 and 3 or 4)
+  if lifo == '\195' then
+    return group, 0
+  end
+  local first = priority and string.byte(priority, 1) or 0
+  local number = first <= 0x7f and first
+    or first >= 0xcc and first <= 0xce and struct.unpack('>I' .. 2 ^ (first - 0xcc), priority, 2)
+    or 0
+  return group, number + 1
+end
+
+-- Of groups that may have lost their last job, by id: those that have none take no turns any more.
+local function forget_groups(prefix, room, groups)
+  for group in pairs(groups) do
+    local from, to = group_bounds(group)
+    if group ~= '' and #redis.call('ZRANGEBYLEX', room, from, to, 'LIMIT', 0, 1) == 0 then
+      redis.pcall('ZREM', prefix .. 'groups', group)
+      redis.pcall('ZREM', prefix .. 'groups:limited', group)
+    end
+  end
 end

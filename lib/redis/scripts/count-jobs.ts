@@ -7,8 +7,10 @@ export interface CountJobsOptions {
 }
 
 export interface JobTotals {
-  /** Entries of the work stream that no consumer has, also while the queue is paused. */
+  /** Jobs that no consumer has and that are not prioritized, also while the queue is paused. */
   waiting: number;
+  /** Jobs with a priority and without a group. */
+  prioritized: number;
   active: number;
   delayed: number;
   deadLetters: number;
@@ -25,6 +27,8 @@ export async function countJobs(
   { dueBefore }: CountJobsOptions = {},
 ): Promise<JobTotals> {
   const reply = (await runner.run('count-jobs', keys, [dueBefore ?? ''])) as number[];
-  const [waiting = 0, active = 0, delayed = 0, deadLetters = 0, completed = 0, schedules = 0, paused] = reply;
-  return { waiting, active, delayed, deadLetters, completed, schedules, isPaused: paused === 1 };
+  const [waiting = 0, active = 0, delayed = 0, deadLetters = 0, completed = 0, schedules = 0, paused, room] =
+    reply;
+  const counts = { waiting, prioritized: room ?? 0, active, delayed, deadLetters, completed, schedules };
+  return { ...counts, isPaused: paused === 1 };
 }
