@@ -64,20 +64,21 @@ local function count_room(room)
   return lifo, alone - lifo, all - alone
 end
 
--- The group and the rank that the extras of a Job say; nil if the job has neither lifo nor a priority nor a group.
+-- The group and the rank that the extras of a Job say; nil if the job has neither lifo nor a priority nor a group. The field
+-- `priority` is -1 for lifo.
 local function room_place_of(d)
   local extras = extras_of(d)
-  local group, lifo, priority = extras.group, extras.lifo, extras.priority
-  if not (group or lifo or priority) then
+  local group, priority = extras.group, extras.priority
+  if not group and not priority then
     return nil
   end
   local head = group and string.byte(group, 1) or 0xa0
   -- Behind the head of a short string, of one with a length of one byte, and of one with two.
   group = head <= 0xbf and string.sub(group or '', 2) or string.sub(group, head == 0xd9 and 3 or 4)
-  if lifo == '\195' then
+  local first = priority and string.byte(priority, 1) or 0
+  if first == 0xff then
     return group, 0
   end
-  local first = priority and string.byte(priority, 1) or 0
   local number = first <= 0x7f and first
     or first >= 0xcc and first <= 0xce and struct.unpack('>I' .. 2 ^ (first - 0xcc), priority, 2)
     or 0
