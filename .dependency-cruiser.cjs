@@ -83,7 +83,7 @@ module.exports = {
       name: 'integration-on-engine-and-nest',
       comment: 'Integrations do not know each other.',
       severity: 'error',
-      from: { path: '^lib/(health|microservices|opentelemetry|bull-board)/' },
+      from: { path: '^lib/(health|scaler|microservices|opentelemetry|bull-board)/' },
       to: { path: '^lib/', pathNot: ['^lib/$1/', '^lib/(engine|nest)/'] },
     },
     {

@@ -1,16 +1,17 @@
 -- Counts the jobs of a queue at one instant. Writes nothing.
 --
--- KEYS stream delayed dlq meta
+-- KEYS stream delayed dlq meta repeat
 -- ARGV 1 group
 -- Reply { waiting; for how many ms the oldest of them has been in the stream; active; delayed; due; by how many ms the
---      earliest of these is late; dead letters; since when the queue is paused, in unix ms, as text, or '' }. `due` are the
---      delayed jobs that only wait for the promoter.
+--      earliest of these is late; dead letters; due schedules; by how many ms the earliest of these is late; since when the
+--      queue is paused, in unix ms, as text, or '' }. `due` are the delayed jobs that only wait for the promoter. Due schedules
+--      only wait for a scheduler; a paused schedule is not due.
 
 -- @include lib/time
 -- @include lib/stream-info
 -- @include lib/queue-pause
 
-local stream, delayed, dlq, meta = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local stream, delayed, dlq, meta, schedules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local now = now_ms()
 
 local length = redis.call('XLEN', stream)
@@ -54,10 +55,24 @@ if waiting > 0 then
   end
 end
 
-local due = redis.call('ZCOUNT', delayed, '-inf', now)
-local late = 0
-if due > 0 then
-  late = now - tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2])
+-- How many members of a sorted set by time are due, and by how many ms the earliest of them is late.
+local function due_in(set)
+  local due = redis.call('ZCOUNT', set, '-inf', now)
+  return due, due > 0 and now - tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]) or 0
 end
+
+local due, late = due_in(delayed)
+local due_schedules, schedules_late = due_in(schedules)
 local paused = paused_since(meta) or ''
-return { waiting, waited, active, redis.call('ZCARD', delayed), due, late, redis.call('XLEN', dlq), paused }
+return {
+  waiting,
+  waited,
+  active,
+  redis.call('ZCARD', delayed),
+  due,
+  late,
+  redis.call('XLEN', dlq),
+  due_schedules,
+  schedules_late,
+  paused,
+}

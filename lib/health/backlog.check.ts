@@ -1,8 +1,8 @@
 import type { Backlog, Queue } from '../engine/index.js';
-import { unreachable } from './connection.check.js';
+import { backlogWithin } from '../nest/runtime/backlog-within.js';
+import { unreachable } from '../nest/runtime/unreachable.js';
 import type { Finding } from './finding.js';
 import type { BacklogCheckOptions } from './options.js';
-import { within } from './within.js';
 
 interface Threshold {
   readonly option: keyof BacklogCheckOptions & `max${string}`;
@@ -40,6 +40,11 @@ const THRESHOLDS: readonly Threshold[] = [
     of: 'deadLetters',
     remedy: 'read them with peekDlq, fix the cause, and replay them',
   },
+  {
+    option: 'maxSchedulesOverdueMs',
+    of: 'schedulesOverdueMs',
+    remedy: 'check that a worker runs that has runScheduler',
+  },
 ];
 
 /** @param group the consumer group of the queue's workers */
@@ -50,11 +55,7 @@ export async function checkBacklog(
   options: BacklogCheckOptions,
 ): Promise<Finding> {
   try {
-    const begun = performance.now();
-    // A shared PING goes first: while Redis hangs, the checks queue no commands that Redis must answer later.
-    await within(queue.ping(), target.timeoutMs);
-    const left = target.timeoutMs - (performance.now() - begun);
-    const backlog = await within(queue.getBacklog(target.group), left);
+    const backlog = await backlogWithin(queue, target.group, target.timeoutMs);
     return { name, details: backlog, faults: faultsOf(name, backlog, options) };
   } catch (error) {
     return { name, details: {}, faults: [unreachable(target.connection, queue, error)] };

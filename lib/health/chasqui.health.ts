@@ -1,29 +1,18 @@
 import { Injectable, Optional } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 import type { Connection, Queue } from '../engine/index.js';
-import { participants, type Participant } from '../engine/api/participants.js';
 import { checkText } from '../engine/config/check-arguments.js';
 import { checkOptions } from '../engine/config/check-options.js';
 import { ChasquiWorkers } from '../nest/runtime/chasqui.workers.js';
 import type { QueueRegistration } from '../nest/runtime/queue.registration.js';
 import { QueueRegistry } from '../nest/runtime/queue.registry.js';
+import { namedParticipants, queuesInUse, type QueueInUse } from '../nest/runtime/queues-in-use.js';
 import { checkBacklog } from './backlog.check.js';
 import { ANSWER_TIMEOUT_MS, checkConnection } from './connection.check.js';
 import { summaryOf, type Finding } from './finding.js';
 import type { BacklogCheckOptions, ConnectionCheckOptions, WorkersCheckOptions } from './options.js';
 import { backlogSchema, checkNames, connectionSchema, workersSchema } from './schemas.js';
 import { checkWorker, type Checked } from './workers.check.js';
-
-/** A queue to check. */
-interface InUse {
-  /** The key of its details. */
-  readonly name: string;
-  readonly queue: Queue;
-  /** The name of its connection. */
-  readonly connection: string;
-  /** The consumer group of its workers. */
-  readonly group: string;
-}
 
 const REGISTER =
   'Register a queue with ChasquiModule.forFeature, start a ChasquiServer, or remove this check from this process.';
@@ -141,21 +130,8 @@ export class ChasquiHealthIndicator {
     return this.queues?.all() ?? [];
   }
 
-  private inUse(): readonly InUse[] {
-    const registered = this.registrations().flatMap((registration) => {
-      const { name } = registration;
-      const queue = this.queues?.find(name);
-      const group = this.groupOf(registration);
-      return queue ? [{ name, queue, connection: connectionOf(registration), group }] : [];
-    });
-    const taken = new Set(registered.map(({ name }) => name));
-    const others = this.others(taken).map(({ name, participant }) => ({
-      name,
-      queue: participant.queue,
-      connection: `of ${participant.kind} ${participant.queue.name}`,
-      group: participant.worker?.opts.group ?? 'default',
-    }));
-    return [...registered, ...others];
+  private inUse(): readonly QueueInUse[] {
+    return queuesInUse(this.queues, this.workers);
   }
 
   private checkedWorkers(): readonly Checked[] {
@@ -166,21 +142,10 @@ export class ChasquiHealthIndicator {
       start: `ChasquiWorkers.start('${queue}')`,
     }));
     const taken = new Set(own.map(({ name }) => name));
-    const others = this.others(taken).flatMap(({ name, participant: { queue, worker } }) =>
+    const others = namedParticipants(taken).flatMap(({ name, participant: { queue, worker } }) =>
       worker ? [{ name, queue: queue.name, worker, start: 'app.startAllMicroservices()' }] : [],
     );
     return [...own, ...others];
-  }
-
-  /** The queues of servers and clients, which no module registers, each under a unique name. */
-  private others(taken: Set<string>): readonly { name: string; participant: Participant }[] {
-    return participants.all().map((participant) => {
-      const { kind, queue } = participant;
-      let name = queue.name;
-      for (let i = 1; taken.has(name); i++) name = `${queue.name} (${kind}${i === 1 ? '' : ` ${i}`})`;
-      taken.add(name);
-      return { name, participant };
-    });
   }
 
   /** One queue of each connection, by the name of the connection: all queues of a connection share its link. */
@@ -196,14 +161,4 @@ export class ChasquiHealthIndicator {
     }
     return byName;
   }
-
-  private groupOf(registration: QueueRegistration): string {
-    const worker = this.workers?.get(registration.name);
-    return worker?.opts.group ?? registration.workerOptionsWith({}).group ?? 'default';
-  }
-}
-
-/** The connection of a single queue has no name, so the name of the queue stands for it. */
-function connectionOf({ name, connectionName, given }: QueueRegistration): string {
-  return given.connection === undefined ? connectionName : `of queue ${name}`;
 }

@@ -48,4 +48,6 @@ export interface BacklogCheckOptions {
   maxOverdueMs?: number;
   /** Down if there are more dead letters than this. Default: no threshold. */
   maxDeadLetters?: number;
+  /** Down if a schedule is late by more than this, in ms: then no worker adds its jobs. Default: no threshold. */
+  maxSchedulesOverdueMs?: number;
 }

@@ -30,6 +30,7 @@ export const backlogSchema: Schema<BacklogCheckOptions> = {
   maxDelayed: whole(0),
   maxOverdueMs: limitMs(0),
   maxDeadLetters: whole(0),
+  maxSchedulesOverdueMs: limitMs(0),
 };
 
 /** @throws ConfigError (CMQ-004) for an unknown name; the message suggests the nearest known one */

@@ -24,6 +24,8 @@ const EMPTY = {
   due: 0,
   overdueMs: 0,
   deadLetters: 0,
+  dueSchedules: 0,
+  schedulesOverdueMs: 0,
   paused: false,
   pausedSince: undefined,
 };
@@ -49,6 +51,15 @@ describe('getBacklog', () => {
     expect(waiting).toBe(2);
     expect(oldestWaitingMs).toBeGreaterThanOrEqual(3_600_000);
     expect(oldestWaitingMs).toBeLessThan(3_700_000);
+  });
+
+  it('has due schedules, but not paused ones', async () => {
+    await queue.upsertJobScheduler('poll', { every: 10 });
+    await queue.upsertJobScheduler('digest', { pattern: '0 8 1 1 *' });
+    await expect.poll(() => queue.getBacklog()).toMatchObject({ dueSchedules: 1 });
+    expect((await queue.getBacklog()).schedulesOverdueMs).toBeGreaterThanOrEqual(0);
+    await queue.pauseJobScheduler('poll');
+    expect(await queue.getBacklog()).toMatchObject({ dueSchedules: 0, schedulesOverdueMs: 0, waiting: 0 });
   });
 
   it.each([
@@ -130,6 +141,8 @@ describe('getBacklog', () => {
       due: 0,
       overdueMs: 0,
       deadLetters: 1,
+      dueSchedules: 0,
+      schedulesOverdueMs: 0,
       paused: false,
       pausedSince: undefined,
       total: 2,

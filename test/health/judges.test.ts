@@ -80,6 +80,8 @@ const BACKLOG: Backlog = {
   due: 50,
   overdueMs: 60,
   deadLetters: 70,
+  dueSchedules: 80,
+  schedulesOverdueMs: 90,
   paused: false,
   pausedSince: undefined,
 };
@@ -95,6 +97,11 @@ describe('what is wrong with a backlog', () => {
     ],
     [{ maxDelayed: 39 }, ['delayed is 40, above maxDelayed (39): look for jobs that fail']],
     [{ maxOverdueMs: 59 }, ['overdueMs is 60, above maxOverdueMs (59): check that a worker']],
+    [{ maxSchedulesOverdueMs: 90 }, []],
+    [
+      { maxSchedulesOverdueMs: 89 },
+      ['schedulesOverdueMs is 90, above maxSchedulesOverdueMs (89): check that a worker'],
+    ],
     [
       { maxDeadLetters: 69, maxWaiting: 0 },
       ['waiting is 10', 'deadLetters is 70, above maxDeadLetters (69)'],
@@ -113,11 +120,13 @@ describe('what is wrong with a backlog', () => {
       maxDelayed: 0,
       maxOverdueMs: 0,
       maxDeadLetters: 0,
+      maxSchedulesOverdueMs: 0,
     };
     expect(faultsOfBacklog('mail', paused, strict).map((fault) => / (\w+) is /.exec(fault)?.[1])).toEqual([
       'delayed',
       'overdueMs',
       'deadLetters',
+      'schedulesOverdueMs',
     ]);
   });
 });

@@ -19,6 +19,10 @@ export interface Backlog {
   /** By how many ms the earliest of them is late; 0 if none is due. */
   overdueMs: number;
   deadLetters: number;
+  /** Schedules whose next job is due, and that only wait for a worker to add it. */
+  dueSchedules: number;
+  /** By how many ms the earliest of them is late; 0 if none is due. */
+  schedulesOverdueMs: number;
   /** The queue is paused: its waiting jobs wait for `resume()`. */
   paused: boolean;
   /** Since when, in unix ms by Redis's clock; undefined if it is not paused. */
@@ -33,8 +37,8 @@ export async function readBacklog(
 ): Promise<Backlog> {
   const reply = (await runner.run('read-backlog', keys, [group])) as [...number[], string];
   const counts = reply.slice(0, -1) as number[];
-  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, deadLetters = 0] =
-    counts;
+  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, ...others] = counts;
+  const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0] = others;
   const since = reply.at(-1) as string;
   const paused = since !== '';
   const pausedSince = paused ? Number(since) : undefined;
@@ -46,6 +50,8 @@ export async function readBacklog(
     due,
     overdueMs,
     deadLetters,
+    dueSchedules,
+    schedulesOverdueMs,
     paused,
     pausedSince,
   };

@@ -1,9 +1,9 @@
-import { Timer } from '../engine/base/deadline.js';
+import { Timer } from '../../engine/base/deadline.js';
 
 /** `within` rejects with it if the answer does not come in time. */
 export class NoAnswerError extends Error {}
 
-/** Resolves with the answer, or rejects after `ms`: a health check must answer even if Redis does not. */
+/** Resolves with the answer, or rejects after `ms`: who asks must get an answer even if Redis does not. */
 export async function within<T>(answer: Promise<T>, ms: number): Promise<T> {
   let timer: Timer | undefined;
   const late = new Promise<never>((_resolve, reject) => {
