@@ -72,6 +72,10 @@ const SECTIONS = [
     ],
   },
   {
+    title: 'Autoscaling',
+    types: [{ name: 'ChasquiScalerOptions', title: '`ChasquiScalerModule.forRoot`' }],
+  },
+  {
     title: 'Microservices',
     types: [
       { name: 'ChasquiServerOptions', title: '`ChasquiServer`' },
@@ -88,7 +92,7 @@ export async function optionsPage() {
     ts.sys,
     root,
   );
-  const entries = ['index.ts', 'health/index.ts', 'microservices/index.ts'].map((file) =>
+  const entries = ['index.ts', 'health/index.ts', 'scaler/index.ts', 'microservices/index.ts'].map((file) =>
     join(root, 'lib', file),
   );
   const program = ts.createProgram(entries, options);

@@ -13,7 +13,7 @@ export interface ChasquiScalerOptions {
    * Global guards of the application run, too.
    */
   guards?: readonly (Type<CanActivate> | CanActivate)[];
-  /** Modules with the providers that the guards need. */
+  /** Modules with the providers that the guards need. Default: none. */
   imports?: NonNullable<ModuleMetadata['imports']>;
   /** How long to wait for Redis, in ms; after that, the endpoint answers 503. Default 1,000. KEDA waits for 3 s. */
   timeoutMs?: number;

@@ -74,7 +74,7 @@ describe('code in README.md and docs/', () => {
 
   it.each(pages)('is in a language that the tests know: %s', (page) => {
     const unknown = languagesOf(page).filter(
-      ({ language }) => !['', 'text', 'ts', 'sh', 'json'].includes(language),
+      ({ language }) => !['', 'text', 'ts', 'sh', 'json', 'yaml'].includes(language),
     );
     expect(unknown).toEqual([]);
   });
