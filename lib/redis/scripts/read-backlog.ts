@@ -37,7 +37,8 @@ export async function readBacklog(
 ): Promise<Backlog> {
   const reply = (await runner.run('read-backlog', keys, [group])) as [...number[], string];
   const counts = reply.slice(0, -1) as number[];
-  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, ...others] = counts;
+  const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, ...others] =
+    counts;
   const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0] = others;
   const since = reply.at(-1) as string;
   const paused = since !== '';
