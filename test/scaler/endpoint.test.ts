@@ -149,7 +149,7 @@ describe('the endpoint', () => {
 
   it('has an unknown queue: 404, with the nearest name', async () => {
     const { get } = await api();
-    for (const [path, message] of [
+    for (const [path = '', message = ''] of [
       ['mails', 'This process uses no queue "mails". Did you mean "mail"?'],
       ['%20', 'This process uses no queue " ". Correct the name'],
       ['__proto__', 'This process uses no queue "__proto__". Correct the name'],
