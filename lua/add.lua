@@ -1,23 +1,27 @@
--- Adds jobs to the work stream or the delayed set. A call carries any number of groups. A group is what one `add` or
+-- Adds jobs to the work stream, to the room (lib/room.lua), or to the delayed set. A call carries any number of groups. A group is what one `add` or
 -- `addBulk` of the user asked for; it is accepted or refused as a whole.
 --
 -- KEYS stream delayed events promoterWake calls prefix
 -- ARGV 1 sequence    the number of this call, counted by its producer
---      2 max_len     capacity of the work stream; 0 = unlimited
+--      2 max_len     capacity of the work stream; 0 = unlimited. If some of the jobs go to the room, the jobs there count too
 --      3 events_cap  0 = no events
 --      4 flags       'd': some of the jobs are delayed; 't': prolong Redis's memory of this producer's calls; 'b': the events
---                    of all jobs share an entry (see lib/event-batch.lua)
+--                    of all jobs share an entry (see lib/event-batch.lua); 'p': some of the jobs go to the room, now or when they
+--                    are due
 --      5 groups      one big-endian u32 per group: the number of its jobs
 --      6 parts       how many strings follow with the frames of the jobs; then these. Several, because a server may accept
 --                    strings of 1 MB at most; no frame is cut. A frame: u8 flags (1 delayed, 2 absolute time, 4 unique, 8 with
---                    4: the id is new, so no job can have had it), u16
+--                    4: the id is new, so no job can have had it, 32 goes to the room now), u16
 --                    index of the name, u32 length, the msgpack Job; then, if delayed, a double: ms from now, or unix ms;
---                    then, if unique, a double: for how many ms the id stays taken after the job has ended
+--                    then, if unique, a double: for how many ms the id stays taken after the job has ended; then, if it goes to
+--                    the room, u16 length and the group, '' = none; u32: the rank; u32: how many jobs may wait in the group,
+--                    0 = any number
 --      with 'b': the event, how many strings follow with the columns of the events, and these
 --      names         distinct dispatch names; the index counts from 0
 -- Reply the length of the work stream, if all jobs were added and none is delayed; else
---      { that length, { refused groups }, { duplicate jobs }, due }: groups and jobs are counted from 0; due is the unix
---      ms of the earliest delayed job, '' if there is none.
+--      { that length, { refused groups }, { duplicate jobs }, due, { full… } }: groups and jobs are counted from 0; due is the
+--      unix ms of the earliest delayed job, '' if there is none; full: in turns, a group that was refused because the group of a
+--      job is full, the first job of it that does not fit, and how many jobs wait in the group of that job.
 --
 -- Races
 --   Sent twice, reply lost: it adds once (lib/call-dedup.lua), and the second call gets the reply of the first.
@@ -33,6 +37,7 @@
 -- @include lib/time
 -- @include lib/work-stream
 -- @include lib/live-job
+-- @include lib/enter-room
 -- @include lib/call-dedup
 
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -45,11 +50,20 @@ local names_at = batched and rest_at + 2 + ARGV[rest_at + 1] or rest_at
 -- The cap for events that are written job by job.
 local each_cap = batched and 0 or cap
 local any_delayed, prolong = string.find(ARGV[4], 'd', 1, true), string.find(ARGV[4], 't', 1, true)
+local any_room = string.find(ARGV[4], 'p', 1, true)
 local unpack_frame = struct.unpack
 
 -- Reads first: a key of the wrong type fails here, before anything is written.
 local length = redis.call('XLEN', stream)
 local head = any_delayed and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+-- How many jobs wait, as far as the capacity is concerned.
+local waiting = length
+if any_room then
+  check_room(prefix)
+  if max_len > 0 then
+    waiting = length + redis.call('ZCARD', prefix .. 'room')
+  end
+end
 
 local is_first, too_late = is_first_time(calls, sequence, prolong)
 if too_late then
@@ -70,9 +84,9 @@ if any_delayed then
   now = now_ms()
   ts = decimal(now)
 end
-local refused, duplicates = {}, {}
+local refused, duplicates, full = {}, {}, {}
 -- What to undo if the stream is sealed (see lib/seal.lua): then the first XADD fails, and none has succeeded.
-local keys, members = {}, {}
+local keys, members, placed = {}, {}, {}
 -- The markers of this call's jobs, as a set. The markers of jobs in the stream and the ids of delayed jobs are written at the
 -- end.
 local taken, markers, delayed_ids = {}, {}, {}
@@ -85,9 +99,15 @@ local function undo()
   for _, member in ipairs(members) do
     redis.call('ZREM', delayed, member)
   end
+  for i = 1, #placed, 2 do
+    redis.call('ZREM', prefix .. 'room', placed[i])
+    forget_groups(prefix, prefix .. 'room', { [placed[i + 1]] = true })
+  end
   forget_call(calls, sequence)
 end
 local earliest
+-- The number of the job that was put into the room last. A call has 2,000 jobs at most.
+local number
 -- Jobs that were not added, by index from 1.
 local left_out = {}
 -- The string that is being read, its index among the arguments, and the position in it.
@@ -97,17 +117,17 @@ for offset = 1, #sizes, 4 do
   local size = unpack_frame('>I4', sizes, offset)
   -- Only jobs that go to the stream now take room there. If the bound might be exceeded, the script counts them first.
   local fits = true
-  if max_len > 0 and length + size > max_len then
+  if any_room or (max_len > 0 and waiting + size > max_len) then
     local immediate, ahead, ahead_part, from = 0, jobs, part, at
-    local seen = {}
-    for _ = 1, size do
+    local seen, sizes_of = {}, {}
+    for i = 0, size - 1 do
       if from > #ahead then
         ahead_part = ahead_part + 1
         ahead, from = ARGV[ahead_part], 1
       end
       local flags, _, len = unpack_frame('>I1I2I4', ahead, from)
       local is_fresh = true
-      if flags >= 4 and flags < 8 then
+      if flags % 8 >= 4 and flags % 16 < 8 then
         -- A job whose id is in use takes no room.
         local id = job_id_of(string.sub(ahead, from + 7, from + 6 + len))
         is_fresh = not seen[id] and not taken[prefix .. 'dlid:' .. id] and not life_of(stream, delayed, prefix, id)
@@ -116,9 +136,21 @@ for offset = 1, #sizes, 4 do
       if is_fresh and flags % 2 == 0 then
         immediate = immediate + 1
       end
-      from = from + 7 + len + (flags % 2) * 8 + (flags >= 4 and 8 or 0)
+      from = from + 7 + len + (flags % 2) * 8 + (flags % 8 >= 4 and 8 or 0)
+      if flags >= 32 then
+        local of, most, _
+        of, _, most, from = unpack_frame('>I2c0I4I4', ahead, from)
+        if is_fresh and most > 0 and fits then
+          local there = sizes_of[of] or redis.call('ZLEXCOUNT', prefix .. 'room', group_bounds(of))
+          fits = there < most
+          sizes_of[of] = there + 1
+          if not fits then
+            full[#full + 1], full[#full + 2], full[#full + 3] = group, job + i, there
+          end
+        end
+      end
     end
-    fits = immediate == 0 or length + immediate <= max_len
+    fits = fits and (max_len == 0 or immediate == 0 or waiting + immediate <= max_len)
   end
   if not fits then
     refused[#refused + 1] = group
@@ -135,8 +167,8 @@ for offset = 1, #sizes, 4 do
     local flags, name_index, len = unpack_frame('>I1I2I4', jobs, at)
     local d = string.sub(jobs, at + 7, at + 6 + len)
     at = at + 7 + len
-    local is_delayed, is_unique = flags % 2 == 1, flags >= 4
-    local time, keep
+    local is_delayed, is_unique = flags % 2 == 1, flags % 8 >= 4
+    local time, keep, of, rank
     if is_delayed then
       time = unpack_frame('>d', jobs, at)
       at = at + 8
@@ -145,6 +177,9 @@ for offset = 1, #sizes, 4 do
       keep = decimal(unpack_frame('>d', jobs, at))
       at = at + 8
     end
+    if flags >= 32 then
+      of, rank, _, at = unpack_frame('>I2c0I4I4', jobs, at)
+    end
 
     if fits then
       local id = (each_cap > 0 or is_unique) and job_id_of(d)
@@ -152,7 +187,7 @@ for offset = 1, #sizes, 4 do
       local fresh, marker = true, nil
       if is_unique then
         marker = prefix .. 'dlid:' .. id
-        if flags < 8 then
+        if flags % 16 < 8 then
           fresh = not taken[marker] and not life_of(stream, delayed, prefix, id)
           if fresh then
             lives[#lives + 1] = id
@@ -184,8 +219,24 @@ for offset = 1, #sizes, 4 do
         if each_cap > 0 then
           write_event(events, 'delayed', id, ts, name, 'delay_ms', decimal(math.max(due - now, 0)))
         end
+      elseif rank then
+        waiting = waiting + 1
+        number = number and number + 1 or take_numbers(prefix, now_ms(), 2000)
+        local head_of_it = room_head(of, rank, number, keep and tonumber(keep) or -1)
+        local member = put_in_room(prefix, of, head_of_it, struct.pack('<I4', #name) .. name .. d)
+        placed[#placed + 1], placed[#placed + 2] = member, of
+        if is_unique then
+          mark_in_room(prefix, id, keep, member)
+          keys[#keys + 1] = marker
+          keys[#keys + 1] = prefix .. 'didx:' .. id
+        end
+        if each_cap > 0 then
+          ts = ts or decimal(now_ms())
+          write_event(events, 'waiting', id, ts, name)
+        end
       else
-        length = length + 1
+        length, waiting = length + 1, waiting + 1
+        in_stream_now = in_stream_now + 1
         local added = add_entry(redis.pcall, stream, d, name, keep)
         if added.err then
           undo()
@@ -215,6 +266,11 @@ if #delayed_ids > 0 then
   -- The jobs are added, even if somebody has written a key of another type.
   redis.pcall('SADD', prefix .. 'delayed:unique', unpack(delayed_ids))
 end
+tell_workers(stream, prefix)
+if any_room and not number then
+  -- Promotion looks for places in the room only if the key `gate` exists.
+  take_numbers(prefix, now_ms(), 1)
+end
 if earliest and (not head[2] or earliest < tonumber(head[2])) then
   -- The jobs are added, even if the wake key has the wrong type.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', decimal(earliest))
@@ -229,7 +285,7 @@ end
 if not earliest and #refused == 0 and #duplicates == 0 then
   return length
 end
-local reply = { length, refused, duplicates, earliest and decimal(earliest) or '' }
+local reply = { length, refused, duplicates, earliest and decimal(earliest) or '', full }
 if #refused > 0 or #duplicates > 0 then
   -- cjson writes an empty list as {}, and reads it back as an empty table, as the reply needs it.
   redis.call('SET', calls .. ':' .. sequence % 1024, ARGV[1] .. ' ' .. cjson.encode(reply), 'PX', 600000)

@@ -15,26 +15,13 @@
 --   Memory full: see lib/full-memory.lua. A full queue can be paused.
 
 -- @include lib/time
--- @include lib/stream-info
+-- @include lib/wake
 -- @include lib/events
 -- @include lib/full-memory
 -- @include lib/queue-pause
 
 local meta, stream, events, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local is_pause, lease, cap = ARGV[1] ~= '0', tonumber(ARGV[3]), tonumber(ARGV[2])
--- Each wake costs Redis a few µs. Workers beyond that many learn of it within a second.
-local MOST_WAKES = 1000
-
-local function wake_workers()
-  local names = consumer_names(stream, MOST_WAKES)
-  for i = 4, #ARGV do
-    names[#names + 1] = ARGV[i]
-  end
-  for _, name in ipairs(names) do
-    -- NOMKSTREAM: a third-party worker has no such stream.
-    redis.pcall('XADD', prefix .. 'wake:worker:' .. name, 'NOMKSTREAM', '*', 'policy', '1')
-  end
-end
 
 allow_writes_at_memory_limit(prefix)
 local changed, is_ours
@@ -53,7 +40,7 @@ end
 if changed == 0 then
   return is_ours and 1 or 0
 end
-wake_workers()
+wake_workers(stream, prefix, { unpack(ARGV, 4) })
 if cap > 0 then
   redis.pcall('XADD', events, '*', 'e', is_pause and 'paused' or 'resumed', 'ts', decimal(now_ms()))
   trim_events(events, cap)

@@ -15,6 +15,18 @@ export interface AddedJob {
   uniqueMs?: number | undefined;
   /** With `uniqueMs`: the id was made for this job, so no job can have had it. */
   isNewId?: boolean;
+  /** Its place in the room, where it waits when it is due; undefined: it waits in the work stream. */
+  room?: AddedRoom | undefined;
+}
+
+/** The place of a job in the room: see lua/lib/room.lua. */
+export interface AddedRoom {
+  /** 0 = before all others; 1 = no priority; else the priority plus 1. */
+  rank: number;
+  /** '' = none. */
+  group: string;
+  /** How many jobs may wait in the group; 0 = any number. */
+  maxSize: number;
 }
 
 /** Jobs that are accepted or refused as a whole. */
@@ -51,6 +63,18 @@ export interface AddReply {
   readonly refused: readonly number[];
   /** Jobs whose id was taken, by their index from 0 over all groups. */
   readonly duplicates: readonly number[];
+  /** Of groups that were refused because the group of a job is full. */
+  readonly full: readonly FullGroup[];
+}
+
+/** Why a group of a call was refused. */
+export interface FullGroup {
+  /** The group of the call, from 0. */
+  readonly index: number;
+  /** The first job that does not fit, from 0 over all groups. */
+  readonly job: number;
+  /** How many jobs wait in the group of that job. */
+  readonly waiting: number;
 }
 
 /** Adds jobs to the work stream or the delayed set. */
@@ -60,23 +84,34 @@ export async function add<T extends AddedJob>(
   options: AddOptions<T>,
 ): Promise<AddReply> {
   const { calls, sequence, prolongs, maxStreamLen, eventsCap, eventsBatchFrom, groups, onSettled } = options;
-  const { sizes, parts, names, anyDelayed } = pack(groups, options.writer);
+  const { sizes, parts, names, anyDelayed, anyRoom } = pack(groups, options.writer);
   const batch = eventsCap > 0 && eventsBatchFrom > 0 ? eventBatchOf(groups, eventsBatchFrom) : NO_BATCH;
-  const flags = (anyDelayed ? 'd' : '') + (prolongs ? 't' : '') + (batch.length > 0 ? 'b' : '');
+  const flags =
+    (anyDelayed ? 'd' : '') + (prolongs ? 't' : '') + (batch.length > 0 ? 'b' : '') + (anyRoom ? 'p' : '');
   const args = [sequence, maxStreamLen, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names];
   const reply = (await runner.run('add', keys, args, { calls, onSettled })) as Reply;
-  if (typeof reply === 'number') return { length: reply, refused: NONE, duplicates: NONE };
-  const [length, refused, duplicates] = reply;
-  return { length, refused, duplicates };
+  if (typeof reply === 'number') return { length: reply, refused: NONE, duplicates: NONE, full: NO_FULL };
+  const [length, refused, duplicates, , full] = reply;
+  return { length, refused, duplicates, full: fullGroups(full) };
 }
 
 export function isImmediate(job: AddedJob): boolean {
   return !job.delayMs && job.runAtMs === undefined;
 }
 
-type Reply = number | [length: number, refused: number[], duplicates: number[], due: string];
+type Reply = number | [length: number, refused: number[], duplicates: number[], due: string, full: number[]];
 
 const NONE: readonly number[] = [];
+const NO_FULL: readonly FullGroup[] = [];
+
+function fullGroups(numbers: readonly number[]): readonly FullGroup[] {
+  const groups: FullGroup[] = [];
+  for (let i = 0; i < numbers.length; i += 3) {
+    const [index = 0, job = 0, waiting = 0] = numbers.slice(i);
+    groups.push({ index, job, waiting });
+  }
+  return groups;
+}
 const NO_BATCH: readonly ScriptArgument[] = [];
 
 /** The events of all jobs as one entry; empty where each has its own. */
@@ -102,12 +137,14 @@ const FLAG_DELAYED = 1;
 const FLAG_ABSOLUTE = 2;
 const FLAG_UNIQUE = 4;
 const FLAG_NEW_ID = 8;
+const FLAG_ROOM = 32;
 
 interface Packed {
   sizes: Buffer;
   parts: Buffer[];
   names: string[];
   anyDelayed: boolean;
+  anyRoom: boolean;
 }
 
 /** One frame per job: see lua/add.lua. */
@@ -116,12 +153,13 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
   let left = 0;
   groups.forEach((group, index) => {
     sizes.writeUInt32BE(group.jobs.length, index * 4);
-    for (const job of group.jobs) left += FRAME_BYTES + writer.bound(job);
+    for (const job of group.jobs) left += boundOf(job, writer);
   });
   const parts: Buffer[] = [];
   const names: string[] = [];
   const indices = new Map<string, number>();
   let anyDelayed = false;
+  let anyRoom = false;
   let part = Buffer.allocUnsafe(Math.min(left, MAX_PART_BYTES));
   let at = 0;
   for (const group of groups) {
@@ -132,7 +170,8 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
         indices.set(job.name, name);
       }
       anyDelayed ||= !isImmediate(job);
-      const bound = FRAME_BYTES + writer.bound(job);
+      anyRoom ||= job.room !== undefined;
+      const bound = boundOf(job, writer);
       if (at + bound > part.length) {
         if (at > 0) parts.push(part.subarray(0, at));
         part = Buffer.allocUnsafe(Math.max(bound, Math.min(left, MAX_PART_BYTES)));
@@ -143,11 +182,18 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
     }
   }
   parts.push(part.subarray(0, at));
-  return { sizes, parts, names, anyDelayed };
+  return { sizes, parts, names, anyDelayed, anyRoom };
 }
 
 /** Head and tail of a frame, without the Job. */
 const FRAME_BYTES = 23;
+/** The same of the room. */
+const ROOM_BYTES = 10;
+
+function boundOf<T extends AddedJob>(job: T, writer: JobWriter<T>): number {
+  const room = job.room ? ROOM_BYTES + job.room.group.length * 3 : 0;
+  return FRAME_BYTES + room + writer.bound(job);
+}
 
 function writeFrame<T extends AddedJob>(
   to: Buffer,
@@ -161,6 +207,7 @@ function writeFrame<T extends AddedJob>(
   if (!immediate) flags |= FLAG_DELAYED;
   if (job.runAtMs !== undefined) flags |= FLAG_ABSOLUTE;
   if (job.uniqueMs !== undefined) flags |= job.isNewId ? FLAG_UNIQUE | FLAG_NEW_ID : FLAG_UNIQUE;
+  if (immediate && job.room) flags |= FLAG_ROOM;
   const body = at + 7;
   let end = writer.write(to, body, job);
   to[at] = flags;
@@ -168,5 +215,13 @@ function writeFrame<T extends AddedJob>(
   to.writeUInt32BE(end - body, at + 3);
   if (!immediate) end = to.writeDoubleBE(job.runAtMs ?? job.delayMs ?? 0, end);
   if (job.uniqueMs !== undefined) end = to.writeDoubleBE(job.uniqueMs, end);
+  if (immediate && job.room) end = writeRoom(to, end, job.room);
   return end;
+}
+
+function writeRoom(to: Buffer, at: number, { rank, group, maxSize }: AddedRoom): number {
+  const length = to.write(group, at + 2);
+  at = to.writeUInt16BE(length, at) + length;
+  at = to.writeUInt32BE(rank, at);
+  return to.writeUInt32BE(maxSize, at);
 }
