@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import { Queue, Worker } from '../../lib/engine/index.js';
 import type { ConnectionOptions } from '../../lib/engine/index.js';
 import { RedisCluster, RedisSentinel } from '../../lib/testing/index.js';
-import { withAdmin } from '../../lib/testing/server/admin.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
+import { failOver } from '../support/fault/fail-over.js';
 
 /** Fills and drains, then fills and obliterates a queue that has a live worker. Then the worker goes on. */
 async function cleans(connection: ConnectionOptions, before: () => Promise<void>): Promise<void> {
@@ -53,12 +53,5 @@ it('a queue on a cluster is drained and obliterated', async () => {
 
 it('a queue is drained and obliterated after a failover', async () => {
   await using sentinel = await RedisSentinel.start();
-  const failOver = async (): Promise<void> => {
-    const old = await sentinel.master();
-    await withAdmin(sentinel.sentinels[0]!, (admin) => admin.call('SENTINEL', 'FAILOVER', sentinel.name));
-    await waitUntil('The failover', 20_000, async () =>
-      (await sentinel.master()) === old ? 'the old master is still named' : undefined,
-    );
-  };
-  await cleans({ sentinels: [...sentinel.sentinelAddresses], name: sentinel.name }, failOver);
+  await cleans({ sentinels: [...sentinel.sentinelAddresses], name: sentinel.name }, () => failOver(sentinel));
 }, 90_000);

@@ -1,9 +1,8 @@
 import { Redis } from 'ioredis';
 import { expect, it } from 'vitest';
 import { RedisSentinel } from '../../lib/testing/index.js';
-import { withAdmin } from '../../lib/testing/server/admin.js';
-import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
+import { failOver } from '../support/fault/fail-over.js';
 import { Rig } from '../support/fault/rig.js';
 
 /** By how much a healthy replica on the same host may be behind, in ms: what is older than that it has. */
@@ -24,12 +23,8 @@ it('a failover under load: work goes on by itself, and nothing is done twice tha
   const load = rig.load(2, () => producer.add({ do: 'sleep', ms: 5 }));
   await rig.until('COMPLETED', 100, 10_000);
 
-  const old = await sentinel.master();
   const begun = Date.now();
-  await withAdmin(sentinel.sentinels[0]!, (admin) => admin.call('SENTINEL', 'FAILOVER', sentinel.name));
-  await waitUntil('The failover', 20_000, async () =>
-    (await sentinel.master()) === old ? 'the old master is still named' : undefined,
-  );
+  await failOver(sentinel);
   const ended = Date.now();
   const before = rig.ids('COMPLETED').size;
   await rig.until('COMPLETED', before + 100, 10_000);

@@ -5,6 +5,7 @@ import { RedisCluster, RedisSentinel, RedisServer } from '../../lib/testing/inde
 import { withAdmin } from '../../lib/testing/server/admin.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
+import { failOver, untilRole } from '../support/fault/fail-over.js';
 import { Rig } from '../support/fault/rig.js';
 import { useRedis } from '../support/redis.js';
 
@@ -125,12 +126,12 @@ describe('a pause', () => {
   }, 60_000);
 });
 
-/** Calls pause again and again until `done`. Each call succeeds or fails as documented. */
-async function pauseUntil(queue: Queue, done: () => boolean): Promise<{ ok: number; failed: number }> {
+/** Pauses and resumes in turns until `done`. Each call succeeds or fails as documented. */
+async function steerUntil(queue: Queue, done: () => boolean): Promise<{ ok: number; failed: number }> {
   const counts = { ok: 0, failed: 0 };
-  while (!done()) {
+  for (let isPause = true; !done(); isPause = !isPause) {
     try {
-      await queue.pause();
+      await (isPause ? queue.pause() : queue.resume());
       counts.ok += 1;
     } catch (error) {
       expect(error).toBeInstanceOf(ConnectionError);
@@ -144,24 +145,24 @@ async function pauseUntil(queue: Queue, done: () => boolean): Promise<{ ok: numb
 describe('pause on a server that fails over', () => {
   const worker = { claimMinIdleMs: 3_000, blockMs: 1_000, concurrency: 5, commandTimeoutMs: 3_000 };
 
-  /** Pauses while `failOver` runs. Then the pause is in effect, and nothing starts before the resume. */
-  async function steerThrough(connection: object, failOver: (rig: Rig) => Promise<void>): Promise<void> {
+  /** Pauses and resumes while the server fails over. Then a pause is in effect, and nothing starts before the resume. */
+  async function steerThrough(connection: object, begin: (rig: Rig) => Promise<void>): Promise<void> {
     await using rig = new Rig({ connection: connection });
     await rig.worker('one', worker);
     await rig.worker('two', worker);
     const producer = rig.producer('producer', { commandTimeoutMs: 3_000 });
     const queue = producer.queue as Queue;
-    await producer.addMany(500, { do: 'sleep', ms: 20 });
+    // More than the workers can run meanwhile.
+    await producer.addMany(5_000, { do: 'sleep', ms: 20 });
     await rig.until('COMPLETED', 20, 10_000);
 
     let isOver = false;
-    const over = failOver(rig).finally(() => {
+    const over = begin(rig).finally(() => {
       isOver = true;
     });
-    const counts = await pauseUntil(queue, () => isOver);
+    const counts = await steerUntil(queue, () => isOver);
     await over;
-    // Replication is asynchronous: a pause that succeeded just before the failover may be lost with the old master. A pause
-    // that succeeds afterwards stays.
+    // A pause that the old master accepted may be lost with it. A pause that succeeds afterwards stays.
     await waitUntil('A pause', 20_000, async () =>
       queue.pause().then(
         () => undefined,
@@ -174,7 +175,7 @@ describe('pause on a server that fails over', () => {
     expect(startedAfter(rig, paused + SECOND)).toEqual([]);
     expect((await queue.getBacklog()).paused).toBe(true);
     console.log(
-      `pause during the failover: ${counts.ok} calls succeeded, ${counts.failed} failed with CMQ-001`,
+      `steering during the failover: ${counts.ok} calls succeeded, ${counts.failed} failed with CMQ-001`,
     );
     await queue.resume();
     await rig.until('COMPLETED', rig.ids('COMPLETED').size + 50, 20_000);
@@ -183,13 +184,7 @@ describe('pause on a server that fails over', () => {
   it('by Sentinel', async () => {
     await using sentinel = await RedisSentinel.start();
     const { name } = sentinel;
-    await steerThrough({ sentinels: [...sentinel.sentinelAddresses], name }, async () => {
-      const old = await sentinel.master();
-      await withAdmin(sentinel.sentinels[0]!, (admin) => admin.call('SENTINEL', 'FAILOVER', name));
-      await waitUntil('The failover', 20_000, async () =>
-        (await sentinel.master()) === old ? 'the old master is still named' : undefined,
-      );
-    });
+    await steerThrough({ sentinels: [...sentinel.sentinelAddresses], name }, () => failOver(sentinel));
   }, 90_000);
 
   it.each([
@@ -204,14 +199,11 @@ describe('pause on a server that fails over', () => {
       });
       await steerThrough({ cluster: [...cluster.startNodes] }, async ({ keys }) => {
         const master = await ownerOf(cluster, keys.stream);
-        await replicate(master, replica);
+        await replicate(cluster, master, replica);
         if (isKilled) await master.kill();
         else await withAdmin(replica, (admin) => admin.call('CLUSTER', 'FAILOVER'));
-        await waitUntil('The failover', 20_000, () =>
-          withAdmin(replica, async (admin) =>
-            (await admin.info('replication')).includes('role:master') ? undefined : 'still a replica',
-          ),
-        );
+        await untilRole(replica, 'master');
+        if (!isKilled) await untilRole(master, 'slave');
       });
     },
     120_000,
@@ -223,8 +215,11 @@ async function ownerOf(cluster: RedisCluster, key: string): Promise<RedisServer>
   return cluster.nodes[Math.floor((slot * cluster.nodes.length) / 16_384)]!;
 }
 
-/** Makes a node that is not in the cluster yet a replica of `master`, and resolves when it has its data. */
-async function replicate(master: RedisServer, replica: RedisServer): Promise<void> {
+/**
+ * Makes a node that is not in the cluster yet a replica of `master`. Resolves when it has its data, and every node knows it: then
+ * it can take over.
+ */
+async function replicate(cluster: RedisCluster, master: RedisServer, replica: RedisServer): Promise<void> {
   const id = await withAdmin(master, (admin) => admin.call('CLUSTER', 'MYID') as Promise<string>);
   await withAdmin(replica, async (admin) => {
     await admin.cluster('MEET', master.host, master.port);
@@ -235,5 +230,18 @@ async function replicate(master: RedisServer, replica: RedisServer): Promise<voi
     await waitUntil('The copy', 20_000, async () =>
       (await admin.info('replication')).includes('master_link_status:up') ? undefined : 'not up',
     );
+  });
+  const masters = cluster.nodes.length;
+  await waitUntil('The view of all nodes', 20_000, async () => {
+    const views = await Promise.all(
+      [...cluster.nodes, replica].map((node) =>
+        withAdmin(node, (admin) => admin.cluster('NODES') as Promise<string>),
+      ),
+    );
+    const isKnown = (view: string): boolean =>
+      view.includes(` slave ${id} `) || view.includes(` myself,slave ${id} `);
+    const isWhole = (view: string): boolean =>
+      view.trim().split('\n').length === masters + 1 && isKnown(view);
+    return views.every(isWhole) ? undefined : views.join('\n');
   });
 }

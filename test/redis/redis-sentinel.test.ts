@@ -19,6 +19,20 @@ describe('RedisSentinel', () => {
     expect(new Set([...sentinel.ports, ...sentinel.sentinelPorts]).size).toBe(5);
   });
 
+  it('has a replica that gets what is written from the start', async () => {
+    await using fresh = await RedisSentinel.start();
+    const [master, replica] = fresh.servers.map(({ host, port }) => new Redis({ host, port }));
+    await master!.set('written', 'at once');
+    // Replication takes a moment. A replica that is not served yet takes up to a second.
+    const begun = performance.now();
+    await waitUntil('The copy', 5_000, async () =>
+      (await replica!.get('written')) === null ? 'not there' : undefined,
+    );
+    expect(performance.now() - begun).toBeLessThan(200);
+    master!.disconnect();
+    replica!.disconnect();
+  });
+
   it('makes the replica master when the master dies, and a replica of the dead one when it returns', async () => {
     const client = new Redis({
       sentinels: [...sentinel.sentinelAddresses],

@@ -49,12 +49,10 @@ export class RedisSentinel implements AsyncDisposable {
     const sentinels: ServerProcess[] = [];
     const all = new RedisSentinel(name, servers, sentinels, password);
     try {
-      // A full sync waits 5 s for more replicas by default; here there will be no more.
-      const args = ['--repl-diskless-sync-delay', '0', ...(options.args ?? [])];
-      const master = await RedisServer.start({ ...options, args });
+      const master = await RedisServer.start(options);
       servers.push(master);
-      const replicaArgs = ['--replicaof', master.host, String(master.port), ...args];
-      servers.push(await RedisServer.start({ ...options, args: replicaArgs }));
+      const args = ['--replicaof', master.host, String(master.port), ...(options.args ?? [])];
+      servers.push(await RedisServer.start({ ...options, args }));
       await waitUntil('Replica', READY_TIMEOUT_MS, () => all.missingReplica());
       for (let count = 0; count < SENTINELS; count += 1) {
         sentinels.push(await startSentinel(options, name, master.port));

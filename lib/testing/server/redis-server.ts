@@ -46,6 +46,8 @@ function serverArgs(options: RedisServerOptions, port: number, dir: string): rea
   return [
     ...['--port', String(port), '--bind', '127.0.0.1', '--protected-mode', 'yes', '--daemonize', 'no'],
     ...['--dir', dir, '--logfile', '', '--save', ''],
+    // Without a file, a replica whose link is up gets nothing that is written in the next second.
+    ...['--repl-diskless-sync', 'no'],
     ...(appendonly === 'no' ? ['--appendonly', 'no'] : ['--appendonly', 'yes', '--appendfsync', appendonly]),
     ...(password === undefined ? [] : ['--requirepass', password, '--masterauth', password]),
     ...args,
