@@ -44,7 +44,7 @@ local function removed_from(state, id, name)
 end
 
 local function cancel(id, member, entry)
-  local state, place, consumer = locate(stream, delayed, prefix, id, member, entry)
+  local state, place, consumer, in_room = locate(stream, delayed, prefix, id, member, entry)
   if state == 'delayed' then
     redis.call('ZREM', delayed, place)
     return removed_from(state, id, (split_member(place)))
@@ -58,6 +58,10 @@ local function cancel(id, member, entry)
       redis.pcall('XADD', prefix .. 'wake:worker:' .. consumer, 'NOMKSTREAM', '*', 'cancel', place)
     end
     return IN_FLIGHT
+  end
+  if in_room then
+    leave_room(prefix, place)
+    return removed_from(state, id, split_room_member(place).name)
   end
   local name = field_of(redis.call('XRANGE', stream, place, place)[1][2], 'n')
   redis.call('XDEL', stream, place)

@@ -2,17 +2,18 @@
 --
 -- KEYS stream delayed dlq events promoterWake prefix calls
 -- ARGV 1 change   'locate'   changes nothing
---                 'remove'   a job that is waiting, delayed, or kept after its completion
+--                 'remove'   a job that is waiting, prioritized, delayed, or kept after its completion
 --                 'promote'  a delayed job: it waits from now on
 --                 'delay'    a delayed job: it is due so many ms from now (value)
---                 'move'     a waiting or delayed job: it is due at a time (value, unix ms)
---                 'data'     a job that is waiting, delayed or failed: replaces its payload (value, a msgpack binary)
+--                 'move'     a waiting, prioritized or delayed job: it is due at a time (value, unix ms)
+--                 'data'     a job that is waiting, prioritized, delayed or failed: replaces its payload (value, a msgpack
+--                            binary)
 --      2 job id  3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
 --      6 events_cap   0 = no events
 --      7 value        '' if the change has none
 --      call           see lib/call-replies.lua
--- Reply { state, done, dead letter }: state is waiting, active, delayed, completed or failed: the state of the job before this
---      call; 'unknown' = there is no live job of this id, or Redis has no record of where it is, so the caller has to search.
+-- Reply { state, done, dead letter }: state is waiting, prioritized, active, delayed, completed or failed: the state of the job
+--      before this call; 'unknown' = there is no live job of this id, or Redis has no record of where it is, so the caller has to search.
 --      done is 1, or 0 = the state does not allow the change. The dead letter is '' unless the state is failed.
 --
 -- Races
@@ -77,11 +78,18 @@ local function schedule(member, due, name)
   announce('delayed', name, 'delay_ms', decimal(math.max(due - now, 0)))
 end
 
-local function to_delayed(entry, due)
-  local fields = redis.call('XRANGE', stream, entry, entry)[1][2]
-  local d, name, keep = field_of(fields, 'd'), field_of(fields, 'n') or '', field_of(fields, 'u')
+local function to_delayed(place, in_room, due)
+  local d, name, keep
+  if in_room then
+    local job = split_room_member(place)
+    d, name, keep = job.d, job.name, job.keep >= 0 and decimal(job.keep)
+    leave_room(prefix, place)
+  else
+    local fields = redis.call('XRANGE', stream, place, place)[1][2]
+    d, name, keep = field_of(fields, 'd'), field_of(fields, 'n') or '', field_of(fields, 'u')
+    redis.call('XDEL', stream, place)
+  end
   local member = member_of(name, d)
-  redis.call('XDEL', stream, entry)
   if keep then
     redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
     redis.call('SET', prefix .. 'didx:' .. id, member)
@@ -90,17 +98,30 @@ local function to_delayed(entry, due)
   schedule(member, due, name)
 end
 
-local function replace_data(state, place)
-  if state == 'delayed' then
+-- The job has another member in the same set, or in the same place of the room.
+local function replace_member(set, old, new)
+  if new ~= old then
+    redis.call('ZADD', set, redis.call('ZSCORE', set, old), new)
+    redis.call('ZREM', set, old)
+    redis.call('SET', prefix .. 'didx:' .. id, new, 'XX')
+  end
+end
+
+local function replace_data(state, place, in_room)
+  if in_room then
+    local job = split_room_member(place)
+    local bytes = with_payload(job.d, value)
+    if bytes then
+      replace_member(prefix .. 'room', place, job.head .. member_of(job.name, bytes))
+    end
+    return bytes
+  elseif state == 'delayed' then
     local name, d = split_member(place)
     local bytes = with_payload(d, value)
-    local member = bytes and member_of(name, bytes)
-    if member and member ~= place then
-      redis.call('ZADD', delayed, redis.call('ZSCORE', delayed, place), member)
-      redis.call('ZREM', delayed, place)
-      redis.call('SET', prefix .. 'didx:' .. id, member, 'XX')
+    if bytes then
+      replace_member(delayed, place, member_of(name, bytes))
     end
-    return member
+    return bytes
   end
   local from = state == 'failed' and dlq or stream
   local sealed = seal_of(from)
@@ -126,9 +147,12 @@ local function replace_data(state, place)
   return bytes
 end
 
-local function remove(state, place)
+local function remove(state, place, in_room)
   local name
-  if state == 'delayed' then
+  if in_room then
+    name = split_room_member(place).name
+    leave_room(prefix, place)
+  elseif state == 'delayed' then
     name = split_member(place)
     redis.call('ZREM', delayed, place)
   elseif state == 'waiting' then
@@ -160,20 +184,21 @@ local function locate_ended(letter)
 end
 
 -- True if the change was made; else why it was not: false = the state does not allow it, or an error reply.
-local function carry_out(state, place)
+local function carry_out(state, place, in_room)
   if change == 'locate' then
     return false
   end
   check_types(delayed, prefix)
+  local waits = state == 'waiting' or state == 'prioritized'
   if change == 'data' then
-    if state ~= 'waiting' and state ~= 'delayed' and state ~= 'failed' then
+    if not waits and state ~= 'delayed' and state ~= 'failed' then
       return false
     end
-    local changed, failure = replace_data(state, place)
+    local changed, failure = replace_data(state, place, in_room)
     return failure or changed ~= nil
   end
   local may = state == 'delayed'
-    or (state == 'waiting' and (change == 'remove' or change == 'move'))
+    or (waits and (change == 'remove' or change == 'move'))
     or (state == 'completed' and change == 'remove')
   if not may then
     return false
@@ -186,7 +211,7 @@ local function carry_out(state, place)
   end
   allow_writes_at_memory_limit(prefix)
   if change == 'remove' then
-    remove(state, place)
+    remove(state, place, in_room)
   elseif change == 'promote' then
     to_stream(place)
   else
@@ -194,8 +219,8 @@ local function carry_out(state, place)
     if change == 'delay' then
       due = now + due
     end
-    if state == 'waiting' then
-      to_delayed(place, due)
+    if waits then
+      to_delayed(place, in_room, due)
     else
       schedule(place, due, (split_member(place)))
     end
@@ -203,11 +228,11 @@ local function carry_out(state, place)
   return true
 end
 
-local state, place = locate(stream, delayed, prefix, id, ARGV[3], ARGV[4])
+local state, place, _, in_room = locate(stream, delayed, prefix, id, ARGV[3], ARGV[4])
 if not state or state == 'ended' then
   state, place = locate_ended(ARGV[5])
 end
-local done = carry_out(state, place)
+local done = carry_out(state, place, in_room)
 if type(done) == 'table' then
   return done
 end

@@ -2,11 +2,12 @@
 -- that are due next, and in the newest dead letters. A search that reads all places one after the other may miss a job that moves
 -- meanwhile; this does not. Writes nothing.
 --
--- KEYS stream delayed dlq
+-- KEYS stream delayed dlq prefix
 -- ARGV 1 stream_after  2 dlq_after   look at what was added after these ids; '' = only at the last few
 --      then the jobs that are asked for: see lib/job-filter.lua
--- Reply { all, last entry id, last dead letter id, now, row… }: all is 1 if everything was looked at that was added after the two ids;
---      the last ids are those that were given out last, and their entries may be gone; now in unix ms; rows: see lib/job-rows.lua
+-- Reply { all, last entry id, last dead letter id, now, number, row… }: all is 1 if everything was looked at that was added after the two ids;
+--      the last ids are those that were given out last, and their entries may be gone; now in unix ms; number is the one that the room gave out last
+--      (lib/room.lua): the room is not looked at; rows: see lib/job-rows.lua
 
 -- @include lib/job-rows
 -- @include lib/time
@@ -19,7 +20,8 @@ local function last_id(of)
   return redis.call('EXISTS', of) == 1 and table_of(redis.call('XINFO', 'STREAM', of))['last-generated-id'] or '0-0'
 end
 
-local reply = { 1, last_id(stream), last_id(dlq), decimal(now_ms()) }
+local number = redis.call('HGET', KEYS[4] .. 'gate', 'seq') or '0'
+local reply = { 1, last_id(stream), last_id(dlq), decimal(now_ms()), number }
 local function look_at(of, after, visit)
   local range = { from = '+', to = '-', newest_first = true, entries = FEW, bytes = BYTES }
   if after ~= '' then

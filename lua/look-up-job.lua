@@ -20,6 +20,9 @@ if marker and redis.call('PTTL', prefix .. 'dlid:' .. id) < 0 then
   if score then
     return { 'live', now, member_row(member, score) }
   end
+  if member and redis.call('ZSCORE', prefix .. 'room', member) then
+    return { 'live', now, room_row(member) }
+  end
   local entry_id = string.match(marker, '^%d+:(.*)$')
   if entry_id and is_entry_of(stream, entry_id, id) then
     local entry = redis.call('XRANGE', stream, entry_id, entry_id)[1]

@@ -24,7 +24,11 @@ local function is_live(id)
     return true
   end
   local entry = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^%d+:(%d+%-%d+)$')
-  return entry and is_entry_of(stream, entry, id)
+  if entry then
+    return is_entry_of(stream, entry, id)
+  end
+  local member = text_of(prefix .. 'didx:' .. id)
+  return member and is_member(prefix .. 'room', member)
 end
 
 local function is_kept(id)

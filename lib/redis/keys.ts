@@ -52,7 +52,7 @@ export interface ExtraKeys {
   lock?: string;
   /** The wake stream of these, or of a worker. */
   wake?: string;
-  /** A stream to read. */
+  /** A stream or a sorted set to read. */
   read?: string;
 }
 

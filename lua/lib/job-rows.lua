@@ -2,6 +2,7 @@
 -- @include lib/pending
 -- @include lib/job-filter
 -- @include lib/delayed-member
+-- @include lib/room
 
 -- Rows of replies, one per job, as lib/redis/scripts/lib/job-rows.ts reads them.
 
@@ -16,6 +17,11 @@ end
 local function member_row(member, score)
   local _, d = split_member(member)
   return { 'member', job_id_of(d) or '', member, score }
+end
+
+-- Of a job in the room; `place`: from split_room_member.
+local function room_row(member, place)
+  return { 'room', job_id_of((place or split_room_member(member)).d) or '', member, '', '' }
 end
 
 local function letter_row(letter)

@@ -1,10 +1,12 @@
 -- Where a job is that was added with an id of the caller's. The marker `dlid:<id>` says it: `<ms>:<entry id>`, or `<ms>:`
--- while the job is delayed; then `didx:<id>` has its member. `<ms>` is for how long the id stays taken after the job has
+-- while the job is delayed or in the room; then `didx:<id>` has its member there. `<ms>` is for how long the id stays taken after the job has
 -- ended. Third-party workers may move or end the job without changing the marker, and a key may be deleted or evicted. So a
 -- marker counts only if the job is where it says.
 -- @include lib/envelope
 -- @include lib/stream-info
 -- @include lib/tracked
+-- @include lib/room
+-- @include lib/delayed-member
 
 -- The value of a string; nil if there is none, or if the key has another type: somebody else wrote it, and it says nothing.
 local function text_of(key)
@@ -15,6 +17,7 @@ end
 -- The keys that have to agree with each other. One of the wrong type fails here, before anything is written.
 local function check_types(delayed, prefix)
   redis.call('ZCARD', delayed)
+  redis.call('ZCARD', prefix .. 'room')
   redis.call('SCARD', prefix .. 'delayed:unique')
 end
 
@@ -47,7 +50,7 @@ local function state_of(stream, entry)
   return state
 end
 
--- Looks for a job that is not where its marker says, at both ends of the stream and of the delayed set. It looks at few
+-- Looks for a job that is not where its marker says, at both ends of the stream, of the delayed set and of the room. It looks at few
 -- places, so the cost is bounded: those where a job is that was moved lately, or runs soon. If it finds the job, it corrects
 -- the marker and returns true.
 local FEW = 250
@@ -63,24 +66,31 @@ local function find_moved(stream, delayed, prefix, id, keep)
       end
     end
   end
-  if redis.call('TYPE', delayed).ok ~= 'zset' then
-    return false
-  end
-  for _, members in ipairs({
-    redis.call('ZRANGE', delayed, 0, FEW - 1),
-    redis.call('ZRANGE', delayed, -FEW, -1),
-  }) do
-    for _, member in ipairs(members) do
-      local name = #member >= 4 and struct.unpack('<I4', member)
-      if name and job_id_of(string.sub(member, 5 + name)) == id then
-        redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
-        redis.call('SET', prefix .. 'didx:' .. id, member)
-        redis.call('SADD', prefix .. 'delayed:unique', id)
-        return true
+  local function is_found(set, job_of)
+    if redis.call('TYPE', set).ok ~= 'zset' then
+      return false
+    end
+    for _, members in ipairs({ redis.call('ZRANGE', set, 0, FEW - 1), redis.call('ZRANGE', set, -FEW, -1) }) do
+      for _, member in ipairs(members) do
+        local d = job_of(member)
+        if d and job_id_of(d) == id then
+          redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
+          redis.call('SET', prefix .. 'didx:' .. id, member)
+          return true
+        end
       end
     end
+    return false
   end
-  return false
+  if is_found(delayed, function(member)
+    return select(2, split_member(member))
+  end) then
+    redis.call('SADD', prefix .. 'delayed:unique', id)
+    return true
+  end
+  return is_found(prefix .. 'room', function(member)
+    return split_room_member(member).d
+  end)
 end
 
 -- 'live'; 'ended', if the job has ended and its id stays taken for a while; or nil: the id is free. Accepts keys of the
@@ -101,11 +111,9 @@ local function life_of(stream, delayed, prefix, id)
   if is_entry_of(stream, entry, id) then
     return state_of(stream, entry) ~= 'ended' and 'live' or nil
   end
-  if redis.call('TYPE', delayed).ok == 'zset' then
-    local member = redis.pcall('GET', index)
-    if type(member) == 'string' and redis.call('ZSCORE', delayed, member) then
-      return 'live'
-    end
+  local member = text_of(index)
+  if member and (is_member(delayed, member) or is_member(prefix .. 'room', member)) then
+    return 'live'
   end
   if find_moved(stream, delayed, prefix, id, keep) then
     return 'live'

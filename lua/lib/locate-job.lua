@@ -1,15 +1,18 @@
 -- Finds a job by its id, and takes it from where it is.
 -- @include lib/live-job
 
--- Where a job is. `member` and `entry`: its member in the delayed set and its entry in the work stream, if the caller has found
--- them, else ''. Returns 'delayed' and the member; 'waiting' or 'active' and the entry, and for an active job its consumer;
--- 'ended' if its id says that it has ended; or nil, if Redis has no record of where it is, so that the caller has to search.
+-- Where a job is. `member` and `entry`: its member in the delayed set or in the room, and its entry in the work stream, if the
+-- caller has found them, else ''. Returns 'delayed' and the member; 'waiting', 'prioritized' or 'active', and the entry, or the
+-- member of a job in the room; then for an active job its consumer, and for a job in the room, true. Or 'ended' if its id says
+-- that it has ended; or nil, if Redis has no record of where it is, so that the caller has to search.
 local function locate(stream, delayed, prefix, id, member, entry)
   if member == '' then
     member = text_of(prefix .. 'didx:' .. id)
   end
   if member and redis.call('ZSCORE', delayed, member) then
     return 'delayed', member
+  elseif member and redis.call('ZSCORE', prefix .. 'room', member) then
+    return state_in_room(member), member, nil, true
   end
   local has_ended = false
   if entry == '' then
@@ -28,6 +31,13 @@ local function locate(stream, delayed, prefix, id, member, entry)
     return 'active', entry, consumer
   end
   return state, entry
+end
+
+-- Takes a job out of the room.
+local function leave_room(prefix, member)
+  local room = prefix .. 'room'
+  redis.call('ZREM', room, member)
+  forget_groups(prefix, room, { [split_room_member(member).group] = true })
 end
 
 -- The id of a job that does not run any more is free at once, and nothing is kept of the job.

@@ -26,11 +26,12 @@ local function room_head(group, rank, number, keep)
   return struct.pack('>I2c0I4I8d', #group, group, rank, rank == 0 and LAST_NUMBER - number or number, keep)
 end
 
--- The parts of a member: { group, rank, number, keep, name, d, head }; nil for other bytes.
+-- The parts of a member: { group, rank, number, keep, name, d, head }. Other bytes are a Job without a name: they go where Jobs go,
+-- and the worker that reads them dead-letters them.
 local function split_room_member(member)
   local is_read, group, rank, number, keep, name, at = pcall(struct.unpack, '>I2c0I4I8d<I4c0', member)
   if not is_read then
-    return nil
+    return { group = '', rank = 1, number = 0, keep = -1, name = '', d = member, head = string.sub(member, 1, 22) }
   end
   return {
     group = group,
@@ -51,6 +52,18 @@ end
 -- The bounds of the jobs of a group; '' = of the jobs without a group.
 local function group_bounds(group)
   return bounds_of(struct.pack('>I2c0', #group, group))
+end
+
+-- Whether these bytes are a member of a sorted set. Accepts a key of the wrong type, because scripts ask in the middle of their
+-- work.
+local function is_member(set, member)
+  return type(redis.pcall('ZSCORE', set, member)) == 'string'
+end
+
+-- The state of a job of the room.
+local function state_in_room(member)
+  local place = split_room_member(member)
+  return place.group == '' and place.rank > 1 and 'prioritized' or 'waiting'
 end
 
 -- How many jobs wait in the room: those with lifo, those with a priority, those in groups.

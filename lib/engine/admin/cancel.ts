@@ -3,7 +3,7 @@ import { cancel } from '../../redis/scripts/cancel.js';
 import type { CancelScope, CancelState, CancelTarget } from '../../redis/scripts/cancel.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
-import { findDelayed, findWaiting } from './find-jobs.js';
+import { SEARCH_ORDER, findDelayed } from './find-jobs.js';
 import { SharedSearch } from './shared-search.js';
 
 /**
@@ -14,13 +14,10 @@ export type CancelOutcome = 'removed' | 'signalled' | 'gone';
 
 type Find = (link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>) => Promise<CancelTarget[]>;
 
-/**
- * Where to search for jobs that have no marker, in this order. A job that is promoted during the search is found in the
- * stream. With `running`, a job that goes back for a retry during the search is found in the delayed set.
- */
+/** Where to search for jobs that have no marker, in this order. */
 const SEARCHES: Readonly<Record<CancelScope, readonly Find[]>> = {
   delayed: [findDelayed],
-  running: [findDelayed, findWaiting, findDelayed],
+  running: SEARCH_ORDER,
 };
 
 /** Removes jobs that are delayed or wait for a retry. True for each job that was there: it never runs. */

@@ -4,6 +4,7 @@ import type { SweepStart } from '../../redis/scripts/begin-sweep.js';
 import type { SweepStep, SweepStepOptions } from '../../redis/scripts/lib/sweep-step.js';
 import { sweepCompleted } from '../../redis/scripts/sweep-completed.js';
 import { sweepDelayed } from '../../redis/scripts/sweep-delayed.js';
+import { sweepRoom } from '../../redis/scripts/sweep-room.js';
 import { sweepWaiting } from '../../redis/scripts/sweep-waiting.js';
 import type { CleanType, OperationOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
@@ -30,9 +31,11 @@ export async function drain(
   options: OperationOptions,
 ): Promise<void> {
   const start = await beginSweep(link, keys);
-  const operation = new Operation(options, start.waiting + (delayed ? start.delayed : 0));
+  const waiting = waitingOf(start) + start.prioritized;
+  const operation = new Operation(options, waiting + (delayed ? start.delayed : 0));
   const sweep = { grace: 0, withIds: false, eventsCap };
   await cleanWaiting(link, keys, start, { ...sweep, limit: Infinity }, operation);
+  await cleanRoom(link, keys, start, { ...sweep, limit: Infinity }, operation, ['prioritized']);
   // Workers schedule retries meanwhile, so without a limit this might never end.
   if (delayed) await cleanDelayed(link, keys, start, { ...sweep, limit: start.delayed }, operation);
 }
@@ -57,12 +60,17 @@ export async function clean(
       return cleanDelayed(link, keys, start, all, begin(start.delayed));
     case 'wait':
     case 'waiting':
-      return cleanWaiting(link, keys, start, all, begin(start.waiting));
+      return cleanWaiting(link, keys, start, all, begin(waitingOf(start)));
     case 'paused':
-      return start.isPaused ? cleanWaiting(link, keys, start, all, begin(start.waiting)) : [];
+      return start.isPaused ? cleanWaiting(link, keys, start, all, begin(waitingOf(start))) : [];
     case 'prioritized':
-      return [];
+      return cleanRoom(link, keys, start, all, begin(start.prioritized), ['prioritized']);
   }
+}
+
+/** Jobs that wait and are not prioritized. */
+function waitingOf({ waiting, lifo, grouped }: SweepStart): number {
+  return waiting + lifo + grouped;
 }
 
 async function cleanWaiting(
@@ -73,11 +81,37 @@ async function cleanWaiting(
   operation: Operation,
 ): Promise<string[]> {
   const to = start.newestEntry;
-  if (to === undefined) return [];
   const before = timeOf(start, sweep);
-  return inSteps(sweep, operation, (from = '-', step) =>
-    sweepWaiting(link, keys, { ...step, from, to, before }),
-  );
+  const ids =
+    to === undefined
+      ? []
+      : await inSteps(sweep, operation, (from = '-', step) =>
+          sweepWaiting(link, keys, { ...step, from, to, before }),
+        );
+  const left = { ...sweep, limit: sweep.limit - ids.length };
+  return [...ids, ...(await cleanRoom(link, keys, start, left, operation, ['lifo', 'grouped']))];
+}
+
+async function cleanRoom(
+  link: CommandLink,
+  keys: QueueKeys,
+  start: SweepStart,
+  sweep: Sweep,
+  operation: Operation,
+  parts: readonly ('lifo' | 'prioritized' | 'grouped')[],
+): Promise<string[]> {
+  const { number } = start;
+  const before = timeOf(start, sweep);
+  const ids: string[] = [];
+  for (const part of parts) {
+    if (start[part] === 0) continue;
+    const left = { ...sweep, limit: sweep.limit - ids.length };
+    const removed = await inSteps(left, operation, (from, step) =>
+      sweepRoom(link, keys, { ...step, part, from, before, number }),
+    );
+    ids.push(...removed);
+  }
+  return ids;
 }
 
 async function cleanDelayed(

@@ -1,7 +1,7 @@
 import { decodeTime, isValid } from 'ulid';
 import type { QueueKeys } from '../../redis/keys.js';
 import type { CancelTarget } from '../../redis/scripts/cancel.js';
-import { findDelayed as findDelayedSlice } from '../../redis/scripts/find-delayed.js';
+import { findMembers } from '../../redis/scripts/find-members.js';
 import { readEntries } from '../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { OPERATION_STEP } from './look/step.js';
@@ -9,7 +9,25 @@ import { OPERATION_STEP } from './look/step.js';
 // Finds jobs whose id leads to no marker. Each search walks through the places where the jobs may be, slice by slice.
 
 /** Searches the delayed set. */
-export async function findDelayed(
+export function findDelayed(
+  link: CommandLink,
+  keys: QueueKeys,
+  ids: ReadonlySet<string>,
+): Promise<CancelTarget[]> {
+  return findIn('delayed', link, keys, ids);
+}
+
+/** Searches the room. */
+export function findInRoom(
+  link: CommandLink,
+  keys: QueueKeys,
+  ids: ReadonlySet<string>,
+): Promise<CancelTarget[]> {
+  return findIn('room', link, keys, ids);
+}
+
+async function findIn(
+  place: 'delayed' | 'room',
   link: CommandLink,
   keys: QueueKeys,
   ids: ReadonlySet<string>,
@@ -17,7 +35,12 @@ export async function findDelayed(
   const found = new Map<string, Buffer>();
   let cursor: string | undefined;
   do {
-    const slice = await findDelayedSlice(link, keys, { ...OPERATION_STEP, cursor, filter: { jobIds: ids } });
+    const slice = await findMembers(link, keys, {
+      ...OPERATION_STEP,
+      place,
+      cursor,
+      filter: { jobIds: ids },
+    });
     for (const { id, member } of slice.found) found.set(id, member);
     cursor = slice.cursor;
   } while (cursor !== undefined && found.size < ids.size);
@@ -83,3 +106,9 @@ export function spansOf(ids: Iterable<string>): [from: number, to: number][] {
   }
   return spans;
 }
+
+/**
+ * In this order. A job that is promoted during the search is found in the room or in the stream. One that goes back for a retry,
+ * or is put back, is found in the second look at the delayed set and at the room.
+ */
+export const SEARCH_ORDER = [findDelayed, findInRoom, findWaiting, findDelayed, findInRoom] as const;

@@ -6,7 +6,7 @@ import type { CommandLink } from '../connection/command-link.js';
 import type { JobPlace } from '../job/job-actions.js';
 import { readDeadLetters } from './dead-letters.js';
 import { toDlqEntry } from './dlq.js';
-import { findDelayed, findWaiting } from './find-jobs.js';
+import { SEARCH_ORDER } from './find-jobs.js';
 import { nearby } from './look/sweep.js';
 import type { Place, Seen } from './look/sweep.js';
 import { SharedSearch } from './shared-search.js';
@@ -28,10 +28,7 @@ export function findPlace(link: CommandLink, keys: QueueKeys, id: string): Promi
   return search.find(id);
 }
 
-/**
- * A job that is promoted during the search is found in the stream, one that goes back for a retry in the second look at the
- * delayed set, and one that fails for good among the dead letters.
- */
+/** A job that fails for good during the search is found among the dead letters. */
 async function findPlaces(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<string>): Promise<Places> {
   const places: Places = new Map();
   const missing = new Set(ids);
@@ -42,7 +39,7 @@ async function findPlaces(link: CommandLink, keys: QueueKeys, ids: ReadonlySet<s
     }
     if (missing.size === 0) return places;
   }
-  for (const find of [findDelayed, findWaiting, findDelayed]) {
+  for (const find of SEARCH_ORDER) {
     if (missing.size === 0) break;
     for (const { id, ...place } of await find(link, keys, missing)) {
       places.set(id, place);
@@ -63,7 +60,9 @@ function letterOf(letter: StreamEntry): string {
 
 function placeOf(row: Seen['row']): JobPlace {
   if (row.kind === 'letter') return { dlqId: row.letter[0].toString() };
-  return row.kind === 'member' ? { member: row.member } : { entryId: (row as WorkEntry).entryId };
+  return row.kind === 'member' || row.kind === 'room'
+    ? { member: row.member }
+    : { entryId: (row as WorkEntry).entryId };
 }
 
 /** The newest dead letter of each job. */

@@ -3,7 +3,7 @@ import type { JobState } from './job-state.js';
 
 /** Where a job was when it was read. The job may have moved since then. */
 export interface JobPlace {
-  /** Its member in the delayed set. */
+  /** Its member in the delayed set or in the room. */
   readonly member?: Buffer | undefined;
   /** Its entry in the work stream. */
   readonly entryId?: string | undefined;

@@ -13,20 +13,28 @@ export interface SweepStart {
   /** Completed jobs that are kept. */
   completed: number;
   isPaused: boolean;
+  /** Jobs of the room. */
+  lifo: number;
+  prioritized: number;
+  grouped: number;
+  /** The number that the room gave out last. */
+  number: string;
 }
 
 /** Says what a sweep over the jobs of a queue begins with. */
 export async function beginSweep(runner: ScriptRunner, keys: QueueKeys): Promise<SweepStart> {
   const reply = await runner.run('begin-sweep', keys, []);
-  const [now, newest, waiting, delayed, failed, completed, paused] = reply as [
-    string,
-    string,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [now, newest, ...rest] = reply as [string, string, ...number[]];
+  const [
+    waiting = 0,
+    delayed = 0,
+    failed = 0,
+    completed = 0,
+    paused,
+    lifo = 0,
+    prioritized = 0,
+    grouped = 0,
+  ] = rest;
   return {
     now: Number(now),
     newestEntry: newest === '' ? undefined : newest,
@@ -35,5 +43,9 @@ export async function beginSweep(runner: ScriptRunner, keys: QueueKeys): Promise
     failed,
     completed,
     isPaused: paused === 1,
+    lifo,
+    prioritized,
+    grouped,
+    number: String(rest.at(-1)),
   };
 }

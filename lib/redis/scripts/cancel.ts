@@ -18,7 +18,7 @@ const STATES = ['gone', 'removed', 'in-flight', 'unknown'] as const;
 /** A job to cancel, and where it is, if the caller knows. */
 export interface CancelTarget {
   readonly id: string;
-  /** Its member in the delayed set. */
+  /** Its member in the delayed set or in the room. */
   readonly member?: Buffer;
   /** Its entry in the work stream. */
   readonly entryId?: string;

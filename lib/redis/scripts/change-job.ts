@@ -13,14 +13,15 @@ export type JobChange =
   /** The new payload, as a msgpack binary with its header. */
   | { change: 'data'; value: Buffer };
 
-export type ChangedState = 'waiting' | 'active' | 'delayed' | 'completed' | 'failed' | 'unknown';
+export type ChangedState =
+  'waiting' | 'prioritized' | 'active' | 'delayed' | 'completed' | 'failed' | 'unknown';
 
 export interface ChangeJobOptions extends RepeatableCall {
   id: string;
   change: JobChange;
   /** About how many events are kept; 0 = no events. */
   eventsCap: number;
-  /** Where the job is, if the caller has found it: its delayed member, its entry, or the id of its dead letter. */
+  /** Where the job is, if the caller has found it: its member in the delayed set or in the room, its entry, or the id of its dead letter. */
   member?: Buffer | undefined;
   entryId?: string | undefined;
   dlqId?: string | undefined;

@@ -11,10 +11,12 @@ export interface LookAroundOptions {
   filter: JobFilter;
 }
 
-/** The ids that Redis gave out last. */
+/** The ids and the number that Redis gave out last. */
 export interface Newest {
   readonly entryId: string;
   readonly letterId: string;
+  /** The number of the job that came into the room last. */
+  readonly number: string;
 }
 
 export interface LookAroundReply {
@@ -34,10 +36,17 @@ export async function lookAround(
 ): Promise<LookAroundReply> {
   const args = [after?.entryId ?? '', after?.letterId ?? '', ...filterArgs(filter)];
   const reply = await runner.run('look-around', keys, args, { buffers: true, once: true });
-  const [all, entryId, letterId, now, ...rows] = reply as [number, Buffer, Buffer, Buffer, ...RawRow[]];
+  const [all, entryId, letterId, now, number, ...rows] = reply as [
+    number,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer,
+    ...RawRow[],
+  ];
   return {
     isAll: all === 1,
-    newest: { entryId: entryId.toString(), letterId: letterId.toString() },
+    newest: { entryId: entryId.toString(), letterId: letterId.toString(), number: number.toString() },
     now: Number(now),
     rows: rows.map(toRow),
   };

@@ -49,6 +49,8 @@ function countOf(type: JobType, totals: JobTotals): number {
       return totals.isPaused ? totals.waiting : 0;
     case 'active':
       return totals.active;
+    case 'prioritized':
+      return totals.prioritized;
     case 'delayed':
       return totals.delayed;
     case 'failed':

@@ -12,14 +12,15 @@ import type { Place, Seen } from './sweep.js';
 import { completedJob, toJob } from './to-job.js';
 import { addTracked } from './with-tracked.js';
 
-const ALL_STATES: readonly JobType[] = ['waiting', 'active', 'delayed', 'failed', 'completed'];
+const ALL_STATES: readonly JobType[] = ['waiting', 'prioritized', 'active', 'delayed', 'failed', 'completed'];
 
-const PLACES: Readonly<Record<List, Place>> = {
-  waiting: 'work',
-  active: 'work',
-  delayed: 'delayed',
-  failed: 'failed',
-  completed: 'completed',
+const PLACES: Readonly<Record<List, readonly Place[]>> = {
+  waiting: ['room', 'work'],
+  prioritized: ['room'],
+  active: ['work'],
+  delayed: ['delayed'],
+  failed: ['failed'],
+  completed: ['completed'],
 };
 
 /** Pages of the jobs that match, each job once. The caller reads one page after the other, and may stop at any time. */
@@ -31,12 +32,13 @@ export async function* findJobs(
   { signal, onProgress }: FindJobsOptions,
 ): AsyncGenerator<Job[]> {
   const states = new Set(types.map((type) => LISTS[type]).filter((state) => state !== undefined));
-  const places = new Set([...states].map((state) => PLACES[state]));
+  const places = new Set([...states].flatMap((state) => PLACES[state]));
   const matches = dataMatcher(data);
   signal?.throwIfAborted();
   const totals = await countJobs(link, keys);
   const total =
     (places.has('work') ? totals.waiting + totals.active : 0) +
+    (places.has('room') ? totals.prioritized : 0) +
     (places.has('delayed') ? totals.delayed : 0) +
     (places.has('failed') ? totals.deadLetters : 0) +
     (places.has('completed') ? totals.completed : 0);

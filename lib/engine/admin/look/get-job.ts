@@ -18,7 +18,7 @@ interface Found {
   readonly now: number;
 }
 
-const PLACES: ReadonlySet<Place> = new Set(['work', 'delayed', 'failed']);
+const PLACES: ReadonlySet<Place> = new Set(['room', 'work', 'delayed', 'failed']);
 const ONLY_FAILED: ReadonlySet<Place> = new Set(['failed']);
 
 /** The job of an id, in whatever state it is; undefined if there is none, or nothing of it is kept. */

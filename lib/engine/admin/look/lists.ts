@@ -2,9 +2,11 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import { ALL } from '../../../redis/scripts/lib/job-filter.js';
 import type { JobFilter } from '../../../redis/scripts/lib/job-filter.js';
-import type { DelayedMember } from '../../../redis/scripts/lib/job-rows.js';
+import type { DelayedMember, RoomJob } from '../../../redis/scripts/lib/job-rows.js';
 import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
 import { readDelayed } from '../../../redis/scripts/read-delayed.js';
+import { readRoom } from '../../../redis/scripts/read-room.js';
+import type { RoomPart } from '../../../redis/scripts/read-room.js';
 import { readEntries } from '../../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import type { Job, JobOwner, JobType } from '../../job/job.js';
@@ -33,13 +35,14 @@ interface Part {
 }
 
 /** The states that have a list. */
-export type List = 'waiting' | 'active' | 'delayed' | 'failed' | 'completed';
+export type List = 'waiting' | 'prioritized' | 'active' | 'delayed' | 'failed' | 'completed';
 
 /** The list of each type that a caller may name. */
 export const LISTS: Readonly<Partial<Record<JobType, List>>> = {
   waiting: 'waiting',
   wait: 'waiting',
   paused: 'waiting',
+  prioritized: 'prioritized',
   active: 'active',
   delayed: 'delayed',
   failed: 'failed',
@@ -109,12 +112,71 @@ async function toPart(
 type ReadList = (owner: JobOwner, link: CommandLink, keys: QueueKeys, part: Part) => Promise<Job[]>;
 
 const READ: Readonly<Record<List, ReadList>> = {
-  waiting: (...args) => readWork('waiting', ...args),
-  active: (...args) => readWork('active', ...args),
+  waiting: listWaiting,
+  prioritized: async (...args) => (await readRoomPart('prioritized', ...args)).jobs,
+  active: async (...args) => (await readWork('active', ...args)).jobs,
   delayed: listDelayed,
   failed: listFailed,
   completed: listCompleted,
 };
+
+/** What was read of one place. */
+interface ReadPart {
+  readonly jobs: Job[];
+  /** How many jobs are still to be passed over: the place has fewer than that. */
+  readonly left: number;
+}
+
+/** In the order in which they run: those with lifo, those of the work stream, then group by group. */
+async function listWaiting(
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<Job[]> {
+  const places = [
+    (part: Part) => readRoomPart('lifo', owner, link, keys, part),
+    (part: Part) => readWork('waiting', owner, link, keys, part),
+    (part: Part) => readRoomPart('grouped', owner, link, keys, part),
+  ];
+  const jobs: Job[] = [];
+  let left = skip;
+  for (const read of asc ? places : places.reverse()) {
+    if (jobs.length === take) break;
+    const found = await read({ skip: left, take: take - jobs.length, asc });
+    jobs.push(...found.jobs);
+    left = found.left;
+  }
+  return jobs;
+}
+
+/** Reads a part of the room, slice by slice. */
+export async function readRoomPart(
+  part: RoomPart,
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  { skip, take, asc }: Part,
+): Promise<ReadPart> {
+  const jobs: Job[] = [];
+  let left = skip;
+  let after: RoomJob | undefined;
+  while (jobs.length < take) {
+    const slice = await readRoom(link, keys, {
+      part,
+      order: asc ? 'first' : 'last',
+      skip,
+      after,
+      take: Math.min(STEP.entries, take - jobs.length),
+      bytes: STEP.bytes,
+    });
+    left = Math.max(0, skip - slice.total);
+    for (const job of slice.jobs) jobs.push(toJob(owner, job, 0));
+    after = slice.jobs.at(-1);
+    if (!after) break;
+  }
+  return { jobs, left };
+}
 
 async function readWork(
   state: 'waiting' | 'active',
@@ -122,7 +184,7 @@ async function readWork(
   link: CommandLink,
   keys: QueueKeys,
   part: Part,
-): Promise<Job[]> {
+): Promise<ReadPart> {
   return walk(part, async (slice) => {
     const { entries, ...rest } = await readEntries(link, keys, { ...STEP, ...slice, state });
     // The time matters only for delayed jobs.
@@ -144,18 +206,19 @@ interface Slice {
 async function walk(
   { skip, take, asc }: Part,
   read: (slice: Slice) => Promise<{ jobs: Job[]; skipped: number; next: string | undefined }>,
-): Promise<Job[]> {
+): Promise<ReadPart> {
   const jobs: Job[] = [];
+  let left = skip;
   const to = asc ? '+' : '-';
   const order = asc ? 'oldest' : 'newest';
   let at: string | undefined = asc ? '-' : '+';
-  for (let left = skip; at !== undefined && jobs.length < take;) {
+  while (at !== undefined && jobs.length < take) {
     const slice = await read({ from: at, to, order, skip: left, take: take - jobs.length, filter: {} });
     left -= slice.skipped;
     jobs.push(...slice.jobs);
     at = slice.next;
   }
-  return jobs;
+  return { jobs, left };
 }
 
 async function listDelayed(
@@ -182,10 +245,11 @@ async function listDelayed(
 }
 
 async function listFailed(owner: JobOwner, link: CommandLink, keys: QueueKeys, part: Part): Promise<Job[]> {
-  return walk(part, async (slice) => {
+  const { jobs } = await walk(part, async (slice) => {
     const { letters, ...rest } = await readDeadLetters(link, keys, { ...LETTER_STEP, ...slice });
     return { ...rest, jobs: letters.map((letter) => toJob(owner, { kind: 'letter', letter }, 0)) };
   });
+  return jobs;
 }
 
 /** Most ids of completed jobs that one call reads. */

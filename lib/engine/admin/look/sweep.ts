@@ -1,5 +1,5 @@
 import type { QueueKeys } from '../../../redis/keys.js';
-import { findDelayed } from '../../../redis/scripts/find-delayed.js';
+import { findMembers } from '../../../redis/scripts/find-members.js';
 import type { JobFilter } from '../../../redis/scripts/lib/job-filter.js';
 import type { JobRow } from '../../../redis/scripts/lib/job-rows.js';
 import { lookAround } from '../../../redis/scripts/look-around.js';
@@ -12,10 +12,10 @@ import { LETTER_STEP, STEP } from './step.js';
 // Searches all places where jobs may be, one after the other, in bounded steps. Jobs move meanwhile. Why none is missed that stays
 // in the queue:
 //
-//   The order is work stream, delayed set, dead letters. A job that leaves the work stream before the search has reached it is in
-//   one of the other places then, and the search comes there later.
-//   A job that comes back to the work stream (promoted, released, replayed) is a new entry. So as long as Redis gave out no new entry
-//   id, nothing came back, and the search is complete.
+//   The order is room, work stream, delayed set, dead letters. A job that leaves the room or the work stream before the search has
+//   reached it is in one of the other places then, and the search comes there later.
+//   A job that comes back to the work stream (promoted, released, replayed) is a new entry, and one that comes back to the room takes
+//   a number. So as long as Redis gave out no new entry id and no new number, nothing came back, and the search is complete.
 //   Otherwise, `lookAround` looks, in one step, at everything that was added since, and at the delayed jobs that are due next:
 //   a job that moves fast is there. Then the search looks at the delayed set again, for jobs that came back and failed again.
 
@@ -27,7 +27,7 @@ export interface Seen {
 }
 
 /** The places of a search. */
-export type Place = 'work' | 'delayed' | 'failed' | 'completed';
+export type Place = 'room' | 'work' | 'delayed' | 'failed' | 'completed';
 
 /** What one step of a search has found, and how many jobs it looked at, more or less. */
 export interface SweepStep {
@@ -52,12 +52,13 @@ export async function* sweep(
   const ids = [...(filter.jobIds ?? [])];
   const start = startOfSearch(ids);
   yield* nearIds(link, keys, filter, places);
+  if (places.has('room')) yield* members('room', link, keys, filter);
   if (places.has('work')) {
     yield* work(link, keys, filter, start, '+');
     // A job that is not where its id says was added by a producer whose clock was ahead.
     if (start !== '-') yield* work(link, keys, filter, '-', `(${start}`);
   }
-  if (places.has('delayed')) yield* delayed(link, keys, filter);
+  if (places.has('delayed')) yield* members('delayed', link, keys, filter);
   if (places.has('failed')) {
     yield* letters(link, keys, filter, start, '+');
     if (start !== '-') yield* letters(link, keys, filter, '-', `(${start}`);
@@ -66,10 +67,12 @@ export async function* sweep(
   for (let round = 0; ; round += 1) {
     const around = await lookAround(link, keys, { after: newest, filter });
     yield toStep(around.rows, around.now);
-    const nothingCameBack = around.isAll && around.newest.entryId === newest.entryId;
+    const isSameRoom = around.newest.number === newest.number;
+    const nothingCameBack = around.isAll && around.newest.entryId === newest.entryId && isSameRoom;
     if (nothingCameBack || round === ROUNDS) return;
+    if (!isSameRoom && places.has('room')) yield* members('room', link, keys, filter);
     if (!around.isAll && places.has('work')) yield* work(link, keys, filter, `(${newest.entryId}`, '+');
-    if (places.has('delayed')) yield* delayed(link, keys, filter);
+    if (places.has('delayed')) yield* members('delayed', link, keys, filter);
     if (!around.isAll && places.has('failed')) yield* letters(link, keys, filter, `(${newest.letterId}`, '+');
     newest = around.newest;
   }
@@ -140,10 +143,15 @@ async function* work(
   }
 }
 
-async function* delayed(link: CommandLink, keys: QueueKeys, filter: JobFilter): AsyncGenerator<SweepStep> {
+async function* members(
+  place: 'room' | 'delayed',
+  link: CommandLink,
+  keys: QueueKeys,
+  filter: JobFilter,
+): AsyncGenerator<SweepStep> {
   let cursor: string | undefined;
   do {
-    const slice = await findDelayed(link, keys, { ...STEP, cursor, filter });
+    const slice = await findMembers(link, keys, { ...STEP, place, cursor, filter });
     yield toStep(slice.found, slice.now);
     cursor = slice.cursor;
   } while (cursor !== undefined);

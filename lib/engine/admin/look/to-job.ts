@@ -1,9 +1,11 @@
-import type { DelayedMember, JobRow, WorkEntry } from '../../../redis/scripts/lib/job-rows.js';
+import type { DelayedMember, JobRow, RoomJob, WorkEntry } from '../../../redis/scripts/lib/job-rows.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import { EXTRAS, readExtras } from '../../codec/extras.js';
 import type { Extras } from '../../codec/extras.js';
 import { decodePayload } from '../../codec/payload.js';
 import { locateJob } from '../../codec/read-envelope.js';
+import { readRoomMember } from '../../codec/room.js';
+import type { RoomMember } from '../../codec/room.js';
 import type { DlqReason } from '../../base/metrics.js';
 import type { JobsOptions } from '../../config/options.js';
 import type { JobPlace } from '../../job/job-actions.js';
@@ -35,6 +37,8 @@ export function toJob(owner: JobOwner, row: JobRow, now: number): Job {
       return fromEntry(owner, row);
     case 'member':
       return fromMember(owner, row, now);
+    case 'room':
+      return fromRoom(owner, row);
     case 'letter':
       return fromLetter(owner, row.letter);
   }
@@ -49,6 +53,7 @@ export function idOf(row: JobRow): string {
 export function stateOf(row: JobRow): JobState {
   if (row.kind === 'letter') return 'failed';
   if (row.kind === 'member') return 'delayed';
+  if (row.kind === 'room') return stateInRoom(readRoomMember(row.member));
   return row.consumer === undefined ? 'waiting' : 'active';
 }
 
@@ -75,6 +80,17 @@ function fromMember(owner: JobOwner, { member, id, score }: DelayedMember, now: 
     decoded.attempt,
     Math.max(0, Number(score) - now),
   );
+}
+
+function fromRoom(owner: JobOwner, { member, id }: RoomJob): Job {
+  const place = readRoomMember(member);
+  const decoded = decode(place?.job ?? member, id);
+  return newJob(owner, stateInRoom(place), place?.name ?? '', decoded, { member }, decoded.attempt);
+}
+
+/** Jobs of groups wait for the turn of their group, whatever their priority inside it. */
+function stateInRoom(place: RoomMember | undefined): JobState {
+  return place?.group === '' && place.priority > 0 ? 'prioritized' : 'waiting';
 }
 
 function fromLetter(owner: JobOwner, letter: StreamEntry): Job {

@@ -75,7 +75,7 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
     return this.#count(['completed']);
   }
 
-  /** Always 0: no job has a priority. */
+  /** Jobs that wait and have a priority, and no group. */
   async getPrioritizedCount(): Promise<number> {
     return this.#count(['prioritized']);
   }

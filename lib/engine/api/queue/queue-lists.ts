@@ -69,7 +69,7 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
     return this.getJobs('completed', start, end, false);
   }
 
-  /** Always empty: no job has a priority. */
+  /** Jobs that wait and have a priority, and no group: the one that runs next comes first. */
   getPrioritized(start?: number, end?: number): Promise<Job<Data, Result, Name>[]> {
     return this.getJobs('prioritized', start, end, true);
   }

@@ -1,7 +1,7 @@
 import type { StreamEntry } from '../../replies.js';
 
 /** A job as scripts reply it: lua/lib/job-rows.lua. */
-export type JobRow = WorkEntry | DelayedMember | DeadLetter;
+export type JobRow = WorkEntry | DelayedMember | RoomJob | DeadLetter;
 
 /** A job of the work stream. */
 export interface WorkEntry {
@@ -28,6 +28,14 @@ export interface DelayedMember {
   readonly score: string;
 }
 
+/** A job of the room: see lua/lib/room.lua. */
+export interface RoomJob {
+  readonly kind: 'room';
+  /** '' if the member has none. */
+  readonly id: string;
+  readonly member: Buffer;
+}
+
 export interface DeadLetter {
   readonly kind: 'letter';
   readonly letter: StreamEntry;
@@ -37,6 +45,7 @@ export interface DeadLetter {
 export type RawRow =
   | [kind: Buffer, entryId: Buffer, id: Buffer, bytes: Buffer, name: Buffer, consumer: Buffer, starts: number]
   | [kind: Buffer, id: Buffer, member: Buffer, score: Buffer]
+  | [kind: Buffer, id: Buffer, member: Buffer, none: Buffer, none: Buffer]
   | [kind: Buffer, id: Buffer, fields: Buffer[]];
 
 export function toRow(row: RawRow): JobRow {
@@ -45,6 +54,7 @@ export function toRow(row: RawRow): JobRow {
     const [, id, member, score] = row;
     return { kind: 'member', id: id.toString(), member, score: score.toString() };
   }
+  if (row.length === 5) return { kind: 'room', id: row[1].toString(), member: row[2] };
   const [, entryId, id, bytes, name, consumer, starts] = row;
   return {
     kind: 'entry',

@@ -1,18 +1,19 @@
--- Reads jobs of a slice of the delayed set, in no order. Writes nothing.
+-- Reads jobs of a slice of the delayed set or of the room, in no order. Writes nothing.
 --
--- KEYS delayed
+-- KEYS read
 -- ARGV 1 cursor   '0' = begin
 --      2 members  about how many to look at  3 bytes  about how many bytes to read
+--      4 place    'delayed' or 'room'
 --      then the jobs that are asked for: see lib/job-filter.lua
 -- Reply { cursor, now, row… }: cursor is '0' at the end; now in unix ms; rows: see lib/job-rows.lua
 --
--- Races: a job that is in the set during the whole search is found, also if its due time changes. It may be found twice.
+-- Races: a job that is in its place during the whole search is found, also if its due time changes. It may be found twice.
 
 -- @include lib/job-rows
 -- @include lib/time
 
 local cursor, left, most_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local is_asked_for = read_filter(4)
+local in_room, is_asked_for = ARGV[4] == 'room', read_filter(5)
 
 local reply = { '', decimal(now_ms()) }
 local count, bytes = 8, 0
@@ -22,7 +23,12 @@ repeat
   local members, before = page[2], bytes
   for i = 1, #members, 2 do
     bytes = bytes + #members[i]
-    if is_asked_for(split_member(members[i])) then
+    local place = in_room and split_room_member(members[i])
+    if in_room then
+      if is_asked_for(place.name, place.d) then
+        reply[#reply + 1] = room_row(members[i], place)
+      end
+    elseif is_asked_for(split_member(members[i])) then
       reply[#reply + 1] = member_row(members[i], members[i + 1])
     end
   end

@@ -3,35 +3,40 @@ import type { ScriptRunner } from '../script-runner.js';
 import { filterArgs } from './lib/job-filter.js';
 import type { JobFilter, SliceBounds } from './lib/job-filter.js';
 import { toRow } from './lib/job-rows.js';
-import type { DelayedMember, RawRow } from './lib/job-rows.js';
+import type { DelayedMember, RawRow, RoomJob } from './lib/job-rows.js';
 
-export interface FindDelayedOptions extends SliceBounds {
+export interface FindMembersOptions extends SliceBounds {
+  place: 'delayed' | 'room';
   /** What the call before replied; undefined = begin. */
   cursor: string | undefined;
   filter: JobFilter;
 }
 
-export interface FindDelayedReply {
+export interface FindMembersReply {
   /** Where to go on; undefined at the end. */
   cursor: string | undefined;
   /** Redis's clock, unix ms. */
   now: number;
-  found: DelayedMember[];
+  found: (DelayedMember | RoomJob)[];
 }
 
-/** Reads jobs of a slice of the delayed set, in no order. */
-export async function findDelayed(
+/** Reads jobs of a slice of the delayed set or of the room, in no order. */
+export async function findMembers(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { cursor = '0', entries, bytes, filter }: FindDelayedOptions,
-): Promise<FindDelayedReply> {
-  const args = [cursor, entries, bytes, ...filterArgs(filter)];
-  const reply = await runner.run('find-delayed', keys, args, { buffers: true, once: true });
+  { place, cursor = '0', entries, bytes, filter }: FindMembersOptions,
+): Promise<FindMembersReply> {
+  const args = [cursor, entries, bytes, place, ...filterArgs(filter)];
+  const reply = await runner.run('find-members', keys, args, {
+    buffers: true,
+    once: true,
+    read: keys[place],
+  });
   const [next, now, ...rows] = reply as [Buffer, Buffer, ...RawRow[]];
   const at = next.toString();
   return {
     cursor: at === '0' ? undefined : at,
     now: Number(now),
-    found: rows.map((row) => toRow(row) as DelayedMember),
+    found: rows.map((row) => toRow(row) as DelayedMember | RoomJob),
   };
 }

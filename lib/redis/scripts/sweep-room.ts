@@ -1,0 +1,25 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptRunner } from '../script-runner.js';
+import { readSweepStep } from './lib/sweep-step.js';
+import type { SweepStep, SweepStepOptions } from './lib/sweep-step.js';
+import type { RoomPart } from './read-room.js';
+
+export interface SweepRoomOptions extends SweepStepOptions {
+  part: Extract<RoomPart, string>;
+  /** `next` of the step before; undefined = begin. */
+  from: string | undefined;
+  /** Only jobs that were added before this time, in unix ms; undefined = all. */
+  before: number | undefined;
+  /** Only jobs that came into the room with this number or before: `number` of begin-sweep. */
+  number: string;
+}
+
+/** Removes jobs from a slice of one part of the room. */
+export async function sweepRoom(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { part, from = '', before, number, most, withIds, eventsCap, call }: SweepRoomOptions,
+): Promise<SweepStep> {
+  const args = [part, from, before ?? '', number, most, withIds ? '1' : '', eventsCap];
+  return readSweepStep(await runner.run('sweep-room', keys, args, { call }));
+}
