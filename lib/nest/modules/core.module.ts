@@ -1,6 +1,7 @@
 import { Global, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
+import { HandlerGraph } from '../explorer/handler-graph.js';
 import { OwnModule } from '../importers.js';
 import { JobContextFactory } from '../job-context/job-context.factory.js';
 import { JobScopes } from '../job-context/job-scope.js';
@@ -26,6 +27,7 @@ import { WorkerPool } from '../runtime/worker.pool.js';
     ConnectionLog,
     QueueRegistry,
     ChasquiExplorer,
+    HandlerGraph,
     JobScopes,
     JobContextFactory,
     ListenerBinder,

@@ -9,6 +9,7 @@ import {
 import { messageOf } from '../../engine/index.js';
 import { printable } from '../../engine/base/printable.js';
 import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
+import { HandlerGraph } from '../explorer/handler-graph.js';
 import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';
 import { BootWatch } from './boot.watch.js';
@@ -48,6 +49,7 @@ export class ChasquiLifecycle
 
   constructor(
     private readonly explorer: ChasquiExplorer,
+    private readonly graph: HandlerGraph,
     private readonly connections: ConnectionRegistry,
     private readonly queues: QueueRegistry,
     private readonly scopes: JobScopes,
@@ -147,7 +149,10 @@ export class ChasquiLifecycle
   }
 
   private plan(): Wiring {
-    return planWiring(this.explorer.explore(), this.queueNames());
+    const declarations = this.explorer.explore();
+    const wiring = planWiring(declarations, this.queueNames());
+    this.graph.add(declarations.processors);
+    return wiring;
   }
 
   private queueNames(): readonly string[] {
