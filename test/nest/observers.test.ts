@@ -72,7 +72,7 @@ function appModule(): Type {
 const QUIET = { logger: false, abortOnError: false } as const;
 
 /** The job handlers in the graph: `Class.method` and key. */
-function handlersIn(graph: SerializedGraph): readonly string[] {
+function handlersIn(graph: SerializedGraph): string[] {
   return Object.values(graph.toJSON().entrypoints)
     .flat()
     .filter(({ type }) => type === 'chasqui-job')
