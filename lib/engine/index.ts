@@ -45,7 +45,7 @@ export type { RepeatableMeta, RepeatableSpec } from './timers/repeat/stored-sche
 export { Promoter, Scheduler } from './api/standalone.js';
 export { engineVersion } from './base/version.js';
 export { Worker } from './api/worker.js';
-export type { Processor } from './api/worker.js';
+export type { BatchProcessor, BatchResults, MixedProcessor, Processor } from './api/processor-types.js';
 export type { WorkerEventsMap } from './api/worker-event-types.js';
 
 nameErrors(errors);

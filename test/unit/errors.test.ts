@@ -21,6 +21,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['UnacceptedJobError', new errors.UnacceptedJobError('x'), 'CMQ-013', ChasquiError],
   ['JobTimeoutError', new errors.JobTimeoutError('1', 'q', 5), 'CMQ-014', ChasquiError],
   ['DelayedError', new errors.DelayedError(), 'CMQ-015', ChasquiError],
+  ['BatchResultError', new errors.BatchResultError('x'), 'CMQ-018', errors.UnrecoverableError],
   ['PayloadTooLargeError', new errors.PayloadTooLargeError('x'), 'CMQ-023', ChasquiError],
   ['NotSupportedError', new errors.NotSupportedError('x'), 'CMQ-100', ChasquiError],
   ['UnacceptedJobError', new errors.UnacceptedJobError('x'), errors.ERROR_CODES.unaccepted, ChasquiError],

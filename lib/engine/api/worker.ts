@@ -8,14 +8,15 @@ import { WorkerCore } from '../worker/worker-core.js';
 import type { WorkerHooks } from '../worker/hooks.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
-import { delayRun, discardRun } from '../worker/run/interventions.js';
+import { delayRun, discardRun, failRun } from '../worker/run/interventions.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
 import type { WorkerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
 import { NotSupportedError, RateLimitError, ShutdownError } from '../base/errors.js';
 import { jobActions } from '../admin/job-actions.js';
 import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
-import type { Job, JobOwner } from '../job/job.js';
+import { signalOf } from '../job/batch-signal.js';
+import type { JobOwner } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
@@ -24,15 +25,8 @@ import { toError } from '../base/thrown.js';
 import { checkConcurrency, checkDelay, checkProcessor, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
+import type { AnyProcessor, BatchProcessor, MixedProcessor, Processor } from './processor-types.js';
 import type { WorkerEventsMap } from './worker-event-types.js';
-
-/**
- * Resolving completes the job; throwing or rejecting fails the attempt. The second parameter is `job.signal`.
- */
-export type Processor<Data = unknown, Result = unknown, Name extends string = string> = (
-  job: Job<Data, Result, Name>,
-  signal: AbortSignal,
-) => Promise<Result> | Result;
 
 /** The consuming side of one queue, with its promoter and scheduler. */
 export class Worker<Data = unknown, Result = unknown, Name extends string = string>
@@ -56,7 +50,18 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   });
 
   /** @throws ConfigError (CMQ-004) for a wrong name or option; NotSupportedError (CMQ-100) for a processor by path. */
-  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions) {
+  constructor(
+    name: string,
+    processor: BatchProcessor<Data, Result, Name>,
+    opts: WorkerOptions & Required<Pick<WorkerOptions, 'batches'>>,
+  );
+  constructor(
+    name: string,
+    processor: MixedProcessor<Data, Result, Name>,
+    opts: WorkerOptions & Required<Pick<WorkerOptions, 'batchesOf'>>,
+  );
+  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions);
+  constructor(name: string, processor: AnyProcessor<Data, Result, Name>, opts: WorkerOptions) {
     super();
     checkQueueName(name);
     if (typeof processor === 'string' || (processor as unknown) instanceof URL) {
@@ -77,8 +82,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       this.#settings,
       opts.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       withSignal
-        ? (job) => processor(job as Job<Data, Result, Name>, job.signal)
-        : (job) => (processor as (job: unknown) => unknown)(job),
+        ? (input) => (processor as (input: unknown, signal: AbortSignal) => unknown)(input, signalOf(input))
+        : (input) => (processor as (input: unknown) => unknown)(input),
       this.#jobOwner(),
       this.#hooks(),
     );
@@ -252,6 +257,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       signalOf: (delivery) => (delivery as Delivery).signal,
       discard: (delivery) => {
         discardRun(delivery as Delivery, this.name);
+      },
+      fail: (delivery, error) => {
+        failRun(delivery as Delivery, this.name, error);
       },
       moveToDelayed: (delivery, timestamp) => {
         checkDelay(Math.max(0, timestamp - this.#settings.clock.now()), MAX_DELAY_SECS * 1000);

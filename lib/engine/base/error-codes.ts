@@ -18,6 +18,7 @@ export const ERROR_CODES = {
   unaccepted: 'CMQ-013',
   jobTimeout: 'CMQ-014',
   delayed: 'CMQ-015',
+  batchResult: 'CMQ-018',
   retriesExhausted: 'CMQ-020',
   decodeFailed: 'CMQ-021',
   malformed: 'CMQ-022',

@@ -140,6 +140,11 @@ export class UnrecoverableError extends ChasquiError {
   }
 }
 
+/** A handler of a batch has returned something that does not say which result belongs to which job. */
+export class BatchResultError extends UnrecoverableError {
+  override readonly code = ERROR_CODES.batchResult;
+}
+
 /** `Queue.cancel` was called for the job, in any process. It is the reason of the job's `signal`. */
 export class JobCancelledError extends ChasquiError {
   readonly code = ERROR_CODES.cancelled;

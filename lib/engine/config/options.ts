@@ -1,4 +1,5 @@
 /** The option types of the public API, each in the file of the class that takes it. */
+export type { BatchesOptions, BatchingOptions } from './options/batches.js';
 export type { Connection, ConnectionOptions } from './options/connection.js';
 export type { QueueEventsOptions } from './options/events.js';
 export type {

@@ -22,6 +22,8 @@ export interface JobOwner {
   signalOf?(context: object): AbortSignal;
   /** Only a worker has it. */
   discard?(context: object): void;
+  /** Only a worker has it. */
+  fail?(context: object, error: unknown): void;
   /** Only a worker has it. @param timestamp unix ms, checked */
   moveToDelayed?(context: object, timestamp: number): void;
 }

@@ -10,6 +10,7 @@ import type { DlqReason } from '../base/metrics.js';
 import type { AttemptRecord, JobProgress } from './attempts.js';
 import type { JobActions, JobPlace, JobRef, ReportRef } from './job-actions.js';
 import type { JobInit, JobOwner } from './job-owner.js';
+import { jsonOf } from './job-json.js';
 import type { JobState } from './job-state.js';
 
 export type { JobInit, JobOwner } from './job-owner.js';
@@ -251,11 +252,29 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * @throws JobStateError (CMQ-107) if the job does not run here, or its run is over
    */
   discard(): void {
-    if (!this.#context || !this.#owner.discard) {
-      const instead = 'Call it in the processor of a worker, on the job that it gets.';
-      throw new JobStateError(this.id, this.queueName, 'unknown', 'discard', instead);
-    }
+    if (!this.#context || !this.#owner.discard) throw this.#notHere('discard');
     this.#owner.discard(this.#context);
+  }
+
+  /**
+   * In a processor: this attempt of the job fails with the error, whatever the processor returns or throws. In a batch, it
+   * fails this job alone. The job ends when the processor does. A second call changes nothing.
+   * @param error as a processor throws it: with an `UnrecoverableError`, there is no further attempt
+   * @throws JobStateError (CMQ-107) if the job does not run here, or its run is over
+   */
+  fail(error: unknown): void {
+    if (!this.#context || !this.#owner.fail) throw this.#notHere('fail');
+    this.#owner.fail(this.#context, error);
+  }
+
+  /** The same as `fail`, by its name in BullMQ Pro. */
+  setAsFailed(error: unknown): void {
+    this.fail(error);
+  }
+
+  #notHere(method: string): JobStateError {
+    const instead = 'Call it in the processor of a worker, on the job that it gets.';
+    return new JobStateError(this.id, this.queueName, 'unknown', method, instead);
   }
 
   #actions(method: string): JobActions {
@@ -316,25 +335,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /** A plain object, for logs. */
   toJSON(): object {
-    const { id, name, data, opts, attemptsMade, progress, returnvalue, failedReason, stacktrace } = this;
-    const { timestamp, delay, priority, processedOn, finishedOn, queueName } = this;
-    return {
-      id,
-      name,
-      queueName,
-      data,
-      opts,
-      attemptsMade,
-      progress,
-      returnvalue,
-      failedReason,
-      stacktrace,
-      timestamp,
-      delay,
-      priority,
-      processedOn,
-      finishedOn,
-    };
+    return jsonOf(this);
   }
 }
 

@@ -14,6 +14,8 @@ import { consumerName } from './identity.js';
 import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type {
   BackoffStrategy,
+  BatchesOptions,
+  BatchingOptions,
   ConsumerConfig,
   SchedulerConfig,
   ExpiredAction,
@@ -56,6 +58,8 @@ export interface WorkerSettings extends EventsSettings {
   /** Of jobs that say nothing about it themselves. */
   removeOnComplete: Bound | undefined;
   removeOnFail: Bound | undefined;
+  batches: BatchesOptions | undefined;
+  batchesOf: BatchingOptions['batchesOf'] | undefined;
   accepts: ((name: string) => boolean) | undefined;
   /** Of jobs that do not set their own. */
   limits: JobLimits;
@@ -70,7 +74,7 @@ export function toMs(secs: number): number {
   return Math.max(1, Math.round(secs * 1000));
 }
 
-export function toSettings(config: ConsumerConfig): WorkerSettings {
+export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSettings {
   const leaseMs = config.claimMinIdleMs ?? 30_000;
   const lockTtlMs = toMs(config.delayedLockTtlSecs ?? 5);
   return {
@@ -100,6 +104,8 @@ export function toSettings(config: ConsumerConfig): WorkerSettings {
     resultTtlMs: toMs(config.resultTtlSecs ?? 3_600),
     removeOnComplete: config.removeOnComplete === undefined ? undefined : boundOf(config.removeOnComplete),
     removeOnFail: config.removeOnFail === undefined ? undefined : boundOf(config.removeOnFail),
+    batches: config.batches,
+    batchesOf: config.batchesOf,
     accepts: config.accepts,
     limits: {
       timeoutMs: config.timeoutMs ?? Infinity,
@@ -114,10 +120,10 @@ export function toSettings(config: ConsumerConfig): WorkerSettings {
 }
 
 /** The worker's own names, in those of the consumer. */
-export function toConsumerConfig(options: WorkerOptions): ConsumerConfig {
+export function toConsumerConfig(options: WorkerOptions): ConsumerConfig & BatchingOptions {
   const { connection: _connection, autorun: _autorun, prefix: _prefix, ...rest } = options;
   const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = rest;
-  const merged: ConsumerConfig = { ...config };
+  const merged: ConsumerConfig & BatchingOptions = { ...config };
   if (drainDelay !== undefined) merged.blockMs ??= drainDelay;
   if (maxStalledCount !== undefined) merged.maxAttempts ??= maxStalledCount;
   if (name !== undefined) merged.consumerId ??= name;

@@ -264,10 +264,12 @@ export class WorkerCore extends Service {
   }
 
   #admissionSettings(onError: (error: unknown) => void): AdmissionSettings {
-    const { concurrency, batch, ackBatch, group, consumerId } = this.#settings;
+    const { concurrency, batch, batches, batchesOf, ackBatch, group, consumerId } = this.#settings;
     return {
       concurrency,
       batch,
+      ...(batches && { batches }),
+      ...(batchesOf && { batchesOf }),
       ackBatch,
       unsettled: () => this.#settlement.size,
       now: () => this.#settings.clock.monotonic(),

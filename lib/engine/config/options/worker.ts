@@ -16,6 +16,8 @@ import {
 } from '../checks.js';
 import type { Check } from '../checks.js';
 import { connectionOption } from '../read-connection.js';
+import { batch, batchingSchema } from './batches.js';
+import type { BatchingOptions } from './batches.js';
 import type { Connection } from './connection.js';
 import { limitsSchema } from './job.js';
 import type { TimeLimits } from './job.js';
@@ -146,8 +148,8 @@ export interface ConsumerConfig extends TimeLimits {
   connectTimeoutMs?: number;
 }
 
-/** Options of a `Worker`: the names that BullMQ has, and every field of {@link ConsumerConfig}. */
-export interface WorkerOptions extends ConsumerConfig {
+/** Options of a `Worker`: the names that BullMQ has, every field of {@link ConsumerConfig}, and batches. */
+export interface WorkerOptions extends ConsumerConfig, BatchingOptions {
   /** Where Redis is: a URL, options, or an ioredis client of your own. */
   connection: Connection;
   /** Start by itself, in the next microtask. Default true. */
@@ -196,7 +198,7 @@ const retrySchema: Schema<RetryConfig> = {
 export const consumerSchema: Schema<ConsumerConfig> = {
   group: text,
   consumerId: text,
-  batch: whole(1, 10_000),
+  batch,
   blockMs: limitMs(1),
   claimMinIdleMs: ms(10),
   concurrency: CONCURRENCY,
@@ -242,6 +244,7 @@ export const standaloneConsumerSchema: Schema<StandaloneConsumerConfig> = {
 
 export const workerSchema: Schema<WorkerOptions> = {
   ...consumerSchema,
+  ...batchingSchema,
   connection: connectionOption,
   autorun: boolean,
   drainDelay: limitMs(1),

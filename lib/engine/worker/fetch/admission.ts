@@ -1,16 +1,20 @@
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight, JobObserver } from '../lease/in-flight.js';
 import type { Capacity, Room } from '../lease/leases.js';
-import { LOST, QUEUED, STARTING } from '../lease/states.js';
+import { QUEUED } from '../lease/states.js';
 import type { Runner } from '../run/runner.js';
 import type { Release } from '../settle/release.js';
+import type { BatchingOptions } from '../../config/options.js';
 import type { Gate } from './gate.js';
+import { Gatherings } from './gatherings.js';
 import { Pace } from './pace.js';
 import { Queued, STUCK_MS } from './queued.js';
 import type { QueuedObserver } from './queued.js';
+import { Starter } from './starter.js';
+import type { Handlers } from './starter.js';
 
-export interface AdmissionSettings {
-  /** Handlers running at once, to begin with. */
+export interface AdmissionSettings extends BatchingOptions {
+  /** Handlers running at once, to begin with. A handler that has got a batch counts as one. */
   concurrency: number;
   /** Most jobs of one call that settles jobs. */
   ackBatch: number;
@@ -27,13 +31,11 @@ export interface AdmissionSettings {
 
 /** Ended jobs that may wait for their commit before reading pauses, in batches. */
 const UNSETTLED_FACTOR = 4;
-/** After a start could not be counted, until the next try. */
-const AGAIN_MS = 250;
 
 /**
  * Decides what may start, and how much may be fetched. Keeps the queued jobs: as few as keep the handlers busy.
  */
-export class Admission implements Capacity, JobObserver, QueuedObserver {
+export class Admission implements Capacity, JobObserver, QueuedObserver, Handlers {
   readonly #settings: AdmissionSettings;
   readonly #inFlight: InFlight;
   readonly #runner: Runner;
@@ -41,6 +43,9 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
   readonly #gate: Gate;
   readonly #pace: Pace;
   readonly #queued: Queued;
+  /** Undefined where no job comes as part of a batch. */
+  readonly #gatherings: Gatherings | undefined;
+  readonly #starter: Starter;
   #concurrency: number;
   /** The quarantined job that starts or runs. */
   #quarantineRun: Delivery | undefined;
@@ -67,7 +72,10 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     this.#gate = gate;
     this.#concurrency = settings.concurrency;
     this.#pace = new Pace(settings.batch);
-    this.#queued = new Queued(release, this);
+    if (settings.batches || settings.batchesOf)
+      this.#gatherings = new Gatherings({ ...settings, due: this.#due });
+    this.#queued = new Queued(release, this, this.#gatherings);
+    this.#starter = new Starter(settings, inFlight, runner, release, gate, this.#queued, this);
     inFlight.observe(this);
   }
 
@@ -143,9 +151,11 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
 
   /** A handler has returned. */
   ended(delivery: Delivery): void {
+    const batch = delivery.control?.batch;
+    if (batch && --batch.open > 0) return;
     const ms = delivery.durationUs / 1000;
     this.#pace.took(ms);
-    this.#freeSlot(delivery, delivery.startedAt + ms);
+    this.free(delivery, delivery.startedAt + ms);
   }
 
   /** The state of the gate has changed. */
@@ -224,7 +234,10 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     if (this.#gate.state !== 'open') return 0;
     const { ackBatch, unsettled } = this.#settings;
     if (unsettled() > Math.max(this.#concurrency, ackBatch) * UNSETTLED_FACTOR) return 0;
-    return this.#pace.room(this.#concurrency, this.#running + this.#reserved + this.#queued.size);
+    const busy = this.#running + this.#reserved + this.#queued.handlers;
+    if (!this.#gatherings) return this.#pace.room(this.#concurrency, busy);
+    const { perHandler, largest } = this.#gatherings;
+    return this.#pace.room(this.#concurrency, busy, perHandler, largest);
   }
 
   /**
@@ -239,13 +252,19 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
       const quarantined = this.#quarantineRun ? undefined : this.#queued.nextQuarantined();
       if (quarantined) {
         this.#quarantineRun = quarantined;
-        this.#startAgain(quarantined);
+        this.#starter.startAgain(quarantined);
+        continue;
+      }
+      const batch = this.#queued.nextBatch();
+      if (batch) {
+        this.#starter.beginBatch(batch);
+        now = Math.max(now, (batch[0] as Delivery).startedAt);
         continue;
       }
       const delivery = this.#queued.next();
       if (!delivery) break;
       // Else its lease was lost meanwhile.
-      if (delivery.state === QUEUED) this.#begin(delivery);
+      if (delivery.state === QUEUED) this.#starter.begin(delivery);
       // A handler may have blocked the event loop.
       if (delivery.startedAt > now) now = delivery.startedAt;
     }
@@ -275,70 +294,23 @@ export class Admission implements Capacity, JobObserver, QueuedObserver {
     whenFree?.();
   }
 
-  #begin(delivery: Delivery): void {
-    const prepared = this.#runner.prepare(delivery);
-    if (prepared === false) return;
-    if (prepared !== true) {
-      this.#startAfter(delivery, prepared);
-    } else if (delivery.crashes === 0) {
-      this.#running += 1;
-      this.#run(delivery);
-    } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
-      this.#queued.quarantine(delivery);
-    } else {
-      this.#startAgain(delivery);
-    }
+  readonly #due = (): void => {
+    this.#pump();
+  };
+
+  get isStopped(): boolean {
+    return this.#stopped;
   }
 
-  #run(delivery: Delivery): void {
-    this.#runner.run(delivery);
-    if (this.#running === this.#concurrency) this.#fullSince = delivery.startedAt;
-  }
-
-  /** Starts a job whose worker has died: its start is counted before its handler is called. */
-  #startAgain(delivery: Delivery): void {
-    this.#startAfter(delivery, this.#settings.countStart(delivery));
-  }
-
-  /** Starts a job if Redis answers that it may. The job has its handler meanwhile. */
-  #startAfter(delivery: Delivery, answer: Promise<boolean>): void {
+  occupy(): void {
     this.#running += 1;
-    this.#inFlight.move(delivery, STARTING);
-    answer.then(
-      (mayStart) => {
-        this.#answered(delivery, mayStart);
-      },
-      (error: unknown) => {
-        // Its lease runs on: it stays in flight, and is tried again once the slot is free.
-        this.#settings.onError(error);
-        if (delivery.state === STARTING && this.#inFlight.move(delivery, QUEUED))
-          this.#queued.addLast(delivery);
-        setTimeout(() => {
-          this.#freeSlot(delivery);
-        }, AGAIN_MS);
-      },
-    );
   }
 
-  #answered(delivery: Delivery, mayStart: boolean): void {
-    // Else it has ended meanwhile.
-    if (delivery.state === STARTING) {
-      if (!mayStart) this.#inFlight.move(delivery, LOST);
-      else if (this.#stopped) this.#release.release([delivery]).catch(this.#settings.onError);
-      // Meanwhile: it is found to be cancelled.
-      else if (delivery.cancelled) void this.#runner.prepare(delivery);
-      else if (!this.#gate.isOpen(this.#settings.now())) {
-        if (this.#inFlight.move(delivery, QUEUED)) this.#queued.add(delivery);
-      } else {
-        this.#run(delivery);
-        return;
-      }
-    }
-    this.#freeSlot(delivery);
+  called(startedAt: number): void {
+    if (this.#running === this.#concurrency) this.#fullSince = startedAt;
   }
 
-  /** @param now monotonic ms */
-  #freeSlot(delivery: Delivery, now = this.#settings.now()): void {
+  free(delivery: Delivery, now = this.#settings.now()): void {
     this.#running -= 1;
     if (this.#running < this.#concurrency) this.#fullSince = undefined;
     if (this.#quarantineRun === delivery) this.#quarantineRun = undefined;

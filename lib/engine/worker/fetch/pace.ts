@@ -27,13 +27,18 @@ export class Pace {
 
   /**
    * How many entries may be fetched now.
-   * @param busy jobs that run or wait here
+   * @param busy handlers that run, and that the jobs need which wait here
+   * @param perHandler how many entries one call of the handler takes, as far as can be told
+   * @param size how many it takes at most
    */
-  room(concurrency: number, busy: number): number {
-    const most = Math.max(this.#batch, concurrency);
+  room(concurrency: number, busy: number, perHandler = 1, size = 1): number {
+    const most = Math.max(this.#batch, concurrency, size);
     const soon =
       this.#averageMs === undefined ? 0 : (concurrency * SOON_MS) / Math.max(this.#averageMs, 0.01);
-    const ahead = Math.floor(Math.min(soon, most * AHEAD_FACTOR));
-    return Math.min(most * READ_FACTOR, Math.max(most, ahead), concurrency + ahead - busy);
+    const ahead = Math.floor(Math.min(soon, (most * AHEAD_FACTOR) / perHandler));
+    const free = Math.floor((concurrency + ahead - busy) * perHandler);
+    const room = Math.min(most * READ_FACTOR, Math.max(most, ahead * perHandler), free);
+    // Whole batches, where there is room for one.
+    return room > size ? room - (room % size) : Math.floor(room);
   }
 }

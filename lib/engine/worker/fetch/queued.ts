@@ -2,6 +2,7 @@ import { Timer } from '../../../redis/timer.js';
 import type { Delivery } from '../lease/delivery.js';
 import { QUEUED } from '../lease/states.js';
 import type { Release } from '../settle/release.js';
+import type { Gatherings } from './gatherings.js';
 
 /** A job that waits longer than this was fetched too early. In ms. */
 export const STUCK_MS = 250;
@@ -22,6 +23,8 @@ export interface QueuedObserver {
 export class Queued {
   readonly #release: Pick<Release, 'offer' | 'handOver'>;
   readonly #observer: QueuedObserver;
+  /** Undefined where no job comes as part of a batch. */
+  readonly #gatherings: Gatherings | undefined;
   #waiting: Delivery[] = [];
   /** How many of them {@link next} has returned since the last {@link trim}. */
   #taken = 0;
@@ -31,12 +34,26 @@ export class Queued {
   #stuckTimer: Timer | undefined;
   #stuckMs = STUCK_MS;
 
-  constructor(release: Pick<Release, 'offer' | 'handOver'>, observer: QueuedObserver) {
+  constructor(
+    release: Pick<Release, 'offer' | 'handOver'>,
+    observer: QueuedObserver,
+    gatherings: Gatherings | undefined,
+  ) {
     this.#release = release;
     this.#observer = observer;
+    this.#gatherings = gatherings;
   }
 
   get size(): number {
+    return this.#single + (this.#gatherings?.size ?? 0);
+  }
+
+  /** How many handlers the jobs need that may start now. */
+  get handlers(): number {
+    return this.#single + (this.#gatherings?.handlers ?? 0);
+  }
+
+  get #single(): number {
     return this.#waiting.length + this.#quarantined.length;
   }
 
@@ -49,14 +66,20 @@ export class Queued {
     return this.#quarantined.length > 0;
   }
 
+  /** Whether the handler gets the job as part of a batch, if only of one. */
+  isBatched({ name }: Delivery): boolean {
+    return this.#gatherings?.isBatched(name) ?? false;
+  }
+
   /** A job that a dead worker has left is late already: it goes first. */
   add(delivery: Delivery): void {
+    if (this.#gatherings?.add(delivery)) return;
     if (delivery.crashes > 0) this.#waiting.unshift(delivery);
     else this.#waiting.push(delivery);
   }
 
   addLast(delivery: Delivery): void {
-    this.#waiting.push(delivery);
+    if (!this.#gatherings?.add(delivery)) this.#waiting.push(delivery);
   }
 
   quarantine(delivery: Delivery): void {
@@ -67,7 +90,12 @@ export class Queued {
     return this.#quarantined.shift();
   }
 
-  /** The next job that waits, whatever its state is. After the last call of a series, call {@link trim}. */
+  /** The jobs of a batch that may start, whatever their states are. */
+  nextBatch(): Delivery[] | undefined {
+    return this.#gatherings?.next();
+  }
+
+  /** The next job that waits and comes alone, whatever its state is. After the last call of a series, call {@link trim}. */
   next(): Delivery | undefined {
     return this.#waiting[this.#taken++];
   }
@@ -80,11 +108,12 @@ export class Queued {
   remove(delivery: Delivery): void {
     this.#waiting = without(this.#waiting, delivery);
     this.#quarantined = without(this.#quarantined, delivery);
+    this.#gatherings?.remove(delivery);
   }
 
   /** Takes all jobs out. */
   take(): Delivery[] {
-    const queued = [...this.#waiting, ...this.#quarantined];
+    const queued = [...this.#waiting, ...this.#quarantined, ...(this.#gatherings?.take() ?? [])];
     this.#waiting = [];
     this.#quarantined = [];
     return queued;
@@ -95,6 +124,7 @@ export class Queued {
     if (this.#stuckTimer || this.#stopped || this.size === 0) return;
     const [first] = this.#waiting;
     const [firstQuarantined] = this.#quarantined;
+    const firstOfBatch = this.#gatherings?.firstReady;
     this.#stuckTimer = new Timer(this.#stuckMs, () => {
       this.#stuckTimer = undefined;
       if (first && this.#waiting[0] === first) {
@@ -103,6 +133,7 @@ export class Queued {
       }
       if (firstQuarantined && this.#quarantined[0] === firstQuarantined)
         this.#offerReclaimed(this.#quarantined);
+      if (firstOfBatch && this.#gatherings?.firstReady === firstOfBatch) this.#offerBatches(this.#gatherings);
       this.watch();
     });
   }
@@ -123,6 +154,13 @@ export class Queued {
     if (fetched.length === 0) return;
     this.#waiting = this.#waiting.filter(({ crashes, state }) => crashes > 0 && state === QUEUED);
     this.#offer(fetched, this.#release.offer(fetched));
+  }
+
+  /** The same for batches that could start. Jobs that wait for the least size of a batch stay. */
+  #offerBatches(gatherings: Gatherings): void {
+    this.#observer.stuck();
+    const fetched = gatherings.takeReady().filter(({ state }) => state === QUEUED);
+    if (fetched.length > 0) this.#offer(fetched, this.#release.offer(fetched));
   }
 
   /** Offers reclaimed jobs that cannot start here to other workers. */

@@ -13,6 +13,11 @@ export function discardRun(delivery: Delivery, queue: string): void {
   controlOfRun(delivery, queue, 'discard').isFinal = true;
 }
 
+/** This run fails with the error, however the handler settles. The first error stays. @throws JobStateError (CMQ-107) after the run */
+export function failRun(delivery: Delivery, queue: string, error: unknown): void {
+  controlOfRun(delivery, queue, 'fail').failure ??= { error };
+}
+
 /**
  * After this run, the job goes to the delayed set.
  * @param timestamp unix ms by the clock of this process

@@ -6,6 +6,7 @@ import type { Job, JobOwner } from '../../job/job.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { encodeResult } from '../../codec/payload.js';
 import { printable } from '../../base/printable.js';
+import { toError } from '../../base/thrown.js';
 import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight } from '../lease/in-flight.js';
@@ -23,7 +24,8 @@ import { errorIn } from './returned.js';
 import type { RedisClock } from './redis-clock.js';
 import type { JobLimits, WorkerSettings } from '../settings.js';
 
-export type Handler = (job: Job) => unknown;
+/** Gets a job; or jobs, where they come as batches. */
+export type Handler = (input: Job | Job[]) => unknown;
 
 /** Runs one job: decode → budget → handler → outcome. */
 export class Runner {
@@ -49,7 +51,7 @@ export class Runner {
   ) {
     this.#redisClock = redisClock;
     this.#settings = settings;
-    this.#handler = (job) => settled(handler(job));
+    this.#handler = (input) => settled(handler(input));
     this.#owner = owner;
     this.#inFlight = inFlight;
     this.#settlement = settlement;
@@ -121,6 +123,31 @@ export class Runner {
 
   /** Calls the handler, and settles the job by what comes of it. Never throws. */
   run(delivery: Delivery): void {
+    const job = this.begin(delivery);
+    let returned: unknown;
+    try {
+      returned = this.call(job);
+      if (typeof returned === 'object' && types.isPromise(returned)) {
+        // Outside of the handler's context: what follows starts other jobs.
+        returned.then(
+          (value) => {
+            this.succeed(delivery, job, value);
+          },
+          (error: unknown) => {
+            this.fail(delivery, job, error);
+          },
+        );
+        return;
+      }
+    } catch (error) {
+      this.fail(delivery, job, error);
+      return;
+    }
+    this.succeed(delivery, job, returned);
+  }
+
+  /** What comes before the call of the handler. */
+  begin(delivery: Delivery): Job {
     const job = delivery.job as Job;
     const { clock } = this.#settings;
     delivery.ran = true;
@@ -128,26 +155,11 @@ export class Runner {
     job.processedOn = clock.now();
     this.#inFlight.move(delivery, RUNNING);
     if (delivery.control) this.#limit(delivery, job, delivery.control);
-    let returned: unknown;
-    try {
-      returned = inOwnContext(this.#handler, job);
-      if (typeof returned === 'object' && types.isPromise(returned)) {
-        // Outside of the handler's context: what follows starts other jobs.
-        returned.then(
-          (value) => {
-            this.#succeed(delivery, job, value);
-          },
-          (error: unknown) => {
-            this.#fail(delivery, job, error);
-          },
-        );
-        return;
-      }
-    } catch (error) {
-      this.#fail(delivery, job, error);
-      return;
-    }
-    this.#succeed(delivery, job, returned);
+    return job;
+  }
+
+  call(input: Job | Job[]): unknown {
+    return inOwnContext(this.#handler, input);
   }
 
   /** Ends the run by its time limit. The handler may go on, but its slot is free. */
@@ -168,6 +180,12 @@ export class Runner {
 
   #timeOut(delivery: Delivery, job: Job, control: RunControl, cause?: unknown): void {
     control.isOver = true;
+    if (control.failure) {
+      const { error } = control.failure;
+      delivery.abort(toError(error));
+      this.#failed(delivery, job, error);
+      return;
+    }
     const options = cause === undefined ? undefined : { cause };
     const error = new JobTimeoutError(delivery.jobId, this.#owner.name, control.timeoutMs, options);
     delivery.abort(error);
@@ -186,13 +204,14 @@ export class Runner {
     return false;
   }
 
-  #succeed(delivery: Delivery, job: Job, value: unknown): void {
+  /** The handler has returned. */
+  succeed(delivery: Delivery, job: Job, value: unknown): void {
+    const { control } = delivery;
     const error = errorIn(value);
-    if (error) {
-      this.#fail(delivery, job, error);
+    if (error || control?.failure) {
+      this.fail(delivery, job, error);
       return;
     }
-    const { control } = delivery;
     if (control && !this.#counts(delivery, job, control)) return;
     this.#measure(delivery, job);
     if (this.#isMoved(delivery)) return;
@@ -227,8 +246,10 @@ export class Runner {
     }
   }
 
-  #fail(delivery: Delivery, job: Job, error: unknown): void {
+  /** The handler has thrown. */
+  fail(delivery: Delivery, job: Job, thrown: unknown): void {
     const { control } = delivery;
+    const error = control?.failure ? control.failure.error : thrown;
     if (!control || this.#counts(delivery, job, control, error)) this.#failed(delivery, job, error);
   }
 
