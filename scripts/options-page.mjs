@@ -43,7 +43,11 @@ const SECTIONS = [
   {
     title: 'Workers',
     types: [
-      { name: 'WorkerOptions', title: '`Worker`', inherited: ['ConsumerConfig', 'BatchingOptions', 'TimeLimits'] },
+      {
+        name: 'WorkerOptions',
+        title: '`Worker`',
+        inherited: ['ConsumerConfig', 'BatchingOptions', 'TimeLimits'],
+      },
       { name: 'BatchesOptions', title: '`batches`' },
       { name: 'RetryConfig', title: '`retry`' },
       { name: 'SchedulerConfig', title: '`scheduler`' },
