@@ -167,7 +167,10 @@ describe('a worker with batches', () => {
     expect(errors).toHaveLength(2);
     for (const error of errors) {
       expect(error).toBeInstanceOf(BatchResultError);
-      expect(error).toMatchObject({ code: 'CMQ-018', message: expect.stringContaining(`returned ${what}.`) });
+      expect(error).toMatchObject({
+        code: 'CMQ-018',
+        message: expect.stringContaining(`returned ${what}.`) as string,
+      });
       expect(String(error)).not.toContain('word');
     }
     const [letter] = await kit.queue().peekDlq();
@@ -214,7 +217,10 @@ describe('a worker with batches', () => {
     expect(() => kept?.fail(new Error('late'))).toThrow(JobStateError);
     const added = await queue.add('x', null, { delay: 60_000 });
     expect(() => added.fail(new Error('not here'))).toThrow(
-      expect.objectContaining({ code: 'CMQ-107', message: expect.stringContaining('does not run here') }),
+      expect.objectContaining({
+        code: 'CMQ-107',
+        message: expect.stringContaining('does not run here') as string,
+      }) as string,
     );
   });
 
@@ -396,7 +402,7 @@ describe('minSize', () => {
     const slow = { size: 10, minSize: 5, timeoutMs: 60_000 };
     const got: unknown[] = [];
     const worker = kit.worker(
-      ((input: Job | Job[]) => void got.push(Array.isArray(input) ? idsOf(input) : input.id)) as never,
+      (input: Job | Job[]) => void got.push(Array.isArray(input) ? idsOf(input) : input.id),
       { batchesOf: (name) => (name === 'batched' ? slow : undefined), concurrency: 1 },
     );
     await queue.addBulk(adds(4, 'batched'));
@@ -476,7 +482,7 @@ describe('batchesOf', () => {
     const processor: MixedProcessor = (input) => {
       got.push(Array.isArray(input) ? input.map(({ name }) => name) : input.name);
     };
-    const worker = kit.worker(processor as never, {
+    const worker = kit.worker(processor, {
       batchesOf: (name) => (name === 'single' ? undefined : name === 'c' ? own : shared),
       concurrency: 1,
     });
@@ -490,7 +496,7 @@ describe('batchesOf', () => {
   it('that throws, or answers nonsense, is reported, and the jobs come alone', async () => {
     await kit.queue().addBulk(['throws', 'nonsense', 'null'].map((name) => ({ name, data: null })));
     const got: unknown[] = [];
-    const worker = kit.worker(((input: Job | Job[]) => void got.push(Array.isArray(input))) as never, {
+    const worker = kit.worker((input: Job | Job[]) => void got.push(Array.isArray(input)), {
       batchesOf: (name) => {
         if (name === 'throws') throw new Error('no');
         return (name === 'null' ? null : { size: -1 }) as never;
@@ -540,14 +546,20 @@ describe('the options of batches', () => {
     [{ size: 5, minSize: 2, timeout: 100 }, 'Did you mean "timeoutMs"?'],
   ])('%o are refused', (batches, message) => {
     expect(() => batchWorker(() => undefined, { batches: batches as never })).toThrow(
-      expect.objectContaining({ code: 'CMQ-004', message: expect.stringContaining(message) }),
+      expect.objectContaining({
+        code: 'CMQ-004',
+        message: expect.stringContaining(message) as string,
+      }) as string,
     );
   });
 
   it('are not the option "batch", as in BullMQ Pro', () => {
     const opts = { connection: kit.connection, batch: { size: 5 } as never, ...QUICK };
     expect(() => new Worker(NAME, () => undefined, opts)).toThrow(
-      expect.objectContaining({ code: 'CMQ-004', message: expect.stringContaining('the option "batches"') }),
+      expect.objectContaining({
+        code: 'CMQ-004',
+        message: expect.stringContaining('the option "batches"') as string,
+      }) as string,
     );
   });
 });
