@@ -1,11 +1,13 @@
 -- Deletes the jobs of a queue in one step, unless some are active. The keys of single jobs are left to sweep-keys.lua.
 --
--- KEYS stream prefix calls
--- ARGV 1 force   '1' = also if jobs are active
---      call      see lib/call-replies.lua
+-- KEYS stream meta prefix calls
+-- ARGV 1 force     '1' = also if jobs are active
+--      2 lease_ms  for how long the queue stays paused, unless that is prolonged
+--      call        see lib/call-replies.lua
 -- Reply { active, done, consumer… }: active is how many jobs were active; done is 0 if that forbids it, and nothing was deleted;
 --      the consumers of the stream, at most 1,000: with the stream, Redis forgets who they are
 --
+-- The policy goes with the jobs. Of it, only a pause for a while stays: see lib/queue-pause.lua. What the user sets later is kept.
 -- UNLINK frees large keys in the background, so the size of the queue does not matter.
 --
 -- Races
@@ -16,8 +18,9 @@
 -- @include lib/active
 -- @include lib/call-replies
 -- @include lib/full-memory
+-- @include lib/queue-pause
 
-local stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3]
+local stream, meta, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = ARGV[#ARGV]
 local said = kept_reply(calls, call)
 if said then
@@ -59,5 +62,9 @@ for _, name in ipairs({
 }) do
   keys[#keys + 1] = prefix .. name
 end
-redis.call('UNLINK', unpack(keys))
+local since = paused_since(meta)
+redis.call('UNLINK', meta, unpack(keys))
+if since then
+  redis.call('HSET', meta, 'paused', since, 'until', decimal(now_ms() + tonumber(ARGV[2])))
+end
 return keep_reply(calls, call, reply)

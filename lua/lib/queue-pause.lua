@@ -1,5 +1,5 @@
 -- The pause of a queue, in the hash `meta`: `paused` = since when, in unix ms; `until` = when it ends by itself, if it has an end:
--- the pause of an obliterate, which its process prolongs while it lives.
+-- the pause of an obliterate, which its process prolongs while it lives. A pause by the user takes `until` away.
 -- @include lib/time
 
 -- Since when the queue is paused, as text; nil if it is not. Writes nothing.

@@ -275,6 +275,30 @@ describe('the reply to a call of the queue is lost, and the connection is cut: i
     expect(await redis.client.xlen(queue.keys.stream)).toBe(1);
   });
 
+  it('pause and resume: what another caller does after the first call stays', async () => {
+    /** The reply to `call` is withheld until `after` is over. Then the connection is cut. */
+    const overtaken = async (call: () => Promise<void>, after: () => Promise<void>): Promise<void> => {
+      const withheld = proxy.withholdReplyTo(shaOf('set-pause'));
+      const reply = call();
+      await withheld;
+      await after();
+      proxy.blackholeReplies(false);
+      proxy.cut();
+      await reply;
+    };
+    await overtaken(
+      () => far.pause(),
+      () => queue.resume(),
+    );
+    expect(await queue.isPaused()).toBe(false);
+    await queue.pause();
+    await overtaken(
+      () => far.resume(),
+      () => queue.pause(),
+    );
+    expect(await queue.isPaused()).toBe(true);
+  });
+
   it('retryJobs and clean of jobs that have completed', async () => {
     const worker = new Worker<number>(NAME, () => 1, { connection: redis.connection });
     const tracking = new Queue<number>(NAME, { connection: redis.connection, trackJobs: true });

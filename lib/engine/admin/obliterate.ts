@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { QueueKeys } from '../../redis/keys.js';
 import { beginObliterate } from '../../redis/scripts/begin-obliterate.js';
-import { readPolicy } from '../../redis/scripts/read-policy.js';
 import { removeSchedules } from '../../redis/scripts/remove-schedules.js';
 import { setPause } from '../../redis/scripts/set-pause.js';
 import { sweepKeys } from '../../redis/scripts/sweep-keys.js';
@@ -22,8 +21,8 @@ const LOOK_MS = 50;
 export const PAUSE_LEASE_MS = 10_000;
 
 /**
- * Deletes everything that a queue has in Redis. The queue is paused meanwhile. First, one step deletes all jobs; then the keys
- * of single jobs are deleted step by step. What is added after the first step stays.
+ * Deletes everything that a queue has in Redis. The queue is paused meanwhile. First, one step deletes all jobs and the policy;
+ * then the keys of single jobs are deleted step by step. What is added or set after the first step stays.
  * @throws JobsActiveError (CMQ-108) without `force`; then nothing was deleted, and the queue is paused only if it was before
  */
 export async function obliterate(
@@ -33,15 +32,12 @@ export async function obliterate(
   eventsCap: number,
 ): Promise<void> {
   const operation = new Operation(options);
-  // If the reply of the pause is lost, nobody knows whether this call has paused the queue.
-  const { pausedSince } = await readPolicy(link, keys);
-  let hasPaused = pausedSince === undefined;
   const pause = (): Promise<boolean> =>
-    setPause(link, keys, { paused: true, leaseMs: PAUSE_LEASE_MS, eventsCap });
+    setPause(link, keys, { to: 'paused', leaseMs: PAUSE_LEASE_MS, eventsCap });
   const stop = every(PAUSE_LEASE_MS / 3, pause);
   let consumers: string[] | undefined;
   try {
-    hasPaused = await pause();
+    await pause();
     consumers = await deleteJobs(link, keys, force, operation);
     await deleteSchedules(link, keys, operation);
     let cursor: string | undefined;
@@ -53,9 +49,8 @@ export async function obliterate(
     } while (cursor !== undefined);
   } finally {
     stop();
-    // The pause is a property of the queue, and goes with it. A queue that was not deleted stays as it was.
-    if (hasPaused || consumers) await setPause(link, keys, { paused: false, eventsCap, consumers });
-    if (consumers) await link.call('UNLINK', [keys.meta]);
+    // A pause of the user stays, also one that began meanwhile. One that began before the jobs were deleted went with them.
+    await setPause(link, keys, { to: 'end-lease', eventsCap, consumers });
   }
 }
 
@@ -84,7 +79,10 @@ async function deleteJobs(
   const deadline = performance.now() + RELEASE_MS;
   for (;;) {
     operation.begin();
-    const { active, done, consumers } = await beginObliterate(link, keys, { force });
+    const { active, done, consumers } = await beginObliterate(link, keys, {
+      force,
+      leaseMs: PAUSE_LEASE_MS,
+    });
     if (done) return consumers;
     if (performance.now() >= deadline) throw new JobsActiveError(keys.queue, active);
     await delay(LOOK_MS);

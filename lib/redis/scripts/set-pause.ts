@@ -2,7 +2,8 @@ import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 
 export interface SetPauseOptions {
-  paused: boolean;
+  /** `end-lease` ends a pause that would end by itself, and no other. */
+  to: 'paused' | 'running' | 'end-lease';
   /** The pause ends by itself after so many ms, unless it is prolonged. Default: it does not. */
   leaseMs?: number | undefined;
   /** About how many events are kept; 0 = none are written. */
@@ -11,15 +12,17 @@ export interface SetPauseOptions {
   consumers?: readonly string[] | undefined;
 }
 
+const CODES = { paused: '1', running: '0', 'end-lease': '3' } as const;
+
 /**
- * Pauses or resumes a queue. Resolves with false if it was so already. A pause with a lease: false if the queue is paused for
+ * Pauses or resumes a queue. Resolves with whether that changed anything. A pause with a lease: false if the queue is paused for
  * good.
  */
 export async function setPause(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { paused, eventsCap, leaseMs = 0, consumers = [] }: SetPauseOptions,
+  { to, eventsCap, leaseMs = 0, consumers = [] }: SetPauseOptions,
 ): Promise<boolean> {
-  const kind = !paused ? '0' : leaseMs > 0 ? '2' : '1';
-  return (await runner.run('set-pause', keys, [kind, eventsCap, leaseMs, ...consumers])) === 1;
+  const what = to === 'paused' && leaseMs > 0 ? '2' : CODES[to];
+  return (await runner.run('set-pause', keys, [what, eventsCap, leaseMs, ...consumers])) === 1;
 }

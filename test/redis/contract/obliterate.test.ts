@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { PAUSE_LEASE_MS } from '../../../lib/engine/admin/obliterate.js';
 import { CommandLink } from '../../../lib/engine/connection/command-link.js';
 import { setPause } from '../../../lib/redis/scripts/set-pause.js';
 import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
@@ -151,7 +150,7 @@ describe('obliterate', () => {
     // As the process that dies has left it, or a call that lost its reply.
     const dead = new CommandLink(redis.connection);
     await dead.ready();
-    const lease = { paused: true, leaseMs: 500, eventsCap: 0 };
+    const lease = { to: 'paused', leaseMs: 500, eventsCap: 0 } as const;
     const paused = next(worker, 'paused');
     expect(await setPause(dead, queue.keys, lease)).toBe(true);
     expect(await setPause(dead, queue.keys, lease)).toBe(true);
@@ -168,15 +167,74 @@ describe('obliterate', () => {
     expect(await queue.isPaused()).toBe(false);
   });
 
-  test('leaves a pause of the user, who may pause meanwhile', async () => {
-    const queue = redis.queue();
-    await setPause((queue as unknown as { core: { link: CommandLink } }).core.link, queue.keys, {
-      paused: true,
-      leaseMs: PAUSE_LEASE_MS,
-      eventsCap: 0,
+  describe('leaves a pause of the user, who pauses meanwhile', () => {
+    test('when jobs are active', async () => {
+      const latch = new Latch();
+      const worker = redis.worker(() => latch.opened);
+      const active = next(worker, 'active');
+      const queue = redis.queue();
+      await queue.addBulk([
+        { name: 'a', data: 1 },
+        { name: 'a', data: 2 },
+      ]);
+      await active;
+      const refused = rejection(queue.obliterate());
+      await eventually(async () => {
+        expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused', 'until']);
+      });
+      await redis.queue().pause();
+      expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused']);
+      expect(await refused).toMatchObject({ code: 'CMQ-108' });
+      expect(await queue.isPaused()).toBe(true);
+      const both = take(worker, 'completed', 2);
+      latch.open();
+      await queue.resume();
+      await both;
     });
-    expect((await redis.client.hkeys(KEYS.meta)).sort()).toEqual(['paused', 'until']);
+
+    test.each([
+      ['when its signal ends it', true],
+      ['when it succeeds', false],
+    ])('%s', async (_, isAborted) => {
+      await fill('mail', 100);
+      const queue = redis.queue();
+      const abort = new AbortController();
+      const onProgress = async (): Promise<void> => {
+        await queue.pause();
+        if (isAborted) abort.abort();
+      };
+      const call = queue.obliterate({ count: 10, signal: abort.signal, onProgress });
+      if (isAborted) expect(await rejection(call)).toBe(abort.signal.reason);
+      else await call;
+      expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused']);
+    });
+  });
+
+  test('deletes a pause of before with the jobs; a refused call leaves it', async () => {
+    const queue = redis.queue();
+    await fill('mail', 100);
     await queue.pause();
+    const aborted = AbortSignal.abort();
+    expect(await rejection(queue.obliterate({ signal: aborted }))).toBe(aborted.reason);
+    expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused']);
+    let whileItRan: string[] = [];
+    const onProgress = async (): Promise<void> => {
+      whileItRan = await redis.client.hkeys(KEYS.meta);
+    };
+    await queue.obliterate({ count: 10, onProgress });
+    expect(whileItRan).toEqual(['paused', 'until']);
+    expect(await queue.isPaused()).toBe(false);
+    expect(await redis.client.exists(KEYS.meta)).toBe(0);
+  });
+
+  test('a pause that the user makes of one that is over wakes the workers', async () => {
+    const worker = redis.worker(() => undefined);
+    await next(worker, 'ready');
+    await redis.client.hset(KEYS.meta, 'paused', '1', 'until', '2');
+    const paused = next(worker, 'paused');
+    await redis.queue().pause();
+    await paused;
+    expect(await redis.client.hget(KEYS.meta, 'paused')).not.toBe('1');
     expect(await redis.client.hkeys(KEYS.meta)).toEqual(['paused']);
   });
 

@@ -103,7 +103,9 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
 
   #setPause(paused: boolean): Promise<boolean> {
     const { eventsCap } = this.core;
-    return this.core.use((link, keys) => setPause(link, keys, { paused, eventsCap }));
+    return this.core.use((link, keys) =>
+      setPause(link, keys, { to: paused ? 'paused' : 'running', eventsCap }),
+    );
   }
 
   readonly #report = (error: unknown): void => {
