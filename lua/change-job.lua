@@ -164,7 +164,9 @@ local function remove(state, place, in_room)
   end
   free_id(prefix, id)
   announce('removed', name or '', 'prev', state)
-  tell_gone(prefix, 'removed', { id })
+  if state ~= 'completed' then
+    tell_gone(prefix, 'removed', { id })
+  end
 end
 
 -- Where a job is that does not live any more: 'failed' and its dead letter, or 'completed' and its name.

@@ -184,7 +184,7 @@ test('dead letters and jobs of large batches are found near the times in their i
       expect(removes, `remove ${place} ${String(at)}`).toBeLessThan(place === 'waiting' ? 12 : 68);
     }
   }
-});
+}, 60_000);
 
 test('a job that was delayed and promoted is found at the end of the stream', async () => {
   await using queue = newQueue();

@@ -215,7 +215,7 @@ export class JobFailedError extends ChasquiError {
 export type JobGoneReason = 'removed' | 'dropped' | 'unknown';
 
 const GONE: Readonly<Record<JobGoneReason, string>> = {
-  removed: 'was removed before it ran, and never runs',
+  removed: 'was removed while it waited, and will not run',
   dropped: 'failed for good, and its dead letter was deleted',
   unknown:
     'is neither waiting nor running, and Redis has no record of its end: its handler returned nothing, or a value that ' +

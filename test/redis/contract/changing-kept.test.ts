@@ -46,6 +46,13 @@ describe.each(ids)('a kept job with %s', (_, withId) => {
     expect(await rejection(job.remove())).toMatchObject({ code: 'CMQ-106' });
   });
 
+  test('that has completed and is removed did run, says an error to those who wait for its result', async () => {
+    const [job] = (await completed(withId)) as [Job];
+    await redis.client.set(`${KEYS.prefix}waiters`, '1');
+    await job.remove();
+    expect(await rejection(job.waitForResult())).toMatchObject({ code: 'CMQ-104', reason: 'unknown' });
+  });
+
   test('that has completed runs again, and is kept again', async () => {
     const [job] = (await completed({ attempts: 5, ...withId })) as [Job];
     await job.retry('completed');

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Job, UnrecoverableError } from '../../../lib/engine/index.js';
-import type { Queue } from '../../../lib/engine/index.js';
+import type { JobsOptions, Queue } from '../../../lib/engine/index.js';
 import { encodePayload } from '../../../lib/engine/index.js';
 import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
-import { KEYS, Latch, addDeadLetter, next, rejection, take, useKit } from './kit.js';
+import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -157,15 +157,34 @@ describe('getJob', () => {
     expect(states).toEqual(['waiting', 'delayed', 'unknown']);
   });
 
-  test('says failed as long as Redis knows why, also without a dead letter', async () => {
-    const queue = redis.queue();
-    await addDeadLetter(redis, { jobId: 'x' });
-    await redis.client.del(KEYS.dlq);
-    expect(await queue.getJobState('x')).toBe('failed');
-    expect(await queue.getJob('x')).toBeUndefined();
-    await redis.client.del(`${KEYS.prefix}failed:x`);
-    expect(await queue.getJobState('x')).toBe('unknown');
-  });
+  describe.each([true, false])(
+    'a job that failed and left no dead letter is unknown (tracked: %s)',
+    (trackJobs) => {
+      test.each<[string, JobsOptions, number]>([
+        ['removeOnFail: true', { removeOnFail: true }, 0],
+        ['a later one is the only one that is kept', { removeOnFail: { count: 1 } }, 1],
+        ['dropped when it expired', { ttlMs: 1, expired: 'drop' }, 0],
+      ])('%s', async (_, options, kept) => {
+        const queue = redis.queue({ trackJobs });
+        const jobs = [await queue.add('a', 1, { jobId: 'x', ...options }), await queue.add('a', 2, options)];
+        await delay(5);
+        const worker = redis.worker(
+          () => {
+            throw new Error('no');
+          },
+          { maxAttempts: 1 },
+        );
+        await eventually(async () => {
+          expect(await redis.client.xlen(KEYS.stream)).toBe(0);
+          expect(await redis.client.xlen(KEYS.dlq)).toBe(kept);
+        });
+        await worker.close();
+        expect(await jobs[0]!.getState()).toBe('unknown');
+        expect([await jobs[0]!.isFailed(), await queue.getJob('x')]).toEqual([false, undefined]);
+        expect(await jobs[1]!.getState()).toBe(kept === 0 ? 'unknown' : 'failed');
+      });
+    },
+  );
 
   test('a job in its handler asks for its state', async () => {
     const worker = redis.worker(async (job) => [

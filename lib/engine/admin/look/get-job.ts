@@ -28,7 +28,7 @@ export async function getJob(
   keys: QueueKeys,
   id: string,
 ): Promise<Job | undefined> {
-  const { state, found } = await locate(link, keys, id, true);
+  const { state, found } = await locate(link, keys, id);
   if (found) {
     const job = toJob(owner, found.row, found.now);
     await addTracked(link, keys, [job]);
@@ -40,31 +40,33 @@ export async function getJob(
 }
 
 /**
- * The state of the job of an id. An ended job of which no job is kept is `completed` if its result is stored, and `failed` if Redis
- * still knows why there is none; else `unknown`.
+ * The state of the job of an id. An ended job of which no job is kept is `completed` if its result is stored, and else `unknown`.
+ * `failed` is a job that has a dead letter.
  */
 export async function getJobState(link: CommandLink, keys: QueueKeys, id: string): Promise<JobState> {
-  const { state } = await locate(link, keys, id, false);
+  const { state } = await locate(link, keys, id);
   return state;
 }
 
-/** @param whole the bytes of the job are wanted, too */
+/** A job that ends or is replayed during a search is somewhere else then. */
+const MOST_SEARCHES = 3;
+
 async function locate(
   link: CommandLink,
   keys: QueueKeys,
   id: string,
-  whole: boolean,
 ): Promise<{ state: JobState; found?: Found }> {
-  let known = await lookUpJob(link, keys, { jobId: id });
-  if (known.state === '' || (known.state === 'failed' && !known.row && whole)) {
-    const found = await (known.state === '' ? searchOf(link, keys).find(id) : searchLetter(link, keys, id));
+  let searched: string | undefined;
+  for (let searches = 0; ; searches += 1) {
+    const { state, row, now } = await lookUpJob(link, keys, { jobId: id });
+    if (row) return { state: stateOf(row), found: { row, now } };
+    if (state === 'completed') return { state };
+    if (state === searched || searches === MOST_SEARCHES) return { state: 'unknown' };
+    // That Redis knows why a job failed does not mean that its dead letter is still there.
+    const found = await (state === 'failed' ? searchLetter(link, keys, id) : searchOf(link, keys).find(id));
     if (found) return { state: stateOf(found.row), found };
-    // The job may have ended during the search.
-    known = await lookUpJob(link, keys, { jobId: id });
+    searched = state;
   }
-  const { row, now, state } = known;
-  if (row) return { state: stateOf(row), found: { row, now } };
-  return { state: state === 'completed' || state === 'failed' ? state : 'unknown' };
 }
 
 /** Of each connection. */

@@ -96,7 +96,7 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
 
   /**
    * The state of the job of an id, which is found as by {@link getJob}. A job that has ended and is not kept is `completed` if its
-   * result is stored, `failed` if Redis still knows why it failed, and else `unknown`, like a job that never existed.
+   * result is stored, and else `unknown`, like a job that never existed. `failed` is a job that has a dead letter.
    * @throws as {@link getJob}
    */
   async getJobState(jobId: string): Promise<JobState> {
