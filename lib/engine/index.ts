@@ -33,6 +33,7 @@ export type {
   ReaderBatch,
   RetryScheduled,
 } from './base/metrics.js';
+export type * from './base/telemetry.js';
 export type * from './config/options.js';
 export { decodePayload, encodePayload } from './codec/payload.js';
 export { Producer } from './api/producer.js';

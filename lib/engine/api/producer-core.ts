@@ -1,10 +1,16 @@
+import { readGauges } from '../connection/read-gauges.js';
+import { warn } from '../base/emit.js';
+import { guarded } from '../base/telemetry.js';
+import type { Guarded, ProducerTelemetry, Telemetry } from '../base/telemetry.js';
 import { keepOfQueue } from '../codec/keep.js';
 import { isCluster } from '../../redis/client.js';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { CommandLink } from '../connection/command-link.js';
+import { alsoTelling } from '../connection/observe.js';
 import type { ConnectionObserver } from '../connection/shared.js';
 import { Enqueuer } from '../enqueue/enqueuer.js';
+import { sendObserved } from '../enqueue/send-observed.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import { ConfigError, ShutdownError } from '../base/errors.js';
@@ -15,6 +21,8 @@ import { DeclaredSchedules } from '../timers/repeat/declared-schedules.js';
 import { Results } from '../results/results.js';
 
 const MAX_STREAM_LEN = 1_000_000;
+/** The group whose backlog the gauges show. */
+const DEFAULT_GROUP = 'default';
 
 /**
  * The engine of the producing side, under `Queue` and `Producer`: the connection, adding jobs, results, the schedules that
@@ -30,6 +38,7 @@ export class ProducerCore {
   readonly results: Results;
   readonly declared: DeclaredSchedules;
   readonly #enqueuer: Enqueuer;
+  readonly #telemetry: Guarded<ProducerTelemetry> | undefined;
   readonly #running = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
   #force: () => void = () => undefined;
@@ -47,17 +56,23 @@ export class ProducerCore {
       keep: keepOfQueue(opts.trackJobs),
     };
     const events = (this.events = eventsSettingsOf(opts));
-    this.link = new CommandLink(opts.connection, opts, observer);
+    this.link = new CommandLink(
+      opts.connection,
+      opts,
+      opts.telemetry ? alsoTelling((end) => this.#telemetry?.reconnected?.(end), observer) : observer,
+    );
     if (opts.durability && isCluster(this.link.client)) {
       this.link.release();
       throw new ConfigError(
         `Queue "${name}": "durability" needs a single master; a cluster cannot route WAIT.`,
       );
     }
+    this.#telemetry = opts.telemetry && this.#observe(opts.telemetry);
     this.#enqueuer = new Enqueuer(this.link, this.keys, {
       maxStreamLen: opts.maxStreamLen ?? MAX_STREAM_LEN,
       ...events,
       durability: opts.durability,
+      sent: this.#telemetry?.sent,
     });
     this.results = new Results(name, this.keys, this.link, opts);
     this.declared = new DeclaredSchedules(this.link, this.keys, this.limits.maxPayloadBytes);
@@ -79,8 +94,27 @@ export class ProducerCore {
   /** Adds all jobs or none. Resolves with the indices of duplicates. */
   enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     this.assertOpen();
+    const telemetry = this.#telemetry;
+    if (!telemetry) return this.#enqueue(jobs);
+    return sendObserved(telemetry, jobs, this.limits.maxPayloadBytes, () => this.#enqueue(jobs));
+  }
+
+  #enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
     if (this.link.isReady) return this.#enqueuer.enqueue(jobs);
     return this.link.ready().then(() => this.#enqueuer.enqueue(jobs));
+  }
+
+  #observe(telemetry: Telemetry): Guarded<ProducerTelemetry> | undefined {
+    const { link } = this;
+    const queue = {
+      queue: this.name,
+      get address() {
+        return link.address;
+      },
+      gauges: () => readGauges(link, this.keys, DEFAULT_GROUP),
+    };
+    const observer = guarded(telemetry, warn).producer?.(queue);
+    return observer && guarded(observer, warn);
   }
 
   /** Calls Redis. Waits for the connection first; `close()` waits for the call. */
@@ -117,6 +151,7 @@ export class ProducerCore {
       .then(() => Promise.allSettled([...this.#running, this.#enqueuer.idle()]))
       .then(() => this.results.close());
     await Promise.race([idle, this.#forced]);
+    this.#telemetry?.closed?.();
     this.link.release();
     void this.results.close();
   }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { queueKeys } from '../../redis/keys.js';
 import type { QueueKeys } from '../../redis/keys.js';
-import { emittingObserver } from '../connection/observe.js';
+import { alsoTelling, emittingObserver } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
 import { WorkerCore } from '../worker/worker-core.js';
@@ -74,7 +74,12 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.name = name;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
-    this.#link = new CommandLink(opts.connection, opts, emittingObserver(this));
+    const observer = emittingObserver(this);
+    this.#link = new CommandLink(
+      opts.connection,
+      opts,
+      opts.telemetry ? alsoTelling((end) => this.#settings.observed?.reconnected?.(end), observer) : observer,
+    );
     const withSignal = processor.length > 1;
     this.#core = new WorkerCore(
       this.#link,

@@ -1,7 +1,9 @@
 import type { TimeLimits } from '../config/options.js';
+import type { TraceCarrier } from '../base/telemetry.js';
 import { TRACKED } from './keep.js';
 import type { WireKeep } from './keep.js';
 import { decodePayload, encodePayload } from './payload.js';
+import { isCarrier, readPlainTrace } from './trace.js';
 
 /**
  * The data that a job carries beside the five fields of its envelope: one MessagePack map, behind the Job in the same
@@ -26,6 +28,8 @@ export interface Extras extends Partial<TimeLimits> {
   readonly ready?: number | 'started';
   /** Whether the job is tracked, and what is kept after its end: see keep.ts. */
   readonly keep?: WireKeep;
+  /** The trace in which the job was added: see trace.ts. Anybody may have written it. */
+  readonly trace?: TraceCarrier;
 }
 
 const isMap = (value: unknown): boolean =>
@@ -41,6 +45,7 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
   expired: (value) => value === 'dead-letter' || value === 'drop',
   ready: (value) => value === 'started' || (Number.isSafeInteger(value) && (value as number) >= 0),
   keep: (value) => value === TRACKED || isMap(value),
+  trace: isCarrier,
 };
 
 /**
@@ -74,6 +79,8 @@ const PLAIN_BYTES = encodePayload(PLAIN, 'extras');
  */
 export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras | undefined {
   if (to - from === PLAIN_BYTES.length && PLAIN_BYTES.compare(bytes, from, to) === 0) return PLAIN;
+  const trace = readPlainTrace(bytes, from, to);
+  if (trace) return { trace };
   let map: unknown;
   try {
     map = decodePayload(bytes, from, to);

@@ -31,6 +31,20 @@ export function emittingObserver(emitter: EventEmitter): ConnectionObserver {
   };
 }
 
+/** The same observer; `reconnected` hears of the end of an outage first. */
+export function alsoTelling(
+  reconnected: (end: OutageEnd) => void,
+  observer: ConnectionObserver,
+): ConnectionObserver {
+  return {
+    ...observer,
+    reconnected: (end) => {
+      reconnected(end);
+      observer.reconnected?.(end);
+    },
+  };
+}
+
 /** Passes the reports of a connection to a callback. Without one they become process warnings. */
 export function callbackObserver(onError: ((error: Error) => void) | undefined): ConnectionObserver {
   const report = (error: Error): boolean => {

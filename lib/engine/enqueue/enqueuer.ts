@@ -1,6 +1,7 @@
 import { Timer } from '../../redis/timer.js';
 import type { QueueKeys } from '../../redis/keys.js';
 import { ConnectionError } from '../base/errors.js';
+import type { Guarded, ProducerTelemetry } from '../base/telemetry.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import type { DurabilityOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
@@ -10,10 +11,13 @@ import { NO_DUPLICATES, fitsOneCall, groupsOfNextCall, payloadBytes } from './gr
 import type { Group } from './group.js';
 import { addInSlices } from './large-add.js';
 import type { NewJob } from './new-job.js';
+import { reporting } from './send-observed.js';
 
 export interface EnqueuerSettings extends EventsSettings {
   maxStreamLen: number;
   durability?: DurabilityOptions | undefined;
+  /** Hears of the end of each group. */
+  sent?: Guarded<ProducerTelemetry>['sent'] | undefined;
 }
 
 /** Payload bytes of all calls in flight. Each of those calls has to be answered before its deadline. */
@@ -102,9 +106,10 @@ export class Enqueuer {
     maxStreamLen: number,
   ): Promise<ReadonlySet<number>> => {
     return new Promise((resolve, reject) => {
-      const capacity = this.#settings.maxStreamLen;
+      const { maxStreamLen: capacity, sent } = this.#settings;
       const queuedAt = performance.now();
-      this.#pending.push({ jobs, bytes, queuedAt, maxStreamLen, capacity, resolve, reject });
+      const group: Group = { jobs, bytes, queuedAt, maxStreamLen, capacity, resolve, reject };
+      this.#pending.push(sent ? reporting(sent, group) : group);
       this.#pendingJobs += jobs.length;
       if (this.#pendingJobs >= EARLY_JOBS) this.#send();
       if (this.#flushPlanned || this.#pending.length === 0) return;

@@ -10,6 +10,7 @@ import { eventsSettingsOf } from '../config/events-settings.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import { noopSink } from '../base/metrics.js';
 import type { MetricsSink } from '../base/metrics.js';
+import type { Guarded, Telemetry, WorkerTelemetry } from '../base/telemetry.js';
 import { consumerName } from './identity.js';
 import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type {
@@ -66,6 +67,9 @@ export interface WorkerSettings extends EventsSettings {
   limitsOf: ConsumerConfig['limitsOf'];
   backoffStrategies: Record<string, BackoffStrategy>;
   metrics: MetricsSink;
+  telemetry: Telemetry | undefined;
+  /** Of this worker, once it is made. */
+  observed: Guarded<WorkerTelemetry> | undefined;
   clock: Clock;
 }
 
@@ -115,6 +119,8 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
     limitsOf: config.limitsOf,
     backoffStrategies: config.backoffStrategies ?? {},
     metrics: config.metrics ?? noopSink,
+    telemetry: config.telemetry,
+    observed: undefined,
     clock: config.clock ?? systemClock,
   };
 }

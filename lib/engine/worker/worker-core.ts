@@ -8,9 +8,11 @@ import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
 import { safeSink } from '../base/metrics.js';
+import type { ObservedWorker } from '../base/telemetry.js';
 import { Service } from '../base/service.js';
 import { toError } from '../base/thrown.js';
 import type { CommandLink } from '../connection/command-link.js';
+import { readGauges } from '../connection/read-gauges.js';
 import type { JobOwner } from '../job/job.js';
 import { Admission } from './fetch/admission.js';
 import type { AdmissionSettings } from './fetch/admission.js';
@@ -30,6 +32,7 @@ import { InFlight } from './lease/in-flight.js';
 import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
+import { observeWorker, scoped, toJobObserver } from './observe-worker.js';
 import { Registration } from './registration.js';
 import { RedisClock } from './run/redis-clock.js';
 import { Runner } from './run/runner.js';
@@ -91,11 +94,12 @@ export class WorkerCore extends Service {
     const onError = (error: unknown): void => {
       hooks.error(toError(error));
     };
-    settings.metrics = safeSink(settings.metrics, onError);
     this.#link = link;
-    this.#onError = onError;
     this.#keys = keys;
     this.#settings = settings;
+    settings.metrics = safeSink(settings.metrics, onError);
+    observeWorker(settings, keys, this.#observedSource(), onError);
+    this.#onError = onError;
     this.#timers = new WorkerTimers(link, keys, settings, onError);
     this.#inFlight = new InFlight(keys.queue, onError);
     this.#counters = new JobCounters(() => settings.clock.monotonic());
@@ -113,7 +117,15 @@ export class WorkerCore extends Service {
     );
     this.#release = new Release(link, keys, settings, this.#inFlight, this.#settlement, onError);
     const clock = new RedisClock(settings.clock, () => readClock(link, keys));
-    const runner = new Runner(settings, handler, owner, this.#inFlight, this.#settlement, clock, onError);
+    const runner = new Runner(
+      settings,
+      scoped(handler, settings),
+      owner,
+      this.#inFlight,
+      this.#settlement,
+      clock,
+      onError,
+    );
     this.#policy = new PolicyWatch(link, keys, settings.clock, this.#policyRead, onError);
     this.#gate = new Gate(this.#policy, { ...hooks, changed: this.#gateChanged });
     const admission = this.#admissionSettings(onError);
@@ -223,6 +235,7 @@ export class WorkerCore extends Service {
     const { group, consumerId } = this.#settings;
     const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
+    this.#settings.observed?.closed?.();
   }
 
   /** `close(true)` after `close()`: the grace time ends earlier. */
@@ -233,12 +246,24 @@ export class WorkerCore extends Service {
     new Timer(deadlineMs, this.#endGrace);
   }
 
+  #observedSource(): Pick<ObservedWorker, 'address' | 'gauges' | 'load'> {
+    const link = this.#link;
+    return {
+      get address() {
+        return link.address;
+      },
+      gauges: () => readGauges(link, this.#keys, this.#settings.group),
+      load: () => this.#admission,
+    };
+  }
+
   /** In the order in which each hears of a transition. */
   #observe(hooks: WorkerHooks): void {
-    const { metrics } = this.#settings;
+    const { metrics, observed } = this.#settings;
     this.#inFlight.observe(this.#announcer);
     this.#inFlight.observe(this.#counters);
     this.#inFlight.observe(new JobMetrics(metrics));
+    if (observed) this.#inFlight.observe(toJobObserver(observed));
     this.#inFlight.observe(new JobEvents(this.#keys.queue, this.#settings, hooks));
   }
 

@@ -17,6 +17,7 @@ const SHARED = [
   'eventsEnabled',
   'eventsMaxStreamLen',
   'eventsBatched',
+  'telemetry',
   'commandTimeoutMs',
   'connectTimeoutMs',
 ] as const satisfies readonly (keyof QueueOptions & keyof WorkerOptions)[];

@@ -1,3 +1,4 @@
+import type { Telemetry } from '../../base/telemetry.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { anything, boolean, limitMs, ms, seconds, whole } from '../checks.js';
@@ -8,6 +9,7 @@ import { jobSchema } from './job.js';
 import { trackJobs } from './keep.js';
 import type { TrackJobsOptions } from './keep.js';
 import type { JobsOptions } from './job.js';
+import { telemetry } from './telemetry.js';
 
 export interface QueueOptions {
   /** Where Redis is: a URL, options, or an ioredis client of your own. */
@@ -45,6 +47,11 @@ export interface QueueOptions {
    * DurabilityError (CMQ-008), and the job exists all the same. Not on a cluster. Default: do not wait.
    */
   durability?: DurabilityOptions;
+  /**
+   * Traces and metrics: `new ChasquiTelemetry()` of `nestjs-chasqui/opentelemetry`. The jobs carry the trace in which they are
+   * added. Default: none.
+   */
+  telemetry?: Telemetry;
   /** How long a call may take before it fails with CMQ-001, in ms. `Infinity`: no limit. Default 10,000. */
   commandTimeoutMs?: number;
   /** How long the first connection may take, in ms. `Infinity`: no limit. Default 10,000. */
@@ -92,6 +99,7 @@ const sharedSchema = {
   eventsMaxStreamLen: whole(1),
   eventsBatched: boolean,
   durability: nested('durability', durabilitySchema, ['replicas', 'timeoutMs']),
+  telemetry,
   commandTimeoutMs: limitMs(1),
   connectTimeoutMs: limitMs(1),
 };

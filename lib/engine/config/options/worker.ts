@@ -1,5 +1,6 @@
 import type { Clock } from '../../base/clock.js';
 import type { MetricsSink } from '../../base/metrics.js';
+import type { Telemetry } from '../../base/telemetry.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import {
@@ -23,6 +24,7 @@ import { limitsSchema } from './job.js';
 import type { TimeLimits } from './job.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
+import { telemetry } from './telemetry.js';
 import { schedulerSchema } from './timers.js';
 import type { SchedulerConfig } from './timers.js';
 
@@ -140,6 +142,8 @@ export interface ConsumerConfig extends TimeLimits {
   removeOnFail?: RemoveOn;
   /** Where the worker reports what it does. Default: nowhere. */
   metrics?: MetricsSink;
+  /** Traces and metrics: `new ChasquiTelemetry()` of `nestjs-chasqui/opentelemetry`. Default: none. */
+  telemetry?: Telemetry;
   /** The clock for durations and for the times on jobs. Due times follow Redis's clock. Default: the system's. */
   clock?: Clock;
   /** How long a call may take before it fails with CMQ-001, in ms. Default 10,000. */
@@ -231,6 +235,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   removeOnComplete: removeOn('removeOnComplete'),
   removeOnFail: removeOn('removeOnFail'),
   metrics: record,
+  telemetry,
   clock,
   commandTimeoutMs: limitMs(1),
   connectTimeoutMs: limitMs(1),

@@ -27,6 +27,8 @@ export interface CommitQueueOptions<T> {
   refuse?: (item: T, error: unknown) => void;
   /** Bytes of an item, where it may be large. */
   weigh?: (item: T) => number;
+  /** A call has ended, for those who observe it. @param sinceMs monotonic ms of its start */
+  settled?: ((batch: readonly T[], sinceMs: number, error?: unknown) => void) | undefined;
 }
 
 /**
@@ -40,6 +42,7 @@ export class CommitQueue<T> {
   readonly #calls: number;
   readonly #refuse: ((item: T, error: unknown) => void) | undefined;
   readonly #weigh: ((item: T) => number) | undefined;
+  readonly #settled: CommitQueueOptions<T>['settled'];
   #queue: T[] = [];
   /** Items, and calls, under way. */
   #active = 0;
@@ -49,13 +52,14 @@ export class CommitQueue<T> {
   #abandoned = false;
   #idle: (() => void)[] = [];
 
-  constructor({ most, commit, onError, calls = 1, refuse, weigh }: CommitQueueOptions<T>) {
+  constructor({ most, commit, onError, calls = 1, refuse, weigh, settled }: CommitQueueOptions<T>) {
     this.#most = most;
     this.#commit = commit;
     this.#onError = onError;
     this.#calls = calls;
     this.#refuse = refuse;
     this.#weigh = weigh;
+    this.#settled = settled;
   }
 
   /** Items that are not committed yet. */
@@ -132,11 +136,14 @@ export class CommitQueue<T> {
 
   async #commitAll(batch: T[]): Promise<void> {
     while (!this.#abandoned) {
+      const since = this.#settled ? performance.now() : 0;
       try {
         await this.#commit(batch);
         this.#failures = 0;
+        this.#settled?.(batch, since);
         return;
       } catch (error) {
+        this.#settled?.(batch, since, error);
         if (this.#refuse && isUnsendable(error)) {
           const [only] = batch;
           if (batch.length === 1) this.#refuse(only as T, error);

@@ -73,6 +73,7 @@ export class Settlement {
       onError: this.#onCommitFailed,
       refuse: this.#refuse,
       weigh: bytesOfJob,
+      settled: settings.observed?.settled,
     };
     this.#completions = new CommitQueue({
       ...common,

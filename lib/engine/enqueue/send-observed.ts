@@ -1,0 +1,61 @@
+import type { Guarded, ProducerTelemetry, Sending, TraceCarrier } from '../base/telemetry.js';
+import { attempt } from '../base/safe-access.js';
+import { appendField, traceWithin } from '../codec/trace.js';
+import type { Group } from './group.js';
+import type { NewJob } from './new-job.js';
+
+/** An add, and what a telemetry gets to know of it. Whatever the telemetry does, the add is the same. */
+export function sendObserved(
+  telemetry: Guarded<ProducerTelemetry>,
+  jobs: readonly NewJob[],
+  maxPayloadBytes: number,
+  add: () => Promise<ReadonlySet<number>>,
+): Promise<ReadonlySet<number>> {
+  const sending = telemetry.send?.(jobs);
+  const carrier = sending && attempt(() => sending.carrier);
+  if (carrier)
+    attempt(() => {
+      attach(carrier, jobs, maxPayloadBytes);
+    });
+  const added = add();
+  if (sending) tellEnd(sending, added);
+  return added;
+}
+
+function tellEnd(sending: Sending, added: Promise<ReadonlySet<number>>): void {
+  if (!sending.ended) return;
+  added.then(
+    ({ size }) => attempt(() => sending.ended?.(undefined, size)),
+    (error: unknown) => attempt(() => sending.ended?.(error, 0)),
+  );
+}
+
+/** The encoded form of the carrier of the last call: the adds of one request usually have the same. */
+let last: { readonly carrier: TraceCarrier; readonly field: Buffer | undefined } | undefined;
+
+/** Gives the carrier to each job. What does not fit stays behind: a trace is no reason to refuse a job. */
+function attach(carrier: TraceCarrier, jobs: readonly NewJob[], maxPayloadBytes: number): void {
+  if (last?.carrier !== carrier) last = { carrier, field: traceWithin(carrier, Infinity) };
+  for (const job of jobs) {
+    const { extras, payload } = job;
+    const left = maxPayloadBytes - payload.length - (extras?.length ?? 0);
+    const field = (last.field?.length ?? 0) <= left ? last.field : traceWithin(carrier, left);
+    if (field) job.extras = appendField(extras, field) ?? extras;
+  }
+}
+
+/** The same group, with a report of its end. */
+export function reporting(sent: NonNullable<Guarded<ProducerTelemetry>['sent']>, group: Group): Group {
+  const { jobs, queuedAt } = group;
+  return {
+    ...group,
+    resolve: (duplicates) => {
+      sent(jobs, queuedAt);
+      group.resolve(duplicates);
+    },
+    reject: (error) => {
+      sent(jobs, queuedAt, error);
+      group.reject(error);
+    },
+  };
+}

@@ -1,0 +1,116 @@
+import type { QueueKeys } from '../../redis/keys.js';
+import type { MetricsSink } from '../base/metrics.js';
+import { guarded } from '../base/telemetry.js';
+import type { Guarded, ObservedWorker, RunEnd, RunScope, WorkerTelemetry } from '../base/telemetry.js';
+import { EXTRAS } from '../codec/extras.js';
+import type { Job } from '../job/job.js';
+import type { Delivery } from './lease/delivery.js';
+import type { JobObserver } from './lease/in-flight.js';
+import {
+  CANCELLED,
+  COMPLETED,
+  DEAD_LETTERED,
+  DROPPED,
+  HANDED_OVER,
+  LOST,
+  RELEASED,
+  RETRIED,
+  STATE_NAMES,
+} from './lease/states.js';
+import type { Handler } from './run/runner.js';
+import type { WorkerSettings } from './settings.js';
+
+/** Gives a worker its part of the telemetry, in its settings. */
+export function observeWorker(
+  settings: WorkerSettings,
+  keys: QueueKeys,
+  source: Pick<ObservedWorker, 'address' | 'gauges' | 'load'>,
+  onError: (error: unknown) => void,
+): void {
+  if (!settings.telemetry) return;
+  const { group, consumerId, metrics } = settings;
+  const worker = { ...source, queue: keys.queue, group, consumer: consumerId };
+  const made = guarded(settings.telemetry, onError).worker?.(worker);
+  if (!made) return;
+  const observed = guarded(made, onError);
+  settings.observed = observed;
+  settings.metrics = withTicks(metrics, observed);
+}
+
+function withTicks(sink: MetricsSink, { promoted, fired }: Guarded<WorkerTelemetry>): MetricsSink {
+  return {
+    ...sink,
+    promoterTick: (tick) => {
+      sink.promoterTick?.(tick);
+      promoted?.(tick);
+    },
+    schedulerTick: (tick) => {
+      sink.schedulerTick?.(tick);
+      fired?.(tick);
+    },
+  };
+}
+
+/** The same handler, in the scope that the telemetry gives to a run. Whatever the telemetry does, the handler runs once. */
+export function scoped(handler: Handler, { observed }: Pick<WorkerSettings, 'observed'>): Handler {
+  if (!observed?.scope) return handler;
+  const { scope } = observed;
+  return (job) => {
+    const around = scope(job, job[EXTRAS]?.trace);
+    return around ? runWithin(around, handler, job) : handler(job);
+  };
+}
+
+function runWithin(scope: RunScope, handler: Handler, job: Job): unknown {
+  let isCalled = false;
+  const call = (): unknown => {
+    isCalled = true;
+    return handler(job);
+  };
+  try {
+    const returned = scope.run(call);
+    if (isCalled) return returned;
+  } catch (error) {
+    if (isCalled) throw error;
+  }
+  return handler(job);
+}
+
+/** How a job has left, by its state. An abandoned job is still pending in Redis, and has not ended. */
+const ENDS: readonly (RunEnd | undefined)[] = STATE_NAMES.map((_, state) => {
+  switch (state) {
+    case COMPLETED:
+      return 'completed';
+    case RETRIED:
+      return 'retried';
+    case DEAD_LETTERED:
+      return 'dead-lettered';
+    case CANCELLED:
+      return 'cancelled';
+    case DROPPED:
+      return 'dropped';
+    case RELEASED:
+    case HANDED_OVER:
+      return 'released';
+    case LOST:
+      return 'lost';
+    default:
+      return undefined;
+  }
+});
+
+/** What the telemetry of a worker hears of in-flight jobs. */
+export function toJobObserver(telemetry: Guarded<WorkerTelemetry>): JobObserver {
+  const { started, ended, gone, dlqEvicted } = telemetry;
+  return {
+    ...(started && { started }),
+    ...(ended && { ended }),
+    ...(dlqEvicted && { dlqEvicted }),
+    ...(gone && {
+      gone: (delivery: Delivery) => {
+        const end = ENDS[delivery.state];
+        if (end) gone(delivery, end);
+      },
+    }),
+  };
+}

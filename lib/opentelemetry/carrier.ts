@@ -1,0 +1,77 @@
+import { ROOT_CONTEXT, propagation, type Context } from '@opentelemetry/api';
+import type { TraceCarrier } from '../engine/base/telemetry.js';
+
+/*
+ * What travels with a job is what the global propagator writes: usually `traceparent` and `tracestate` of W3C. The headers that
+ * most jobs have get short names. `l` says that runs link to the trace, whatever the worker's option says.
+ */
+
+const SHORT: Readonly<Record<string, string>> = { traceparent: 'p', tracestate: 's', baggage: 'b' };
+const LONG: Readonly<Record<string, string>> = { p: 'traceparent', s: 'tracestate', b: 'baggage' };
+const LINK = 'l';
+const BAGGAGE = 'b';
+
+/** The context as it travels; undefined if the propagator has nothing to say. */
+export function toCarrier(context: Context, withBaggage: boolean, links: boolean): TraceCarrier | undefined {
+  const headers: Record<string, unknown> = {};
+  propagation.inject(context, headers);
+  const carrier: Record<string, string> = {};
+  for (const [header, text] of Object.entries(headers)) {
+    const name = SHORT[header] ?? header;
+    if (typeof text === 'string' && (withBaggage || name !== BAGGAGE)) carrier[name] = text;
+  }
+  if (Object.keys(carrier).length === 0) return undefined;
+  if (links) carrier[LINK] = '1';
+  return carrier;
+}
+
+/** The context that a job has brought along. Headers that the propagator cannot read leave nothing in it. */
+export function toContext(carrier: TraceCarrier, withBaggage: boolean): Context {
+  const headers: Record<string, string> = {};
+  for (const [name, text] of Object.entries(carrier)) {
+    if (name !== LINK && (withBaggage || name !== BAGGAGE)) headers[LONG[name] ?? name] = text;
+  }
+  return propagation.extract(ROOT_CONTEXT, headers);
+}
+
+export function isLinking(carrier: TraceCarrier): boolean {
+  return carrier[LINK] === '1';
+}
+
+const NOT_SAMPLED = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]$/;
+
+/** Whether it says that its trace is not sampled. */
+export function isUnsampled({ p }: TraceCarrier): boolean {
+  return p !== undefined && NOT_SAMPLED.test(p);
+}
+
+/**
+ * The context of a job whose trace is not sampled. It is read only if the handler asks, by a call that is instrumented: most
+ * handlers of most jobs do not.
+ */
+export class UnreadContext implements Context {
+  readonly #carrier: TraceCarrier;
+  readonly #withBaggage: boolean;
+  #read: Context | undefined;
+
+  constructor(carrier: TraceCarrier, withBaggage: boolean) {
+    this.#carrier = carrier;
+    this.#withBaggage = withBaggage;
+  }
+
+  getValue(key: symbol): unknown {
+    return this.#context.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return this.#context.setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return this.#context.deleteValue(key);
+  }
+
+  get #context(): Context {
+    return (this.#read ??= toContext(this.#carrier, this.#withBaggage));
+  }
+}

@@ -1,0 +1,14 @@
+import { SpanStatusCode, type Span } from '@opentelemetry/api';
+import { detailOf, stackOf } from '../engine/base/thrown.js';
+import { ATTRIBUTES } from './conventions.js';
+import { errorTypeOf } from './labels.js';
+
+/** Records an error as an exception and as the status of a span. User code may throw anything, also what cannot be read. */
+export function failSpan(span: Span, error: unknown): void {
+  const name = errorTypeOf(error);
+  const message = detailOf(error);
+  const stack = stackOf(error);
+  span.setAttribute(ATTRIBUTES.errorType, name);
+  span.recordException({ name, message, ...(stack !== undefined && { stack }) });
+  span.setStatus({ code: SpanStatusCode.ERROR, message });
+}

@@ -1,0 +1,2 @@
+export { ChasquiTelemetry } from './chasqui.telemetry.js';
+export type { ChasquiTelemetryOptions } from './options.js';

@@ -1,0 +1,161 @@
+import type {
+  BatchObservableResult,
+  Histogram,
+  Meter,
+  MeterProvider,
+  Observable,
+  ObservableResult,
+} from '@opentelemetry/api';
+import { engineVersion } from '../engine/index.js';
+import { ATTRIBUTES, METRICS, SCOPE } from './conventions.js';
+import type { Metric } from './conventions.js';
+import { EventLoop } from './event-loop.js';
+import { GaugeReader } from './gauges.js';
+import type { QueueReading } from './gauges.js';
+import { Count, QueueCounts } from './queue-counts.js';
+
+export interface MeterSettings {
+  readonly maxJobNames: number;
+  readonly maxMeasuredPerSecond: number;
+  readonly gaugeTimeoutMs: number;
+}
+
+type Gauges = Readonly<Record<GaugeName, Observable>>;
+type GaugeName = {
+  [Name in keyof typeof METRICS]: (typeof METRICS)[Name]['kind'] extends 'gauge' ? Name : never;
+}[keyof typeof METRICS];
+
+/** One for each provider: telemetries that have the same provider count together, as the SDK would add up their counters. */
+const byProvider = new WeakMap<MeterProvider, Meters>();
+
+/**
+ * The instruments of one provider, and what they show. Counters are counted here, and the SDK asks for them when it collects:
+ * counting in the SDK takes as long as the engine takes for a job.
+ */
+export class Meters {
+  readonly gauges: GaugeReader;
+  readonly operationDuration: Histogram;
+  readonly processDuration: Histogram;
+  readonly wait: Histogram;
+  readonly #settings: MeterSettings;
+  readonly #queues = new Map<string, QueueCounts>();
+  readonly #reconnects = new Count({});
+  readonly #outages = new WeakSet();
+  readonly #loop = new EventLoop();
+
+  /** The settings of the first telemetry of a provider apply. */
+  static of(provider: MeterProvider, settings: MeterSettings): Meters {
+    let meters = byProvider.get(provider);
+    if (!meters) byProvider.set(provider, (meters = new Meters(provider, settings)));
+    return meters;
+  }
+
+  private constructor(provider: MeterProvider, settings: MeterSettings) {
+    const meter = provider.getMeter(SCOPE, engineVersion());
+    this.#settings = settings;
+    this.gauges = new GaugeReader(settings.gaugeTimeoutMs);
+    this.operationDuration = histogram(meter, METRICS.operationDuration);
+    this.processDuration = histogram(meter, METRICS.processDuration);
+    this.wait = histogram(meter, METRICS.wait);
+    this.#addCounters(meter);
+    const gauges = gaugesOf(meter);
+    meter.addBatchObservableCallback((result) => this.#observeGauges(result, gauges), Object.values(gauges));
+  }
+
+  queue(name: string): QueueCounts {
+    let counts = this.#queues.get(name);
+    if (!counts) {
+      const { maxJobNames, maxMeasuredPerSecond } = this.#settings;
+      counts = new QueueCounts(name, maxJobNames, maxMeasuredPerSecond);
+      this.#queues.set(name, counts);
+    }
+    return counts;
+  }
+
+  /** Users of one connection report its outages each; one outage counts once. */
+  reconnected(outage: object): void {
+    if (this.#outages.has(outage)) return;
+    this.#outages.add(outage);
+    this.#reconnects.value += 1;
+  }
+
+  #addCounters(meter: Meter): void {
+    const counter = (metric: Metric, counts: () => Iterable<Count>): void => {
+      const { name, unit, description } = metric;
+      meter.createObservableCounter(name, { unit, description }).addCallback((result) => {
+        observe(result, counts());
+      });
+    };
+    const queues = this.#queues;
+    counter(METRICS.sent, function* () {
+      for (const { names } of queues.values()) for (const name of names.values()) yield* name.sentCounts();
+    });
+    counter(METRICS.consumed, function* () {
+      for (const { names } of queues.values()) for (const name of names.values()) yield name.consumed;
+    });
+    counter(METRICS.ended, function* () {
+      for (const { names } of queues.values()) for (const name of names.values()) yield* name.endedCounts();
+    });
+    for (const which of ['promoted', 'fired', 'evicted', 'leasesLost'] as const) {
+      counter(METRICS[which], function* () {
+        for (const queue of queues.values()) yield queue[which];
+      });
+    }
+    counter(METRICS.reconnects, () => [this.#reconnects]);
+  }
+
+  async #observeGauges(result: BatchObservableResult, gauges: Gauges): Promise<void> {
+    const delay = this.#loop.read();
+    if (delay) {
+      result.observe(gauges.loopDelayP99, delay.p99);
+      result.observe(gauges.loopDelayMax, delay.max);
+    }
+    for (const reading of await this.gauges.read()) observeQueue(result, gauges, reading);
+  }
+}
+
+/** A counter that has counted nothing has no value. */
+function observe(result: ObservableResult, counts: Iterable<Count>): void {
+  for (const { value, attributes } of counts) if (value > 0) result.observe(value, attributes);
+}
+
+function observeQueue(
+  result: BatchObservableResult,
+  of: Gauges,
+  { queue, gauges, load }: QueueReading,
+): void {
+  const own = { [ATTRIBUTES.queue]: queue };
+  if (load) {
+    result.observe(of.running, load.running, own);
+    result.observe(of.concurrency, load.concurrency, own);
+  }
+  if (!gauges) return;
+  const { waiting, active, delayed, prioritized, deadLetters, completed } = gauges;
+  const jobs = { waiting, active, delayed, prioritized, failed: deadLetters, completed };
+  for (const [state, count] of Object.entries(jobs)) {
+    result.observe(of.jobs, count, { ...own, [ATTRIBUTES.state]: state });
+  }
+  result.observe(of.oldestWaiting, gauges.oldestWaitingMs / 1000, own);
+  result.observe(of.promotionLag, gauges.overdueMs / 1000, own);
+  result.observe(of.scheduleLag, gauges.scheduleLagMs / 1000, own);
+  result.observe(of.workers, gauges.workers, own);
+  result.observe(of.paused, gauges.isPaused ? 1 : 0, own);
+}
+
+function histogram(
+  meter: Meter,
+  { name, unit, description, buckets }: Metric & { buckets: readonly number[] },
+): Histogram {
+  const advice = { explicitBucketBoundaries: [...buckets] };
+  return meter.createHistogram(name, { unit, description, advice });
+}
+
+function gaugesOf(meter: Meter): Gauges {
+  const gauges = Object.entries(METRICS).filter(([, { kind }]) => kind === 'gauge');
+  return Object.fromEntries(
+    gauges.map(([key, { name, unit, description }]) => [
+      key,
+      meter.createObservableGauge(name, { unit, description }),
+    ]),
+  ) as unknown as Gauges;
+}
