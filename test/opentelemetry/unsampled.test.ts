@@ -32,9 +32,9 @@ describe('a trace that is not sampled', () => {
       expect(seen).toHaveLength(4);
     });
     const { traceId: id } = sent as { traceId: string };
-    expect(seen.slice(0, 3)).toEqual(
-      [1, 2, 3].map(() => expect.objectContaining({ traceId: id, traceFlags: 0, isRemote: true })),
-    );
+    for (const found of seen.slice(0, 3)) {
+      expect(found).toMatchObject({ traceId: id, traceFlags: 0, isRemote: true });
+    }
     expect(seen[3]).toMatchObject({ traceFlags: 0, isRemote: true });
     expect(sdk.spans()).toEqual([]);
   });
