@@ -8,7 +8,9 @@ import type {
   ProducerTelemetry,
   RunEnd,
   SentJob,
+  StartedJob,
   Telemetry,
+  TraceCarrier,
   WorkerTelemetry,
 } from '../engine/base/telemetry.js';
 import { SCHEMA_URL, SCOPE } from './conventions.js';
@@ -69,7 +71,11 @@ export class ChasquiTelemetry implements Telemetry {
     const counts = meters?.queue(worker.queue);
     const closed = meters?.gauges.addWorker(worker);
     return {
-      ...(spans && { scope: (job, carrier) => spans.start(job, carrier) }),
+      ...(spans && {
+        scope: (job: StartedJob, carrier: TraceCarrier | undefined) => spans.start(job, carrier),
+        batchScope: (jobs: readonly StartedJob[], carriers: readonly (TraceCarrier | undefined)[]) =>
+          spans.startBatch(jobs, carriers),
+      }),
       ...(meters && counts && measured(meters, counts)),
       ended: (run, isOk) => {
         spans?.ended(run, isOk);

@@ -35,8 +35,8 @@ export class ProcessSpans {
   readonly #settings: ProcessSettings;
   readonly #queue: string;
   readonly #common: Attributes;
-  /** Of recorded runs whose handler has not settled. */
-  readonly #open = new Map<StartedJob, Span>();
+  /** Of recorded runs whose handler has not settled. The jobs of a batch have the same. */
+  readonly #open = new Map<StartedJob, OpenRun>();
   /** Of recorded runs whose outcome is not stored. */
   readonly #unsettled = new Map<StartedJob, SpanContext>();
 
@@ -75,24 +75,44 @@ export class ProcessSpans {
       },
       parent,
     );
-    if (span.isRecording()) this.#open.set(job, span);
+    if (span.isRecording()) this.#open.set(job, { span, left: 1, failures: 0 });
     return scopeOf(trace.setSpan(parent, span));
   }
 
-  ended({ job, maxAttempts, outcome }: ObservedRun, isOk: boolean): void {
-    const span = this.#open.size > 0 && job ? this.#open.get(job) : undefined;
-    if (!span || !job) return;
+  /** The same for a handler that gets several jobs: one span, with links to the traces of all of them. */
+  startBatch(jobs: readonly StartedJob[], carriers: readonly (TraceCarrier | undefined)[]): RunScope {
+    const sampled = carriers.filter((carrier) => carrier !== undefined && !isUnsampled(carrier));
+    const links = (sampled as TraceCarrier[]).slice(0, MOST_LINKS).flatMap((carrier) => {
+      const remote = trace.getSpanContext(toContext(carrier, false));
+      return remote ? [{ context: remote }] : [];
+    });
+    const attributes = {
+      ...this.#common,
+      [ATTRIBUTES.operation]: 'process',
+      [ATTRIBUTES.operationType]: 'process',
+      [ATTRIBUTES.batch]: jobs.length,
+    };
+    const span = this.#tracer.startSpan(
+      `process ${this.#queue}`,
+      { kind: SpanKind.CONSUMER, attributes, links },
+      ROOT_CONTEXT,
+    );
+    const run = { span, left: jobs.length, failures: 0 };
+    if (span.isRecording()) for (const job of jobs) this.#open.set(job, run);
+    return scopeOf(trace.setSpan(ROOT_CONTEXT, span));
+  }
+
+  ended(observed: ObservedRun, isOk: boolean): void {
+    const { job } = observed;
+    const run = this.#open.size > 0 && job ? this.#open.get(job) : undefined;
+    if (!run || !job) return;
     this.#open.delete(job);
-    this.#unsettled.set(job, span.spanContext());
+    this.#unsettled.set(job, run.span.spanContext());
+    run.left -= 1;
     try {
-      span.setAttribute(ATTRIBUTES.maxAttempts, maxAttempts);
-      span.setAttribute(ATTRIBUTES.outcome, OUTCOMES[outcome?.kind ?? (isOk ? 'completed' : 'lost')]);
-      if (outcome?.kind === 'retry') span.setAttribute(ATTRIBUTES.backoff, outcome.backoffMs / 1000);
-      if (outcome?.kind === 'delayed') span.setAttribute(ATTRIBUTES.delay, outcome.delayMs / 1000);
-      if (outcome?.kind === 'dead-letter') span.setAttribute(ATTRIBUTES.reason, outcome.reason);
-      if (!isOk && outcome && 'error' in outcome) failSpan(span, outcome.error);
+      describeEnd(run, observed, isOk);
     } finally {
-      span.end();
+      if (run.left === 0) run.span.end();
     }
   }
 
@@ -136,6 +156,28 @@ export class ProcessSpans {
       [ATTRIBUTES.attempt]: attemptsMade,
     };
   }
+}
+
+/** A span of a run, or of a batch. */
+interface OpenRun {
+  readonly span: Span;
+  /** Jobs that have not ended. */
+  left: number;
+  failures: number;
+}
+
+/** Most errors of a batch that its span shows. */
+const MOST_FAILURES = 8;
+
+function describeEnd(run: OpenRun, { maxAttempts, outcome }: ObservedRun, isOk: boolean): void {
+  const { span } = run;
+  if (!isOk && outcome && 'error' in outcome && ++run.failures <= MOST_FAILURES)
+    failSpan(span, outcome.error);
+  span.setAttribute(ATTRIBUTES.maxAttempts, maxAttempts);
+  span.setAttribute(ATTRIBUTES.outcome, OUTCOMES[outcome?.kind ?? (isOk ? 'completed' : 'lost')]);
+  if (outcome?.kind === 'retry') span.setAttribute(ATTRIBUTES.backoff, outcome.backoffMs / 1000);
+  if (outcome?.kind === 'delayed') span.setAttribute(ATTRIBUTES.delay, outcome.delayMs / 1000);
+  if (outcome?.kind === 'dead-letter') span.setAttribute(ATTRIBUTES.reason, outcome.reason);
 }
 
 /** What a span says of the outcome, in the words of the metric. */

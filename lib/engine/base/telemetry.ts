@@ -102,7 +102,7 @@ export interface ObservedRun {
   readonly durationUs: number;
   /** Undefined if the entry cannot be decoded. */
   readonly job: StartedJob | undefined;
-  /** What becomes of a job that has not completed. */
+  /** Undefined if the job completes, and while nothing is decided. */
   readonly outcome: ObservedOutcome | undefined;
 }
 
@@ -129,6 +129,11 @@ export interface WorkerTelemetry {
    * @param carrier what the job has brought along. Anybody may have written it
    */
   scope?(job: StartedJob, carrier: TraceCarrier | undefined): RunScope | undefined;
+  /** The same for a handler that gets several jobs at once. @param carriers one for each job */
+  batchScope?(
+    jobs: readonly StartedJob[],
+    carriers: readonly (TraceCarrier | undefined)[],
+  ): RunScope | undefined;
   /** The handler is being called. */
   started?(run: ObservedRun): void;
   /** The handler has settled, and its slot is free. What becomes of the job is decided and not yet stored. */
@@ -178,6 +183,7 @@ const METHODS: readonly (keyof Telemetry | keyof ProducerTelemetry | keyof Worke
   'send',
   'sent',
   'scope',
+  'batchScope',
   'started',
   'ended',
   'gone',

@@ -26,7 +26,7 @@ export function readGauges(
     completed,
     oldestWaitingMs: backlog.oldestWaitingMs,
     overdueMs: backlog.overdueMs,
-    scheduleLagMs,
+    scheduleLagMs: backlog.schedulesOverdueMs,
     workers,
     isPaused: backlog.paused,
   }));

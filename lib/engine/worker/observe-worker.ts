@@ -53,19 +53,26 @@ function withTicks(sink: MetricsSink, { promoted, fired }: Guarded<WorkerTelemet
 
 /** The same handler, in the scope that the telemetry gives to a run. Whatever the telemetry does, the handler runs once. */
 export function scoped(handler: Handler, { observed }: Pick<WorkerSettings, 'observed'>): Handler {
-  if (!observed?.scope) return handler;
-  const { scope } = observed;
-  return (job) => {
-    const around = scope(job, job[EXTRAS]?.trace);
-    return around ? runWithin(around, handler, job) : handler(job);
+  const { scope, batchScope } = observed ?? {};
+  if (!scope && !batchScope) return handler;
+  const scopeOf = (input: Job | Job[]): RunScope | undefined =>
+    Array.isArray(input)
+      ? batchScope?.(
+          input,
+          input.map((job) => job[EXTRAS]?.trace),
+        )
+      : scope?.(input, input[EXTRAS]?.trace);
+  return (input) => {
+    const around = scopeOf(input);
+    return around ? runWithin(around, handler, input) : handler(input);
   };
 }
 
-function runWithin(scope: RunScope, handler: Handler, job: Job): unknown {
+function runWithin(scope: RunScope, handler: Handler, input: Job | Job[]): unknown {
   let isCalled = false;
   const call = (): unknown => {
     isCalled = true;
-    return handler(job);
+    return handler(input);
   };
   try {
     const returned = scope.run(call);
@@ -73,7 +80,7 @@ function runWithin(scope: RunScope, handler: Handler, job: Job): unknown {
   } catch (error) {
     if (isCalled) throw error;
   }
-  return handler(job);
+  return handler(input);
 }
 
 /** How a job has left, by its state. An abandoned job is still pending in Redis, and has not ended. */
