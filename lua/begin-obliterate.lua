@@ -40,6 +40,7 @@ for _, name in ipairs({
   'stream',
   'delayed',
   'delayed:unique',
+  'dedup:parked',
   'dlq',
   'dlq:evicted',
   'dlq:tracked',

@@ -18,6 +18,7 @@
 --   Memory full: see lib/full-memory.lua.
 
 -- @include lib/locate-job
+-- @include lib/dedup-of-job
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters
@@ -33,9 +34,10 @@ local GONE, REMOVED, IN_FLIGHT, UNKNOWN = 0, 1, 2, 3
 local MARK_MS = 86400000
 
 local removed, ts = {}, nil
-local function removed_from(state, id, name)
+local function removed_from(state, id, name, d)
   removed[#removed + 1] = id
   free_id(prefix, id)
+  free_dedup(stream, delayed, prefix, id, d)
   if cap > 0 then
     ts = ts or decimal(now_ms())
     write_event(events, 'removed', id, ts, name, 'prev', state)
@@ -47,7 +49,7 @@ local function cancel(id, member, entry)
   local state, place, consumer, in_room = locate(stream, delayed, prefix, id, member, entry)
   if state == 'delayed' then
     redis.call('ZREM', delayed, place)
-    return removed_from(state, id, (split_member(place)))
+    return removed_from(state, id, split_member(place))
   elseif state == 'ended' then
     return GONE
   elseif not state or scope == 'delayed' then
@@ -61,11 +63,12 @@ local function cancel(id, member, entry)
   end
   if in_room then
     leave_room(prefix, place)
-    return removed_from(state, id, split_room_member(place).name)
+    local job = split_room_member(place)
+    return removed_from(state, id, job.name, job.d)
   end
-  local name = field_of(redis.call('XRANGE', stream, place, place)[1][2], 'n')
+  local fields = redis.call('XRANGE', stream, place, place)[1][2]
   redis.call('XDEL', stream, place)
-  return removed_from(state, id, name or '')
+  return removed_from(state, id, field_of(fields, 'n') or '', field_of(fields, 'd'))
 end
 
 local call = ARGV[#ARGV]

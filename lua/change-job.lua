@@ -23,6 +23,7 @@
 --   Memory full: see lib/full-memory.lua. New data needs memory, so the limit refuses it before anything is changed.
 
 -- @include lib/locate-job
+-- @include lib/dedup-of-job
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters
@@ -148,21 +149,25 @@ local function replace_data(state, place, in_room)
 end
 
 local function remove(state, place, in_room)
-  local name
+  local name, d
   if in_room then
-    name = split_room_member(place).name
+    local job = split_room_member(place)
+    name, d = job.name, job.d
     leave_room(prefix, place)
   elseif state == 'delayed' then
-    name = split_member(place)
+    name, d = split_member(place)
     redis.call('ZREM', delayed, place)
   elseif state == 'waiting' then
-    name = field_of(redis.call('XRANGE', stream, place, place)[1][2], 'n')
+    local fields = redis.call('XRANGE', stream, place, place)[1][2]
+    name, d = field_of(fields, 'n'), field_of(fields, 'd')
     redis.call('XDEL', stream, place)
   else
-    name = place
+    local _, bytes = job_of_record(redis.pcall('GET', prefix .. 'job:' .. id))
+    name, d = place, bytes
     forget_lives(prefix, { id })
   end
   free_id(prefix, id)
+  free_dedup(stream, delayed, prefix, id, d or '')
   announce('removed', name or '', 'prev', state)
   if state ~= 'completed' then
     tell_gone(prefix, 'removed', { id })

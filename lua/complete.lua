@@ -14,6 +14,7 @@
 --     tracked         frames of the tracked jobs, '' = there are none: u16 index of the job (from 1), u16 length and job id, u32
 --                     the attempt to delete from `job-runs` because the record replaces it, 0 = none; u8: bits 1 = the record
 --                     is kept, 2 = the bytes of the Job come from the entry, 4 = the id is free now; u32 length and the record
+--     dedups          frames of the jobs with a deduplication id, '' = there are none: see `release_ended` of lib/dedup.lua
 --     most, age       how many completed jobs are kept, '' = all; for how many ms, '' = for good
 --     in_flight       how many entries the worker believes to be pending for it; it only decides how the fence is checked
 --     gaps, call      see lib/end-batch.lua
@@ -33,6 +34,7 @@
 -- @include lib/event-batch
 -- @include lib/result-waiters
 -- @include lib/tracked
+-- @include lib/dedup
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()
@@ -127,7 +129,7 @@ for entry in string.gmatch(ARGV[12], '%S+') do
   entries[#entries + 1] = entry
 end
 -- Before the entries are gone: some records take the bytes of the Job from there.
-local tracked = ARGV[#ARGV - 5] ~= '' and read_tracked(ARGV[#ARGV - 5], stream, entries)
+local tracked = ARGV[#ARGV - 6] ~= '' and read_tracked(ARGV[#ARGV - 6], stream, entries)
 local done, all = entries, false
 if owns_range(tonumber(ARGV[#ARGV - 2])) then
   all = acknowledge(stream, group, entries) == jobs
@@ -178,6 +180,9 @@ for _ = 1, uniques do
 end
 if tracked then
   keep_tracked(prefix, tracked, left_out, ids, values, ARGV[#ARGV - 4], ARGV[#ARGV - 3])
+end
+if ARGV[#ARGV - 5] ~= '' then
+  release_ended(stream, prefix, ARGV[#ARGV - 5], left_out)
 end
 if told then
   for i = 1, jobs do

@@ -11,6 +11,7 @@
 --     kept         a byte per job, '' = all are '-': '-' it becomes a dead letter; 't' it does, and is tracked; 'r' it is gone,
 --                  because its option `removeOnFail` says so
 --     tracked      the attempts of the tracked jobs, '' = there are none: see `write_attempts` of lib/tracked.lua
+--     dedups       as in complete.lua
 --     most, age    how many dead letters are kept, '' = as many as the cap allows; for how many ms, '' = for good
 --     gaps, call      see lib/end-batch.lua
 -- Reply { evicted, … }: evicted is how many old dead letters the cap has dropped. Then, of jobs that stay as they are, the
@@ -29,6 +30,7 @@
 -- @include lib/envelope
 -- @include lib/pages
 -- @include lib/tracked
+-- @include lib/dedup
 
 local stream, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local batch = read_batch()
@@ -71,7 +73,7 @@ end_leases(stream, batch, done)
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }
 local now = decimal(now_ms())
 local told = #done > 0 and has_waiters(prefix) and {}
-local kept, removed, tracked = ARGV[#ARGV - 5], {}, false
+local kept, removed, tracked = ARGV[#ARGV - 6], {}, false
 for i = 1, batch.jobs do
   local original = originals[i]
   if original then
@@ -126,8 +128,11 @@ end
 if told then
   tell_waiters(prefix, 'dead', told)
 end
+if ARGV[#ARGV - 5] ~= '' then
+  write_attempts(prefix, ARGV[#ARGV - 5], left_out)
+end
 if ARGV[#ARGV - 4] ~= '' then
-  write_attempts(prefix, ARGV[#ARGV - 4], left_out)
+  release_ended(stream, prefix, ARGV[#ARGV - 4], left_out)
 end
 if tracked then
   redis.call('SET', prefix .. 'dlq:tracked', 1)

@@ -9,6 +9,7 @@
 --      9 reason       'cancelled' or 'expired'
 --     per job: entry id; job id; name; the attempt that has ended; its duration in µs; '1' if the id is the caller's,
 --                     else ''; detail or ''
+--     dedups          as in complete.lua
 --     gaps, call      see lib/end-batch.lua
 -- Reply { … }: of jobs that stay as they are, the index (from 1): positive = the lease is no longer the caller's; negative =
 --      the job was cancelled, which is not the reason of this call.
@@ -21,6 +22,7 @@
 -- @include lib/time
 -- @include lib/result-waiters
 -- @include lib/tracked
+-- @include lib/dedup
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()
@@ -65,6 +67,9 @@ for i = 1, batch.jobs do
       write_event(events, 'failed', id, ts, name, 'attempt', attempt, 'reason', reason, 'duration_us', duration, reason, '1')
     end
   end
+end
+if ARGV[#ARGV - 2] ~= '' then
+  release_ended(stream, prefix, ARGV[#ARGV - 2], left_out)
 end
 if told then
   tell_waiters(prefix, 'dead', told)

@@ -5,7 +5,8 @@
 --      per dead letter: its id; job id; name; the msgpack Job with its attempt counter at 0; ms for which the id stays taken,
 --                '' if it is not the caller's
 --      call      see lib/call-replies.lua
--- Reply { per dead letter: 1 it was moved; 0 it was gone already; 2 it stays, because another live job has its id }
+-- Reply { per dead letter: 1 it was moved; 0 it was gone already; 2 it stays, because another live job has its id, or its
+--      deduplication id }
 --
 -- Races
 --   Two replays, or a drop meanwhile: a dead letter leaves the DLQ in the same step in which its job is added.
@@ -13,6 +14,7 @@
 --   Memory full: the first write is XDEL, which the memory limit allows.
 
 -- @include lib/live-job
+-- @include lib/dedup-of-job
 -- @include lib/call-replies
 -- @include lib/events
 -- @include lib/time
@@ -36,15 +38,22 @@ local reply = {}
 local remains = {}
 for i = 2, #ARGV - 1, 5 do
   local dead_letter, id, name, d, keep = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
-  local state = 0
+  local state, dedup = 0, nil
   if #redis.call('XRANGE', dlq, dead_letter, dead_letter) > 0 then
     state = 1
-    if keep ~= '' and life_of(stream, delayed, prefix, id) == 'live' then
-      state = 2
+    if keep ~= '' then
+      local may
+      may, dedup = may_start_over(stream, delayed, prefix, id, d)
+      if not may or life_of(stream, delayed, prefix, id) == 'live' then
+        state = 2
+      end
     end
   end
   if state == 1 then
     redis.call('XDEL', dlq, dead_letter)
+    if dedup then
+      set_field(dedup, 'job', id)
+    end
     add_remains(remains, prefix, id)
     if redis.pcall('GET', prefix .. 'job:' .. id) == 'f' .. dead_letter then
       -- The attempts, the progress and the logs of a tracked job stay.

@@ -22,6 +22,7 @@
 -- @include lib/result-waiters
 -- @include lib/tracked
 -- @include lib/cleaned
+-- @include lib/dedup-of-job
 
 local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
@@ -32,7 +33,7 @@ end
 -- How many members, and how many bytes, one call looks at.
 local LOOKS, BYTES = 1000, 524288
 
-local ids = {}
+local ids, bodies = {}, {}
 -- Of the members that stay: the score of the last one, and how many at that score.
 local from, skip = ARGV[1], tonumber(ARGV[2])
 -- The rank of the next member. An offset into a score would cost as much as the members that it passes over.
@@ -46,6 +47,7 @@ local function is_taken(member, score)
     return false
   end
   ids[#ids + 1] = job_id_of(d) or ''
+  bodies[#ids] = d
   return true
 end
 
@@ -74,11 +76,12 @@ until is_last or #ids >= most or looks >= LOOKS or bytes >= BYTES
 
 if #ids > 0 then
   local unique = prefix .. 'delayed:unique'
-  local marked = {}
+  local marked, marked_bodies = {}, {}
   if redis.call('EXISTS', unique) == 1 then
     for i, is_marked in ipairs(redis.call('SMISMEMBER', unique, unpack(ids))) do
       if is_marked == 1 then
         marked[#marked + 1] = ids[i]
+        marked_bodies[#marked] = bodies[i]
       end
     end
   end
@@ -91,6 +94,9 @@ if #ids > 0 then
     redis.call('UNLINK', unpack(keys))
     redis.call('SREM', unique, unpack(marked))
     forget_tracked(prefix, marked)
+    for i = 1, #marked do
+      free_dedup(prefix .. 'stream', delayed, prefix, marked[i], marked_bodies[i])
+    end
   end
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[6]), #ids, 'delayed')

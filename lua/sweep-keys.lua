@@ -14,6 +14,7 @@
 --   Memory full: see lib/full-memory.lua.
 
 -- @include lib/live-job
+-- @include lib/dedup
 -- @include lib/full-memory
 
 local stream, delayed, dlq, schedules, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -45,6 +46,10 @@ end
 local STAYS = {
   dlid = is_live,
   didx = is_live,
+  dedup = function(id)
+    local job = holder_of(dedup_key(prefix, id))
+    return job and is_live(job)
+  end,
   job = is_kept,
   ['job-runs'] = is_kept,
   ['job-logs'] = is_kept,

@@ -23,6 +23,7 @@
 -- @include lib/result-waiters
 -- @include lib/tracked
 -- @include lib/cleaned
+-- @include lib/dedup-of-job
 
 local room, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, number, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[#ARGV]
@@ -49,7 +50,8 @@ if ARGV[2] ~= '' then
   at = '[' .. head .. '\255\255\255\255\255'
 end
 
-local ids, marked, groups = {}, {}, {}
+-- `marked`: ids of jobs with a marker; `bodies`: the bytes of these jobs.
+local ids, marked, bodies, groups = {}, {}, {}, {}
 local function is_taken(member)
   local place = split_room_member(member)
   local created = before and created_at_of(place.d)
@@ -61,6 +63,7 @@ local function is_taken(member)
   groups[place.group] = true
   if place.keep >= 0 then
     marked[#marked + 1] = id
+    bodies[#marked] = place.d
   end
   return true, place.head
 end
@@ -100,6 +103,9 @@ if #ids > 0 then
     end
     redis.call('UNLINK', unpack(keys))
     forget_tracked(prefix, marked)
+    for i = 1, #marked do
+      free_dedup(prefix .. 'stream', prefix .. 'delayed', prefix, marked[i], bodies[i])
+    end
   end
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[7]), #ids, ARGV[1] == 'prioritized' and 'prioritized' or 'wait')

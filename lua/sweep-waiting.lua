@@ -25,6 +25,7 @@
 -- @include lib/result-waiters
 -- @include lib/tracked
 -- @include lib/cleaned
+-- @include lib/dedup-of-job
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
@@ -46,7 +47,8 @@ local function is_waiting(entry, owners)
   return #groups == 0
 end
 
-local entries, ids, marked = {}, {}, {}
+-- `marked`: ids of jobs with a marker; `bodies`: the bytes of these jobs.
+local entries, ids, marked, bodies = {}, {}, {}, {}
 local function take(entry)
   local d = field_of(entry[2], 'd') or ''
   if before then
@@ -60,6 +62,7 @@ local function take(entry)
   ids[#ids + 1] = id or entry[1]
   if id and field_of(entry[2], 'u') then
     marked[#marked + 1] = id
+    bodies[#marked] = d
   end
 end
 
@@ -87,6 +90,9 @@ if #entries > 0 then
     end
     redis.call('UNLINK', unpack(keys))
     forget_tracked(prefix, marked)
+    for i = 1, #marked do
+      free_dedup(stream, prefix .. 'delayed', prefix, marked[i], bodies[i])
+    end
   end
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[6]), #entries, 'wait')

@@ -61,6 +61,7 @@ export const QUEUE_EVENTS = Object.keys({
   paused: true,
   resumed: true,
   stalled: true,
+  deduplicated: true,
   progress: true,
   log: true,
   unknown: true,

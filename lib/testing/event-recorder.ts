@@ -33,6 +33,7 @@ const NAMES = Object.keys({
   'retry-scheduled': true,
   dlq: true,
   stalled: true,
+  deduplicated: true,
   paused: true,
   resumed: true,
   drained: true,

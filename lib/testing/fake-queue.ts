@@ -65,8 +65,8 @@ export type FakeQueueOptions = Omit<QueueOptions, 'connection' | 'durability'>;
 
 /**
  * A queue for unit tests, without Redis. It checks each add as the real queue does, and records what a worker would get. A
- * `jobId` that is taken and an unchanged schedule are duplicates, which are not recorded again. A changed schedule replaces
- * the old one. Nothing runs, so a recorded job stays until you remove it. Methods that need Redis reject with `CMQ-100`.
+ * `jobId` or deduplication id that is taken and an unchanged schedule are duplicates, which are not recorded again. A changed
+ * schedule replaces the old one; so does a job with `deduplication.replace`. Nothing runs, so a recorded job stays until you remove it. Methods that need Redis reject with `CMQ-100`.
  *
  * @example
  * ```ts
@@ -274,7 +274,9 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
   }
 
   #record({ job, data, opts, timestamp, delay, revision }: Checked<Data, Name>): Job<Data, Result, Name> {
-    const { id, name } = job;
+    const { name } = job;
+    const holder = this.#holderOf(opts);
+    const id = holder ?? job.id;
     const duplicate =
       revision === undefined ? this.#indexOf(id, false) >= 0 : this.#revisions.get(id) === revision;
     if (!duplicate) {
@@ -295,6 +297,15 @@ export class FakeQueue<Data = unknown, Result = unknown, Name extends string = s
     });
     made.duplicate = duplicate;
     return made;
+  }
+
+  /** The job that has the deduplication id of another one; undefined if there is none, or it was replaced. */
+  #holderOf({ deduplication, delay }: JobsOptions): string | undefined {
+    if (deduplication === undefined) return undefined;
+    const holder = this.added.find(({ opts }) => opts.deduplication?.id === deduplication.id);
+    if (holder === undefined || !deduplication.replace || !delay || !holder.opts.delay) return holder?.id;
+    this.#take(holder.id, false);
+    return undefined;
   }
 
   /** The key of a schedule and the id of a job may be the same text. */

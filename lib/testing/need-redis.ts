@@ -46,6 +46,8 @@ export const NEED_REDIS = [
   'getWorkersCount',
   'getJobResult',
   'getJobLogs',
+  'getDeduplicationJobId',
+  'removeDeduplicationKey',
   'addJobLog',
   'updateJobProgress',
   'waitForResult',

@@ -46,6 +46,10 @@ local function singular_of(field)
     return 'backoff_ms'
   elseif field == 'delays_ms' then
     return 'delay_ms'
+  elseif field == 'deduplication_ids' then
+    return 'deduplication_id'
+  elseif field == 'deduplicated_job_ids' then
+    return 'deduplicated_job_id'
   end
 end
 
@@ -61,6 +65,8 @@ local function fields_of(event)
     return { 'attempt', 'reason', 'duration_us' }
   elseif event == 'retry-scheduled' then
     return { 'attempt', 'backoff_ms' }
+  elseif event == 'deduplicated' then
+    return { 'deduplication_id', 'deduplicated_job_id' }
   end
   return {}
 end

@@ -4,6 +4,7 @@
 -- @include lib/work-stream
 -- @include lib/live-job
 -- @include lib/full-memory
+-- @include lib/dedup
 
 -- The members at the head of the set that are due by `to`: at most `most` jobs, and about `most_bytes` bytes.
 local function head_of(delayed, to, most, most_bytes)
@@ -20,6 +21,36 @@ local function head_of(delayed, to, most, most_bytes)
     page = math.max(1, math.min(32, math.floor(1048576 * page / (bytes - before + 1))))
   until is_last or #due >= most or bytes >= most_bytes
   return due
+end
+
+-- Of these jobs, by index: those that are parked until another job has ended, and have to wait on (lib/dedup.lua). Moves them
+-- back in the set. nil if there is none.
+local function hold_back(due, ids, delayed, stream, prefix, now)
+  local parked = prefix .. 'dedup:parked'
+  if redis.call('EXISTS', parked) == 0 then
+    return nil
+  end
+  local stays
+  local dedups = redis.pcall('HMGET', parked, unpack(ids))
+  for i = 1, #dedups do
+    local key = dedups[i] and dedup_key(prefix, dedups[i])
+    local job, next_job = nil, nil
+    if key then
+      job, next_job = holder_of(key)
+    end
+    if job and next_job == ids[i] and life_of(stream, delayed, prefix, job) == 'live' then
+      redis.call('ZADD', delayed, 'XX', decimal(now + PARKED_MS), due[i])
+      stays = stays or {}
+      stays[i] = true
+    elseif key then
+      redis.call('HDEL', parked, ids[i])
+      if next_job == ids[i] then
+        redis.call('HSET', key, 'job', ids[i])
+        redis.call('HDEL', key, 'next', 'due')
+      end
+    end
+  end
+  return stays
 end
 
 -- Moves these members, which are the head of the set, and announces the jobs. Returns how many were moved; then the error
@@ -57,7 +88,20 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
   local unique, dlid = prefix .. 'delayed:unique', prefix .. 'dlid:'
   local any_unique = #due > 0 and redis.call('EXISTS', unique) == 1
   local is_unique, keeps = {}, {}
-  if any_unique then
+  local stays = any_unique and hold_back(due, ids, delayed, stream, prefix, now)
+  if stays then
+    local jobs = 0
+    for i = 1, #due do
+      if not stays[i] then
+        jobs = jobs + 1
+        due[jobs], names[jobs], bodies[jobs], ids[jobs] = due[i], names[i], bodies[i], ids[i]
+      end
+    end
+    for i = #due, jobs + 1, -1 do
+      due[i], names[i], bodies[i], ids[i] = nil, nil, nil, nil
+    end
+  end
+  if any_unique and #due > 0 then
     is_unique = redis.call('SMISMEMBER', unique, unpack(ids))
     local positions, markers = {}, {}
     for i = 1, #due do
@@ -99,7 +143,12 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
       end
     end
   end
-  if promoted > 0 then
+  if stays then
+    -- Jobs that were moved back may stand between them.
+    for from = 1, promoted, 4000 do
+      redis.call('ZREM', delayed, unpack(due, from, math.min(from + 3999, promoted)))
+    end
+  elseif promoted > 0 then
     -- The jobs that were read are at the head of the set, in this order.
     redis.call('ZREMRANGEBYRANK', delayed, 0, promoted - 1)
   end

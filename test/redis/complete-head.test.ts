@@ -49,6 +49,7 @@ async function complete(
     tracked: [],
     worker: '',
     bounds: {},
+    dedups: [],
     eventsCap: 0,
     eventsBatchFrom: 0,
     inFlight,

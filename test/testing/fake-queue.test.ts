@@ -83,6 +83,21 @@ describe('FakeQueue', () => {
     await module.close();
   });
 
+  it('adds a job of one deduplication id once, and replaces a delayed one', async () => {
+    const queue = new FakeQueue('welcome');
+    const once = { deduplication: { id: 'a' } };
+    const first = await queue.add('send', 1, once);
+    const second = await queue.add('send', 2, once);
+    expect([second.id, second.duplicate]).toEqual([first.id, true]);
+    await queue.remove(first.id);
+    expect((await queue.add('send', 3, once)).duplicate).toBe(false);
+    const debounce = { delay: 5, deduplication: { id: 'b', ttl: 5, extend: true, replace: true } };
+    const [third, fourth] = [await queue.add('send', 4, debounce), await queue.add('send', 5, debounce)];
+    expect([third.duplicate, fourth.duplicate]).toEqual([false, false]);
+    expect(queue.added.map(({ data }) => data)).toEqual([3, 5]);
+    await expect(queue.add('send', 6, { jobId: 'x', ...once })).rejects.toMatchObject({ code: 'CMQ-004' });
+  });
+
   it('adds a job of one id once', async () => {
     const queue = new FakeQueue('welcome');
     const first = await queue.addUnique('send', 1, { jobId: 'a' });
@@ -225,6 +240,8 @@ const NEED_REDIS: Record<string, Use> = {
   addJobLog: (queue) => queue.addJobLog('x', 'row'),
   updateJobProgress: (queue) => queue.updateJobProgress('x', 1),
   waitForResult: (queue) => queue.waitForResult('x'),
+  getDeduplicationJobId: (queue) => queue.getDeduplicationJobId('x'),
+  removeDeduplicationKey: (queue) => queue.removeDeduplicationKey('x'),
 };
 
 describe('every public member of a queue', () => {

@@ -6,6 +6,8 @@ import { cell, moment } from '../output/values.js';
 
 interface AddOptions {
   readonly jobId?: string;
+  readonly dedupId?: string;
+  readonly dedupTtl?: number;
   readonly delay?: number;
   readonly attempts?: number;
   readonly backoff?: number;
@@ -23,6 +25,7 @@ export async function add(
   const queue = await context.queue(name, { create: options.create === true });
   const job = await queue.add(jobName, data, jobOptions(options));
   const { duplicate } = job;
+  const what = options.dedupId === undefined ? 'is a live job already' : 'has this deduplication id';
   const runsAt = duplicate || options.delay === undefined ? undefined : Date.now() + options.delay;
   context.out.document({
     queue: name,
@@ -31,13 +34,19 @@ export async function add(
     duplicate,
     runsAt: runsAt === undefined ? null : new Date(runsAt).toISOString(),
   });
-  if (duplicate) context.out.text(`${cell(job.id)} is a live job already. Nothing was added.`);
+  if (duplicate) context.out.text(`${cell(job.id)} ${what}. Nothing was added.`);
   else context.out.text(runsAt === undefined ? cell(job.id) : `${cell(job.id)}  runs ${moment(runsAt)}`);
 }
 
 function jobOptions(options: AddOptions): JobsOptions {
-  const { jobId, delay, attempts, backoff, runTimeout, ttl } = options;
+  const { jobId, dedupId, dedupTtl, delay, attempts, backoff, runTimeout, ttl } = options;
+  if (dedupTtl !== undefined && dedupId === undefined) {
+    throw usageError('--dedup-ttl needs --dedup-id: it says how long that id is taken.');
+  }
   return {
+    ...(dedupId !== undefined && {
+      deduplication: { id: dedupId, ...(dedupTtl !== undefined && { ttl: dedupTtl }) },
+    }),
     ...(jobId !== undefined && { jobId }),
     ...(delay !== undefined && { delay }),
     ...(attempts !== undefined && { attempts }),

@@ -11,6 +11,12 @@ export function registerAdd(program: Command): void {
     .argument('<name>', 'dispatch name')
     .argument('[data]', 'data as JSON; @file = a file with JSON; - = stdin. Default: null')
     .option('--job-id <id>', 'an id of your own: one live job per id')
+    .option('--dedup-id <id>', 'a deduplication id: nothing is added while another job has it')
+    .option(
+      '--dedup-ttl <duration>',
+      'how long the deduplication id is taken; default: until the end of the job',
+      duration,
+    )
     .option('--delay <duration>', 'how long to wait before the job may run', duration)
     .option('--attempts <count>', 'total attempts', whole(1))
     .option('--backoff <duration>', 'fixed delay between attempts', duration)

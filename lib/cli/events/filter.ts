@@ -20,6 +20,7 @@ export const EVENTS: readonly string[] = [
   'paused',
   'resumed',
   'stalled',
+  'deduplicated',
 ];
 
 export interface EventFilter {

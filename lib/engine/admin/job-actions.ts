@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import type { JobChange } from '../../redis/scripts/change-job.js';
+import { removeDedup } from '../../redis/scripts/remove-dedup.js';
 import { ConfigError } from '../base/errors.js';
 import { writeBinary } from '../codec/msgpack.js';
 import { checkDelay, checkWhole } from '../config/check-arguments.js';
@@ -62,6 +63,8 @@ export function jobActions({ queue, eventsCap, limits, use, onLost }: ActionsCon
     },
     updateProgress: (job, progress) => reports.progress(job, progress),
     log: (job, row, keepLogs) => reports.log(job, row, keepLogs),
+    removeDeduplicationKey: (jobId, dedupId) =>
+      use((link, keys) => removeDedup(link, keys, { dedupId, jobId })),
     clearLogs: async (jobId, keepLogs = 0) => {
       checkWhole('clearLogs: keepLogs', keepLogs);
       await use((link, keys) => clearJobLogs(link, keys, jobId, keepLogs));

@@ -43,10 +43,11 @@ export async function retryJobs(
     await replayDlq(link, keys, selection, { limit: Infinity, perStep: count, eventsCap }, operation);
     return;
   }
-  for (let isOver = false; !isOver;) {
+  for (let isOver = false, skip = 0; !isOver;) {
     operation.begin();
-    const { looked, moved } = await retryCompleted(link, keys, { until, most: count, eventsCap });
-    await operation.advance(moved);
-    isOver = looked === 0;
+    const reply = await retryCompleted(link, keys, { until, most: count, skip, eventsCap });
+    await operation.advance(reply.moved);
+    skip += reply.stayed;
+    isOver = reply.looked === 0;
   }
 }

@@ -56,6 +56,9 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
     case 'stalled':
       emit('stalled', base, eventId);
       return;
+    case 'deduplicated':
+      emit('deduplicated', { ...base, ...deduplicationOf(fields) }, eventId);
+      return;
     case 'paused':
     case 'resumed':
       emit(event, { ts: base.ts }, eventId);
@@ -72,6 +75,16 @@ export function emitEvent(emit: Emit, event: string | undefined, fields: EventFi
     default:
       emit('unknown', { eventName: event ?? '', fields }, eventId);
   }
+}
+
+function deduplicationOf({
+  deduplication_id: deduplicationId = '',
+  deduplicated_job_id: other = '',
+}: EventFields): {
+  deduplicationId: string;
+  deduplicatedJobId: string;
+} {
+  return { deduplicationId, deduplicatedJobId: other };
 }
 
 function progressOf({ data = '0' }: EventFields): JobProgress {

@@ -11,6 +11,7 @@ import { alsoTelling } from '../connection/observe.js';
 import type { ConnectionObserver } from '../connection/shared.js';
 import { Enqueuer } from '../enqueue/enqueuer.js';
 import { sendObserved } from '../enqueue/send-observed.js';
+import type { Duplicates } from '../enqueue/group.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
 import type { EventsSettings } from '../config/events-settings.js';
 import { ConfigError, ShutdownError } from '../base/errors.js';
@@ -91,15 +92,15 @@ export class ProducerCore {
     return this.#closing !== undefined;
   }
 
-  /** Adds all jobs or none. Resolves with the indices of duplicates. */
-  enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+  /** Adds all jobs or none. Resolves with the duplicates. */
+  enqueue(jobs: readonly NewJob[]): Promise<Duplicates> {
     this.assertOpen();
     const telemetry = this.#telemetry;
     if (!telemetry) return this.#enqueue(jobs);
     return sendObserved(telemetry, jobs, this.limits.maxPayloadBytes, () => this.#enqueue(jobs));
   }
 
-  #enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+  #enqueue(jobs: readonly NewJob[]): Promise<Duplicates> {
     if (this.link.isReady) return this.#enqueuer.enqueue(jobs);
     return this.link.ready().then(() => this.#enqueuer.enqueue(jobs));
   }

@@ -228,9 +228,10 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   #job(payload: T, given: AddOptions, delayMs?: number): NewJob {
-    const { id, retry, name = '' } = checkOptions('add options', addSchema, given);
+    const { id, retry, deduplication, name = '' } = checkOptions('add options', addSchema, given);
     const options: JobsOptions = {};
     if (id !== undefined) options.jobId = id;
+    if (deduplication !== undefined) options.deduplication = deduplication;
     if (retry?.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
     if (retry?.backoff !== undefined) options.backoff = retry.backoff;
     if (delayMs !== undefined) options.delay = delayMs;
@@ -238,13 +239,13 @@ export class Producer<T = unknown> implements AsyncDisposable {
   }
 
   async #one(jobs: readonly [NewJob]): Promise<string> {
-    await this.#core.enqueue(jobs);
-    return jobs[0].id;
+    const duplicates = await this.#core.enqueue(jobs);
+    return duplicates.get(0) ?? jobs[0].id;
   }
 
   async #all(jobs: readonly NewJob[]): Promise<string[]> {
-    await this.#core.enqueue(jobs);
-    return jobs.map(({ id }) => id);
+    const duplicates = await this.#core.enqueue(jobs);
+    return jobs.map(({ id }, index) => duplicates.get(index) ?? id);
   }
 }
 

@@ -67,6 +67,15 @@ export interface PauseEvent {
   /** Unix ms, by Redis's clock. */
   ts: number;
 }
+/**
+ * A job met another one that has its deduplication id. It was not added; or it replaced the other job, if that is `removed` too;
+ * or it is kept until the other one has ended.
+ */
+export interface DeduplicatedEvent extends QueueEvent {
+  deduplicationId: string;
+  /** The other job. */
+  deduplicatedJobId: string;
+}
 /** A worker died, or was cut off for longer than its lease, and another worker has reclaimed its job. */
 export type StalledEvent = QueueEvent;
 export interface ProgressEvent extends QueueEvent {
@@ -94,6 +103,8 @@ export interface QueueEventsMap extends ConnectionEventsMap {
   'retries-exhausted': [RetriesExhaustedEvent, string];
   /** The lease of a worker ran out with this job in flight, and another worker has reclaimed it. */
   stalled: [StalledEvent, string];
+  /** `jobId` is the job that was to be added. */
+  deduplicated: [DeduplicatedEvent, string];
   paused: [PauseEvent, string];
   resumed: [PauseEvent, string];
   drained: [string];

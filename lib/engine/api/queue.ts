@@ -20,7 +20,8 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
 {
   /**
    * Adds one job. Adds of one tick share a round trip. With `jobId`, nothing is added while a live job has that id, and the
-   * returned job has `duplicate: true`. With `repeat`, this declares a schedule instead: the id of the returned job is the
+   * returned job has `duplicate: true`. With `deduplication`, the same if another job has the deduplication id: then the
+   * returned job has the id of that job, and the data of this call. With `repeat`, this declares a schedule instead: the id of the returned job is the
    * key of the schedule, and `duplicate` is true if nothing was written: the schedule was there, unchanged.
    * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
    * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
@@ -33,7 +34,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
       return this.#addRepeatable(name, data, { ...merged, repeat: merged.repeat });
     const job = toNewJob(name, data, merged, this.core.limits);
     const duplicates = await this.core.enqueue([job]);
-    return this.#toJob(job, data, merged, duplicates.has(0));
+    return this.#toJob(job, data, merged, duplicates.get(0));
   }
 
   /**
@@ -61,7 +62,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     const fresh = jobs.map(({ name, data }, index) => toNewJob(name, data, merged[index], this.core.limits));
     const duplicates = await this.core.enqueue(fresh);
     return fresh.map((job, index) =>
-      this.#toJob(job, (jobs[index] as { data: Data }).data, merged[index], duplicates.has(index)),
+      this.#toJob(job, (jobs[index] as { data: Data }).data, merged[index], duplicates.get(index)),
     );
   }
 
@@ -73,14 +74,15 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     return this.core.results.wait(jobId, checked);
   }
 
+  /** @param holder the job that has the id, if this one is a duplicate */
   #toJob(
     job: NewJob,
     data: Data,
     opts: JobsOptions | undefined,
-    duplicate: boolean,
+    holder: string | undefined,
   ): Job<Data, Result, Name> {
     const made = new Job<Data, Result, Name>(this, {
-      id: job.id,
+      id: holder ?? job.id,
       name: job.name,
       data,
       opts: opts ?? {},
@@ -88,7 +90,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
       timestamp: job.createdAtMs,
       delay: job.delayMs ?? 0,
     });
-    if (duplicate) made.duplicate = true;
+    if (holder !== undefined) made.duplicate = true;
     return made;
   }
 
@@ -101,6 +103,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
     const spec = toRepeatableSpec(name, data, opts, this.core.limits.keep);
     const { key, outcome } = await this.core.use(() => this.core.declared.declare(spec));
     const job = { id: key, name, payload: Buffer.alloc(0), createdAtMs: Date.now(), attempt: 0 };
-    return this.#toJob(job, data, opts, outcome === 'unchanged' || outcome === 'superseded');
+    const isThere = outcome === 'unchanged' || outcome === 'superseded';
+    return this.#toJob(job, data, opts, isThere ? key : undefined);
   }
 }

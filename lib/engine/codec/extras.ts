@@ -26,6 +26,8 @@ export interface Extras extends Partial<TimeLimits> {
    * `started`, if its first start is past and no attempt is used. Only of a job with a `ttlMs` of any origin.
    */
   readonly ready?: number | 'started';
+  /** Its deduplication id; and for how many ms that is taken, unless until the end of the job. See lua/lib/dedup.lua. */
+  readonly dedup?: { readonly id: string; readonly ttl?: number };
   /** Whether the job is tracked, and what is kept after its end: see keep.ts. */
   readonly keep?: WireKeep;
   /** The trace in which the job was added: see trace.ts. Anybody may have written it. */
@@ -46,7 +48,13 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
   ready: (value) => value === 'started' || (Number.isSafeInteger(value) && (value as number) >= 0),
   keep: (value) => value === TRACKED || isMap(value),
   trace: isCarrier,
+  dedup: (value) => isMap(value) && typeof (value as { id?: unknown }).id === 'string',
 };
+
+/** The deduplication id of a job that has extras; else undefined. */
+export function dedupIdOf({ [EXTRAS]: extras }: WithExtras): string | undefined {
+  return extras?.dedup?.id;
+}
 
 /**
  * The bytes of a map; undefined if no field has a value. A field of a later map replaces the same field of an earlier one.

@@ -27,6 +27,7 @@ export type {
   JobsOptions,
   TimeLimits,
 } from './options/job.js';
+export type { DeduplicationOptions } from './options/deduplication.js';
 export type { KeepJobs, RemoveOn, TrackJobsOptions, TrackedBound } from './options/keep.js';
 export type { DurabilityOptions, ProducerConfig, QueueOptions } from './options/queue.js';
 export type {

@@ -1,7 +1,7 @@
 import type { AddReply } from '../../redis/scripts/add.js';
 import { DurabilityError, QueueFullError } from '../base/errors.js';
 import { NO_DUPLICATES } from './group.js';
-import type { Group } from './group.js';
+import type { Duplicates, Group } from './group.js';
 
 /**
  * Settles each group of a call with its part of the reply.
@@ -20,9 +20,21 @@ export function settleGroups(
     if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.capacity));
     else if (unconfirmed !== undefined) group.reject(unconfirmedError(group, unconfirmed));
     else if (duplicates.length === 0) group.resolve(NO_DUPLICATES);
-    else group.resolve(new Set(duplicates.filter((job) => job >= from && job < to).map((job) => job - from)));
+    else group.resolve(duplicatesOf(group, from, to, reply));
     from = to;
   });
+}
+
+/** The duplicates among the jobs of a group, which are the jobs `from` to `to` of the call. */
+function duplicatesOf(group: Group, from: number, to: number, { duplicates, holders }: AddReply): Duplicates {
+  const found = new Map<number, string>();
+  duplicates.forEach((job, at) => {
+    if (job < from || job >= to) return;
+    const index = job - from;
+    const holder = holders[at] ?? '';
+    found.set(index, holder === '' ? (group.jobs[index] as { id: string }).id : holder);
+  });
+  return found;
 }
 
 function unconfirmedError(group: Group, why: string): DurabilityError {

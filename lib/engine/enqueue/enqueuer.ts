@@ -8,7 +8,7 @@ import type { CommandLink } from '../connection/command-link.js';
 import { AddCall, whyUnconfirmed } from './add-call.js';
 import { settleGroups } from './answers.js';
 import { NO_DUPLICATES, fitsOneCall, groupsOfNextCall, payloadBytes } from './group.js';
-import type { Group } from './group.js';
+import type { Duplicates, Group } from './group.js';
 import { addInSlices } from './large-add.js';
 import type { NewJob } from './new-job.js';
 import { reporting } from './send-observed.js';
@@ -66,10 +66,10 @@ export class Enqueuer {
   }
 
   /**
-   * Adds the jobs as one group. Resolves with the indices of duplicates: their id was taken, so they were not added.
+   * Adds the jobs as one group. Resolves with the duplicates: their id was taken, so they were not added.
    * @throws QueueFullError (CMQ-006), ConnectionError (CMQ-001)
    */
-  enqueue(jobs: readonly NewJob[]): Promise<ReadonlySet<number>> {
+  enqueue(jobs: readonly NewJob[]): Promise<Duplicates> {
     if (jobs.length === 0) return Promise.resolve(NO_DUPLICATES);
     const bytes = payloadBytes(jobs);
     if (fitsOneCall(jobs, bytes)) return this.#collect(jobs, bytes, this.#settings.maxStreamLen);
@@ -100,11 +100,7 @@ export class Enqueuer {
   }
 
   /** Keeps the group for a call at the end of the tick. */
-  readonly #collect = (
-    jobs: readonly NewJob[],
-    bytes: number,
-    maxStreamLen: number,
-  ): Promise<ReadonlySet<number>> => {
+  readonly #collect = (jobs: readonly NewJob[], bytes: number, maxStreamLen: number): Promise<Duplicates> => {
     return new Promise((resolve, reject) => {
       const { maxStreamLen: capacity, sent } = this.#settings;
       const queuedAt = performance.now();

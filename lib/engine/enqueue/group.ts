@@ -4,6 +4,9 @@ import type { NewJob } from './new-job.js';
 /** Most jobs of one call, so that its script stays within a few ms. */
 export const MAX_CALL_JOBS = 2_000;
 
+/** Jobs that were not added, by their index: their id was taken. The value: the job that has it. */
+export type Duplicates = ReadonlyMap<number, string>;
+
 /** Jobs of one `enqueue`, or one slice of a large one: Redis accepts or refuses them together. */
 export interface Group {
   readonly jobs: readonly NewJob[];
@@ -15,11 +18,11 @@ export interface Group {
   readonly maxStreamLen: number;
   /** The user's `maxStreamLen`, for the error. */
   readonly capacity: number;
-  resolve(duplicates: ReadonlySet<number>): void;
+  resolve(duplicates: Duplicates): void;
   reject(error: unknown): void;
 }
 
-export const NO_DUPLICATES: ReadonlySet<number> = new Set();
+export const NO_DUPLICATES: Duplicates = new Map();
 
 export function payloadBytes(jobs: readonly NewJob[]): number {
   let bytes = 0;

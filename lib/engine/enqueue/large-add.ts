@@ -2,6 +2,7 @@ import { isImmediate } from '../../redis/scripts/add.js';
 import { ConnectionError, DurabilityError, messageOf } from '../base/errors.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { MAX_CALL_JOBS } from './group.js';
+import type { Duplicates } from './group.js';
 import type { NewJob } from './new-job.js';
 
 /** Slices of one large add that are under way at once. */
@@ -13,31 +14,29 @@ interface Slice {
   bytes: number;
 }
 
-/** Adds the jobs of one slice. Resolves with the indices of duplicates, within the slice. */
-type AddSlice = (
-  jobs: readonly NewJob[],
-  bytes: number,
-  maxStreamLen: number,
-) => Promise<ReadonlySet<number>>;
+/** Adds the jobs of one slice. Resolves with the duplicates, by their indices within the slice. */
+type AddSlice = (jobs: readonly NewJob[], bytes: number, maxStreamLen: number) => Promise<Duplicates>;
 
 /**
  * Adds more jobs than one call may hold, all or none. Immediate jobs go first, because only they take room in the stream.
  * The first slice asks for room for all of them. When Redis has accepted it, the other slices follow without a bound.
  *
- * @returns the indices of duplicates
+ * @returns the duplicates
  */
 export async function addInSlices(
   jobs: readonly NewJob[],
   maxStreamLen: number,
   addSlice: AddSlice,
-): Promise<ReadonlySet<number>> {
-  const duplicates = new Set<number>();
+): Promise<Duplicates> {
+  const duplicates = new Map<number, string>();
   let unconfirmed: DurabilityError | undefined;
   let added = 0;
   const add = async ({ indices, bytes }: Slice, bound: number): Promise<void> => {
     try {
       const ofSlice = indices.map((index) => jobs[index] as NewJob);
-      for (const index of await addSlice(ofSlice, bytes, bound)) duplicates.add(indices[index] as number);
+      for (const [index, holder] of await addSlice(ofSlice, bytes, bound)) {
+        duplicates.set(indices[index] as number, holder);
+      }
     } catch (error) {
       // The jobs of this slice are in the queue, so the other slices follow.
       if (!(error instanceof DurabilityError)) throw error;

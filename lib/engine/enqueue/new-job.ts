@@ -1,4 +1,4 @@
-import type { AddedJob } from '../../redis/scripts/add.js';
+import type { AddedDedup, AddedJob } from '../../redis/scripts/add.js';
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
 import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
@@ -6,7 +6,8 @@ import { EXTRAS, encodeExtras } from '../codec/extras.js';
 import type { Extras, WithExtras } from '../codec/extras.js';
 import { keepOfJob, writeKeep } from '../codec/keep.js';
 import type { Keep } from '../codec/keep.js';
-import type { JobsOptions, TimeLimits } from '../config/options.js';
+import type { DeduplicationOptions, JobsOptions, TimeLimits } from '../config/options.js';
+import { checkDeduplication } from '../config/options/deduplication.js';
 import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/options/job.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
@@ -67,11 +68,22 @@ export function toNewJob(
     delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
   };
   if (options.jobId !== undefined) job.uniqueMs = options.dedupTtlMs ?? DEDUP_TTL_MS;
+  if (options.deduplication !== undefined) job.dedup = toDedup(options.deduplication);
   keepJob(job, name, options, keepOfJob(options, limits.keep), limits);
   return job;
 }
 
-/** Gives the job its extras. A tracked job is found by its id, wherever it is, as if the id were the caller's. */
+/** What Redis has to know of the option. */
+function toDedup(options: DeduplicationOptions): AddedDedup {
+  const { id, ttl = 0, extend = false, replace = false, reschedule = false } = options;
+  const { keepLastIfActive = false } = options;
+  return { id, ttl: keepLastIfActive ? 0 : ttl, extend, replace, reschedule, keepLastIfActive };
+}
+
+/**
+ * Gives the job its extras. A tracked job and one with a deduplication id are found by their id, wherever they are, as if the
+ * id were the caller's.
+ */
 function keepJob(
   job: NewJob,
   name: string,
@@ -79,9 +91,9 @@ function keepJob(
   keep: Keep | undefined,
   { maxPayloadBytes }: JobLimits,
 ): void {
-  const extras = extrasWithin(name, options, keep, job.payload, maxPayloadBytes);
+  const extras = extrasWithin(name, options, keep, job.payload, maxPayloadBytes, job.dedup);
   if (extras) job.extras = extras;
-  if (!keep?.tracked || job.uniqueMs !== undefined) return;
+  if ((!keep?.tracked && !job.dedup) || job.uniqueMs !== undefined) return;
   job.uniqueMs = 0;
   job.isNewId = true;
 }
@@ -96,6 +108,9 @@ export function withDefaults(
   const merged = { ...defaults, ...opts };
   // As a default, dedupTtlMs applies to the jobs that have a jobId. On a job without a jobId it is a mistake, and reported.
   if (merged.jobId === undefined && opts?.dedupTtlMs === undefined) delete merged.dedupTtlMs;
+  // As a default, deduplication applies to single jobs without an id of their own.
+  const isOther = opts?.jobId !== undefined || merged.repeat !== undefined;
+  if (isOther && opts?.deduplication === undefined) delete merged.deduplication;
   return merged;
 }
 
@@ -139,6 +154,7 @@ export function extrasWithin(
   keep: Keep | undefined,
   payload: Buffer,
   maxPayloadBytes: number,
+  dedup?: AddedDedup,
 ): Buffer | undefined {
   const { timeoutMs, ttlMs, expired } = options;
   const limits: Extras = {
@@ -147,7 +163,11 @@ export function extrasWithin(
     ...(expired !== undefined && { expired }),
   };
   const wire = keep && writeKeep(keep);
-  const extras = encodeExtras(options[EXTRAS], limits, wire === undefined ? undefined : { keep: wire });
+  const own: Extras = {
+    ...(wire !== undefined && { keep: wire }),
+    ...(dedup && { dedup: dedup.ttl > 0 ? { id: dedup.id, ttl: dedup.ttl } : { id: dedup.id } }),
+  };
+  const extras = encodeExtras(options[EXTRAS], limits, own);
   const bytes = payload.length + (extras?.length ?? 0);
   if (bytes > maxPayloadBytes) throw oversize(name, bytes, maxPayloadBytes);
   return extras;
@@ -160,6 +180,7 @@ export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
   if (options.dedupTtlMs !== undefined && options.jobId === undefined) {
     throw new ConfigError('job options: "dedupTtlMs" needs "jobId".');
   }
+  if (options.deduplication !== undefined) checkDeduplication(options.deduplication, options);
   if (options.parent !== undefined) {
     throw new NotSupportedError('job options: "parent" (flows of parent and child jobs) is not supported.');
   }

@@ -41,4 +41,6 @@ export interface JobActions {
   log(job: ReportRef, row: string, keepLogs?: number): Promise<number>;
   clearLogs(jobId: string, keepLogs?: number): Promise<void>;
   getState(jobId: string): Promise<JobState>;
+  /** False if another job has the deduplication id, or none. */
+  removeDeduplicationKey(jobId: string, dedupId: string): Promise<boolean>;
 }

@@ -15,6 +15,7 @@ const FIELDS = [
   'priority',
   'processedOn',
   'finishedOn',
+  'deduplicationId',
 ] as const;
 
 type JobJson = Readonly<Record<(typeof FIELDS)[number], unknown>>;

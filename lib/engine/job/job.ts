@@ -2,7 +2,7 @@ import type { JobsOptions, WaitForResultOptions } from '../config/options.js';
 import { ConfigTypeError, JobStateError, NotSupportedError } from '../base/errors.js';
 import { toTime } from '../config/check-arguments.js';
 import { show } from '../config/checks.js';
-import { EXTRAS } from '../codec/extras.js';
+import { EXTRAS, dedupIdOf } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import { readKeep } from '../codec/keep.js';
 import type { Keep } from '../codec/keep.js';
@@ -79,6 +79,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     this.attemptsMade = init.attemptsMade;
     this.timestamp = init.timestamp;
     this.delay = init.delay;
+  }
+
+  /** The id of its option `deduplication`; undefined if it has none. */
+  get deduplicationId(): string | undefined {
+    return dedupIdOf(this) ?? this.opts.deduplication?.id;
   }
 
   get queueName(): string {
@@ -229,6 +234,17 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** The same as `updateData`, by its former name in BullMQ. */
   async update(data: Data): Promise<void> {
     await this.updateData(data);
+  }
+
+  /**
+   * Frees the deduplication id of this job, if the job has it. The next add with this id adds a job.
+   * @returns false if the id was free, or another job has it
+   * @throws ConnectionError (CMQ-001)
+   */
+  async removeDeduplicationKey(): Promise<boolean> {
+    const { id, deduplicationId } = this;
+    if (deduplicationId === undefined) return false;
+    return this.#actions('removeDeduplicationKey').removeDeduplicationKey(id, deduplicationId);
   }
 
   get #keep(): Keep | undefined {

@@ -1,7 +1,19 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptArgument, ScriptRunner } from '../script-runner.js';
 import { addColumn } from './lib/event-batch.js';
+import { writeText16 } from './lib/tracked.js';
 import type { EventOptions } from './lib/event-batch.js';
+
+/** How a job meets another one that has its deduplication id: see lua/lib/deduplicate.lua. */
+export interface AddedDedup {
+  id: string;
+  /** For how many ms the id is taken; 0 = until the end of the job. */
+  ttl: number;
+  extend: boolean;
+  replace: boolean;
+  reschedule: boolean;
+  keepLastIfActive: boolean;
+}
 
 export interface AddedJob {
   id: string;
@@ -15,6 +27,8 @@ export interface AddedJob {
   uniqueMs?: number | undefined;
   /** With `uniqueMs`: the id was made for this job, so no job can have had it. */
   isNewId?: boolean;
+  /** Only with a new id. */
+  dedup?: AddedDedup | undefined;
   /** Its place in the room, where it waits when it is due; undefined: it waits in the work stream. */
   room?: AddedRoom | undefined;
 }
@@ -63,6 +77,8 @@ export interface AddReply {
   readonly refused: readonly number[];
   /** Jobs whose id was taken, by their index from 0 over all groups. */
   readonly duplicates: readonly number[];
+  /** The jobs that have the deduplication ids of the duplicates; '' or undefined for one whose own id was taken. */
+  readonly holders: readonly string[];
   /** Of groups that were refused because the group of a job is full. */
   readonly full: readonly FullGroup[];
 }
@@ -84,25 +100,29 @@ export async function add<T extends AddedJob>(
   options: AddOptions<T>,
 ): Promise<AddReply> {
   const { calls, sequence, prolongs, maxStreamLen, eventsCap, eventsBatchFrom, groups, onSettled } = options;
-  const { sizes, parts, names, anyDelayed, anyRoom } = pack(groups, options.writer);
+  const { sizes, parts, names, anyDelayed, anyRoom, anyDedup } = pack(groups, options.writer);
   const batch = eventsCap > 0 && eventsBatchFrom > 0 ? eventBatchOf(groups, eventsBatchFrom) : NO_BATCH;
-  const flags =
-    (anyDelayed ? 'd' : '') + (prolongs ? 't' : '') + (batch.length > 0 ? 'b' : '') + (anyRoom ? 'p' : '');
+  let flags = anyDelayed || anyDedup ? 'd' : '';
+  if (prolongs) flags += 't';
+  if (batch.length > 0) flags += 'b';
+  if (anyRoom) flags += 'p';
+  if (anyDedup) flags += 'k';
   const args = [sequence, maxStreamLen, eventsCap, flags, sizes, parts.length, ...parts, ...batch, ...names];
   const reply = (await runner.run('add', keys, args, { calls, onSettled })) as Reply;
-  if (typeof reply === 'number') return { length: reply, refused: NONE, duplicates: NONE, full: NO_FULL };
-  const [length, refused, duplicates, , full] = reply;
-  return { length, refused, duplicates, full: fullGroups(full) };
+  if (typeof reply === 'number') return { ...NOTHING_LEFT_OUT, length: reply };
+  const [length, refused, duplicates, , full, holders] = reply;
+  return { length, refused, duplicates, holders, full: fullGroups(full) };
 }
 
 export function isImmediate(job: AddedJob): boolean {
   return !job.delayMs && job.runAtMs === undefined;
 }
 
-type Reply = number | [length: number, refused: number[], duplicates: number[], due: string, full: number[]];
+type Reply =
+  | number
+  | [length: number, refused: number[], duplicates: number[], due: string, full: number[], holders: string[]];
 
-const NONE: readonly number[] = [];
-const NO_FULL: readonly FullGroup[] = [];
+const NOTHING_LEFT_OUT: Omit<AddReply, 'length'> = { refused: [], duplicates: [], holders: [], full: [] };
 
 function fullGroups(numbers: readonly number[]): readonly FullGroup[] {
   const groups: FullGroup[] = [];
@@ -137,6 +157,7 @@ const FLAG_DELAYED = 1;
 const FLAG_ABSOLUTE = 2;
 const FLAG_UNIQUE = 4;
 const FLAG_NEW_ID = 8;
+const FLAG_DEDUP = 16;
 const FLAG_ROOM = 32;
 
 interface Packed {
@@ -144,6 +165,7 @@ interface Packed {
   parts: Buffer[];
   names: string[];
   anyDelayed: boolean;
+  anyDedup: boolean;
   anyRoom: boolean;
 }
 
@@ -159,6 +181,7 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
   const names: string[] = [];
   const indices = new Map<string, number>();
   let anyDelayed = false;
+  let anyDedup = false;
   let anyRoom = false;
   let part = Buffer.allocUnsafe(Math.min(left, MAX_PART_BYTES));
   let at = 0;
@@ -170,6 +193,7 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
         indices.set(job.name, name);
       }
       anyDelayed ||= !isImmediate(job);
+      anyDedup ||= job.dedup !== undefined;
       anyRoom ||= job.room !== undefined;
       const bound = boundOf(job, writer);
       if (at + bound > part.length) {
@@ -182,17 +206,19 @@ function pack<T extends AddedJob>(groups: readonly AddedGroup<T>[], writer: JobW
     }
   }
   parts.push(part.subarray(0, at));
-  return { sizes, parts, names, anyDelayed, anyRoom };
+  return { sizes, parts, names, anyDelayed, anyRoom, anyDedup };
 }
 
 /** Head and tail of a frame, without the Job. */
 const FRAME_BYTES = 23;
-/** The same of the room. */
+/** The same of the room, and of a deduplication id. */
 const ROOM_BYTES = 10;
+const DEDUP_BYTES = 11;
 
 function boundOf<T extends AddedJob>(job: T, writer: JobWriter<T>): number {
   const room = job.room ? ROOM_BYTES + job.room.group.length * 3 : 0;
-  return FRAME_BYTES + room + writer.bound(job);
+  const dedup = job.dedup ? DEDUP_BYTES + job.dedup.id.length * 3 : 0;
+  return FRAME_BYTES + room + dedup + writer.bound(job);
 }
 
 function writeFrame<T extends AddedJob>(
@@ -209,14 +235,24 @@ function writeFrame<T extends AddedJob>(
   if (job.uniqueMs !== undefined) flags |= job.isNewId ? FLAG_UNIQUE | FLAG_NEW_ID : FLAG_UNIQUE;
   if (immediate && job.room) flags |= FLAG_ROOM;
   const body = at + 7;
+  if (job.dedup !== undefined) flags |= FLAG_DEDUP;
   let end = writer.write(to, body, job);
   to[at] = flags;
   to.writeUInt16BE(name, at + 1);
   to.writeUInt32BE(end - body, at + 3);
   if (!immediate) end = to.writeDoubleBE(job.runAtMs ?? job.delayMs ?? 0, end);
   if (job.uniqueMs !== undefined) end = to.writeDoubleBE(job.uniqueMs, end);
-  if (immediate && job.room) end = writeRoom(to, end, job.room);
-  return end;
+  if (job.dedup) end = writeDedup(to, end, job.dedup);
+  return immediate && job.room ? writeRoom(to, end, job.room) : end;
+}
+
+function writeDedup(to: Buffer, at: number, dedup: AddedDedup): number {
+  const { extend, replace, reschedule, keepLastIfActive, ttl, id } = dedup;
+  at = to.writeUInt8(
+    (extend ? 1 : 0) | (replace ? 2 : 0) | (reschedule ? 4 : 0) | (keepLastIfActive ? 8 : 0),
+    at,
+  );
+  return writeText16(to, to.writeDoubleBE(ttl, at), id);
 }
 
 function writeRoom(to: Buffer, at: number, { rank, group, maxSize }: AddedRoom): number {

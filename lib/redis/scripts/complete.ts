@@ -4,6 +4,8 @@ import { addColumn, endColumns } from './lib/event-batch.js';
 import type { EndedJob, EventOptions } from './lib/event-batch.js';
 import { endingArgs, packEntryIds, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, EntryId, Unsettled } from './lib/fence.js';
+import { packDedups } from './lib/dedup.js';
+import type { EndedDedup } from './lib/dedup.js';
 import { boundArgs, packCompletions } from './lib/tracked.js';
 import type { Bounds, TrackedCompletion } from './lib/tracked.js';
 
@@ -26,6 +28,8 @@ export interface CompleteOptions extends EndingBatch, EventOptions, RepeatableCa
   tracked: readonly TrackedCompletion[];
   worker: string;
   bounds: Bounds;
+  /** The jobs among them that have a deduplication id. */
+  dedups: readonly EndedDedup[];
   /** How many entries the worker believes to be pending for it. It only decides how the script checks the fence. */
   inFlight: number;
 }
@@ -60,6 +64,6 @@ export async function complete(
   for (const arg of results) args.push(arg);
   for (const arg of uniques) args.push(arg);
   args.push(options.tracked.length > 0 ? packCompletions(options.tracked, options.worker) : '');
-  args.push(...boundArgs(options.bounds), inFlight, gaps);
+  args.push(packDedups(options.dedups), ...boundArgs(options.bounds), inFlight, gaps);
   return unsettledOf((await runner.run('complete', keys, args, { call })) as number[]);
 }

@@ -3,6 +3,8 @@ import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
 import type { EndedJob } from './lib/event-batch.js';
 import { endingArgs, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, Unsettled } from './lib/fence.js';
+import { packDedups } from './lib/dedup.js';
+import type { EndedDedup } from './lib/dedup.js';
 import { boundArgs, packAttempts } from './lib/tracked.js';
 import type { Bounds, TrackedAttempt } from './lib/tracked.js';
 
@@ -28,6 +30,8 @@ export interface DeadLetterOptions extends EndingBatch, RepeatableCall {
   kept: string;
   /** The attempts of the tracked jobs among them. */
   attempts: readonly TrackedAttempt[];
+  /** The jobs among them that have a deduplication id. */
+  dedups: readonly EndedDedup[];
   /** How many dead letters stay. */
   bounds: Bounds;
 }
@@ -51,7 +55,8 @@ export async function deadLetter(
     args.push(entryId, jobId, name, ran ? attempt : attempt - 1, ran ? durationUs : '');
     args.push(reason, detail, uniqueMs ?? '', stack ?? '');
   }
-  args.push(options.kept, packAttempts(options.attempts), ...boundArgs(options.bounds), gaps);
+  args.push(options.kept, packAttempts(options.attempts), packDedups(options.dedups));
+  args.push(...boundArgs(options.bounds), gaps);
   const reply = await runner.run('dead-letter', keys, args, { call });
   const [evicted, ...rest] = reply as [number, ...number[]];
   const { lost, cancelled } = unsettledOf(rest);

@@ -1,5 +1,7 @@
 import type { QueueKeys } from '../keys.js';
 import type { RepeatableCall, ScriptRunner } from '../script-runner.js';
+import { packDedups } from './lib/dedup.js';
+import type { EndedDedup } from './lib/dedup.js';
 import type { EndedJob } from './lib/event-batch.js';
 import { endingArgs, unsettledOf } from './lib/fence.js';
 import type { EndingBatch, Unsettled } from './lib/fence.js';
@@ -16,6 +18,8 @@ export interface EndWithoutLetterOptions extends EndingBatch, RepeatableCall {
   jobs: readonly JobWithoutLetter[];
   /** Why all of them end. */
   reason: 'cancelled' | 'expired';
+  /** The jobs among them that have a deduplication id. */
+  dedups: readonly EndedDedup[];
   /** About how many events are kept; 0 = no events. */
   eventsCap: number;
   /** For how long a result waiter can learn why the job failed, in ms. */
@@ -36,6 +40,6 @@ export async function endWithoutLetter(
     args.push(entryId, jobId, name, ran ? attempt : attempt - 1, durationUs);
     args.push(uniqueMs === undefined ? '' : '1', detail);
   }
-  args.push(gaps);
+  args.push(packDedups(options.dedups), gaps);
   return unsettledOf((await runner.run('end-without-letter', keys, args, { call })) as number[]);
 }

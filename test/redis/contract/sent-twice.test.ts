@@ -109,6 +109,13 @@ test('every numbered call counts once', async () => {
   await job.promote();
   await job.moveToDelayed(Date.now() + HOUR);
   expect(await queue.cancel('one')).toBe('removed');
+  const deduplication = { id: 'house', ttl: HOUR, extend: true, replace: true };
+  await queue.add('good', 'first', { delay: HOUR, deduplication });
+  const second = await queue.add('good', 'second', { delay: HOUR, deduplication });
+  expect(await redis.client.zcard(KEYS.delayed)).toBe(1);
+  expect((await queue.add('good', 'third', { deduplication: { id: 'house' } })).id).toBe(second.id);
+  expect(await queue.removeDeduplicationKey('house')).toBe(1);
+  expect(await queue.cancel(second.id)).toBe('removed');
   await queue.drain();
   await queue.addBulk(
     Array.from({ length: 20 }, (_, i) => ({ name: 'good', data: i, opts: { delay: HOUR } })),

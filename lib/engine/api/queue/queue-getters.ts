@@ -2,7 +2,9 @@ import { getJobLogs } from '../../admin/job-logs.js';
 import type { JobLogs } from '../../admin/job-logs.js';
 import { getWorkers } from '../../admin/workers.js';
 import type { WorkerInfo } from '../../admin/workers.js';
+import { findDedup } from '../../../redis/scripts/find-dedup.js';
 import { checkIndex, checkJobId } from '../../config/check-arguments.js';
+import { checkDedupId } from '../../config/options/deduplication.js';
 import { QueueLists } from './queue-lists.js';
 
 /** The methods of a queue that look and change nothing. */
@@ -19,6 +21,15 @@ export abstract class QueueGetters<Data, Result, Name extends string> extends Qu
   /** How many workers {@link getWorkers} lists. */
   async getWorkersCount(): Promise<number> {
     return (await this.getWorkers()).length;
+  }
+
+  /**
+   * The id of the job that has a deduplication id; null if the id is free. With a `ttl`, a job may have the id after its end.
+   * @throws TypeError (CMQ-004) for an id that is blank or too long
+   */
+  async getDeduplicationJobId(id: string): Promise<string | null> {
+    checkDedupId('getDeduplicationJobId: the id', id);
+    return (await this.core.use((link, keys) => findDedup(link, keys, id))) ?? null;
   }
 
   /** The stored return value of a job; undefined if nothing is stored. */

@@ -5,6 +5,8 @@ import type { CancelOutcome } from '../../admin/cancel.js';
 import { tryToRemove } from '../../admin/change-job.js';
 import { emitTo, reportTo } from '../../base/emit.js';
 import { promoteJobs, retryJobs } from '../../admin/move-jobs.js';
+import { checkDedupId } from '../../config/options/deduplication.js';
+import { removeDedup } from '../../../redis/scripts/remove-dedup.js';
 import { checkOptions } from '../../config/check-options.js';
 import type { PromoteJobsOptions, RetryJobsOptions } from '../../config/options.js';
 import { promoteJobsSchema, retryJobsSchema } from '../../config/options/operation.js';
@@ -99,6 +101,16 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
     if (keepLogs !== undefined) checkWhole('addJobLog: keepLogs', keepLogs);
     this.core.assertOpen();
     return this.actions.log({ id: jobId, name: '', isTracked: undefined }, logRow, keepLogs);
+  }
+
+  /**
+   * Frees a deduplication id: the next add with it adds a job. The job that had the id stays. A job that is kept until the end of
+   * that one runs now. Resolves with 1; 0 if the id was free.
+   * @throws TypeError (CMQ-004) for an id that is blank or too long
+   */
+  async removeDeduplicationKey(id: string): Promise<number> {
+    checkDedupId('removeDeduplicationKey: the id', id);
+    return (await this.core.use((link, keys) => removeDedup(link, keys, { dedupId: id }))) ? 1 : 0;
   }
 
   #setPause(paused: boolean): Promise<boolean> {

@@ -4,7 +4,7 @@ import type { MissedFiresOption } from './repeat.js';
 /** Options of the jobs of a schedule: those of `queue.add` that a single job cannot have alone. */
 export type JobSchedulerTemplateOptions = Omit<
   JobsOptions,
-  'jobId' | 'repeat' | 'repeatJobKey' | 'delay' | 'timestamp' | 'dedupTtlMs'
+  'jobId' | 'repeat' | 'repeatJobKey' | 'delay' | 'timestamp' | 'dedupTtlMs' | 'deduplication'
 >;
 
 /** What the jobs of a schedule have in common. */

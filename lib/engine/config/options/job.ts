@@ -3,6 +3,8 @@ import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { anything, boolean, limitMs, ms, number, oneOf, record, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
+import { deduplication } from './deduplication.js';
+import type { DeduplicationOptions } from './deduplication.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
 import { repeatSchema } from './repeat.js';
@@ -65,6 +67,11 @@ export interface JobsOptions extends TimeLimits {
    * `jobId`. Default 3,600,000.
    */
   dedupTtlMs?: number;
+  /**
+   * Adds the job only if no other job has its deduplication id, or replaces that job, or waits for its end. Not together with
+   * `jobId`, and not for a schedule. Default: none.
+   */
+  deduplication?: DeduplicationOptions;
   /** Submission time in unix ms. Default `Date.now()`. */
   timestamp?: number;
   /** Registers a schedule instead of adding a single job. Default: a single job. */
@@ -108,6 +115,8 @@ export interface JobRetryOverride {
 export interface AddOptions {
   /** An id of your own: one live job per id. Default: a ULID. */
   id?: string;
+  /** Adds the job only if no other job has its deduplication id. Not together with `id`. Default: none. */
+  deduplication?: DeduplicationOptions;
   /** Attempts and backoff of this job. Default: the consumer's. */
   retry?: JobRetryOverride;
   /** Dispatch name, at most 256 bytes. Default: none. */
@@ -152,6 +161,7 @@ export const jobSchema: Schema<JobsOptions> = {
   attempts: whole(1, MOST_ATTEMPTS),
   backoff,
   dedupTtlMs: ms(0),
+  deduplication,
   timestamp: whole(0),
   repeat: nested('repeat', repeatSchema),
   repeatJobKey: text,
@@ -167,5 +177,6 @@ export const addSchema: Schema<AddOptions> = {
   // checkJobId and checkJobName check them.
   id: anything,
   name: anything,
+  deduplication,
   retry: nested<JobRetryOverride>('retry', { maxAttempts: whole(1, MOST_ATTEMPTS), backoff }),
 };

@@ -12,6 +12,7 @@ export const SINGLE = {
   delay: 'Use repeat.startDate.',
   jobId: 'Use repeatJobKey.',
   timestamp: 'Each job has its own.',
+  deduplication: 'Use repeat.skipIfRunning.',
 } as const;
 
 /**

@@ -55,6 +55,8 @@ export function fromTemplate(
     }
   }
   const merged = withDefaults(defaults, opts) ?? {};
+  // A default is for single jobs.
+  delete merged.deduplication;
   checkJobOptions(merged, limits);
   return {
     key,

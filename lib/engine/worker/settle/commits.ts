@@ -3,11 +3,13 @@ import { complete } from '../../../redis/scripts/complete.js';
 import { deadLetter } from '../../../redis/scripts/dead-letter.js';
 import type { DeadLetterReply } from '../../../redis/scripts/dead-letter.js';
 import { endWithoutLetter } from '../../../redis/scripts/end-without-letter.js';
+import type { EndedDedup } from '../../../redis/scripts/lib/dedup.js';
 import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
 import type { RetryReply } from '../../../redis/scripts/retry.js';
 import { writeDelayedMember } from '../../codec/write-envelope.js';
 import type { CommandLink } from '../../connection/command-link.js';
+import { dedupIdOf } from '../../codec/extras.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import type {
@@ -45,7 +47,17 @@ export class Commits {
       const { jobs: tracked, bounds } = this.#tracking.completions(batch);
       const results = { storesResults: storeResults, resultTtlMs };
       const { worker } = this.#tracking;
-      return { jobs: batch, ...results, tracked, worker, bounds, eventsCap, eventsBatchFrom, inFlight };
+      return {
+        jobs: batch,
+        ...results,
+        tracked,
+        worker,
+        bounds,
+        dedups: dedupsOf(batch),
+        eventsCap,
+        eventsBatchFrom,
+        inFlight,
+      };
     });
     return this.#replied(batch, complete(this.#link, this.#keys, options));
   }
@@ -108,6 +120,7 @@ export class Commits {
       rememberMs: resultTtlMs,
       ...this.#tracking.deadLetters(batch),
       attempts: this.#tracking.attempts(batch),
+      dedups: dedupsOf(batch),
     }));
     return this.#replied(batch, deadLetter(this.#link, this.#keys, options));
   }
@@ -132,6 +145,7 @@ export class Commits {
       reason,
       eventsCap,
       rememberMs: resultTtlMs,
+      dedups: dedupsOf(batch),
     }));
     return this.#replied(batch, endWithoutLetter(this.#link, this.#keys, options));
   }
@@ -160,6 +174,20 @@ export class Commits {
     this.#calls.set(batch, options);
     return options;
   }
+}
+
+const NO_DEDUPS: readonly EndedDedup[] = [];
+
+/** The jobs that have a deduplication id. Each of them has a marker. */
+function dedupsOf(batch: readonly Delivery[]): readonly EndedDedup[] {
+  let dedups: EndedDedup[] | undefined;
+  for (let index = 0; index < batch.length; index++) {
+    const { uniqueMs, job, jobId } = batch[index] as Delivery;
+    if (uniqueMs === undefined || !job) continue;
+    const dedupId = dedupIdOf(job);
+    if (dedupId !== undefined) (dedups ??= []).push({ index, jobId, dedupId });
+  }
+  return dedups ?? NO_DEDUPS;
 }
 
 /** Where no handler ran, there is no start to announce. */

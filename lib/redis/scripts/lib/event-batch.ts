@@ -20,6 +20,8 @@ export const SINGULAR = {
   reasons: 'reason',
   backoffs_ms: 'backoff_ms',
   delays_ms: 'delay_ms',
+  deduplication_ids: 'deduplication_id',
+  deduplicated_job_ids: 'deduplicated_job_id',
 } as const;
 
 export type Plural = keyof typeof SINGULAR;
