@@ -11,7 +11,9 @@ const once = (deduplication: DeduplicationOptions, more: JobsOptions = {}): Jobs
 const dedupKeys = async (): Promise<string[]> =>
   (await redis.keys()).filter((key) => /}:(dedup|dlid|didx|delayed:unique)/.test(key));
 const jobsInRedis = async (): Promise<number> =>
-  (await redis.client.xlen(KEYS.stream)) + (await redis.client.zcard(KEYS.delayed));
+  (await redis.client.xlen(KEYS.stream)) +
+  (await redis.client.zcard(KEYS.delayed)) +
+  (await redis.client.zcard(`${KEYS.prefix}room`));
 
 describe('simple mode', () => {
   const simple = once({ id: 'house' });
@@ -19,6 +21,7 @@ describe('simple mode', () => {
   test.each([
     ['at once', {}],
     ['delayed', { delay: 60_000 }],
+    ['with a priority', { priority: 3 }],
   ])('an add %s with an id that is taken returns the job that has it', async (_, more) => {
     const queue = redis.queue();
     const first = await queue.add('paint', 1, { ...simple, ...more });
@@ -117,6 +120,9 @@ describe('simple mode', () => {
     ['remove of a delayed job', { delay: 60_000 }, (job) => job.remove()],
     ['cancel', {}, (job) => redis.queue().cancel(job.id)],
     ['cancel of a delayed job', { delay: 60_000 }, (job) => redis.queue().cancel(job.id)],
+    ['remove of a job with a priority', { priority: 3 }, (job) => job.remove()],
+    ['cancel of a job with a priority', { priority: 3 }, (job) => redis.queue().cancel(job.id)],
+    ['drain of jobs with a priority', { priority: 3 }, () => redis.queue().drain()],
     ['drain', {}, () => redis.queue().drain()],
     ['drain of delayed jobs', { delay: 60_000 }, () => redis.queue().drain(true)],
     ['clean', {}, () => redis.queue().clean(0, 10, 'wait')],
@@ -274,6 +280,7 @@ describe('debounce mode', () => {
     expect(await queue.getDeduplicationJobId('house')).toBe(second.id);
     const [, third] = await queue.addBulk([2, 3].map((data) => ({ name: 'a', data, opts: debounce })));
     expect(await redis.client.zcard(KEYS.delayed)).toBe(1);
+    expect(await redis.client.smembers(`${KEYS.prefix}delayed:unique`)).toEqual([third?.id]);
     expect((await queue.getJob(third?.id as string))?.data).toBe(3);
     expect(await queue.getJob(first.id)).toBeUndefined();
   });
