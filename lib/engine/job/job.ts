@@ -1,7 +1,6 @@
 import type { JobsOptions, WaitForResultOptions } from '../config/options.js';
-import { ConfigTypeError, JobStateError, NotSupportedError } from '../base/errors.js';
+import { JobStateError, NotSupportedError } from '../base/errors.js';
 import { toTime } from '../config/check-arguments.js';
-import { show } from '../config/checks.js';
 import { EXTRAS, dedupIdOf } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import { readKeep } from '../codec/keep.js';
@@ -9,6 +8,7 @@ import type { Keep } from '../codec/keep.js';
 import type { DlqReason } from '../base/metrics.js';
 import type { AttemptRecord, JobProgress } from './attempts.js';
 import type { JobActions, JobPlace, JobRef, ReportRef } from './job-actions.js';
+import { harmless, jobOf } from './job-helpers.js';
 import type { JobInit, JobOwner } from './job-owner.js';
 import { jsonOf } from './job-json.js';
 import type { JobState } from './job-state.js';
@@ -341,22 +341,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     queue: { getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> },
     jobId: string,
   ): Promise<Job<Data, Result, Name> | undefined> {
-    if (typeof (queue as unknown as { getJob?: unknown } | undefined)?.getJob !== 'function') {
-      return Promise.reject(
-        new ConfigTypeError(`Job.fromId: the first argument must be a Queue, not ${show(queue)}.`),
-      );
-    }
-    return queue.getJob(jobId);
+    return jobOf(queue, jobId);
   }
 
   /** A plain object, for logs. */
   toJSON(): object {
     return jsonOf(this);
   }
-}
-
-/** A handler that does not wait for its report must not end the process. */
-function harmless<T>(reported: Promise<T>): Promise<T> {
-  reported.catch(() => undefined);
-  return reported;
 }
