@@ -1,7 +1,7 @@
 import type { Guarded, ProducerTelemetry, Sending, TraceCarrier } from '../base/telemetry.js';
 import { attempt } from '../base/safe-access.js';
 import { appendField, traceWithin } from '../codec/trace.js';
-import type { Group } from './group.js';
+import type { Duplicates, Group } from './group.js';
 import type { NewJob } from './new-job.js';
 
 /** An add, and what a telemetry gets to know of it. Whatever the telemetry does, the add is the same. */
@@ -9,8 +9,8 @@ export function sendObserved(
   telemetry: Guarded<ProducerTelemetry>,
   jobs: readonly NewJob[],
   maxPayloadBytes: number,
-  add: () => Promise<ReadonlySet<number>>,
-): Promise<ReadonlySet<number>> {
+  add: () => Promise<Duplicates>,
+): Promise<Duplicates> {
   const sending = telemetry.send?.(jobs);
   const carrier = sending && attempt(() => sending.carrier);
   if (carrier)
@@ -22,7 +22,7 @@ export function sendObserved(
   return added;
 }
 
-function tellEnd(sending: Sending, added: Promise<ReadonlySet<number>>): void {
+function tellEnd(sending: Sending, added: Promise<Duplicates>): void {
   if (!sending.ended) return;
   added.then(
     ({ size }) => attempt(() => sending.ended?.(undefined, size)),

@@ -242,9 +242,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * @throws ConnectionError (CMQ-001)
    */
   async removeDeduplicationKey(): Promise<boolean> {
-    const { id, deduplicationId } = this;
-    if (deduplicationId === undefined) return false;
-    return this.#actions('removeDeduplicationKey').removeDeduplicationKey(id, deduplicationId);
+    const { deduplicationId: dedup } = this;
+    return (
+      dedup !== undefined && this.#actions('removeDeduplicationKey').removeDeduplicationKey(this.id, dedup)
+    );
   }
 
   get #keep(): Keep | undefined {
