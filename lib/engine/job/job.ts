@@ -239,13 +239,10 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /**
    * Frees the deduplication id of this job, if the job has it. The next add with this id adds a job.
    * @returns false if the id was free, or another job has it
-   * @throws ConnectionError (CMQ-001)
    */
   async removeDeduplicationKey(): Promise<boolean> {
-    const { deduplicationId: dedup } = this;
-    return (
-      dedup !== undefined && this.#actions('removeDeduplicationKey').removeDeduplicationKey(this.id, dedup)
-    );
+    const { deduplicationId: id } = this;
+    return id !== undefined && this.#actions('removeDeduplicationKey').removeDeduplicationKey(this.id, id);
   }
 
   get #keep(): Keep | undefined {
