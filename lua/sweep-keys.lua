@@ -1,4 +1,5 @@
--- Deletes the keys of single jobs that are not there any more, in a slice of the keys of the server.
+-- Deletes the keys of single jobs that are not there any more, and the counts by the minute, in a slice of the keys of the
+-- server.
 --
 -- KEYS stream delayed dlq repeat prefix
 -- ARGV 1 cursor  as SCAN takes it, '0' = begin  2 count  about how many keys of the server to look at; never more than
@@ -55,6 +56,9 @@ local STAYS = {
   ['job-logs'] = is_kept,
   result = is_kept,
   failed = is_kept,
+  metrics = function()
+    return false
+  end,
   cancelled = function(entry)
     return #redis.call('XRANGE', stream, entry, entry) > 0
   end,

@@ -88,6 +88,14 @@ const SECTIONS = [
       { name: 'ChasquiRecordOptions', title: '`ChasquiRecordBuilder`: one message' },
     ],
   },
+  {
+    title: 'Dashboard',
+    types: [
+      { name: 'ChasquiBoardOptions', title: '`ChasquiBoardModule`' },
+      { name: 'ChasquiBoardExtras', title: '`ChasquiBoardModule`: beside a factory' },
+      { name: 'ChasquiAdapterOptions', title: '`ChasquiAdapter`, and a queue of the board' },
+    ],
+  },
 ];
 
 /** @returns {{ page: string, undocumented: string[] }} */
@@ -97,9 +105,8 @@ export async function optionsPage() {
     ts.sys,
     root,
   );
-  const entries = ['index.ts', 'health/index.ts', 'scaler/index.ts', 'microservices/index.ts'].map((file) =>
-    join(root, 'lib', file),
-  );
+  const folders = ['', 'health/', 'scaler/', 'microservices/', 'bull-board/'];
+  const entries = folders.map((folder) => join(root, 'lib', folder, 'index.ts'));
   const program = ts.createProgram(entries, options);
   const checker = program.getTypeChecker();
   // Only exported types: another interface of the same name may be internal.

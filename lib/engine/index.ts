@@ -15,6 +15,7 @@ export type { DlqEntry } from './admin/dlq.js';
 export type { DlqHistogram } from './admin/look/dlq-histogram.js';
 export type { FindJobsOptions, JobQuery } from './admin/look/job-query.js';
 export type { JobCounts } from './admin/look/job-types.js';
+export type { Metrics } from './admin/look/metrics.js';
 export type { DlqPage } from './admin/look/dlq-pages.js';
 export type { WorkerInfo } from './admin/workers.js';
 export * from './base/errors.js';

@@ -41,6 +41,7 @@ export type { PromoterConfig, SchedulerConfig, StandaloneSchedulerConfig } from 
 export type {
   BackoffStrategy,
   ConsumerConfig,
+  MetricsOptions,
   RetryConfig,
   StandaloneConsumerConfig,
   WorkerOptions,

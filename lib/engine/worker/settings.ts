@@ -70,6 +70,8 @@ export interface WorkerSettings extends EventsSettings {
   telemetry: Telemetry | undefined;
   /** Of this worker, once it is made. */
   observed: Guarded<WorkerTelemetry> | undefined;
+  /** For how many minutes the jobs that end are counted; 0 = they are not. */
+  maxDataPoints: number;
   clock: Clock;
 }
 
@@ -121,6 +123,7 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
     metrics: config.metrics ?? noopSink,
     telemetry: config.telemetry,
     observed: undefined,
+    maxDataPoints: config.metrics?.maxDataPoints ?? 0,
     clock: config.clock ?? systemClock,
   };
 }

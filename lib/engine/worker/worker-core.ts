@@ -32,6 +32,7 @@ import { InFlight } from './lease/in-flight.js';
 import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
+import { MinuteCounts } from './minute-counts.js';
 import { observeWorker, scoped, toJobObserver } from './observe-worker.js';
 import { Registration } from './registration.js';
 import { RedisClock } from './run/redis-clock.js';
@@ -61,6 +62,7 @@ export class WorkerCore extends Service {
   readonly #settings: WorkerSettings;
   readonly #inFlight: InFlight;
   readonly #counters: JobCounters;
+  #minutes: MinuteCounts | undefined;
   readonly #announcer: Announcer;
   readonly #timers: WorkerTimers;
   readonly #settlement: Settlement;
@@ -231,7 +233,13 @@ export class WorkerCore extends Service {
     await settlesWithin(this.#settlement.finish(), Math.max(left(), 500));
     this.#settlement.abandon();
     this.#announcer.stop();
-    await Promise.all([this.#leases.stop(500), this.#timers.stop(500), this.#registration.stop(500)]);
+    const counted = settlesWithin(this.#minutes?.stop() ?? Promise.resolve(), 500);
+    await Promise.all([
+      this.#leases.stop(500),
+      this.#timers.stop(500),
+      this.#registration.stop(500),
+      counted,
+    ]);
     const { group, consumerId } = this.#settings;
     const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
@@ -259,9 +267,13 @@ export class WorkerCore extends Service {
 
   /** In the order in which each hears of a transition. */
   #observe(hooks: WorkerHooks): void {
-    const { metrics, observed } = this.#settings;
+    const { metrics, maxDataPoints, observed } = this.#settings;
     this.#inFlight.observe(this.#announcer);
     this.#inFlight.observe(this.#counters);
+    if (maxDataPoints > 0) {
+      this.#minutes = new MinuteCounts(this.#link, this.#keys, maxDataPoints, this.#onError);
+      this.#inFlight.observe(this.#minutes);
+    }
     this.#inFlight.observe(new JobMetrics(metrics));
     if (observed) this.#inFlight.observe(toJobObserver(observed));
     this.#inFlight.observe(new JobEvents(this.#keys.queue, this.#settings, hooks));

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { QueueKeys } from '../../../redis/keys.js';
+import { messageOf } from '../../base/thrown.js';
 import { checkQueueName, checkDelay } from '../../config/check-arguments.js';
 import { checkOptions } from '../../config/check-options.js';
 import type { QueueOptions } from '../../config/options.js';
@@ -85,6 +86,16 @@ export abstract class QueueBase extends EventEmitter<QueueListenersMap> implemen
    */
   async ping(): Promise<number> {
     return this.#core.use((link) => link.ping());
+  }
+
+  /** @internal What INFO says, for the dashboard; null if the user may not call it. */
+  async readServerInfo(): Promise<string | null> {
+    try {
+      return (await this.#core.use((link) => link.call('INFO', []))) as string;
+    } catch (error) {
+      if (messageOf(error).includes('NOPERM')) return null;
+      throw error;
+    }
   }
 
   /**

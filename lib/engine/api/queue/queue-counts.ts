@@ -1,9 +1,15 @@
+import { countJobs } from '../../../redis/scripts/count-jobs.js';
+import type { JobTotals } from '../../../redis/scripts/count-jobs.js';
 import { readBacklog } from '../../../redis/scripts/read-backlog.js';
 import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import { countByTypes, countDelayed, getJobCounts } from '../../admin/look/counts.js';
+import { getMetrics } from '../../admin/look/metrics.js';
+import type { Metrics } from '../../admin/look/metrics.js';
 import { checkCountedTypes } from '../../admin/look/job-types.js';
 import type { JobCounts } from '../../admin/look/job-types.js';
-import { checkText, checkWhole } from '../../config/check-arguments.js';
+import { ConfigError } from '../../base/errors.js';
+import { checkIndex, checkText, checkWhole } from '../../config/check-arguments.js';
+import { show } from '../../config/checks.js';
 import type { JobType } from '../../job/job.js';
 import { QueueSchedules } from './queue-schedules.js';
 
@@ -83,6 +89,26 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
   /** Always 0: no job has children. */
   async getWaitingChildrenCount(): Promise<number> {
     return this.#count(['waiting-children']);
+  }
+
+  /**
+   * How many jobs have completed or become dead letters in each minute, as workers with `metrics: { maxDataPoints }` count them.
+   * @param start the first minute of `data`: 0 = the one before the newest minute that has a count; negative: from the end
+   * @param end the last one. Default: all
+   * @throws ConfigError (CMQ-004) for another type; RangeError (CMQ-004) for an index that is not a whole number
+   */
+  async getMetrics(type: 'completed' | 'failed', start = 0, end = -1): Promise<Metrics> {
+    if ((type as unknown) !== 'completed' && (type as unknown) !== 'failed') {
+      throw new ConfigError(`getMetrics: the type must be 'completed' or 'failed', not ${show(type)}.`);
+    }
+    checkIndex('getMetrics: start', start);
+    checkIndex('getMetrics: end', end);
+    return this.core.use((link, keys) => getMetrics(link, keys, type, start, end));
+  }
+
+  /** @internal All counts and whether the queue is paused, for the dashboard. */
+  readTotals(): Promise<JobTotals> {
+    return this.core.use((link, keys) => countJobs(link, keys));
   }
 
   #count(types: readonly JobType[]): Promise<number> {

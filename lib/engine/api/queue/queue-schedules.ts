@@ -1,6 +1,8 @@
 import { ConfigRangeError, ConfigTypeError } from '../../base/errors.js';
 import { checkLimit, checkText, checkWhole } from '../../config/check-arguments.js';
+import { checkOptions } from '../../config/check-options.js';
 import { show } from '../../config/checks.js';
+import { rescheduleSchema } from '../../config/options/repeat.js';
 import type {
   JobSchedulerJson,
   JobSchedulerTemplate,
@@ -20,6 +22,8 @@ import {
   pauseSchedule,
   resumeSchedule,
 } from '../../timers/repeat/job-schedulers.js';
+import { reschedule } from '../../timers/repeat/reschedule.js';
+import type { RescheduleOptions } from '../../timers/repeat/reschedule.js';
 import { readSchedules } from '../../timers/repeat/schedules.js';
 import { QueueBase } from './queue-base.js';
 
@@ -74,6 +78,18 @@ export abstract class QueueSchedules<Data, Result, Name extends string> extends 
   /** How many schedules the queue has. */
   async getJobSchedulersCount(): Promise<number> {
     return this.core.use(countSchedules);
+  }
+
+  /**
+   * Changes when a schedule fires. Its jobs (name, data, options), its count and what it does about missed fires stay. An
+   * application that declares the schedule with another rule sets that rule again when it starts. Resolves with the next
+   * run, in unix ms.
+   * @throws ScheduleNotFoundError (CMQ-111), ConfigError (CMQ-004), ConnectionError (CMQ-001)
+   */
+  async rescheduleJobScheduler(jobSchedulerId: string, repeatOpts: RescheduleOptions): Promise<number> {
+    checkText('rescheduleJobScheduler: the id', jobSchedulerId);
+    const checked = checkOptions('rescheduleJobScheduler', rescheduleSchema, repeatOpts);
+    return this.core.use((link, keys) => reschedule(link, keys, jobSchedulerId, checked));
   }
 
   /** Removes a schedule. True if it was there. Jobs that it has already added stay. */

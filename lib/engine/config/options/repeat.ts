@@ -116,3 +116,16 @@ export const repeatSchema: Schema<RepeatOptions> = {
   skipIfRunning: boolean,
   owner,
 };
+
+/** When a schedule fires: what `rescheduleJobScheduler` changes. */
+export const rescheduleSchema: Schema<
+  Pick<RepeatOptions, 'pattern' | 'every' | 'tz' | 'offset' | 'limit' | 'startDate' | 'endDate'>
+> = {
+  pattern: text,
+  every: ms(1),
+  tz: text,
+  offset: repeatSchema.offset,
+  limit: whole(1),
+  startDate: date,
+  endDate: date,
+};

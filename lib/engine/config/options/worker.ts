@@ -140,8 +140,11 @@ export interface ConsumerConfig extends TimeLimits {
   removeOnComplete?: RemoveOn;
   /** What stays of a job that fails for good and says nothing about it itself. See {@link JobsOptions.removeOnFail}. Default: a dead letter. */
   removeOnFail?: RemoveOn;
-  /** Where the worker reports what it does. Default: nowhere. */
-  metrics?: MetricsSink;
+  /**
+   * A sink: where the worker reports what it does. And, with `maxDataPoints`, whether it counts the jobs that end by the minute,
+   * for `queue.getMetrics` and the dashboard. Default: nowhere, and no counts.
+   */
+  metrics?: MetricsSink & MetricsOptions;
   /** Traces and metrics: `new ChasquiTelemetry()` of `nestjs-chasqui/opentelemetry`. Default: none. */
   telemetry?: Telemetry;
   /** The clock for durations and for the times on jobs. Due times follow Redis's clock. Default: the system's. */
@@ -150,6 +153,15 @@ export interface ConsumerConfig extends TimeLimits {
   commandTimeoutMs?: number;
   /** How long the first connection may take, in ms. Default 10,000. */
   connectTimeoutMs?: number;
+}
+
+/** Counts by the minute, as in BullMQ. */
+export interface MetricsOptions {
+  /**
+   * For how many minutes the counts are kept, up to a year: 10,080 is a week. The same for all workers of a queue. Default: the
+   * worker counts nothing.
+   */
+  maxDataPoints?: number;
 }
 
 /** Options of a `Worker`: the names that BullMQ has, every field of {@link ConsumerConfig}, and batches. */
@@ -199,6 +211,17 @@ const retrySchema: Schema<RetryConfig> = {
   jitterMs: ms(0),
 };
 
+/** A year of minutes. */
+const MOST_POINTS = 525_600;
+
+const metricsOption: Check = (value) => {
+  const wrong = record(value);
+  const { maxDataPoints } = (value ?? {}) as MetricsOptions;
+  if (wrong !== undefined || maxDataPoints === undefined) return wrong;
+  const points = whole(1, MOST_POINTS)(maxDataPoints);
+  return points === undefined ? undefined : `has a wrong "maxDataPoints": it ${points}`;
+};
+
 export const consumerSchema: Schema<ConsumerConfig> = {
   group: text,
   consumerId: text,
@@ -234,7 +257,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   backoffStrategies: strategies,
   removeOnComplete: removeOn('removeOnComplete'),
   removeOnFail: removeOn('removeOnFail'),
-  metrics: record,
+  metrics: metricsOption,
   telemetry,
   clock,
   commandTimeoutMs: limitMs(1),

@@ -81,7 +81,8 @@ function keyOf({ repeat, repeatJobKey }: JobsOptions & { repeat: RepeatOptions }
   return own;
 }
 
-function patternOf({ pattern, every, tz, offset }: RepeatOptions): RepeatPattern {
+/** @throws ConfigError (CMQ-004) */
+export function patternOf({ pattern, every, tz, offset }: RepeatOptions): RepeatPattern {
   if ((pattern === undefined) === (every === undefined)) {
     throw new ConfigError(
       `repeat: set either "pattern" (cron) or "every" (ms), not ${pattern === undefined ? 'neither' : 'both'}.`,
@@ -94,7 +95,8 @@ function patternOf({ pattern, every, tz, offset }: RepeatOptions): RepeatPattern
   return RepeatPattern.cron(pattern ?? '', tz);
 }
 
-function toMs(date: Date | string | number | undefined): number | undefined {
+/** Unix ms. */
+export function toMs(date: Date | string | number | undefined): number | undefined {
   if (date === undefined) return undefined;
   return typeof date === 'string' ? Date.parse(date) : Number(date);
 }

@@ -11,7 +11,7 @@ import { ConfigError } from '../../base/errors.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { firstSlot } from './plan-fires.js';
 import { META_FIELDS, decodeMeta } from './stored-schedule.js';
-import type { EncodedSchedule, RepeatableMeta, RepeatableSpec } from './stored-schedule.js';
+import type { EncodedSchedule, RepeatableMeta, RepeatableSpec, SpecTiming } from './stored-schedule.js';
 
 export interface StoreResult {
   key: string;
@@ -74,7 +74,8 @@ export function restoreSchedule(
   });
 }
 
-async function upsert(
+/** Stores the encoded fields. */
+export async function upsert(
   link: CommandLink,
   keys: QueueKeys,
   encoded: EncodedSchedule,
@@ -85,7 +86,11 @@ async function upsert(
 }
 
 /** @throws ConfigError (CMQ-004) for a schedule that never fires */
-export function firstFire(key: string, spec: RepeatableSpec, now: number): number {
+export function firstFire(
+  key: string,
+  spec: SpecTiming & Pick<RepeatableSpec, 'immediately' | 'count'>,
+  now: number,
+): number {
   const { endBeforeMs, limit, count = 0 } = spec;
   if (limit !== undefined && count >= limit) {
     throw new ConfigError(

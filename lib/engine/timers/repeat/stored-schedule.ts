@@ -62,7 +62,7 @@ export function encodeSchedule(
   spec: RepeatableSpec & WithExtras,
   maxPayloadBytes = MAX_PAYLOAD_BYTES,
 ): EncodedSchedule {
-  const { jobName, limit, startAfterMs, endBeforeMs, attempts, backoff } = spec;
+  const { jobName, limit, attempts, backoff } = spec;
   checkJobName(jobName);
   for (const [name, value] of Object.entries({ limit, attempts })) {
     if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
@@ -73,12 +73,6 @@ export function encodeSchedule(
     ...(attempts !== undefined && { attempts }),
     ...(backoff !== undefined && { backoff }),
   });
-  const timing: Fields = {
-    ...encodePattern(spec.pattern),
-    limit: limit?.toString(),
-    start: startAfterMs?.toString(),
-    end: endBeforeMs?.toString(),
-  };
   const payload = encodeWithin(jobName, spec.payload, maxPayloadBytes);
   const rest: Fields = {
     name: jobName,
@@ -90,14 +84,39 @@ export function encodeSchedule(
     extras: extrasWithin(jobName, spec, undefined, payload, maxPayloadBytes),
     tracked: readKeep(spec[EXTRAS]?.keep)?.tracked ? '1' : undefined,
   };
-  const fields = present({ ...timing, ...rest });
-  return {
-    key: scheduleKey(spec),
-    schedule: digest(present(timing)),
-    revision: digest(fields),
-    fields,
-  };
+  return encodeFields(scheduleKey(spec), spec, rest);
 }
+
+/** The fields of a stored schedule that do not say when it fires, without what scripts keep beside them. */
+export const JOB_FIELDS = [
+  'name',
+  'missed',
+  'overlap',
+  'owner',
+  'payload',
+  'retry',
+  'extras',
+  'tracked',
+] as const;
+
+/** @param rest the {@link JOB_FIELDS}, in their order */
+export function encodeFields(
+  key: string,
+  { pattern, limit, startAfterMs, endBeforeMs }: SpecTiming,
+  rest: Fields,
+): EncodedSchedule {
+  const timing: Fields = {
+    ...encodePattern(pattern),
+    limit: limit?.toString(),
+    start: startAfterMs?.toString(),
+    end: endBeforeMs?.toString(),
+  };
+  const fields = present({ ...timing, ...rest });
+  return { key, schedule: digest(present(timing)), revision: digest(fields), fields };
+}
+
+/** When a schedule fires. */
+export type SpecTiming = Pick<RepeatableSpec, 'pattern' | 'limit' | 'startAfterMs' | 'endBeforeMs'>;
 
 export interface EncodedSchedule {
   key: string;
@@ -109,7 +128,7 @@ export interface EncodedSchedule {
   fields: readonly (readonly [field: string, value: string | Buffer])[];
 }
 
-type Fields = Record<string, string | Buffer | undefined>;
+export type Fields = Record<string, string | Buffer | undefined>;
 
 function present(fields: Fields): [string, string | Buffer][] {
   return Object.entries(fields).filter((entry): entry is [string, string | Buffer] => entry[1] !== undefined);
