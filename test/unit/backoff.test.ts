@@ -36,6 +36,7 @@ describe('backoffMs', () => {
     ['exponential with its own', { kind: 'exponential', delayMs: 10, multiplier: 1.5 }, [10, 15, 23]],
     ['exponential with its own cap', { kind: 'exponential', delayMs: 10, maxDelayMs: 15 }, [10, 15, 15]],
     ['an unknown kind is exponential', { kind: 'fibonacci', delayMs: 10 }, [10, 20, 40]],
+    ['at most 30 days', { kind: 'fixed', delayMs: 9e9 }, [2_592e6, 2_592e6, 2_592e6]],
     ['no delay', { kind: 'exponential', delayMs: 0 }, [0, 0, 0]],
     ['a multiplier below 1 shrinks', { kind: 'exponential', delayMs: 100, multiplier: 0.5 }, [100, 50, 25]],
     ['a multiplier of 0', { kind: 'exponential', delayMs: 100, multiplier: 0 }, [100, 0, 0]],

@@ -169,14 +169,18 @@ export class JobReports {
 }
 
 function progressJson(progress: unknown): string {
-  if (typeof progress === 'number' && !Number.isFinite(progress)) {
-    throw new ConfigTypeError(`updateProgress: JSON has no ${String(progress)}. Nothing was reported.`);
-  }
   let json: string | undefined;
+  let odd: number | undefined;
   try {
-    json = JSON.stringify(progress);
+    json = JSON.stringify(progress, (_, value: unknown) => {
+      if (typeof value === 'number' && !Number.isFinite(value)) odd = value;
+      return value;
+    });
   } catch (error) {
     throw new EncodeError(`updateProgress: the progress has no JSON: ${messageOf(error)}`, { cause: error });
+  }
+  if (odd !== undefined) {
+    throw new ConfigTypeError(`updateProgress: JSON has no ${String(odd)}. Nothing was reported.`);
   }
   if (json === undefined) {
     throw new ConfigTypeError(

@@ -33,7 +33,7 @@ export function checkOptions<T extends object>(
     if (value === undefined) continue;
     const fault = check(value);
     if (fault !== undefined) {
-      const not = isSecret(check) ? '' : `, not ${show(value)}`;
+      const not = isSecret(check) || fault.includes(', not ') ? '' : `, not ${show(value)}`;
       throw new ConfigError(`${owner}: option "${key}" ${fault}${not}.`);
     }
     options[key] = check.read ? check.read(value) : value;

@@ -23,8 +23,8 @@ export const show = (value: unknown): string => {
     if (MAY_BE_SECRET.test(value)) return 'a string';
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   }
-  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint')
-    return String(value);
+  if (typeof value === 'bigint') return `${String(value)}n`;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : 'a Date';
@@ -78,6 +78,9 @@ export const limitMs =
 
 /** The longest time that Redis and JavaScript can both add to a clock in ms without rounding. */
 export const MOST_MS = 2 ** 52;
+
+/** The longest delay that a queue accepts by default, and the longest backoff: 30 days. */
+export const MOST_DELAY_MS = 30 * 24 * 3_600_000;
 
 /** A duration in whole ms that is sent to Redis. */
 export const ms = (least: number): Check => whole(least, MOST_MS);

@@ -12,13 +12,13 @@ import { encodePayload } from '../codec/payload.js';
 import { jobSchema } from '../config/options/job.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
 import { checkOptions, shownKey } from '../config/check-options.js';
-import { record } from '../config/checks.js';
+import { MOST_DELAY_MS, record } from '../config/checks.js';
 import { nearestKey } from '../config/nearest-key.js';
 import { nextUlid } from './ulid.js';
 
 const DEDUP_TTL_MS = 3_600_000;
 export const MAX_PAYLOAD_BYTES = 1_048_576;
-export const MAX_DELAY_SECS = 30 * 24 * 3600;
+export const MAX_DELAY_SECS = MOST_DELAY_MS / 1000;
 
 /** A job on its way into Redis. */
 export interface NewJob extends Envelope, AddedJob {}

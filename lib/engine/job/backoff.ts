@@ -1,5 +1,6 @@
 import type { WireBackoff } from '../codec/envelope.js';
 import type { BackoffOptions, RetryConfig } from '../config/options.js';
+import { MOST_DELAY_MS } from '../config/checks.js';
 
 export const RETRY_DEFAULTS: Required<RetryConfig> = {
   initialBackoffMs: 100,
@@ -31,7 +32,7 @@ export const BUILT_IN_BACKOFFS = ['fixed', 'exponential'] as const;
 
 /**
  * The time to wait after `attempt` (from 1) has failed, in whole ms: `min(initial * multiplier^(attempt-1), max)`, then
- * symmetric jitter, never below 0. `fixed` does not grow. An unknown kind counts as exponential. The result is always finite.
+ * symmetric jitter, never below 0. `fixed` does not grow. An unknown kind counts as exponential. The result is at most 30 days.
  * @param random returns a number in [0, 1), like Math.random
  */
 export function backoffMs(
@@ -51,7 +52,7 @@ export function backoffMs(
   const { jitterMs, jitterShare } = defaults;
   const unconfigured = jitterShare === undefined ? jitterMs : Math.min(jitterMs, base * jitterShare);
   const jitter = spec?.jitterMs ?? unconfigured;
-  return Math.max(0, Math.round(base + (random() * 2 - 1) * jitter));
+  return Math.min(MOST_DELAY_MS, Math.max(0, Math.round(base + (random() * 2 - 1) * jitter)));
 }
 
 /** The wire form of a `backoff` option. */

@@ -157,6 +157,20 @@ const BAD: BadAdd[] = [
     says: /"backoff"/,
   },
   {
+    what: 'a backoff of more than 30 days',
+    opts: { backoff: 90 * 24 * 3_600_000 },
+    error: ConfigError,
+    code: 'CMQ-004',
+    says: /"backoff" .*2592000000/,
+  },
+  {
+    what: 'a backoff option of more than 30 days',
+    opts: { backoff: { type: 'fixed', delay: 90 * 24 * 3_600_000 } },
+    error: ConfigError,
+    code: 'CMQ-004',
+    says: /"delay" .*2592000000/,
+  },
+  {
     what: 'a backoff in words',
     opts: { backoff: 'fast' },
     error: ConfigError,

@@ -271,6 +271,7 @@ describe('arguments', () => {
   test.each([
     ['NaN', NaN, 'TypeError'],
     ['a text', 'tomorrow', 'TypeError'],
+    ['a bigint', BigInt(Date.now()), 'TypeError'],
     ['a time that is too far away', Date.now() + 100 * 24 * HOUR, 'ConfigError'],
   ])('moveToDelayed refuses %s', async (_, time, name) => {
     const job = await redis.queue().add('a', 1);

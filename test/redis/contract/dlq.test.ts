@@ -447,6 +447,7 @@ describe('a selection', () => {
     ['dropping without saying which', (queue) => queue.dropDlq({})],
     ['dropping all and some', (queue) => queue.dropDlq({ all: true, reason: 'malformed' })],
     ['a reason that does not exist', (queue) => queue.dropDlq({ reason: 'panic' as 'malformed' })],
+    ['ids with a number', (queue) => queue.dropDlq({ ids: ['x', 1 as never] })],
     ['ids that are no list', (queue) => queue.dropDlq({ ids: 'x' as never })],
     ['a misspelt option', (queue) => queue.replayDlq({ reson: 'malformed' } as never)],
     ['a negative limit', (queue) => queue.replayDlq({ reason: 'malformed', limit: -1 })],

@@ -67,6 +67,9 @@ describe('progress', () => {
     await run(TRACKED, async (job) => {
       await expect(job.updateProgress(1n as never)).rejects.toMatchObject({ code: 'CMQ-002' });
       await expect(job.updateProgress(undefined as never)).rejects.toMatchObject({ code: 'CMQ-004' });
+      for (const odd of [NaN, { a: NaN }, [1, [Infinity]]]) {
+        await expect(job.updateProgress(odd)).rejects.toMatchObject({ code: 'CMQ-004', name: 'TypeError' });
+      }
       await expect(job.updateProgress('x'.repeat(70_000))).rejects.toMatchObject({ code: 'CMQ-023' });
       const cyclic: { self?: unknown } = {};
       cyclic.self = cyclic;

@@ -240,6 +240,27 @@ describe('immediately', () => {
     expect((await queue.getJobScheduler('by add'))?.next).toBeGreaterThan(Date.now() + day - 60_000);
   });
 
+  test.each<[string, () => object]>([
+    ['an interval', () => ({ every: HOUR })],
+    ['an interval that says so', () => ({ every: HOUR, immediately: true })],
+    ['a pattern', () => ({ pattern: '0 0 1 1 *', immediately: true })],
+  ])('%s that ends before its second slot runs once, at once', async (_, repeat) => {
+    const queue = redis.queue();
+    const endDate = (await redisNow()) + 5_000;
+    const first = await queue.upsertJobScheduler('k', { ...repeat(), endDate });
+    expect(first.delay).toBe(0);
+    const worker = redis.worker((job) => job.id, { schedulerTickMs: 20 });
+    const [ran] = await next(worker, 'completed');
+    expect(ran.id).toBe(first.id);
+    await eventually(async () => {
+      expect(await queue.getJobSchedulers()).toEqual([]);
+    });
+    const never = { pattern: '0 0 30 2 *', immediately: true, endDate };
+    await expect(queue.upsertJobScheduler('never', never)).rejects.toMatchObject({ code: 'CMQ-004' });
+    const late = { ...repeat(), immediately: false, endDate } as never;
+    await expect(queue.upsertJobScheduler('late', late)).rejects.toMatchObject({ code: 'CMQ-004' });
+  });
+
   test('a short interval does not lose its first run while no scheduler has polled', async () => {
     const queue = redis.queue();
     const first = await queue.upsertJobScheduler('k', { every: 50, immediately: true, limit: 3 });

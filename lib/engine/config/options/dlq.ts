@@ -1,6 +1,6 @@
 import type { DlqReason } from '../../base/metrics.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, isWellFormed, NOT_WELL_FORMED, whole } from '../checks.js';
+import { anything, boolean, isWellFormed, NOT_WELL_FORMED, show, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 import { operationSchema } from './operation.js';
 import type { OperationOptions } from './operation.js';
@@ -49,10 +49,12 @@ const REASONS: readonly DlqReason[] = [
   'expired',
 ];
 
-const ids: Check = (value) =>
-  Array.isArray(value) && value.every((id) => typeof id === 'string')
-    ? undefined
-    : 'must be an array that has only strings';
+const ids: Check = (value) => {
+  const must = 'must be an array that has only strings';
+  if (!Array.isArray(value)) return must;
+  const odd = (value as unknown[]).findIndex((id) => typeof id !== 'string');
+  return odd === -1 ? undefined : `${must}, not ${show(value[odd])} at index ${String(odd)}`;
+};
 
 const oneOf =
   (...values: readonly string[]): Check =>

@@ -1,7 +1,18 @@
 import { MAX_NAME_BYTES } from '../check-arguments.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, limitMs, ms, number, oneOf, record, text, whole } from '../checks.js';
+import {
+  anything,
+  boolean,
+  limitMs,
+  MOST_DELAY_MS,
+  ms,
+  number,
+  oneOf,
+  record,
+  text,
+  whole,
+} from '../checks.js';
 import type { Check } from '../checks.js';
 import { deduplication } from './deduplication.js';
 import type { DeduplicationOptions } from './deduplication.js';
@@ -16,9 +27,9 @@ export interface BackoffOptions {
    * emits an `error` event and backs off exponentially.
    */
   type: 'fixed' | 'exponential' | (string & {});
-  /** Base delay in ms. It travels with the job. Default 100. */
+  /** Base delay in ms, at most 30 days. It travels with the job. Default 100. */
   delay?: number;
-  /** Cap on the computed backoff, in ms. Default: the worker's `retry.maxBackoffMs`. */
+  /** Cap on the computed backoff, in ms, at most 30 days. Default: the worker's `retry.maxBackoffMs`; a fixed delay has none. */
   maxDelay?: number;
   /** Growth for `exponential`: `delay * multiplier^(attempt - 1)`. Default: the worker's `retry.multiplier`. */
   multiplier?: number;
@@ -125,23 +136,25 @@ export interface AddOptions {
 
 const MOST_ATTEMPTS = 0xffffffff;
 
+const backoffMs = whole(0, MOST_DELAY_MS);
+
 const backoffSchema: Schema<BackoffOptions> = {
   type: (value) =>
     text(value) ??
     (Buffer.byteLength(value as string) > MAX_NAME_BYTES
       ? `must have at most ${String(MAX_NAME_BYTES)} bytes`
       : undefined),
-  delay: ms(0),
-  maxDelay: ms(0),
+  delay: backoffMs,
+  maxDelay: backoffMs,
   multiplier: number(0),
-  jitterMs: ms(0),
+  jitterMs: backoffMs,
 };
 
 const backoffObject = nested('backoff', backoffSchema, ['type']);
 
 export const backoff: Check = Object.assign(
   (value: unknown) => {
-    if (typeof value === 'number') return ms(0)(value);
+    if (typeof value === 'number') return backoffMs(value);
     return record(value) && "must be a number of ms or an object such as { type: 'fixed', delay: 1000 }";
   },
   { read: (value: unknown) => (typeof value === 'number' ? value : backoffObject.read?.(value)) },

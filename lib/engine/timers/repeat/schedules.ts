@@ -103,12 +103,16 @@ export function firstFire(
     );
   }
   const first = firstSlot({ ...spec, endBeforeMs }, now);
+  // The run of now is one more, and may be the only one before the end.
+  const isAtOnce =
+    spec.immediately === true && firstSlot({ ...spec, endBeforeMs: undefined }, now) !== undefined;
+  if (isAtOnce) return now;
   if (first === undefined) {
     throw new ConfigError(
       `repeat: "${key}" would never fire: no time matches its pattern between startDate and endDate.`,
     );
   }
-  return spec.immediately ? now : first;
+  return first;
 }
 
 export async function redisNow(link: CommandLink): Promise<number> {

@@ -2,6 +2,7 @@ import { backoffMs, BUILT_IN_BACKOFFS } from '../../job/backoff.js';
 import { withDeadline } from '../../../redis/deadline.js';
 import { ConfigError } from '../../base/errors.js';
 import type { BackoffStrategy } from '../../config/options.js';
+import { MOST_DELAY_MS } from '../../config/checks.js';
 import { inOwnContext } from '../../base/own-context.js';
 import { printable } from '../../base/printable.js';
 import { readProperty } from '../../base/safe-access.js';
@@ -60,7 +61,7 @@ export class RetryDelay {
     };
     const checked = (answer: unknown): number => {
       if (answer === FAIL_NOW) return FAIL_NOW;
-      if (typeof answer === 'number' && Number.isFinite(answer) && answer >= 0) return Math.round(answer);
+      if (typeof answer === 'number' && answer >= 0 && answer <= MOST_DELAY_MS) return Math.round(answer);
       return failed(`returned ${shown(answer)}`);
     };
     try {
@@ -99,7 +100,7 @@ class Late extends Error {}
 function strategyError(kind: string, delivery: Delivery, problem: string, cause: unknown): ConfigError {
   return new ConfigError(
     `The backoff strategy "${kind}" ${problem.slice(0, MAX_PROBLEM)} after attempt ${String(delivery.attempt)} of ${describe(delivery)}. ` +
-      'It must return a finite number of ms of at least 0, or -1 to fail the job now. The default backoff applies.',
+      'It must return a number of ms of at least 0 and at most 2,592,000,000 (30 days), or -1 to fail the job now. The default backoff applies.',
     cause === undefined ? undefined : { cause },
   );
 }
