@@ -1,11 +1,11 @@
-// npm start [sample]: builds the package and the samples if needed, and runs one sample. It uses the Redis of REDIS_URL, or
-// a private server that ends with the sample.
+// npm start [sample] [arguments]: builds the package and the samples if needed, and runs one sample with the arguments. It
+// uses the Redis of REDIS_URL, or a private server that ends with the sample.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildPackage, buildSamples, root } from './build.mjs';
 import { runNode } from './run-child.mjs';
 
-const sample = process.argv[2] ?? '01-welcome';
+const [sample = '01-welcome', ...args] = process.argv.slice(2);
 
 process.chdir(root);
 const samples = readdirSync('sample').filter((name) => /^\d/.test(name));
@@ -20,9 +20,11 @@ const main = join(root, 'dist-sample', sample, 'src', 'main.js');
 const given = process.env.REDIS_URL;
 if (given) {
   console.log(`Redis: ${withoutSecrets(given)}, from REDIS_URL.`);
-  process.exitCode = await runNode([main]);
+  process.exitCode = await runNode([main, ...args]);
 } else {
-  process.exitCode = await onPrivateServer((url) => runNode([main], { ...process.env, REDIS_URL: url }));
+  process.exitCode = await onPrivateServer((url) =>
+    runNode([main, ...args], { ...process.env, REDIS_URL: url }),
+  );
 }
 
 async function onPrivateServer(run) {

@@ -37,7 +37,6 @@ export class ChasquiTelemetry implements Telemetry {
     this.#options = checkOptions('ChasquiTelemetry', telemetrySchema, options);
   }
 
-  /** @internal */
   producer(queue: ObservedQueue): ProducerTelemetry {
     const { traces = 'continue', baggage = false } = this.#options;
     const tracer = this.#tracer();
@@ -61,7 +60,6 @@ export class ChasquiTelemetry implements Telemetry {
     };
   }
 
-  /** @internal */
   worker(worker: ObservedWorker): WorkerTelemetry {
     const { traces = 'continue', baggage = false } = this.#options;
     const tracer = this.#tracer();

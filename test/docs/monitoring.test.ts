@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import type { INestApplication, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { metrics } from '@opentelemetry/api';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { queueOf } from '../nest/support/apps.js';
 import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
 import { blocksOf, textOf } from './support/blocks.js';
@@ -16,6 +19,32 @@ let app: INestApplication | undefined;
 afterEach(async () => {
   await app?.close();
   app = undefined;
+});
+
+const prometheus = block<{ AppModule: Type }>('Prometheus');
+
+it('the application of the page serves its metrics', async () => {
+  const module = await Test.createTestingModule({ imports: [(await prometheus()).AppModule] })
+    .setLogger(SILENT)
+    .compile();
+  app = module.createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  await queueOf(app, 'mail').add('send', {});
+  const text = await (await fetch(`${await app.getUrl()}/metrics`)).text();
+  expect(text).toContain(
+    'chasqui_queue_jobs{messaging_destination_name="mail",chasqui_job_state="waiting"} 1\n',
+  );
+  metrics.disable();
+});
+
+it('the page has every alert of the sample', () => {
+  const rules = readFileSync(
+    new URL('../../sample/08-observe/prometheus/alerts.yml', import.meta.url),
+    'utf8',
+  );
+  const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+  const shown = [...textOf('docs/monitoring.md').matchAll(/^\| `(Chasqui\w+)`/gm)].map(([, name]) => name);
+  expect(shown.sort()).toEqual(alerts.sort());
 });
 
 describe('the scaler', () => {

@@ -66,6 +66,14 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /wating: 400 .*Did you mean/,
     /weekly\/pause: 404 .*has no schedule "weekly"/,
   ],
+  '08-observe': [
+    /^5 rounds of ten mails and four images/,
+    /chasqui_jobs_ended_total{.*chasqui_job_name="send",chasqui_job_outcome="completed"} 45$/,
+    /chasqui_jobs_ended_total{.*chasqui_job_name="send",chasqui_job_outcome="retried"} 10$/,
+    /chasqui_jobs_ended_total{.*chasqui_job_name="send",chasqui_job_outcome="dead-lettered".*} 5$/,
+    /chasqui_queue_jobs{messaging_destination_name="mail",chasqui_job_state="failed"} 5$/,
+    /{"queue":"mail","jobsWanted":\d+,/,
+  ],
 };
 
 describe('as its own process, each sample ends by itself with exit code 0', () => {
