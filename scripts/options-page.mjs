@@ -24,7 +24,7 @@ const SECTIONS = [
       },
       { name: 'WorkerSettings', title: '`@Processor`, `workerOptions`' },
       { name: 'ScheduleSettings', title: '`schedules`' },
-      { name: 'TimeLimits', title: '`@OnJob`' },
+      { name: 'OnJobOptions', title: '`@OnJob`', inherited: ['TimeLimits'] },
       { name: 'RepeatSettings', title: '`@Repeat`' },
     ],
   },

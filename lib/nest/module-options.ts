@@ -3,7 +3,10 @@ import type { EnhancerKind } from './job-context/global-enhancers.js';
 import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
 
 /** The options of a worker, without its connection: the worker uses the connection of its queue. */
-export interface WorkerSettings extends Omit<WorkerOptions, 'connection' | 'accepts' | 'limitsOf'> {
+export interface WorkerSettings extends Omit<
+  WorkerOptions,
+  'connection' | 'accepts' | 'limitsOf' | 'batches' | 'batchesOf'
+> {
   /**
    * What happens to a job if no handler of this process matches its name. `dead-letter`: the job becomes a dead letter at
    * once. `release`: the job returns to the queue for another worker and uses no attempt. It waits from 500 ms up to 30 s,

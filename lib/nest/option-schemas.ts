@@ -28,9 +28,13 @@ export const token: Check = (value) =>
 /** The check of an option that Nest needs before it calls the factory, among the options that the factory returns. */
 const beside: Check = secret(() => 'must stand next to the factory: the factory cannot return it');
 
-const { connection: _c, accepts: _a, limitsOf: _l, ...workerSettings } = workerSchema;
+/** Each method of a queue has batches of its own, or none. */
+const ofMethods: Check = () => "is an option of a method: @OnJob('name', { batches: { size } })";
+
+const { connection: _c, accepts: _a, limitsOf: _l, batchesOf: _b, ...workerSettings } = workerSchema;
 export const workerSettingsSchema: Schema<WorkerSettings> = {
   ...workerSettings,
+  ...{ batches: ofMethods },
   unknownJobs: oneOf('dead-letter', 'release'),
 };
 

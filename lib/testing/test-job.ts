@@ -1,4 +1,4 @@
-import { Job, type JobsOptions } from '../engine/index.js';
+import { Job, messageOf, type JobsOptions } from '../engine/index.js';
 
 export interface TestJobInit<Data, Name extends string = string> {
   readonly data: Data;
@@ -15,14 +15,23 @@ export interface TestJobInit<Data, Name extends string = string> {
   readonly signal?: AbortSignal;
 }
 
-/** Creates a job for a call of a handler in a unit test. `job.updateProgress` sets `job.progress` and emits no event. */
+/**
+ * Creates a job for a call of a handler in a unit test. `job.updateProgress` sets `job.progress` and emits no event;
+ * `job.fail(error)` sets `job.failedReason`.
+ */
 export function testJob<Data = unknown, Result = unknown, Name extends string = string>(
   init: TestJobInit<Data, Name>,
 ): Job<Data, Result, Name> {
   const { data, name = '', id = 'test-job', queueName = 'test', attemptsMade = 1, opts = {} } = init;
   const signal = init.signal ?? new AbortController().signal;
-  const owner = { name: queueName, signalOf: () => signal };
-  return new Job<Data, Result, Name>(owner, {
+  const owner = {
+    name: queueName,
+    signalOf: () => signal,
+    fail: (_: object, error: unknown) => {
+      job.failedReason ??= messageOf(error);
+    },
+  };
+  const job = new Job<Data, Result, Name>(owner, {
     id,
     name,
     data,
@@ -32,4 +41,5 @@ export function testJob<Data = unknown, Result = unknown, Name extends string = 
     delay: opts.delay ?? 0,
     context: owner,
   });
+  return job;
 }

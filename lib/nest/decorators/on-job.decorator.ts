@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { TimeLimits } from '../../engine/index.js';
+import type { BatchesOptions, TimeLimits } from '../../engine/index.js';
 import { ON_JOB_METADATA } from '../constants.js';
 import { appendToMethod } from './metadata.js';
 
@@ -10,7 +10,15 @@ export type JobNames = string | RegExp | readonly (string | RegExp)[];
  * Options of a handler: they apply to all jobs that its method handles, also to those that `@Repeat` adds. A limit that the
  * job sets itself comes first; for one that is not set here, the worker's applies.
  */
-export type OnJobOptions = TimeLimits;
+export interface OnJobOptions extends TimeLimits {
+  /**
+   * The method gets an array of jobs, of all its names. Guards and pipes run for each job, interceptors and exception filters
+   * for the batch. Decorated parameters get arrays; `@JobSignal()` gets the one signal of the call. The method returns nothing,
+   * or an array with one result for each job, in the order of the jobs; `job.fail(error)` fails a single job. Default: one job
+   * at a time.
+   */
+  batches?: BatchesOptions;
+}
 
 /** The arguments of one `@OnJob`. */
 export interface OnJobMetadata {
@@ -36,6 +44,9 @@ export interface OnJobMetadata {
  *
  * @OnJob('created', 'updated', /^sync\./)
  * index(job: Job) {}
+ *
+ * @OnJob('sample', { batches: { size: 50 } })
+ * store(jobs: Job<Sample>[], signal: AbortSignal) {}
  * ```
  */
 export function OnJob(...names: readonly JobNames[]): MethodDecorator;

@@ -17,7 +17,8 @@ import type {
 } from './declarations.js';
 import { assertEnhancersBound } from './enhancers.js';
 import { groupBy } from './group-by.js';
-import { limitsOfHandler } from './handler-limits.js';
+import { optionsOfHandler } from './handler-options.js';
+import { problemOfSignature } from './handler-signature.js';
 import { locationOf, type Host } from './host.js';
 import { mergeOptions } from './merge-options.js';
 import { planRoutes, type RoutePlan } from './routes.js';
@@ -151,11 +152,14 @@ function checkHandler({ host, methodName, names, options }: HandlerDeclaration):
       throw invalid(`no job can have this name. ${messageOf(error)}`);
     }
   }
+  let isBatched: boolean;
   try {
-    limitsOfHandler(options);
+    isBatched = optionsOfHandler(options).batches !== undefined;
   } catch (error) {
     throw invalid(messageOf(error));
   }
+  const problem = problemOfSignature(host, methodName, isBatched);
+  if (problem !== undefined) throw invalid(problem);
   checkRuns('@OnJob', host, methodName);
   assertEnhancersBound(host, methodName);
 }

@@ -1,4 +1,4 @@
-import type { ArgumentsHost, ExecutionContext, NestInterceptor } from '@nestjs/common';
+import type { ArgumentsHost, ExecutionContext, NestInterceptor, PipeTransform } from '@nestjs/common';
 import type { ContextId, ExternalContextCreator } from '@nestjs/core';
 import { CHASQUI_CONTEXT_TYPE, PARAMETERS_METADATA } from '../constants.js';
 import { isError } from '../../engine/base/errors.js';
@@ -7,6 +7,8 @@ import type { HostInstance } from '../explorer/host.js';
 import type { NestModule } from '../nest-types.js';
 import type { SourceLocation } from '../source-location.js';
 import { GlobalEnhancerSource, type ContextCreator, type GlobalEnhancers } from './global-enhancers.js';
+import { batchCallOf, type BatchCall, type BatchParts } from './batch-call.js';
+import { assertElementTypes } from './element-types.js';
 import { callOf, type HandlerCall, type HandlerParts } from './handler-call.js';
 import type { JobParamsFactory } from './job-params.factory.js';
 import { directFill, type PreparedParameter } from './parameters.js';
@@ -37,6 +39,9 @@ type Overrides = Omit<Inside, 'interceptorsConsumer'> &
 /** The parts that Nest resolves for one handler. */
 interface Resolved extends Pick<HandlerParts, 'guard' | 'fill' | 'parameterCount' | 'interceptors'> {
   readonly filters: ExceptionHandler;
+  readonly parameters: readonly PreparedParameter[];
+  /** Of the class, the method and the application. */
+  readonly pipes: readonly PipeTransform[];
 }
 /** TypeScript cannot intersect a class with a type that has its private members as public ones. */
 type NestCreator = Pick<ExternalContextCreator, keyof ExternalContextCreator> & Inside;
@@ -79,11 +84,23 @@ export class JobContextCreator {
   }
 
   create(module: NestModule, bound: Bound): HandlerCall {
+    return callOf(this.parts(module, bound));
+  }
+
+  /** For a handler of batches. @param enter runs what a guard or a pipe does for one job */
+  createBatch(module: NestModule, bound: Bound, enter: BatchParts['enter']): BatchCall {
+    const translate = (error: unknown): unknown => this.verdicts.translate(error, bound.location);
+    const parts = this.parts(module, bound);
+    assertElementTypes(parts.parameters, parts.pipes, bound.location);
+    return batchCallOf({ ...parts, translate, enter });
+  }
+
+  private parts(module: NestModule, bound: Bound): HandlerParts & Pick<Resolved, 'parameters' | 'pipes'> {
     const { instance, methodName, location } = bound;
     const nest = this.#nest;
     const method = instance[methodName] as Callback;
     const { filters, ...resolved } = this.resolve(module, bound);
-    return callOf({
+    return {
       ...resolved,
       method,
       instance,
@@ -103,7 +120,7 @@ export class JobContextCreator {
           throw this.verdicts.translate(last, location);
         }
       },
-    });
+    };
   }
 
   private resolve(module: NestModule, bound: Bound): Resolved {
@@ -126,7 +143,9 @@ export class JobContextCreator {
       },
       createPipesFn(pipes, parameters) {
         const inNest = nest.createPipesFn(pipes, parameters);
-        const apply = directFill(pipes, parameters as readonly PreparedParameter[]) ?? inNest;
+        found.pipes = pipes;
+        found.parameters = parameters as readonly PreparedParameter[];
+        const apply = directFill(pipes, found.parameters) ?? inNest;
         found.fill = apply && ((values, ...args) => verdicts.of('pipe', () => apply(values, ...args)));
         found.parameterCount = Math.max(0, ...parameters.map(({ index }) => index + 1));
         return inNest;
@@ -161,17 +180,19 @@ export class JobContextCreator {
 
 /** Fails loudly if this version of Nest works differently: otherwise enhancers would be left out silently. */
 function complete(found: Partial<Resolved>, location: SourceLocation): Resolved {
-  const { guard, fill, parameterCount, interceptors, filters } = found;
+  const { guard, fill, parameterCount, interceptors, filters, parameters, pipes } = found;
   if (
     guard === undefined ||
     fill === undefined ||
     parameterCount === undefined ||
     !interceptors ||
-    !filters
+    !filters ||
+    !parameters ||
+    !pipes
   ) {
     throw new UnknownNestError(location);
   }
-  return { guard, fill, parameterCount, interceptors, filters };
+  return { guard, fill, parameterCount, interceptors, filters, parameters, pipes };
 }
 
 /** An exception handler with our own `next`, the method that Nest calls for an error. */

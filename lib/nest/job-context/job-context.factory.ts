@@ -4,13 +4,15 @@ import type { Job } from '../../engine/index.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { locationOf, type Host, type HostInstance } from '../explorer/host.js';
 import { GlobalEnhancerSource, type EnhancerKind, type GlobalEnhancers } from './global-enhancers.js';
-import { JobContextCreator } from './job-context.creator.js';
+import type { BatchCall } from './batch-call.js';
+import { JobContextCreator, type Bound } from './job-context.creator.js';
 import { JobParamsFactory } from './job-params.factory.js';
 import { JobScopes } from './job-scope.js';
 import { Verdicts } from './verdicts.js';
 
-/** Runs one job. It may throw, and it returns a result or a promise of one. */
-export type JobHandler = (job: Job) => unknown;
+/** Runs one job, or a batch. It may throw, and it returns a result or a promise of one. */
+export type JobHandler = (input: Job | Job[]) => unknown;
+type OneHandler = (job: Job) => unknown;
 
 /** Builds the function that runs a handler with its guards, interceptors, pipes and filters. */
 @Injectable()
@@ -33,7 +35,23 @@ export class JobContextFactory {
       host.instance && !this.#globals.hasScoped(globals, location)
         ? this.bind(host, methodName, host.instance, this.#globals.static(globals, location))
         : this.perJob(host, methodName, globals);
-    return (job) => this.scopes.enter(job, run);
+    // Jobs of this handler come one at a time.
+    return (job) => this.scopes.enter(job as Job, run);
+  }
+
+  /** The same for a handler that gets batches. */
+  createBatch({ host, methodName }: HandlerDeclaration, globals: readonly EnhancerKind[]): JobHandler {
+    const location = locationOf(host, methodName);
+    const isStatic = host.instance && !this.#globals.hasScoped(globals, location);
+    const bound = isStatic
+      ? this.bindBatch(host, methodName, host.instance, this.#globals.static(globals, location))
+      : undefined;
+    return async (jobs) => {
+      if (bound) return bound(jobs as Job[]);
+      const contextId = newContext(host, jobs);
+      const [instance, enhancers] = await this.resolved(host, methodName, globals, contextId);
+      return this.bindBatch(host, methodName, instance, enhancers, contextId)(jobs as Job[]);
+    };
   }
 
   /** The instance for this job: the single one, or the one of the job's DI context. */
@@ -42,16 +60,24 @@ export class JobContextFactory {
   }
 
   /** Resolves the class and builds its context for each job, as Nest does for requests. */
-  private perJob(host: Host, methodName: string, kinds: readonly EnhancerKind[]): JobHandler {
-    const location = locationOf(host, methodName);
+  private perJob(host: Host, methodName: string, kinds: readonly EnhancerKind[]): OneHandler {
     return async (job) => {
       const contextId = this.contextOf(host, job);
-      const [instance, globals] = await Promise.all([
-        host.instance ?? this.resolve(host, contextId),
-        this.#globals.inContext(kinds, contextId, location),
-      ]);
+      const [instance, globals] = await this.resolved(host, methodName, kinds, contextId);
       return this.bind(host, methodName, instance, globals, contextId)(job);
     };
+  }
+
+  private resolved(
+    host: Host,
+    methodName: string,
+    kinds: readonly EnhancerKind[],
+    contextId: ContextId,
+  ): Promise<[HostInstance, GlobalEnhancers]> {
+    return Promise.all([
+      host.instance ?? this.resolve(host, contextId),
+      this.#globals.inContext(kinds, contextId, locationOf(host, methodName)),
+    ]);
   }
 
   private resolve(host: Host, contextId: ContextId): Promise<HostInstance> {
@@ -62,33 +88,47 @@ export class JobContextFactory {
     return this.scopes.contextId(job, () => newContext(host, job));
   }
 
-  private bind(
-    host: Host,
-    methodName: string,
-    instance: HostInstance,
-    globals: GlobalEnhancers,
-    contextId?: ContextId,
-  ): JobHandler {
-    const call = this.#creator.create(host.module, {
-      instance,
-      methodName,
-      // The enhancers of a static host are static, even if global enhancers are created for each job.
-      contextId: host.instance ? undefined : contextId,
-      // Nest creates a transient enhancer for each class that it is bound to.
-      inquirerId: host.wrapper.id,
-      location: locationOf(host, methodName),
-      globals,
-    });
+  private bind(...handler: HandlerInContext): OneHandler {
+    const [host, methodName, instance] = handler;
+    const call = this.#creator.create(host.module, boundOf(...handler));
     // A signal costs time to create, so only handlers with a second parameter get one.
     const takesSignal = (instance[methodName]?.length ?? 0) > 1;
     return takesSignal ? (job) => call(job, job.signal) : (job) => call(job);
   }
+
+  private bindBatch(...handler: HandlerInContext): BatchCall {
+    const [host] = handler;
+    return this.#creator.createBatch(host.module, boundOf(...handler), (job, run) =>
+      this.scopes.enter(job, run),
+    );
+  }
 }
 
-/** `@Inject(JOB_REF)` injects the job, or, in a durable tree, the payload that the strategy returns. */
-function newContext(host: Host, job: Job): ContextId {
-  const contextId = ContextIdFactory.getByRequest(job);
+type HandlerInContext = [
+  host: Host,
+  methodName: string,
+  instance: HostInstance,
+  globals: GlobalEnhancers,
+  contextId?: ContextId,
+];
+
+function boundOf(...[host, methodName, instance, globals, contextId]: HandlerInContext): Bound {
+  return {
+    instance,
+    methodName,
+    // The enhancers of a static host are static, even if global enhancers are created for each job.
+    contextId: host.instance ? undefined : contextId,
+    // Nest creates a transient enhancer for each class that it is bound to.
+    inquirerId: host.wrapper.id,
+    location: locationOf(host, methodName),
+    globals,
+  };
+}
+
+/** `@Inject(JOB_REF)` injects the job or the batch, or, in a durable tree, the payload that the strategy returns. */
+function newContext(host: Host, input: Job | Job[]): ContextId {
+  const contextId = ContextIdFactory.getByRequest(input);
   const durable = host.wrapper.isDependencyTreeDurable();
-  host.moduleRef.registerRequestByContextId(durable ? contextId.payload : job, contextId);
+  host.moduleRef.registerRequestByContextId(durable ? contextId.payload : input, contextId);
   return contextId;
 }

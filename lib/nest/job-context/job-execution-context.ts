@@ -1,5 +1,6 @@
 import type { ArgumentsHost } from '@nestjs/common';
 import type { Job } from '../../engine/index.js';
+import { isBatch, signalOf } from '../../engine/job/batch-signal.js';
 import { ConfigTypeError } from '../../engine/base/errors.js';
 import { CHASQUI_CONTEXT_TYPE } from '../constants.js';
 
@@ -17,7 +18,10 @@ export type ChasquiContextType = typeof CHASQUI_CONTEXT_TYPE;
  * ```
  */
 export class JobExecutionContext<Data = unknown> {
-  private constructor(private readonly job: Job<Data>) {}
+  private constructor(
+    private readonly input: Job<Data> | readonly Job<Data>[],
+    private readonly signal: AbortSignal | undefined,
+  ) {}
 
   /** Whether the context belongs to a job handler, and not to a route or another kind of handler. */
   static is(context: ArgumentsHost): boolean {
@@ -32,24 +36,49 @@ export class JobExecutionContext<Data = unknown> {
           'In an enhancer that serves several kinds of handlers, check JobExecutionContext.is(context) first.',
       );
     }
-    return new JobExecutionContext(context.getArgByIndex<Job<Data>>(0));
+    const [input, signal] = context.getArgs<[Job<Data> | readonly Job<Data>[], AbortSignal | undefined]>();
+    return new JobExecutionContext(input, signal);
   }
 
+  /**
+   * Whether the context belongs to a batch. Interceptors and exception filters of a handler with `batches` see the batch, and
+   * its guards see each job.
+   */
+  isBatch(): boolean {
+    return isBatch(this.input);
+  }
+
+  /** The jobs of the batch, without those that a guard or a pipe has refused; or the one job. */
+  getJobs(): readonly Job<Data>[] {
+    return isBatch(this.input) ? (this.input) : [this.input];
+  }
+
+  /** @throws TypeError (CMQ-004) in a batch: use {@link getJobs} */
   getJob(): Job<Data> {
-    return this.job;
+    return this.one('getJob');
   }
 
-  /** The payload. It is null if the job was added without one, which includes the jobs of a `@Repeat` without `data`. */
+  /**
+   * The payload. It is null if the job was added without one, which includes the jobs of a `@Repeat` without `data`.
+   * @throws TypeError (CMQ-004) in a batch: use {@link getJobs}
+   */
   getData(): Data {
-    return this.job.data;
+    return this.one('getData').data;
   }
 
   getQueueName(): string {
-    return this.job.queueName;
+    return this.getJobs()[0]?.queueName ?? '';
   }
 
   /** Aborted when the handler should stop. */
   getSignal(): AbortSignal {
-    return this.job.signal;
+    return isBatch(this.input) ? (this.signal ?? signalOf(this.input)) : (this.input as Job).signal;
+  }
+
+  private one(method: string): Job<Data> {
+    if (!isBatch(this.input)) return this.input;
+    throw new ConfigTypeError(
+      `JobExecutionContext.${method}: this handler has "batches", so its interceptors and exception filters run once for ${String(this.input.length)} job(s). Use getJobs(), and isBatch() to tell the two apart.`,
+    );
   }
 }

@@ -1,8 +1,8 @@
 import { nearestKey } from '../../engine/config/nearest-key.js';
-import type { Job, TimeLimits } from '../../engine/index.js';
+import type { BatchesOptions, Job, TimeLimits } from '../../engine/index.js';
 import { AmbiguousJobError, UnhandledJobError } from '../errors.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
-import { limitsOfHandler } from '../explorer/handler-limits.js';
+import { optionsOfHandler, type HandlerOptions } from '../explorer/handler-options.js';
 import { locationOf } from '../explorer/host.js';
 import type { RoutePlan } from '../explorer/routes.js';
 import type { JobHandler } from './job-context.factory.js';
@@ -10,10 +10,9 @@ import type { JobHandler } from './job-context.factory.js';
 /** The router remembers the handlers of up to this many names. The limit exists because producers can invent names. */
 const REMEMBERED_NAMES = 1_000;
 
-/** Where a job goes, and its time limits there. */
-interface Route {
+/** Where a job goes, and the options there. */
+interface Route extends HandlerOptions {
   readonly handler: JobHandler;
-  readonly limits: TimeLimits | undefined;
 }
 
 /** Passes each job of a queue to its handler: by exact name, then by pattern, then to the catch-all. */
@@ -24,7 +23,7 @@ export class JobRouter {
   constructor(
     private readonly queue: string,
     private readonly routes: RoutePlan,
-    private readonly build: (handler: HandlerDeclaration) => JobHandler,
+    private readonly build: (handler: HandlerDeclaration, isBatched: boolean) => JobHandler,
   ) {
     // All handlers are built at boot, so that a mistake in one of them stops the boot.
     for (const handler of routes.names.values()) this.routeTo(handler);
@@ -33,9 +32,11 @@ export class JobRouter {
   }
 
   /** Rejects with UnhandledJobError or AmbiguousJobError, both unrecoverable, if not exactly one handler matches. */
-  readonly run: JobHandler = (job: Job) => {
-    const found = this.find(job.name);
-    return found instanceof Error ? Promise.reject(found) : found.handler(job);
+  readonly run: JobHandler = (input: Job | Job[]) => {
+    // All jobs of a batch go to the same handler.
+    const { name } = Array.isArray(input) ? (input[0] as Job) : input;
+    const found = this.find(name);
+    return found instanceof Error ? Promise.reject(found) : found.handler(input);
   };
 
   /** The limits that the handler of a job sets; undefined if no method sets any. */
@@ -44,6 +45,15 @@ export class JobRouter {
     return (name) => {
       const found = this.find(name);
       return found instanceof Error ? undefined : found.limits;
+    };
+  }
+
+  /** The batches in which the handler of a job gets it; undefined if no method handles batches. */
+  get batchesOf(): ((name: string) => BatchesOptions | undefined) | undefined {
+    if ([...this.#handlers.values()].every(({ batches }) => batches === undefined)) return undefined;
+    return (name) => {
+      const found = this.find(name);
+      return found instanceof Error ? undefined : found.batches;
     };
   }
 
@@ -83,7 +93,8 @@ export class JobRouter {
   private routeTo(declaration: HandlerDeclaration): Route {
     let route = this.#handlers.get(declaration);
     if (!route) {
-      route = { handler: this.build(declaration), limits: limitsOfHandler(declaration.options) };
+      const options = optionsOfHandler(declaration.options);
+      route = { ...options, handler: this.build(declaration, options.batches !== undefined) };
       this.#handlers.set(declaration, route);
     }
     return route;

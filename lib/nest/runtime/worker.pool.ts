@@ -70,7 +70,8 @@ export class WorkerPool {
     return plans.flatMap((plan) => {
       const registration = this.queues.get(plan.queue);
       const globals = registration?.globalEnhancers ?? [];
-      const build = (handler: HandlerDeclaration): JobHandler => this.contexts.create(handler, globals);
+      const build = (handler: HandlerDeclaration, isBatched: boolean): JobHandler =>
+        isBatched ? this.contexts.createBatch(handler, globals) : this.contexts.create(handler, globals);
       const router = new JobRouter(plan.queue, plan.routes, build);
       return registration && this.queues.worksOn(plan.queue)
         ? [[plan.queue, this.host(plan, registration, router)] as const]
@@ -95,12 +96,13 @@ export class WorkerPool {
 
 function workerOptions(
   { routes }: WorkerPlan,
-  { limitsOf }: JobRouter,
+  { limitsOf, batchesOf }: JobRouter,
   { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
 ): WorkerOptions {
   return {
     ...options,
     ...(limitsOf && { limitsOf }),
+    ...(batchesOf && { batchesOf }),
     ...(unknownJobs === 'release' && { accepts: (name: string) => handles(routes, name) }),
   };
 }

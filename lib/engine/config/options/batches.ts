@@ -32,6 +32,8 @@ export interface BatchingOptions {
 }
 
 const MOST_JOBS = 10_000;
+/** How long the first job of a batch waits for `minSize`, in ms, where `timeoutMs` is not set. */
+export const BATCH_TIMEOUT_MS = 1_000;
 
 const schema: Schema<BatchesOptions> = {
   size: whole(1, MOST_JOBS),

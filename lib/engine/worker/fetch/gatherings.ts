@@ -1,5 +1,5 @@
 import { Timer } from '../../../redis/timer.js';
-import { readBatchesOf } from '../../config/options/batches.js';
+import { BATCH_TIMEOUT_MS, readBatchesOf } from '../../config/options/batches.js';
 import type { BatchesOptions, BatchingOptions } from '../../config/options/batches.js';
 import type { Delivery } from '../lease/delivery.js';
 
@@ -13,8 +13,6 @@ export interface GatheringsSettings extends BatchingOptions {
   onError: (error: unknown) => void;
 }
 
-/** How long jobs wait for `minSize`, in ms, where `timeoutMs` is not set. */
-const TIMEOUT_MS = 1_000;
 /** With more gatherings than that, none waits for its least size: `batchesOf` returns new objects again and again. */
 const MOST_GATHERINGS = 1_000;
 /** How much the newest arrivals say about the next ones. */
@@ -28,7 +26,7 @@ class Gathering {
   jobs: Delivery[] = [];
   timer: Timer | undefined;
 
-  constructor({ size, minSize = 1, timeoutMs = TIMEOUT_MS }: BatchesOptions) {
+  constructor({ size, minSize = 1, timeoutMs = BATCH_TIMEOUT_MS }: BatchesOptions) {
     this.size = size;
     this.minSize = minSize;
     this.timeoutMs = timeoutMs;
