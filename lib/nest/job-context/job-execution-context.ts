@@ -50,7 +50,7 @@ export class JobExecutionContext<Data = unknown> {
 
   /** The jobs of the batch, without those that a guard or a pipe has refused; or the one job. */
   getJobs(): readonly Job<Data>[] {
-    return isBatch(this.input) ? (this.input) : [this.input];
+    return isBatch(this.input) ? this.input : [this.input];
   }
 
   /** @throws TypeError (CMQ-004) in a batch: use {@link getJobs} */
