@@ -36,7 +36,7 @@ export function createProcessor(ledger, add) {
     },
   };
 
-  const processor = async (job, signal) => {
+  const runOne = async (job, signal) => {
     const run = { attempt: job.attemptsMade, hash: hashOf(job.data) };
     ledger.write('START', job.id, run);
     signal.addEventListener('abort', () => {
@@ -50,6 +50,14 @@ export function createProcessor(ledger, add) {
       ledger.write('THROW', job.id, { ...run, detail: String(error) });
       throw error;
     }
+  };
+
+  /** With `batches`, each job of the batch does its own task, and fails by itself. */
+  const processor = async (input, signal) => {
+    if (!Array.isArray(input)) return runOne(input, signal);
+    ledger.write('BATCH', '', { detail: String(input.length) });
+    const results = await Promise.allSettled(input.map((job) => runOne(job, job.signal)));
+    return results.map(({ value, reason }) => reason ?? value);
   };
   return { processor, gate: { release } };
 }

@@ -15,6 +15,8 @@ export interface LedgerRecord {
     | 'FINISH'
     | 'THROW'
     | 'ABORT'
+    /** A handler was called with a batch; `detail` says of how many jobs. */
+    | 'BATCH'
     /** The engine said: committed, retried or dead-lettered, an error. */
     | 'COMPLETED'
     | 'FAILED'
