@@ -48,6 +48,11 @@ export const PARTS = {
     target: NOTHING,
     options: { backoffStrategies: { soon: () => 10, later: (attempt) => 1_000 * attempt } },
   },
+  batches: {
+    title: '`batches` of 50, instead of one job at a time',
+    target: NOTHING,
+    options: { batches: { size: 50 } },
+  },
   health: { title: 'health asked once a second', target: NOTHING, attach: pollHealth },
 };
 

@@ -67,7 +67,8 @@ async function startable({ driver }, name, options, work = async () => undefined
     name,
     async (job) => {
       const value = await work(job);
-      count += 1;
+      // A worker with batches gets an array.
+      count += Array.isArray(job) ? job.length : 1;
       if (count === target) reached();
       return value;
     },
