@@ -1,4 +1,4 @@
--- Fires slots of schedules: adds their jobs to the work stream, and moves each schedule on to its next slot or removes it
+-- Fires slots of schedules: adds their jobs to the work stream, or to the room, and moves each schedule on to its next slot or removes it
 -- after its last.
 --
 -- KEYS repeat stream delayed events prefix calls
@@ -21,7 +21,7 @@
 -- @include lib/removed-schedules
 -- @include lib/events
 -- @include lib/time
--- @include lib/work-stream
+-- @include lib/add-waiting
 -- @include lib/encode-job
 
 local set, stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -34,6 +34,7 @@ end
 
 -- A key of the wrong type fails here, before anything is written.
 redis.call('XLEN', stream)
+check_room(prefix)
 local now = now_ms()
 local ts = decimal(now)
 local reply, lives = {}, {}
@@ -41,11 +42,8 @@ local reply, lives = {}, {}
 local function add(id, schedule, keep)
   local name = schedule[2]
   local job = encode_job(id, schedule[3], now, schedule[4], schedule[8])
-  local added = add_entry(redis.call, stream, job, name, keep)
+  add_waiting(stream, prefix, id, job, name, keep)
   lives[#lives + 1] = id
-  if keep then
-    redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
-  end
   if cap > 0 then
     write_event(events, 'waiting', id, ts, name)
   end
@@ -97,6 +95,7 @@ while at < #ARGV do
   at = at + 6 + slots
 end
 forget_lives(prefix, lives)
+tell_workers(stream, prefix)
 if cap > 0 then
   trim_events(events, cap)
 end

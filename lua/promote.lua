@@ -1,4 +1,4 @@
--- Promotes due jobs from the delayed set to the work stream, for the leader.
+-- Promotes due jobs from the delayed set to the work stream or the room, for the leader.
 --
 -- KEYS delayed stream events promoterLock promoterWake prefix
 -- ARGV 1 holder  2 lock_ms  3 batch, 5,000 at most  4 events_cap  5 batch_from (see lib/event-batch.lua)

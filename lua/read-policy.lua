@@ -1,7 +1,8 @@
 -- Reads the policy of a queue: what its workers may do. Deletes a pause that is over, so that all others see that, too.
 --
 -- KEYS meta
--- Reply { paused }: since when the queue is paused, in unix ms, as text; '' if it is not.
+-- Reply { paused, gated }: since when the queue is paused, in unix ms, as text; '' if it is not. The same for gated: workers fetch
+--      with take.lua.
 --
 -- Races
 --   Prolonged meanwhile: that and this are single steps; the process that prolongs a pause that is gone pauses the queue again.
@@ -13,4 +14,4 @@ local since = paused_since(KEYS[1])
 if not since and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('HDEL', KEYS[1], 'paused', 'until')
 end
-return { since or '' }
+return { since or '', redis.call('HGET', KEYS[1], 'gated') or '' }

@@ -1,5 +1,5 @@
 -- Releases jobs that the worker has in flight and has not started, or cannot finish: puts them back at the end of the
--- stream, readable for every worker at once, with no attempt used.
+-- stream, or in their places in the room, for every worker at once, with no attempt used.
 --
 -- KEYS stream prefix calls
 -- ARGV 1 group  2 consumer  3 first  4 last   as in lib/end-batch.lua
@@ -19,7 +19,7 @@
 -- @include lib/end-batch
 -- @include lib/seal
 -- @include lib/lease
--- @include lib/add-again
+-- @include lib/put-back
 
 local stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3]
 local batch = { group = ARGV[1], consumer = ARGV[2], first = ARGV[3], last = ARGV[4] }
@@ -48,10 +48,11 @@ for i, id in ipairs(entries) do
   local entry = not left_out[i] and redis.call('XRANGE', stream, id, id)[1]
   if entry then
     redis.call('XACK', stream, group, id)
-    add_again(stream, prefix, entry[2], ARGV[5 + 2 * i])
+    put_back(stream, prefix, entry[2], ARGV[5 + 2 * i])
     reply[1] = reply[1] + 1
   end
 end
 acknowledge(stream, group, done)
 remove(stream, done, false)
+tell_workers(stream, prefix)
 return keep_reply(calls, call, reply)

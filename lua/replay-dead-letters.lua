@@ -1,4 +1,4 @@
--- Moves dead letters back to the work stream, with all attempts available again.
+-- Moves dead letters back to the work stream, or to the room, with all attempts available again.
 --
 -- KEYS dlq stream delayed events prefix calls
 -- ARGV 1 events_cap
@@ -18,7 +18,7 @@
 -- @include lib/call-replies
 -- @include lib/events
 -- @include lib/time
--- @include lib/work-stream
+-- @include lib/add-waiting
 -- @include lib/seal
 -- @include lib/tracked
 
@@ -33,6 +33,7 @@ local sealed = seal_of(stream)
 if sealed then
   return sealed
 end
+check_room(prefix)
 local ts = decimal(now_ms())
 local reply = {}
 local remains = {}
@@ -60,11 +61,7 @@ for i = 2, #ARGV - 1, 5 do
       remains[#remains + 1] = prefix .. 'job:' .. id
       archive_attempts(prefix, id)
     end
-    local added = add_entry(redis.call, stream, d, name, keep ~= '' and keep)
-    if keep ~= '' then
-      redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
-      remains[#remains + 1] = prefix .. 'didx:' .. id
-    end
+    add_waiting(stream, prefix, id, d, name, keep ~= '' and keep)
     if cap > 0 then
       write_event(events, 'waiting', id, ts, name)
     end
@@ -72,6 +69,7 @@ for i = 2, #ARGV - 1, 5 do
   reply[#reply + 1] = state
 end
 delete_keys(remains)
+tell_workers(stream, prefix)
 if cap > 0 then
   trim_events(events, cap)
 end

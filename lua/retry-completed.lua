@@ -1,4 +1,4 @@
--- Runs completed jobs again that are kept: moves them to the work stream, with all attempts available.
+-- Runs completed jobs again that are kept: moves them to the work stream, or to the room, with all attempts available.
 --
 -- KEYS stream delayed events prefix calls
 -- ARGV 1 until       the oldest that completed at or before this time, unix ms; '' = the jobs whose ids follow
@@ -20,7 +20,7 @@
 -- @include lib/dedup-of-job
 -- @include lib/split-job
 -- @include lib/ready
--- @include lib/work-stream
+-- @include lib/add-waiting
 -- @include lib/seal
 -- @include lib/events
 -- @include lib/time
@@ -45,6 +45,7 @@ else
   ids = redis.call('ZRANGEBYSCORE', index, '-inf', ARGV[1], 'LIMIT', ARGV[3], math.min(most, MOST_JOBS))
 end
 
+check_room(prefix)
 allow_writes_at_memory_limit(prefix)
 local ts = decimal(now_ms())
 local looked, moved, stayed, bytes, remains = 0, 0, 0, 0, {}
@@ -62,8 +63,7 @@ for i = 1, #ids do
   end
   if d and may and life_of(stream, delayed, prefix, id) ~= 'live' then
     local keep = string.match(text_of(prefix .. 'dlid:' .. id) or '', '^(%d+):') or '0'
-    local added = add_entry(redis.call, stream, d, name, keep)
-    redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':' .. added)
+    add_waiting(stream, prefix, id, d, name, keep)
     if dedup then
       set_field(dedup, 'job', id)
     end
@@ -86,6 +86,7 @@ for i = 1, #ids do
   end
 end
 delete_keys(remains)
+tell_workers(stream, prefix)
 if cap > 0 then
   trim_events(events, cap)
 end

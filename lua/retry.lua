@@ -4,7 +4,8 @@
 -- ARGV 1–6 see lib/end-batch.lua
 --      7 events_cap   0 = no events
 --      8 batch_from   see lib/event-batch.lua
---      9 wake         '1' = wake a promoter if a job is due earlier than all others: the caller has no promoter of its own
+--      9 flags        'w': wake a promoter if a job is due earlier than all others, because the caller has no promoter of its own;
+--                     'r': some of the jobs have a place in the room
 --     10 frames       per job: u8 length and entry id; double backoff in ms; u16 length and job id, length 0 if the id is not
 --                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
 --     11 of           the events beside `active`: see lib/event-batch.lua
@@ -23,6 +24,7 @@
 -- @include lib/end-batch
 -- @include lib/event-batch
 -- @include lib/tracked
+-- @include lib/room
 
 local stream, delayed, events, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local batch = read_batch()
@@ -59,7 +61,7 @@ end_leases(stream, batch, done)
 
 local now = now_ms()
 local earliest
-local head = ARGV[9] == '1' and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+local head = string.find(ARGV[9], 'w', 1, true) and redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
 local scored, due = {}, {}
 local function schedule()
   redis.call('ZADD', delayed, unpack(scored))
@@ -86,6 +88,10 @@ for i = 1, jobs do
 end
 if #scored > 0 then
   schedule()
+end
+if string.find(ARGV[9], 'r', 1, true) then
+  -- Promotion looks for places in the room only if the key `gate` exists.
+  take_numbers(prefix, now, 1)
 end
 if ARGV[#ARGV - 2] ~= '' then
   write_attempts(prefix, ARGV[#ARGV - 2], left_out)

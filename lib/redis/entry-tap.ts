@@ -5,6 +5,8 @@ import { ReplyCursor } from './reply-cursor.js';
 /** The entries of one blocking read. */
 export interface TappedRead<Work> {
   work: Work[];
+  /** Where a further part of the work begins, which need not stand next to the one before: indices in `work`. */
+  parts: number[];
   /** Entries of the other streams, by key. */
   others: [key: string, entries: StreamEntry[]][];
 }
@@ -51,7 +53,7 @@ export class EntryTap<Work> {
   #entriesLeft = 0;
   #key: string | undefined;
   #others: StreamEntry[] | undefined;
-  #read: TappedRead<Work> = { work: [], others: [] };
+  #read: TappedRead<Work> = { work: [], parts: [], others: [] };
   #finished: TappedRead<Work> | undefined;
 
   private constructor(
@@ -134,7 +136,7 @@ export class EntryTap<Work> {
     this.#entriesLeft = 0;
     this.#key = undefined;
     this.#others = undefined;
-    this.#read = { work: [], others: [] };
+    this.#read = { work: [], parts: [], others: [] };
   }
 
   /** Continues where the last chunk ended, entry by entry. */
@@ -176,7 +178,7 @@ export class EntryTap<Work> {
       if (key !== this.#workKey) {
         this.#others = [];
         this.#read.others.push([key, this.#others]);
-      }
+      } else if (this.#read.work.length > 0) this.#read.parts.push(this.#read.work.length);
     } else {
       if (!this.#entry(reply)) return false;
       this.#entriesLeft -= 1;

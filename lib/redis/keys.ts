@@ -40,6 +40,8 @@ export interface QueueKeys {
   dedup(jobId: string): string;
   /** The member of a delayed job, to find it by its id. */
   delayedIndex(jobId: string): string;
+  /** A hash with the counters of the room: see lua/lib/room.lua. */
+  readonly gate: string;
   /** The ring of recent calls of one caller: see lua/lib/call-dedup.lua. */
   calls(producerId: string): string;
 }
@@ -88,6 +90,7 @@ export function queueKeys(queue: string): QueueKeys {
     cancelled: (entryId) => `${prefix}cancelled:${entryId}`,
     dedup: (jobId) => `${prefix}dlid:${jobId}`,
     delayedIndex: (jobId) => `${prefix}didx:${jobId}`,
+    gate: `${prefix}gate`,
     calls: (producerId) => `${prefix}calls:${producerId}`,
   };
 }

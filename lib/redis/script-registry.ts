@@ -49,7 +49,7 @@ const heads = new WeakMap<QueueKeys, Map<string, ScriptHead>>();
  * source. A script that the server does not know has not run, so this is safe.
  */
 export async function runScript(
-  client: Client,
+  client: Pick<Client, 'sendCommand'>,
   name: ScriptName,
   keys: QueueKeys,
   args: readonly ScriptArgument[] | ScriptCall,

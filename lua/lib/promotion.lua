@@ -1,10 +1,11 @@
--- Moves jobs from the head of the delayed set to the work stream.
+-- Moves jobs from the head of the delayed set to the work stream, or to the room.
 
 -- @include lib/event-batch
 -- @include lib/work-stream
 -- @include lib/live-job
 -- @include lib/full-memory
 -- @include lib/dedup
+-- @include lib/enter-room
 
 -- The members at the head of the set that are due by `to`: at most `most` jobs, and about `most_bytes` bytes.
 local function head_of(delayed, to, most, most_bytes)
@@ -123,21 +124,43 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
   -- Markers that say where their jobs are (see add.lua), and their new values. Markers of third-party writers stay as they are.
   local moved = {}
   local failure
+  -- While this key exists, delayed jobs may have a place in the room.
+  local has_places = #due > 0 and redis.call('EXISTS', prefix .. 'gate') == 1
+  local number
+  if has_places then
+    check_room(prefix)
+  end
   for i = 1, #due do
     local name, d, keep = names[i], bodies[i], keeps[i]
     local ours = keep and string.match(keep, '^(%d+):')
     keep = ours or keep
-    local added = add_entry(redis.pcall, stream, d, name, keep)
-    if added.err then
-      failure = added
-      break
+    local group, rank
+    if has_places then
+      group, rank = room_place_of(d)
+    end
+    local added, member
+    if group then
+      number = number and number + 1 or take_numbers(prefix, now, #due)
+      member = put_in_room(prefix, group, room_head(group, rank, number, ours and tonumber(ours) or -1), due[i])
+    else
+      added = add_entry(redis.pcall, stream, d, name, keep)
+      if added.err then
+        failure = added
+        break
+      end
+      in_stream_now = in_stream_now + 1
     end
     promoted = i
     if is_unique[i] == 1 then
       left[#left + 1] = ids[i]
-      indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
+      if member then
+        moved[#moved + 1] = prefix .. 'didx:' .. ids[i]
+        moved[#moved + 1] = member
+      else
+        indices[#indices + 1] = prefix .. 'didx:' .. ids[i]
+      end
       add_remains(indices, prefix, ids[i])
-      if ours then
+      if ours and added then
         moved[#moved + 1] = dlid .. ids[i]
         moved[#moved + 1] = ours .. ':' .. added
       end
@@ -159,6 +182,7 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
     redis.call('SREM', unique, unpack(left))
     delete_keys(indices)
   end
+  tell_workers(stream, prefix)
   if cap > 0 and promoted > 0 then
     -- If the stream accepted only some jobs, only these have an event.
     for i = #due, promoted + 1, -1 do

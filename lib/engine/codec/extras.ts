@@ -1,5 +1,6 @@
 import type { TimeLimits } from '../config/options.js';
 import type { TraceCarrier } from '../base/telemetry.js';
+import { MOST_PRIORITY } from '../config/options/job.js';
 import { TRACKED } from './keep.js';
 import type { WireKeep } from './keep.js';
 import { decodePayload, encodePayload } from './payload.js';
@@ -32,7 +33,13 @@ export interface Extras extends Partial<TimeLimits> {
   readonly keep?: WireKeep;
   /** The trace in which the job was added: see trace.ts. Anybody may have written it. */
   readonly trace?: TraceCarrier;
+  /** The priority of the job; {@link LIFO}: it was added with `lifo`. Absent: none. */
+  readonly priority?: number;
+  /** The id of its group. */
+  readonly group?: string;
 }
+
+export const LIFO = -1;
 
 const isMap = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]';
@@ -49,6 +56,9 @@ const KNOWN: { readonly [K in keyof Extras]-?: (value: unknown) => boolean } = {
   keep: (value) => value === TRACKED || isMap(value),
   trace: isCarrier,
   dedup: (value) => isMap(value) && typeof (value as { id?: unknown }).id === 'string',
+  priority: (value) =>
+    Number.isSafeInteger(value) && (value as number) >= LIFO && (value as number) <= MOST_PRIORITY,
+  group: (value) => typeof value === 'string' && value !== '',
 };
 
 /** The deduplication id of a job that has extras; else undefined. */

@@ -19,6 +19,16 @@ export interface RoomMember {
 const PLACE_BYTES = 20;
 const NUMBERS_PER_MS = 2_048;
 
+/** The group and the time of a place in the room: the bytes that a member begins with, or the field `r` of an entry. */
+export function readRoomHead(head: Buffer): Pick<RoomMember, 'group' | 'since'> | undefined {
+  if (head.length < 2) return undefined;
+  const at = 2 + head.readUInt16BE();
+  if (head.length < at + PLACE_BYTES) return undefined;
+  const number = Number(head.readBigUInt64BE(at + 4));
+  const since = head.readUInt32BE(at) === 0 ? 2 ** 53 - number : number;
+  return { group: head.toString('utf8', 2, at), since: Math.floor(since / NUMBERS_PER_MS) };
+}
+
 /** Undefined for bytes that are no member of the room. */
 export function readRoomMember(member: Buffer): RoomMember | undefined {
   if (member.length < 2) return undefined;
@@ -28,13 +38,11 @@ export function readRoomMember(member: Buffer): RoomMember | undefined {
   const jobAt = nameAt + member.readUInt32LE(at + PLACE_BYTES);
   if (member.length < jobAt) return undefined;
   const rank = member.readUInt32BE(at);
-  const number = Number(member.readBigUInt64BE(at + 4));
-  const lifo = rank === 0;
   return {
     group: member.toString('utf8', 2, at),
     priority: Math.max(0, rank - 1),
-    lifo,
-    since: Math.floor((lifo ? 2 ** 53 - number : number) / NUMBERS_PER_MS),
+    lifo: rank === 0,
+    since: readRoomHead(member)?.since ?? 0,
     name: member.toString('utf8', nameAt, jobAt),
     job: member.subarray(jobAt),
   };

@@ -1,8 +1,8 @@
-import type { AddedDedup, AddedJob } from '../../redis/scripts/add.js';
+import type { AddedDedup, AddedJob, AddedRoom } from '../../redis/scripts/add.js';
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
 import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
-import { EXTRAS, encodeExtras } from '../codec/extras.js';
+import { EXTRAS, LIFO, encodeExtras } from '../codec/extras.js';
 import type { Extras, WithExtras } from '../codec/extras.js';
 import { keepOfJob, writeKeep } from '../codec/keep.js';
 import type { Keep } from '../codec/keep.js';
@@ -24,7 +24,7 @@ export const MAX_DELAY_SECS = MOST_DELAY_MS / 1000;
 export interface NewJob extends Envelope, AddedJob {}
 
 /** What a job and a schedule have alike. */
-export type TravelingOptions = TimeLimits & WithExtras;
+export type TravelingOptions = TimeLimits & WithExtras & Pick<JobsOptions, 'priority' | 'lifo'>;
 
 /** What a queue says of every job that it adds. */
 export interface JobLimits {
@@ -93,9 +93,23 @@ function keepJob(
 ): void {
   const extras = extrasWithin(name, options, keep, job.payload, maxPayloadBytes, job.dedup);
   if (extras) job.extras = extras;
+  job.room = roomOf(options);
   if ((!keep?.tracked && !job.dedup) || job.uniqueMs !== undefined) return;
   job.uniqueMs = 0;
   job.isNewId = true;
+}
+
+/** What its extras say of the place of a job in the room. */
+function placeOf({ priority, lifo }: TravelingOptions): Extras {
+  const score = priority || (lifo ? LIFO : 0);
+  return score === 0 ? {} : { priority: score };
+}
+
+/** Undefined: the job waits in the work stream. */
+function roomOf(options: TravelingOptions): AddedRoom | undefined {
+  const { priority, group } = placeOf(options);
+  if (priority === undefined && group === undefined) return undefined;
+  return { rank: (priority ?? 0) + 1, group: group ?? '', maxSize: 0 };
 }
 
 /** The options of one job, over the defaults of its queue. An option with the value undefined counts as not given. */
@@ -158,6 +172,7 @@ export function extrasWithin(
 ): Buffer | undefined {
   const { timeoutMs, ttlMs, expired } = options;
   const limits: Extras = {
+    ...placeOf(options),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(expired !== undefined && { expired }),
@@ -184,8 +199,6 @@ export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
   if (options.parent !== undefined) {
     throw new NotSupportedError('job options: "parent" (flows of parent and child jobs) is not supported.');
   }
-  if (options.priority) warnOnce('priority');
-  if (options.lifo) warnOnce('lifo');
 }
 
 export function toWireRetry({ attempts, backoff }: JobsOptions): WireRetry | undefined {
@@ -200,16 +213,5 @@ function oversize(name: string, bytes: number, most: number): PayloadTooLargeErr
   return new PayloadTooLargeError(
     `The payload of job "${name}" has ${String(bytes)} bytes; maxPayloadBytes is ${String(most)}. Nothing was added or changed. ` +
       'Send a reference (an id, a URL) instead of the data, or raise maxPayloadBytes on queue and worker.',
-  );
-}
-
-const warned = new Set<string>();
-
-function warnOnce(option: string): void {
-  if (warned.has(option)) return;
-  warned.add(option);
-  process.emitWarning(
-    `job option "${option}" is ignored: streams are first in, first out.`,
-    'ChasquiWarning',
   );
 }

@@ -24,8 +24,8 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   readonly name: Name;
   data: Data;
   /**
-   * The options of the job. In a worker: only `attempts` and `backoff`, if the job has its own. The worker's defaults are not
-   * in it.
+   * The options of the job. In a worker: only those that travel with the job, if it has its own. The worker's defaults
+   * are not in it.
    */
   readonly opts: JobsOptions;
   /** From 1 in a processor; 0 for a job that was just added. Attempts that ended in a crash of the worker count. */
@@ -53,8 +53,8 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   readonly timestamp: number;
   /** The delay with which `add` added it, in ms. In a worker: 0, because the delay is over and does not travel with the job. */
   delay: number;
-  /** Always 0: streams are first in, first out. */
-  readonly priority = 0;
+  /** 1 to 2,097,152; 0 = none. */
+  readonly priority: number;
   /** Unix ms at which this attempt started. */
   processedOn: number | undefined = undefined;
   /** Unix ms at which this attempt ended. */
@@ -76,6 +76,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     this.name = init.name as Name;
     this.data = init.data;
     this.opts = init.opts;
+    this.priority = init.opts.priority ?? 0;
     this.attemptsMade = init.attemptsMade;
     this.timestamp = init.timestamp;
     this.delay = init.delay;

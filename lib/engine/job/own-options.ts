@@ -1,4 +1,5 @@
 import type { WireRetry } from '../codec/envelope.js';
+import { LIFO } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
 import type { BackoffOptions, JobsOptions } from '../config/options.js';
 
@@ -8,6 +9,10 @@ export function ownOptions(retry: WireRetry | undefined, extras: Extras | undefi
   if (extras?.timeoutMs !== undefined) options.timeoutMs = extras.timeoutMs;
   if (extras?.ttlMs !== undefined) options.ttlMs = extras.ttlMs;
   if (extras?.expired !== undefined) options.expired = extras.expired;
+  if (extras?.priority !== undefined) {
+    if (extras.priority === LIFO) options.lifo = true;
+    else options.priority = extras.priority;
+  }
   if (!retry) return options;
   if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
   if (retry.backoff) {

@@ -296,6 +296,8 @@ export class WorkerCore extends Service {
       woken: this.#woken,
       connected: () => this.#policy.refresh(),
       nudge: this.#wake.nudge,
+      isGated: () => this.#gate.isGated,
+      gateOpened: this.#policyChanged,
       onError,
     };
   }
@@ -326,7 +328,9 @@ export class WorkerCore extends Service {
     this.#gate.hold();
   };
 
-  readonly #policyRead = ({ pausedSince }: Policy): void => {
+  readonly #policyRead = ({ pausedSince, isGated }: Policy): void => {
+    if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#onError);
+    this.#gate.isGated = isGated;
     if (pausedSince === undefined) this.#gate.resume('queue');
     else this.#gate.pause('queue');
   };

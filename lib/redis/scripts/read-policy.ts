@@ -5,9 +5,11 @@ import type { ScriptRunner } from '../script-runner.js';
 export interface Policy {
   /** Since when the queue is paused, in unix ms by Redis's clock; undefined if it is not. */
   pausedSince: number | undefined;
+  /** Its workers fetch with lua/take.lua. */
+  isGated: boolean;
 }
 
 export async function readPolicy(runner: ScriptRunner, keys: QueueKeys): Promise<Policy> {
-  const [paused = ''] = (await runner.run('read-policy', keys, [])) as string[];
-  return { pausedSince: paused === '' ? undefined : Number(paused) };
+  const [paused = '', gated = ''] = (await runner.run('read-policy', keys, [])) as string[];
+  return { pausedSince: paused === '' ? undefined : Number(paused), isGated: gated !== '' };
 }

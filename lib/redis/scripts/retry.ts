@@ -42,6 +42,8 @@ export interface RetryOptions<T extends RetriedDelivery> extends EndingBatch, Ev
   writeMember: WriteMember<T>;
   /** Wake a promoter when one of the jobs is due earlier than all others: the worker has no promoter of its own. */
   wakePromoter: boolean;
+  /** Some of the jobs have a place in the room. */
+  hasPlaces: boolean;
   /** The attempts of the tracked jobs among them. */
   attempts: readonly TrackedAttempt[];
 }
@@ -64,7 +66,7 @@ export async function retry<T extends RetriedDelivery>(
   args.push(
     eventsCap,
     eventsBatchFrom,
-    options.wakePromoter ? '1' : '',
+    (options.wakePromoter ? 'w' : '') + (options.hasPlaces ? 'r' : ''),
     frames,
     event === 'failed' ? 'failed,retry-scheduled' : event,
     columns.length,

@@ -104,9 +104,15 @@ export interface JobsOptions extends TimeLimits {
   removeOnFail?: RemoveOn;
   /** The most rows of its log that a tracked job keeps, the newest; 0 = all. Default 10,000. */
   keepLogs?: number;
-  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default: none. */
+  /**
+   * 1 (runs first) to 2,097,152; 0 = none. Jobs without a priority run before jobs with one; jobs of one priority run in the
+   * order in which they were added. Workers of earlier versions do not run jobs with a priority. Default 0.
+   */
   priority?: number;
-  /** Accepted and ignored, with one warning: jobs run in the order in which they were added. Default false. */
+  /**
+   * The job runs before all others that wait: last in, first out. Has no effect on a job with a `priority`. Workers of earlier
+   * versions do not run such jobs. Default false.
+   */
   lifo?: boolean;
   /** Not supported: NotSupportedError (CMQ-100). Default: none. */
   parent?: { id: string; queue: string };
@@ -135,6 +141,7 @@ export interface AddOptions {
 }
 
 const MOST_ATTEMPTS = 0xffffffff;
+export const MOST_PRIORITY = 2_097_152;
 
 const backoffMs = whole(0, MOST_DELAY_MS);
 
@@ -181,7 +188,7 @@ export const jobSchema: Schema<JobsOptions> = {
   removeOnComplete: removeOn('removeOnComplete'),
   removeOnFail: removeOn('removeOnFail'),
   keepLogs: whole(0),
-  priority: number(0),
+  priority: whole(0, MOST_PRIORITY),
   lifo: boolean,
   parent: anything,
 };

@@ -231,10 +231,12 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
 
   /** How many entries may be fetched now. */
   #room(): number {
-    if (this.#gate.state !== 'open') return 0;
+    // What is known of the policy may be out of date: then a read could bring what must not start.
+    if (!this.#gate.isOpen(this.#settings.now())) return 0;
     const { ackBatch, unsettled } = this.#settings;
     if (unsettled() > Math.max(this.#concurrency, ackBatch) * UNSETTLED_FACTOR) return 0;
     const busy = this.#running + this.#reserved + this.#queued.handlers;
+    if (this.#gate.isGated) return (this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1);
     if (!this.#gatherings) return this.#pace.room(this.#concurrency, busy);
     const { perHandler, largest } = this.#gatherings;
     return this.#pace.room(this.#concurrency, busy, perHandler, largest);

@@ -30,6 +30,8 @@ export class Gate {
   readonly #policy: KnownPolicy;
   readonly #observer: GateObserver;
   readonly #paused = { worker: false, queue: false };
+  /** Jobs are fetched with lua/take.lua: as many as can start, and none ahead. */
+  isGated = false;
   #holds = 0;
   #state: GateState = 'open';
 

@@ -78,12 +78,12 @@ export class PolicyWatch {
 
   async #read(): Promise<void> {
     const sentAt = this.#clock.monotonic();
-    let isPaused = true;
+    let hasPolicy = true;
     try {
       const policy = await readPolicy(this.#link, this.#keys);
       this.#lastError = '';
       this.staleAt = sentAt + STALE_MS;
-      isPaused = policy.pausedSince !== undefined;
+      hasPolicy = policy.pausedSince !== undefined || policy.isGated;
       if (!this.#stopped) this.#changed(policy);
     } catch (error) {
       // Without an answer, waiting for one would stop the jobs that are here.
@@ -93,7 +93,7 @@ export class PolicyWatch {
       if (message !== this.#lastError) this.#onError(error);
       this.#lastError = message;
     } finally {
-      this.#plan(isPaused);
+      this.#plan(hasPolicy);
     }
   }
 

@@ -4,9 +4,12 @@ import { discard, isCluster, send } from '../../../redis/client.js';
 import { EntryTap } from '../../../redis/entry-tap.js';
 import { settlesWithin, withDeadline } from '../../../redis/deadline.js';
 import type { QueueKeys } from '../../../redis/keys.js';
-import { streamsOf } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
+import { runScript } from '../../../redis/script-registry.js';
+import type { ScriptRunner } from '../../../redis/script-runner.js';
 import { createGroup } from '../../../redis/scripts/create-group.js';
+import { GATE_KEY, readGateNews, take } from '../../../redis/scripts/take.js';
+import type { GateNews } from '../../../redis/scripts/take.js';
 import { sleep } from '../../../redis/timer.js';
 import { connect } from '../../connection/connect.js';
 import { toConnectionError } from '../../connection/explain.js';
@@ -15,9 +18,10 @@ import type { Clock } from '../../base/clock.js';
 import { ConnectionError, ShutdownError, messageOf } from '../../base/errors.js';
 import { ReadSize } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
-import { readDelivery, toDelivery } from '../lease/delivery.js';
+import { readDelivery } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import { connectionName } from '../identity.js';
+import { bytesOf, decodedParts, tappedParts } from './brought.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 
@@ -39,6 +43,10 @@ export interface ReaderSettings {
   connected?: () => Promise<void>;
   /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
   nudge?: () => Promise<unknown>;
+  /** The queue is gated: jobs are fetched with lua/take.lua. Default: it never is. */
+  isGated?: () => boolean;
+  /** The queue is not gated any more. */
+  gateOpened?: () => void;
   onError: (error: unknown) => void;
 }
 
@@ -48,6 +56,10 @@ const GRACE_MS = 1_500;
 const FULL_MS = 100;
 /** Most wake entries of one read, where it is only for them. */
 const WAKES = 100;
+/** On a gated queue, wake entries are read so often while there is always work, in ms. */
+const WAKES_EVERY_MS = 50;
+/** And after so long without work, this asks again, in case a wake was lost. */
+const ASK_MS = 1_000;
 /** Longest time for one reconnection, in ms: a server that drops all packets must not block the reader. */
 const RECONNECT_TIMEOUT_MS = 2_500;
 
@@ -61,6 +73,8 @@ export class Reader extends Service {
   #clientId: number | undefined;
   #tap: EntryTap<Delivery> | undefined;
   #loop: Promise<void> | undefined;
+  /** When wake entries were last asked for; monotonic ms. */
+  #lastRead = 0;
   readonly #times: ReadingTimes;
   readonly #size = new ReadSize();
   /** Ends the read that is under way: its connection is closed. */
@@ -122,7 +136,8 @@ export class Reader extends Service {
           // By now, the worker may know that it must not fetch.
           continue;
         }
-        await this.#read(this.#size.next(count));
+        if (this.#settings.isGated?.()) await this.#take(this.#size.next(count));
+        else await this.#read(this.#size.next(count));
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
@@ -152,15 +167,60 @@ export class Reader extends Service {
     return room;
   }
 
-  async #read(count: number, streams = this.#streams): Promise<void> {
-    const { group, consumerId, blockMs } = this.#settings;
+  /** @param blockMs 0 = it does not wait */
+  async #read(count: number, streams = this.#streams, blockMs = this.#settings.blockMs): Promise<void> {
+    const { group, consumerId } = this.#settings;
+    const read = ['GROUP', group, consumerId, 'COUNT', String(count)];
+    if (blockMs > 0) read.push('BLOCK', String(blockMs));
+    const args = [...read, 'STREAMS', ...streams, ...streams.map(() => '>')];
+    this.#lastRead = this.#settings.clock.monotonic();
+    await this.#fetch(
+      (sender) => sendTo(sender, new Command('xreadgroup', args, { replyEncoding: null })),
+      blockMs,
+    );
+  }
+
+  /** Asks the gate for jobs. If it has fewer than can start here, waits until it may have more. */
+  async #take(count: number): Promise<void> {
+    const { group, consumerId, blockMs, wakeStreams, gateOpened, clock } = this.#settings;
+    let news: GateNews | undefined;
+    const jobs = await this.#fetch(
+      (sender) => {
+        const runner: ScriptRunner = {
+          run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
+        };
+        return take(runner, this.#keys, { group, consumerId, count });
+      },
+      0,
+      (entries) => {
+        news = readGateNews(entries);
+      },
+    );
+    if (news?.isOpen) gateOpened?.();
+    else if (jobs < count)
+      await this.#read(WAKES, wakeStreams, Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
+    else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
+  }
+
+  /**
+   * Sends one call on this connection, and passes on what its reply brings. Resolves with how many jobs it has brought.
+   * @param send calls `sendCommand` at most once at a time
+   * @param heard gets the entries under {@link GATE_KEY}
+   */
+  async #fetch(
+    send: (sender: Sender) => Promise<unknown>,
+    blockMs: number,
+    heard?: (entries: readonly StreamEntry[]) => void,
+  ): Promise<number> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
-    const read = ['GROUP', group, consumerId, 'COUNT', String(count), 'BLOCK', String(blockMs), 'STREAMS'];
-    const args = [...read, ...streams, ...streams.map(() => '>')];
-    const command = new Command('xreadgroup', args, { replyEncoding: null });
-    this.#tap?.arm();
+    const sender: Sender = {
+      sendCommand: (command: Command) => {
+        this.#tap?.arm();
+        return client.sendCommand(command);
+      },
+    };
     const reply = await withDeadline(
-      this.#send(client, command),
+      this.#untilCut(() => send(sender)),
       blockMs + GRACE_MS,
       () =>
         new ConnectionError(
@@ -168,39 +228,29 @@ export class Reader extends Service {
         ),
     );
     const tapped = this.#tap?.finish();
-    if (tapped) {
-      this.#size.brought(tapped.work.length, bytesOf(tapped.work));
-      if (tapped.work.length > 0) {
-        this.#times.brought(true);
-        this.#settings.deliver(tapped.work);
-      }
-      for (const [key, entries] of tapped.others) this.#woken(key, entries);
-      return;
+    const { parts, others } = tapped ? tappedParts(tapped) : decodedParts(reply, this.#keys.stream);
+    const work = parts.length === 1 ? (parts[0] as Delivery[]) : parts.flat();
+    this.#size.brought(work.length, bytesOf(work));
+    if (work.length > 0) this.#times.brought(tapped !== undefined);
+    for (const part of parts) this.#settings.deliver(part);
+    for (const [key, entries] of others) {
+      if (key === GATE_KEY) heard?.(entries);
+      else this.#woken(key, entries);
     }
-    this.#size.brought(0, 0);
-    for (const [key, entries] of streamsOf(reply)) {
-      const stream = key.toString();
-      if (stream !== this.#keys.stream) this.#woken(stream, entries);
-      else if (entries.length > 0) {
-        const work = entries.map((entry) => toDelivery(entry, 0));
-        this.#size.brought(work.length, bytesOf(work));
-        this.#times.brought(false);
-        this.#settings.deliver(work);
-      }
-    }
+    return work.length;
   }
 
   /**
    * Rejects as soon as the connection is closed: ioredis would send the read again, and with a server that closes the
    * connection because the reply is too large, this would go on until the whole stream is pending here.
    */
-  #send(client: Client, command: Command): Promise<unknown> {
+  #untilCut(send: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#cutRead = () => {
         this.#size.cut();
         reject(new CutError(this.#size.cutMessage(this.#link.address, 'jobs')));
       };
-      (client.sendCommand(command) as Promise<unknown>).then(resolve, reject);
+      send().then(resolve, reject);
     }).finally(() => {
       this.#cutRead = undefined;
     });
@@ -297,10 +347,10 @@ export class Reader extends Service {
 
 class CutError extends ConnectionError {}
 
-function bytesOf(work: readonly Delivery[]): number {
-  let bytes = 0;
-  for (const { from, to } of work) bytes += to - from;
-  return bytes;
+type Sender = Pick<Client, 'sendCommand'>;
+
+function sendTo(sender: Sender, command: Command): Promise<unknown> {
+  return sender.sendCommand(command) as Promise<unknown>;
 }
 
 function isOutOfMemory(error: unknown): boolean {

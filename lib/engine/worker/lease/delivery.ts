@@ -27,6 +27,8 @@ export class Delivery {
   readonly uniqueMs: string | undefined;
   /** How many workers have died while they ran it. */
   readonly crashes: number;
+  /** Its place in the room, if it comes from there: see lua/lib/room.lua. */
+  roomHead: Buffer | undefined = undefined;
   /** Where the job is in its life: see states.ts. Only `InFlight` changes it. */
   state: State = FETCHED;
   /** Attempts used by failures, as the envelope says. */
@@ -131,6 +133,7 @@ export class Delivery {
 const NONE = Buffer.alloc(0);
 const D = 0x64;
 const N = 0x6e;
+const R = 0x72;
 const U = 0x75;
 const DASH = 0x2d;
 const MAX_NAME_BYTES = 256;
@@ -141,6 +144,7 @@ export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Deliv
   let bytes: Buffer | undefined;
   let name = '';
   let uniqueMs: string | undefined;
+  let room: Buffer | undefined;
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const field = fields[i] as Buffer;
     if (field.length !== 1) continue;
@@ -148,10 +152,13 @@ export function toDelivery([rawId, fields]: StreamEntry, crashes: number): Deliv
     if (field[0] === D) bytes = value;
     else if (field[0] === N) name = nameOf(value, 0, value.length);
     else if (field[0] === U) uniqueMs = uniqueOf(value, 0, value.length);
+    else if (field[0] === R) room = value;
   }
   const source = bytes ?? NONE;
   const from = bytes ? 0 : -1;
-  return new Delivery(rawId, 0, rawId.length, source, from, source.length, name, uniqueMs, crashes);
+  const delivery = new Delivery(rawId, 0, rawId.length, source, from, source.length, name, uniqueMs, crashes);
+  delivery.roomHead = room;
+  return delivery;
 }
 
 /** The same of an entry that stands in the bytes of a reply: see `EntryTap`. */
@@ -167,6 +174,7 @@ export function readDelivery(
   let name = '';
   let uniqueMs: string | undefined;
   let at = fieldsAt;
+  let room: Buffer | undefined;
   for (let i = 0; i + 1 < fields; i += 2) {
     const fieldLength = bulkLength(source, at);
     const fieldAt = bulkStart(source, at);
@@ -181,8 +189,11 @@ export function readDelivery(
       to = valueAt + length;
     } else if (field === N) name = nameOf(source, valueAt, valueAt + length);
     else if (field === U) uniqueMs = uniqueOf(source, valueAt, valueAt + length);
+    else if (field === R) room = source.subarray(valueAt, valueAt + length);
   }
-  return new Delivery(source, idFrom, idTo, source, from, to, name, uniqueMs, 0);
+  const delivery = new Delivery(source, idFrom, idTo, source, from, to, name, uniqueMs, 0);
+  delivery.roomHead = room;
+  return delivery;
 }
 
 /** Most entries in a row have the same name: its string is made once. */

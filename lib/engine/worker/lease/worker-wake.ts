@@ -4,8 +4,8 @@ import { clearWake } from '../../../redis/scripts/clear-wake.js';
 import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
 import type { CommandLink } from '../../connection/command-link.js';
 
-/** What an entry of the wake stream says: its first field. `room` only ends a read. */
-export type WakeKind = 'cancel' | 'policy' | 'room';
+/** What an entry of the wake stream says: its first field. `room` and `take` only end a read. */
+export type WakeKind = 'cancel' | 'policy' | 'room' | 'take';
 
 export interface WorkerWakeSettings {
   group: string;

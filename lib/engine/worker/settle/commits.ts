@@ -7,9 +7,9 @@ import type { EndedDedup } from '../../../redis/scripts/lib/dedup.js';
 import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
 import type { RetryReply } from '../../../redis/scripts/retry.js';
+import { EXTRAS, dedupIdOf } from '../../codec/extras.js';
 import { writeDelayedMember } from '../../codec/write-envelope.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { dedupIdOf } from '../../codec/extras.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import type {
@@ -72,6 +72,7 @@ export class Commits {
       event: 'failed' as const,
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
+      hasPlaces: batch.some(hasPlace),
       attempts: this.#tracking.attempts(batch),
       eventsCap,
       eventsBatchFrom,
@@ -100,6 +101,7 @@ export class Commits {
       event: 'delayed' as const,
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
+      hasPlaces: batch.some(hasPlace),
       attempts: [],
       eventsCap,
       eventsBatchFrom,
@@ -188,6 +190,12 @@ function dedupsOf(batch: readonly Delivery[]): readonly EndedDedup[] {
     if (dedupId !== undefined) (dedups ??= []).push({ index, jobId, dedupId });
   }
   return dedups ?? NO_DEDUPS;
+}
+
+/** Whether the job waits in the room when it waits. */
+function hasPlace({ job }: Delivery): boolean {
+  const extras = job?.[EXTRAS];
+  return extras !== undefined && (extras.priority !== undefined || extras.group !== undefined);
 }
 
 /** Where no handler ran, there is no start to announce. */

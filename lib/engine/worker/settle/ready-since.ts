@@ -1,5 +1,6 @@
 import { EXTRAS, readExtras, withExtras } from '../../codec/extras.js';
 import { locateJob } from '../../codec/read-envelope.js';
+import { readRoomHead } from '../../codec/room.js';
 import { limitsOfJob, mayHaveTtl } from '../job-limits.js';
 import type { LimitsSettings } from '../job-limits.js';
 import type { Delivery } from '../lease/delivery.js';
@@ -8,11 +9,16 @@ import type { Delivery } from '../lease/delivery.js';
  * Since when a decoded job is ready for its first start, in unix ms by Redis's clock. Its entry's id says so, unless it was
  * put back before; undefined if its first start is past.
  */
-export function readySince({ attempt, job, entryId }: Delivery): number | undefined {
-  if (attempt > 1) return undefined;
-  const ready = job?.[EXTRAS]?.ready;
+export function readySince(delivery: Delivery): number | undefined {
+  if (delivery.attempt > 1) return undefined;
+  const ready = delivery.job?.[EXTRAS]?.ready;
   if (ready === 'started') return undefined;
-  return ready ?? Number.parseInt(entryId, 10);
+  return ready ?? waitsSince(delivery);
+}
+
+/** A job of the room has its entry from its delivery on. */
+function waitsSince({ entryId, roomHead }: Delivery): number {
+  return (roomHead && readRoomHead(roomHead)?.since) ?? Number.parseInt(entryId, 10);
 }
 
 /**
@@ -20,14 +26,14 @@ export function readySince({ attempt, job, entryId }: Delivery): number | undefi
  * undefined if they need not change. The job may not have been decoded.
  */
 export function bytesWithReady(delivery: Delivery, settings: LimitsSettings): Buffer | undefined {
-  const { source, from, to, name, entryId, ran } = delivery;
+  const { source, from, to, name, ran } = delivery;
   if (from < 0) return undefined;
   try {
     const { attempt, jobTo } = locateJob(source, from, to);
     if (attempt > 0 || (jobTo === to && !mayHaveTtl(settings))) return undefined;
     const extras = readExtras(source, jobTo, to);
     if (limitsOfJob(settings, name, extras).ttlMs === Infinity) return undefined;
-    const ready = ran ? 'started' : (extras?.ready ?? Number.parseInt(entryId, 10));
+    const ready = ran ? 'started' : (extras?.ready ?? waitsSince(delivery));
     if (ready === extras?.ready) return undefined;
     return withExtras(source, jobTo, (map) => ({ ...map, ready }), from, to);
   } catch {

@@ -1,0 +1,38 @@
+import type { QueueKeys } from '../keys.js';
+import type { StreamEntry } from '../replies.js';
+import type { ScriptRunner } from '../script-runner.js';
+
+export interface TakeOptions {
+  group: string;
+  consumerId: string;
+  /** How many jobs can start here now. */
+  count: number;
+}
+
+/** What the gate says beside the jobs. */
+export interface GateNews {
+  /** Ask again after so many ms; undefined: when woken. */
+  readonly waitMs: number | undefined;
+  /** The queue is not gated any more. */
+  readonly isOpen: boolean;
+}
+
+/** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
+export const GATE_KEY = 'gate';
+
+/**
+ * Fetches jobs of a gated queue. Resolves with a reply in the shape of one of XREADGROUP: the entries of the work stream, in parts
+ * of entries that stand next to each other, and an entry under {@link GATE_KEY}. Never sent twice.
+ */
+export function take(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { group, consumerId, count }: TakeOptions,
+): Promise<unknown> {
+  return runner.run('take', keys, [group, consumerId, count], { buffers: true, once: true });
+}
+
+export function readGateNews([entry]: readonly StreamEntry[]): GateNews {
+  const [, wait = '', , open = ''] = entry?.[1].map(String) ?? [];
+  return { waitMs: wait === '' ? undefined : Number(wait), isOpen: open === '1' };
+}
