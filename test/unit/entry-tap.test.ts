@@ -84,7 +84,16 @@ describe.each([
     const wire = new Wire();
     const write = reply.startsWith('%') ? resp3 : resp2;
     expect(wire.read(write([streams[0] as never]))).toMatchObject({ work, others: [] });
-    expect(wire.read(write([streams[1] as never]))).toEqual({ work: [], others });
+    expect(wire.read(write([streams[1] as never]))).toEqual({ work: [], parts: [], others });
+  });
+
+  test('the work stream in parts: where each further one begins', () => {
+    const wire = new Wire();
+    const [stream] = streams;
+    expect(wire.read(resp2([stream, stream] as never))).toMatchObject({
+      work: [...work, ...work],
+      parts: [work.length],
+    });
   });
 
   test('what follows the reply is passed on', () => {

@@ -100,7 +100,7 @@ function keepJob(
 }
 
 /** What its extras say of the place of a job in the room. */
-function placeOf({ priority, lifo }: TravelingOptions): Extras {
+export function placeOf({ priority, lifo }: TravelingOptions): Extras {
   const score = priority || (lifo ? LIFO : 0);
   return score === 0 ? {} : { priority: score };
 }

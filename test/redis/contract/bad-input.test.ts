@@ -8,8 +8,8 @@ import {
   QueueEvents,
   Worker,
 } from '../../../lib/engine/index.js';
-import type { Job, JobsOptions, QueueOptions, WorkerOptions } from '../../../lib/engine/index.js';
-import { next, rejection, useKit } from './kit.js';
+import type { JobsOptions, QueueOptions, WorkerOptions } from '../../../lib/engine/index.js';
+import { rejection, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -395,27 +395,6 @@ describe('constructors', () => {
     expect(() => new Queue('mail', { connection: { ...connection, keyPrefix: 'app:' } })).toThrow(
       expect.objectContaining({ code: 'CMQ-004', message: expect.stringMatching(/keyPrefix/) as string }),
     );
-  });
-});
-
-describe('priority and lifo', () => {
-  test('are accepted, ignored, and warned of once', async () => {
-    const warnings: string[] = [];
-    const listen = (warning: Error): void => {
-      if (warning.name === 'ChasquiWarning') warnings.push(warning.message);
-    };
-    process.on('warning', listen);
-    const queue = redis.queue();
-    const worker = redis.worker((job: Job) => job.name);
-    const done = next(worker, 'completed');
-    await queue.add('a', 1, { priority: 5, lifo: true });
-    await queue.add('b', 1, { priority: 1, lifo: true });
-    await done;
-    process.off('warning', listen);
-    expect(warnings.sort()).toEqual([
-      'job option "lifo" is ignored: streams are first in, first out.',
-      'job option "priority" is ignored: streams are first in, first out.',
-    ]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { ConfigError } from '../../base/errors.js';
 import { EXTRAS } from '../../codec/extras.js';
+import { placeOf } from '../../enqueue/new-job.js';
 import type { WithExtras } from '../../codec/extras.js';
 import { keepOfJob, writeKeep } from '../../codec/keep.js';
 import type { Keep } from '../../codec/keep.js';
@@ -60,11 +61,10 @@ export function toRepeatableSpec(
   };
 }
 
-function extrasOf({ [EXTRAS]: extras }: WithExtras, keep: Keep | undefined): WithExtras {
+function extrasOf(options: JobsOptions & WithExtras, keep: Keep | undefined): WithExtras {
   const wire = keep && writeKeep(keep);
-  return extras || wire !== undefined
-    ? { [EXTRAS]: { ...extras, ...(wire !== undefined && { keep: wire }) } }
-    : {};
+  const extras = { ...options[EXTRAS], ...placeOf(options), ...(wire !== undefined && { keep: wire }) };
+  return Object.keys(extras).length > 0 ? { [EXTRAS]: extras } : {};
 }
 
 function keyOf({ repeat, repeatJobKey }: JobsOptions & { repeat: RepeatOptions }): string | undefined {
