@@ -100,9 +100,9 @@ function keepJob(
 }
 
 /** What its extras say of the place of a job in the room. */
-export function placeOf({ priority, lifo }: TravelingOptions): Extras {
-  const score = priority || (lifo ? LIFO : 0);
-  return score === 0 ? {} : { priority: score };
+export function placeOf({ priority = 0, lifo }: TravelingOptions): Extras {
+  if (priority > 0) return { priority };
+  return lifo ? { priority: LIFO } : {};
 }
 
 /** Undefined: the job waits in the work stream. */
