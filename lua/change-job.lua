@@ -31,7 +31,7 @@
 -- @include lib/split-job
 -- @include lib/ready
 -- @include lib/add-again
--- @include lib/work-stream
+-- @include lib/add-waiting
 -- @include lib/seal
 -- @include lib/pages
 -- @include lib/events
@@ -60,12 +60,12 @@ local function to_stream(member)
   redis.call('ZREM', delayed, member)
   local marker = text_of(prefix .. 'dlid:' .. id)
   local ours = marker and redis.call('SISMEMBER', prefix .. 'delayed:unique', id) == 1 and string.match(marker, '^(%d+):')
-  local added = add_entry(redis.call, stream, d, name, ours)
+  add_waiting(stream, prefix, id, d, name, ours)
   if ours then
-    redis.call('SET', prefix .. 'dlid:' .. id, ours .. ':' .. added)
     redis.call('SREM', prefix .. 'delayed:unique', id)
-    redis.call('DEL', prefix .. 'didx:' .. id, prefix .. 'result:' .. id, prefix .. 'failed:' .. id)
+    redis.call('DEL', prefix .. 'result:' .. id, prefix .. 'failed:' .. id)
   end
+  tell_workers(stream, prefix)
   announce('waiting', name)
 end
 
