@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { Command, CommanderError } from 'commander';
+import { printable } from '../engine/base/printable.js';
 import type { Report } from './frame/errors.js';
 import { EXIT } from './frame/exit-codes.js';
 import { setRunner } from './frame/lazy.js';
@@ -68,7 +69,7 @@ function usage(error: unknown, problem: string): number {
   if (exitCode === 0) return EXIT.ok;
   const message = problem.replace(/^error: /, '').trim();
   if (message !== '') {
-    const [what = '', ...rest] = message.split('\n');
+    const [what = '', ...rest] = message.split('\n').map(printable);
     const report = { exitCode: EXIT.usage, message: what, ...(rest.length > 0 && { hint: rest.join(' ') }) };
     printReport(report, process.argv.includes('--json'));
   }

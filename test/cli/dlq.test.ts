@@ -210,10 +210,32 @@ describe('dlq replay and drop', () => {
     expect(json).toEqual({ queue: 'welcome', replayed: 11, skipped: 1 });
   });
 
-  it.each(['peek', 'replay', 'drop'])('%s of an id that does not exist is exit code 3', async (command) => {
-    const { code, out, err } = await chasqui('dlq', command, 'welcome', '--id', 'nope', '--yes');
-    expect({ code, out }).toEqual({ code: 3, out: '' });
-    expect(err).toBe('chasqui: Queue "welcome" has no such dead letter: nope.\n');
+  it.each([['peek'], ['export'], ['replay'], ['replay', '--dry-run'], ['drop', '--yes']])(
+    '%s %s of an id that does not exist is exit code 3, and nothing is done',
+    async (command, ...flags) => {
+      const [[there] = ['']] = await redis.client.xrange(DLQ, '-', '+', 'COUNT', 1);
+      const unknown = await chasqui('dlq', command, 'welcome', '--id', 'nope', ...flags);
+      expect(unknown).toMatchObject({ code: 3, out: '' });
+      expect(unknown.err).toBe('chasqui: CMQ-106: Queue "welcome" has no such dead letter: nope.\n');
+      const ids = ['--id', there, '--id', 'nope', '--id', 'x\u009by'];
+      const some = await chasqui('dlq', command, 'welcome', ...ids, '--json', ...flags);
+      expect(some).toMatchObject({ code: 3, out: '' });
+      expect(JSON.parse(some.err)).toMatchObject({
+        error: { code: 'CMQ-106', message: expect.stringMatching(/letter: nope, x\\x9by\.$/) as string },
+      });
+      expect(await left()).toBe(12);
+    },
+  );
+
+  it.each([
+    ['peek', 'No dead letter matches.'],
+    ['replay', 'Replayed 0 dead letters.'],
+    ['drop', 'Deleted 0 dead letters.'],
+  ])('%s of an id that another filter excludes is no error', async (command, says) => {
+    const [[there] = ['']] = await redis.client.xrange(DLQ, '-', '+', 'COUNT', 1);
+    const filters = ['--id', there, '--name', 'zzz', ...(command === 'drop' ? ['--yes'] : [])];
+    const { code, out, err } = await chasqui('dlq', command, 'welcome', ...filters);
+    expect({ code, out: out.trim(), err }).toEqual({ code: 0, out: says, err: '' });
     expect(await left()).toBe(12);
   });
 

@@ -87,6 +87,9 @@ describe('a wrong command line', () => {
   });
 
   it('is JSON with --json', async () => {
+    for (const args of [['no\u009bpe'], ['inspect', '--x\u009b\u202e'], ['no\u009bpe', '--json']]) {
+      expect((await chasqui(...args)).err).toMatch(/^[\x20-\x7e\n]+$/);
+    }
     const { code, err } = await chasqui('inspect', '--json', '--nope');
     expect(code).toBe(2);
     expect(JSON.parse(err)).toEqual({ error: { message: "unknown option '--nope'" } });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { importDlq } from '../../engine/admin/dlq-archive.js';
 import type { ArchivedLetter } from '../../engine/admin/dlq-archive.js';
 import type { SelectionOptions } from '../dlq/selection.js';
-import { selectedLetters } from '../dlq/dead-letters.js';
+import { requireIds, selectedLetters } from '../dlq/dead-letters.js';
 import { letterJson } from '../dlq/print.js';
 import type { Context } from '../frame/context.js';
 import { CliError, usageError } from '../frame/errors.js';
@@ -22,6 +22,7 @@ export async function exportLetters(
   options: SelectionOptions & { readonly output?: string },
 ): Promise<void> {
   const queue = await context.queue(name);
+  await requireIds(context, queue, options);
   const deadLetters = await queue.getFailedCount();
   const progress =
     options.output === undefined ? undefined : await progressBar(context.out, 'Exporting', deadLetters);

@@ -18,6 +18,7 @@ export async function replay(
 ): Promise<void> {
   checkSelected('replay', options);
   const queue = await context.queue(name);
+  await requireIds(context, queue, options);
   if (options.dryRun) return dryRun(context, queue, options, 'would be replayed');
   if (options.all && options.limit === undefined) {
     const deadLetters = await queue.getFailedCount();
@@ -41,6 +42,7 @@ export async function drop(
 ): Promise<void> {
   checkSelected('drop', options);
   const queue = await context.queue(name);
+  await requireIds(context, queue, options);
   if (options.dryRun) return dryRun(context, queue, options, 'would be deleted');
   await confirm(context.out, context.globals.yes, context.signal, {
     question: `Delete ${await whichLetters(queue, options)} for good?`,
@@ -82,7 +84,7 @@ async function whichLetters(queue: Queue, options: ChangeOptions): Promise<strin
     : `the dead letters ${of}${which} (there are ${grouped(deadLetters)} in all)`;
 }
 
-/** Carries out the operation. An id that no dead letter has is an error. */
+/** Carries out the operation. */
 async function change(
   context: Context,
   queue: Queue,
@@ -95,7 +97,6 @@ async function change(
   const { result, skipped } = await longOperation(context, what, total, letters, (operation) =>
     act({ ...(limit !== undefined && { limit }), ...operation }),
   );
-  requireIds(queue.name, options, result + skipped);
   return { changed: result, skipped };
 }
 
@@ -107,7 +108,6 @@ async function dryRun(context: Context, queue: Queue, options: ChangeOptions, wo
     found += page.length;
     listed.push(...page.slice(0, LISTED - listed.length).map(({ entry }) => entry));
   }
-  requireIds(queue.name, options, found);
   out.document({ queue: queue.name, dryRun: true, matching: found, entries: listed.map(letterJson) });
   for (const { dlqId, jobId, name, reason } of listed) {
     out.text(`${dlqId}  ${cell(jobId)}  ${cell(name)}  ${cell(reason)}`);

@@ -20,8 +20,8 @@ interface PeekOptions extends SelectionOptions {
 export async function peek(context: Context, [name]: readonly [string], options: PeekOptions): Promise<void> {
   const queue = await context.queue(name);
   const { out } = context;
+  await requireIds(context, queue, options);
   const letters = await firstLetters(context, queue, options, options.limit ?? DEFAULT_LIMIT);
-  requireIds(name, options, letters.length);
   const total = await queue.getFailedCount();
   out.document({ queue: name, total, entries: letters.map(letterJson) });
   letters.forEach((entry, index) => {

@@ -56,13 +56,27 @@ export async function firstLetters(
 }
 
 /**
- * For a command that found nothing.
- * @throws CliError (not found) if it was told ids: none of them exists
+ * Before a command does anything: a mistyped id is not passed over in silence, whatever the other ids and filters select.
+ * @throws CliError (not found) for ids that no dead letter has
  */
-export function requireIds(queue: string, { id }: SelectionOptions, found: number): void {
-  if (id === undefined || found > 0) return;
-  const ids = id.map((each) => cell(each)).join(', ');
-  throw notFound(undefined, `Queue "${cell(queue)}" has no such dead letter: ${ids}.`);
+export async function requireIds(
+  context: Context,
+  queue: Queue,
+  { id: ids }: SelectionOptions,
+): Promise<void> {
+  if (ids === undefined) return;
+  const missing = new Set(ids);
+  for await (const page of selectedLetters(context, queue, { id: ids })) {
+    for (const { entry } of page) {
+      missing.delete(entry.dlqId);
+      if (entry.jobId !== undefined) missing.delete(entry.jobId);
+    }
+  }
+  if (missing.size === 0) return;
+  const unknown = [...missing].map((id) => cell(id)).join(', ');
+  const hint =
+    missing.size < new Set(ids).size ? 'Nothing was done, also not with the other ids.' : undefined;
+  throw notFound('CMQ-106', `Queue "${cell(queue.name)}" has no such dead letter: ${unknown}.`, hint);
 }
 
 /** Whether a command that changes dead letters has been told which. */

@@ -42,8 +42,8 @@ export interface RetryConfig {
 /**
  * `(attempt, error) => ms`, or a promise of it that settles within 5 seconds. `attempt` is the one that has just failed,
  * from 1; `error` is what the handler threw. -1 fails the job now: it becomes a dead letter with the reason
- * `unrecoverable`. If the strategy throws, rejects, is late, or answers anything but a finite number of at least 0, the
- * worker emits an `error` event, and the job backs off exponentially.
+ * `unrecoverable`. If the strategy throws, rejects, is late, or answers anything but a number between 0 and 2,592,000,000
+ * (30 days), the worker emits an `error` event, and the job backs off exponentially.
  */
 export type BackoffStrategy = (attempt: number, error: unknown) => number | Promise<number>;
 
