@@ -77,6 +77,10 @@ const SECTIONS = [
     ],
   },
   {
+    title: 'OpenTelemetry',
+    types: [{ name: 'ChasquiTelemetryOptions', title: '`ChasquiTelemetry`' }],
+  },
+  {
     title: 'Autoscaling',
     types: [{ name: 'ChasquiScalerOptions', title: '`ChasquiScalerModule.forRoot`' }],
   },
@@ -105,7 +109,7 @@ export async function optionsPage() {
     ts.sys,
     root,
   );
-  const folders = ['', 'health/', 'scaler/', 'microservices/', 'bull-board/'];
+  const folders = ['', 'health', 'opentelemetry', 'scaler', 'microservices', 'bull-board'];
   const entries = folders.map((folder) => join(root, 'lib', folder, 'index.ts'));
   const program = ts.createProgram(entries, options);
   const checker = program.getTypeChecker();

@@ -8,13 +8,13 @@ const { version } = createRequire(import.meta.url)('../../package.json');
  *
  * `tracked` keeps what BullMQ keeps by default: every completed job, with its result.
  *
- * @param {{ port: number, events?: boolean, tracked?: boolean }} options
+ * @param {{ port: number, events?: boolean, tracked?: boolean, telemetry?: object }} options
  * @returns {import('./driver.d.ts').Driver}
  */
-export function openDriver({ port, events = true, tracked = false }) {
+export function openDriver({ port, events = true, tracked = false, telemetry }) {
   // One object, so one command connection for all queues and workers of the process.
   const connection = { host: '127.0.0.1', port };
-  const announce = events ? {} : { eventsEnabled: false };
+  const announce = { ...(events ? {} : { eventsEnabled: false }), ...(telemetry && { telemetry }) };
 
   return {
     version,

@@ -36,6 +36,8 @@ export interface Driver {
   resultOf(queue: BenchQueue, job: BenchJob): Promise<unknown>;
   /** Jobs of a queue that wait, are delayed or are being worked on: 0 once all are acknowledged. */
   unfinished(redis: Redis, queue: string): Promise<number>;
+  /** Runs work as a request does in which it is traced; absent where nothing is traced. */
+  inRequest?<T>(work: () => Promise<T>): Promise<T>;
   /** Jobs of a queue that wait for their time. */
   delayed(redis: Redis, queue: string): Promise<number>;
   close(): Promise<void>;

@@ -2,7 +2,7 @@
  * The columns of the report. `peer` and `ours` are the pair whose ratio has a target; `peerTuned` and `oursQuiet` say
  * what each side gains by its settings.
  *
- * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest' | 'oursPart'} VariantName
+ * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest' | 'oursTraced' | 'oursPart'} VariantName
  */
 export const VARIANTS = {
   peer: { title: 'BullMQ defaults', driver: './bullmq.mjs', options: {} },
@@ -12,6 +12,7 @@ export const VARIANTS = {
   /** These take part only where a scenario asks for them. */
   oursNest: { title: 'chasqui in Nest', driver: './nest.mjs', options: {} },
   oursTracked: { title: 'chasqui, tracked', driver: './chasqui.mjs', options: { tracked: true } },
+  oursTraced: { title: 'chasqui, with telemetry', driver: './traced.mjs', options: {} },
   oursPart: { title: 'chasqui, one part changed', driver: './parts.mjs', options: {} },
 };
 

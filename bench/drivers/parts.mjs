@@ -37,6 +37,11 @@ export const PARTS = {
       },
     },
   },
+  telemetry: {
+    title: 'a telemetry that observes nothing',
+    target: NOTHING,
+    options: { telemetry: { producer: () => ({}), worker: () => ({}) } },
+  },
   promoter: {
     title: 'promoter and scheduler',
     byDefault: true,

@@ -1,4 +1,5 @@
 import type {
+  Attributes,
   BatchObservableResult,
   Histogram,
   Meter,
@@ -7,6 +8,7 @@ import type {
   ObservableResult,
 } from '@opentelemetry/api';
 import { engineVersion } from '../engine/index.js';
+import type { QueueGauges } from '../engine/base/telemetry.js';
 import { ATTRIBUTES, METRICS, SCOPE } from './conventions.js';
 import type { Metric } from './conventions.js';
 import { EventLoop } from './event-loop.js';
@@ -42,6 +44,10 @@ export class Meters {
   readonly #reconnects = new Count({});
   readonly #outages = new WeakSet();
   readonly #loop = new EventLoop();
+  /** Queues whose gauges were shown. */
+  readonly #shown = new Set<string>();
+  /** Those of them that had a worker here. */
+  readonly #worked = new Set<string>();
 
   /** The settings of the first telemetry of a provider apply. */
   static of(provider: MeterProvider, settings: MeterSettings): Meters {
@@ -110,7 +116,13 @@ export class Meters {
       result.observe(gauges.loopDelayP99, delay.p99);
       result.observe(gauges.loopDelayMax, delay.max);
     }
-    for (const reading of await this.gauges.read()) observeQueue(result, gauges, reading);
+    const readings = new Map((await this.gauges.read()).map((reading) => [reading.queue, reading]));
+    for (const { queue, load } of readings.values()) {
+      this.#shown.add(queue);
+      if (load) this.#worked.add(queue);
+    }
+    for (const queue of this.#shown) observeQueue(result, gauges, queue, readings.get(queue)?.gauges);
+    for (const queue of this.#worked) observeLoad(result, gauges, queue, readings.get(queue)?.load);
   }
 }
 
@@ -119,27 +131,47 @@ function observe(result: ObservableResult, counts: Iterable<Count>): void {
   for (const { value, attributes } of counts) if (value > 0) result.observe(value, attributes);
 }
 
+/**
+ * What is not known is NaN. For a reader with cumulative temporality, as that of Prometheus, the SDK repeats the last value of a
+ * gauge that has no value any more, so a queue would look well for as long as Redis is down.
+ */
 function observeQueue(
   result: BatchObservableResult,
   of: Gauges,
-  { queue, gauges, load }: QueueReading,
+  queue: string,
+  gauges: QueueGauges | undefined,
 ): void {
   const own = { [ATTRIBUTES.queue]: queue };
-  if (load) {
-    result.observe(of.running, load.running, own);
-    result.observe(of.concurrency, load.concurrency, own);
-  }
-  if (!gauges) return;
-  const { waiting, active, delayed, prioritized, deadLetters, completed } = gauges;
-  const jobs = { waiting, active, delayed, prioritized, failed: deadLetters, completed };
+  const observeKnown = (gauge: Observable, value: number | undefined, attributes: Attributes = own): void => {
+    result.observe(gauge, value ?? NaN, attributes);
+  };
+  const jobs = {
+    waiting: gauges?.waiting,
+    active: gauges?.active,
+    delayed: gauges?.delayed,
+    prioritized: gauges?.prioritized,
+    failed: gauges?.deadLetters,
+    completed: gauges?.completed,
+  };
   for (const [state, count] of Object.entries(jobs)) {
-    result.observe(of.jobs, count, { ...own, [ATTRIBUTES.state]: state });
+    observeKnown(of.jobs, count, { ...own, [ATTRIBUTES.state]: state });
   }
-  result.observe(of.oldestWaiting, gauges.oldestWaitingMs / 1000, own);
-  result.observe(of.promotionLag, gauges.overdueMs / 1000, own);
-  result.observe(of.scheduleLag, gauges.scheduleLagMs / 1000, own);
-  result.observe(of.workers, gauges.workers, own);
-  result.observe(of.paused, gauges.isPaused ? 1 : 0, own);
+  observeKnown(of.oldestWaiting, gauges && gauges.oldestWaitingMs / 1000);
+  observeKnown(of.promotionLag, gauges && gauges.overdueMs / 1000);
+  observeKnown(of.scheduleLag, gauges && gauges.scheduleLagMs / 1000);
+  observeKnown(of.workers, gauges?.workers);
+  observeKnown(of.paused, gauges && Number(gauges.isPaused));
+}
+
+function observeLoad(
+  result: BatchObservableResult,
+  of: Gauges,
+  queue: string,
+  load: QueueReading['load'],
+): void {
+  const own = { [ATTRIBUTES.queue]: queue };
+  result.observe(of.running, load?.running ?? NaN, own);
+  result.observe(of.concurrency, load?.concurrency ?? NaN, own);
 }
 
 function histogram(

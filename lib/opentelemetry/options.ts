@@ -26,7 +26,7 @@ export interface ChasquiTelemetryOptions {
    * measured. Counters count every job. Default 2,000.
    */
   maxMeasuredPerSecond?: number;
-  /** How long a collection waits for Redis, in ms. Gauges of queues that take longer have no value then. Default 1,000. */
+  /** How long a collection waits for Redis, in ms. Gauges of queues that take longer are NaN then. Default 1,000. */
   gaugeTimeoutMs?: number;
   /** Where spans go. Default: the global provider of `@opentelemetry/api`. */
   tracerProvider?: TracerProvider;
