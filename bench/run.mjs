@@ -8,7 +8,7 @@ import { costsOf, printCommands, printProfiles } from './src/details.mjs';
 import { describeMachine, versions } from './src/machine.mjs';
 import { measureNative, sharesOf } from './src/native.mjs';
 import { drawOnScreen } from './src/report/screen.mjs';
-import { comparison, costs, growth, nest, shares, unused } from './src/report/tables.mjs';
+import { comparison, costs, growth, nest, shares, telemetry, unused } from './src/report/tables.mjs';
 import { keptFrom, writeReport } from './src/report/write.mjs';
 import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
@@ -104,6 +104,7 @@ function gridsOf(report) {
   return {
     comparison: comparison(inGroup('main'), usual),
     nest: nest(inGroup('nest')),
+    telemetry: telemetry(inGroup('telemetry')),
     costs: costs(
       report.costs,
       variants.filter((name) => name !== 'oursPart'),

@@ -19,6 +19,7 @@ const FILES = [
   'memory-delayed',
   'idle',
   'nest',
+  'telemetry',
   'growth-waiting',
   'growth-delayed',
   'growth-promotion',

@@ -37,6 +37,7 @@ export class ChasquiTelemetry implements Telemetry {
     this.#options = checkOptions('ChasquiTelemetry', telemetrySchema, options);
   }
 
+  /** A queue or a producer calls it. */
   producer(queue: ObservedQueue): ProducerTelemetry {
     const { traces = 'continue', baggage = false } = this.#options;
     const tracer = this.#tracer();
@@ -60,6 +61,7 @@ export class ChasquiTelemetry implements Telemetry {
     };
   }
 
+  /** A worker calls it. */
   worker(worker: ObservedWorker): WorkerTelemetry {
     const { traces = 'continue', baggage = false } = this.#options;
     const tracer = this.#tracer();

@@ -37,19 +37,21 @@ export function comparison(rows, variants) {
 
 /** @returns {Grid} */
 export function nest(rows) {
+  return pair(rows, 'in a Nest application', 'oursNest', 'Nest / bare');
+}
+
+/** @returns {Grid} */
+export function telemetry(rows) {
+  return pair(rows, 'traces (1 % sampled) and metrics', 'oursTraced', 'with / without');
+}
+
+function pair(rows, title, other, ratio) {
   return {
-    head: [
-      'in a Nest application',
-      VARIANTS.ours.title,
-      VARIANTS.oursNest.title,
-      'Nest / bare',
-      'target',
-      'met',
-    ],
+    head: [title, VARIANTS.ours.title, VARIANTS[other].title, ratio, 'target', 'met'],
     rows: rows.map((row) => [
       row.title,
       format(row.metric, row.medians.ours),
-      format(row.metric, row.medians.oursNest),
+      format(row.metric, row.medians[other]),
       formatRatio(row.ratios.ours),
       row.target,
       markOf(row),
