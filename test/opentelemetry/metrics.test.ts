@@ -117,7 +117,7 @@ describe('metrics', () => {
       const metric = table.get(descriptor.name);
       expect(metric, descriptor.name).toBeDefined();
       expect(descriptor.unit).toBe(metric?.unit);
-      const labels = metric?.labels.map((label) => ATTRIBUTES[label] as string) ?? [];
+      const labels = metric?.labels.map((label) => ATTRIBUTES[label]) ?? [];
       for (const { attributes } of dataPoints)
         for (const label of Object.keys(attributes)) expect(labels, descriptor.name).toContain(label);
     }
