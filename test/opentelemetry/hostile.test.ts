@@ -242,7 +242,8 @@ it('the order of a job and its extras is as before', async () => {
       span.end();
     }),
   );
-  const [[, fields] = []] = await kit.client.xrangeBuffer(queueKeys(NAME).stream, '-', '+');
+  const [entry] = await kit.client.xrangeBuffer(queueKeys(NAME).stream, '-', '+');
+  const fields = entry?.[1] ?? [];
   const bytes = fields[fields.findIndex((field) => field.toString() === 'd') + 1] as Buffer;
   const { jobTo } = locateJob(bytes);
   expect(bytes.length - jobTo).toBe(67);
