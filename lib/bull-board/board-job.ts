@@ -2,6 +2,7 @@ import type { QueueJob, QueueJobJson } from '@bull-board/api/typings/app';
 import type { AttemptRecord } from '../engine/index.js';
 import type { Job, JobState } from '../engine/index.js';
 import { answering, BoardError } from './board-error.js';
+import { toBoardId } from './board-id.js';
 import { shown, hasNote, UNDECODABLE, type Shown } from './shown-value.js';
 
 /** The most characters of the options and of the progress. */
@@ -32,7 +33,7 @@ export class BoardJob implements QueueJob {
   constructor(job: Job, characters: number) {
     this.#job = job;
     this.#characters = characters;
-    this.id = job.id;
+    this.id = toBoardId(job.id);
     // The data of a job that was read is never undefined if it can be decoded.
     this.#data = job.data === undefined ? UNDECODABLE : shown(job.data, characters);
     this.opts = optionsOf(job);
@@ -75,13 +76,13 @@ export class BoardJob implements QueueJob {
   toJSON(): QueueJobJson {
     const job = this.#job;
     return {
-      id: job.id === '' ? null : job.id,
+      id: this.id === '' ? null : this.id,
       name: job.name,
       progress: shown(job.progress, SMALL).value as object,
       attemptsMade: job.attemptsMade,
       finishedOn: job.finishedOn ?? null,
       processedOn: job.processedOn ?? null,
-      processedBy: job.processedBy ?? null,
+      processedBy: job.processedBy === undefined ? null : labelOf(job.processedBy),
       delay: this.opts.delay ?? 0,
       // Bytes that cannot be decoded do not say when the job was added.
       timestamp: job.timestamp === 0 ? (job.finishedOn ?? 0) : job.timestamp,
@@ -111,18 +112,29 @@ function reasonOf({ deadLetterReason, failedReason }: Job): string | undefined {
   return `${deadLetterReason}: ${detail ?? ''}`;
 }
 
-/** One text per attempt that has failed or crashed, the oldest first. Of a job that is not tracked, only the last stack is kept. */
-function tracesOf({ attempts, stacktrace, state }: Job): string[] {
-  if (!attempts?.length) return stacktrace;
-  const runs = state === 'active' ? attempts.at(-1) : undefined;
-  return attempts
-    .filter((attempt) => attempt !== runs && (attempt.reason !== undefined || attempt.endedAt === undefined))
-    .map(traceOf);
+/**
+ * One text per attempt that has failed or crashed, the oldest first; of a job that is not tracked, only the last stack is kept.
+ * Then why the job is a dead letter: the board shows the texts instead of the reason, the last one first.
+ */
+function tracesOf(job: Job): string[] {
+  const { attempts, stacktrace, state, deadLetterReason } = job;
+  const runs = state === 'active' ? attempts?.at(-1) : undefined;
+  const traces = attempts?.length
+    ? attempts
+        .filter((one) => one !== runs && (one.reason !== undefined || one.endedAt === undefined))
+        .map(traceOf)
+    : stacktrace;
+  return deadLetterReason === undefined ? traces : [...traces, `Dead letter, ${reasonOf(job) ?? ''}`];
+}
+
+/** The id of a worker without its lease. */
+function labelOf(worker: string): string {
+  return worker.replace(/;lease=\d+$/, '');
 }
 
 function traceOf({ attempt, startedAt, endedAt, worker, host, reason, stack }: AttemptRecord): string {
   const time = (at: number): string => new Date(at).toISOString();
   const end = endedAt === undefined ? 'no end: the worker crashed or released it' : `failed ${time(endedAt)}`;
-  const head = `Attempt ${String(attempt)}, started ${time(startedAt)}, ${end}, on ${host}, ${worker}`;
+  const head = `Attempt ${String(attempt)}, started ${time(startedAt)}, ${end}, on ${host}, ${labelOf(worker)}`;
   return [head, stack ?? reason].filter(Boolean).join('\n');
 }

@@ -16,8 +16,9 @@ import type {
 } from '@bull-board/api/typings/app';
 import { settlesWithin } from '../engine/base/deadline.js';
 import { ConfigError, ConfigTypeError, ConnectionError, ScheduleNotFoundError } from '../engine/index.js';
-import type { JobSchedulerJson, Queue, WorkerInfo } from '../engine/index.js';
+import type { Job, JobSchedulerJson, Queue, WorkerInfo } from '../engine/index.js';
 import { answering, BoardError } from './board-error.js';
+import { fromBoardId, toBoardId } from './board-id.js';
 import { BoardJob, checkData } from './board-job.js';
 import { checkAdapterOptions } from './check-options.js';
 import { shownLogs, MOST_LOG_ROWS } from './shown-logs.js';
@@ -26,6 +27,15 @@ import type { ChasquiAdapterOptions } from './options.js';
 
 /** A read that takes longer than this, in ms, is answered with an error: the board asks again every few seconds. */
 const READ_MS = 5_000;
+/** The same for a page in the middle of a long list. */
+const LIST_MS = 20_000;
+
+/** Methods of a queue with a global concurrency, by their names in BullMQ. */
+interface GlobalLimits {
+  getGlobalConcurrency?(): Promise<number | null | undefined>;
+  setGlobalConcurrency?(concurrency: number): Promise<unknown>;
+  removeGlobalConcurrency?(): Promise<unknown>;
+}
 
 type JobTotals = Awaited<ReturnType<Queue['readTotals']>>;
 
@@ -57,7 +67,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   getName(): string {
-    return `${this.prefix}${this.#name}`;
+    return toBoardId(`${this.prefix}${this.#name}`);
   }
 
   getStatuses(): Status[] {
@@ -83,19 +93,25 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   async getJobs(statuses: JobStatus[], start = 0, end = -1): Promise<BoardJob[]> {
-    const jobs = await this.#read(() => this.#queue.getJobs(statuses, start, end));
+    const jobs = await this.#read(() => this.#list(statuses, start, end), LIST_MS);
     return jobs.map((job) => new BoardJob(job, LIST_CHARACTERS));
   }
 
   async getJob(id: string): Promise<BoardJob | undefined> {
-    const job = await this.#read(() => this.#queue.getJob(id));
-    return job && new BoardJob(job, DETAIL_CHARACTERS);
+    for (const meant of fromBoardId(id)) {
+      const job = await this.#read(() => this.#queue.getJob(meant));
+      if (job) return new BoardJob(job, DETAIL_CHARACTERS);
+    }
+    return undefined;
   }
 
   async getJobLogs(id: string): Promise<string[]> {
-    // The newest row comes first here, and the log is read from its end.
-    const log = await this.#read(() => this.#queue.getJobLogs(id, 0, MOST_LOG_ROWS - 1, false));
-    return shownLogs(log);
+    for (const meant of fromBoardId(id)) {
+      // The newest row comes first here, and the log is read from its end.
+      const log = await this.#read(() => this.#queue.getJobLogs(meant, 0, MOST_LOG_ROWS - 1, false));
+      if (log.count > 0) return shownLogs(log);
+    }
+    return [];
   }
 
   addJob(name: string, data: unknown, options: QueueJobOptions): Promise<BoardJob> {
@@ -196,12 +212,24 @@ export class ChasquiAdapter extends BaseAdapter {
     });
   }
 
-  getGlobalConcurrency(): Promise<number | null> {
-    return Promise.resolve(null);
+  /** null: no limit. */
+  async getGlobalConcurrency(): Promise<number | null> {
+    return (await this.#read(async () => this.#limits.getGlobalConcurrency?.())) ?? null;
   }
 
-  setGlobalConcurrency(_concurrency: number): Promise<void> {
-    return Promise.reject(new BoardError(400, 'no'));
+  /** @param concurrency 0 = no limit */
+  setGlobalConcurrency(concurrency: number): Promise<void> {
+    return answering(async () => {
+      const queue = this.#limits;
+      if (!queue.setGlobalConcurrency || !queue.removeGlobalConcurrency) {
+        throw new BoardError(
+          400,
+          'This queue has no global concurrency. Set the concurrency of its workers.',
+        );
+      }
+      if (concurrency > 0) await queue.setGlobalConcurrency(concurrency);
+      else await queue.removeGlobalConcurrency();
+    });
   }
 
   /** For the graph of a flow, which no job has. */
@@ -217,6 +245,26 @@ export class ChasquiAdapter extends BaseAdapter {
     return this.#queue.keys.prefix;
   }
 
+  /** The newest first. A page in the second half of a stream is read from its other end, so that the last page is soon there. */
+  async #list(statuses: JobStatus[], start: number, end: number): Promise<Job[]> {
+    const [status, ...others] = statuses;
+    const isStream = others.length === 0 && (status === 'waiting' || status === 'failed');
+    if (isStream && start > 0 && end >= start) {
+      const { waiting, deadLetters } = await this.#queue.readTotals();
+      const total = status === 'waiting' ? waiting : deadLetters;
+      if (start > total / 2) {
+        if (start >= total) return [];
+        const jobs = await this.#queue.getJobs(status, Math.max(0, total - 1 - end), total - 1 - start, true);
+        return jobs.reverse();
+      }
+    }
+    return this.#queue.getJobs(statuses, start, end);
+  }
+
+  get #limits(): GlobalLimits {
+    return this.#queue as GlobalLimits;
+  }
+
   /** The board asks for counts, the pause and the number of schedules at once, and one call answers all of them. */
   #readTotals(): Promise<JobTotals> {
     if (this.#totals) return this.#totals;
@@ -230,15 +278,15 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   /** Reads, or says soon why that does not work. While the connection is down, nothing waits for it. */
-  #read<T>(call: () => Promise<T>): Promise<T> {
+  #read<T>(call: () => Promise<T>, ms = READ_MS): Promise<T> {
     return answering(async () => {
       const { address, status, lastError } = this.#queue.connectionInfo;
       if (lastError !== undefined && status !== 'ready') {
         throw new ConnectionError(`Redis at ${address} cannot be reached: ${lastError}`);
       }
       const reply = call();
-      if (await settlesWithin(reply, READ_MS)) return reply;
-      throw new ConnectionError(`Redis at ${address} did not answer within ${String(READ_MS)} ms.`);
+      if (await settlesWithin(reply, ms)) return reply;
+      throw new ConnectionError(`Redis at ${address} did not answer within ${String(ms)} ms.`);
     });
   }
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import type { JobLogs } from '../engine/index.js';
 
 /** The newest rows of a log that the board shows. */
@@ -12,11 +13,11 @@ const ALL_CHARACTERS = 500_000;
 export function shownLogs({ logs, count }: JobLogs): string[] {
   const rows: string[] = [];
   let left = ALL_CHARACTERS;
-  for (const row of logs) {
-    const text =
-      row.length > ROW_CHARACTERS
-        ? `${row.slice(0, ROW_CHARACTERS)}⟦${String(row.length - ROW_CHARACTERS)} more characters⟧`
-        : row;
+  for (const written of logs) {
+    // Colors are for terminals.
+    const row = stripVTControlCharacters(written);
+    const more = row.length - ROW_CHARACTERS;
+    const text = more > 0 ? `${row.slice(0, ROW_CHARACTERS)}⟦${String(more)} more characters⟧` : row;
     left -= text.length;
     if (left < 0) break;
     rows.push(text);

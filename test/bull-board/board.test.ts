@@ -85,7 +85,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     const added = await app.call('POST', `${api}/add`, { name: 'hi', data: { n: 1 }, options });
     expect(added.body).toMatchObject({
       status: 'delayed',
-      job: { id: 'a/b ü%', name: 'hi', data: { n: 1 } },
+      job: { id: 'a/b ü％', name: 'hi', data: { n: 1 } },
     });
     expect((await app.call('POST', `${api}/add`, { name: 'hi', data: {}, options })).status).toBe(409);
     const id = encodeURIComponent('a/b ü%');
@@ -99,7 +99,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
       .queues[0];
     expect(waiting).toMatchObject({
       counts: { waiting: 1, delayed: 0 },
-      jobs: [{ id: 'a/b ü%', data: { n: 2 } }],
+      jobs: [{ id: 'a/b ü％', data: { n: 2 } }],
     });
     // It has moved since the page was opened.
     const again = await app.call('PUT', `${api}/${id}/promote`);
@@ -109,6 +109,72 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     expect((await app.call('PUT', `${api}/${id}/clean`)).status).toBe(404);
     expect((await app.call('GET', `${api}/${id}`)).status).toBe(404);
   });
+});
+
+test('pages through a list from both ends, and shows every job once', async () => {
+  const app = await boards.start({ imports: [mail], root: { workers: false } });
+  await app.queue('mail').addBulk([...Array(47).keys()].map((n) => ({ name: 'x', data: n })));
+  const seen: unknown[] = [];
+  for (let page = 1; page <= 6; page += 1) {
+    const path = `/queues/api/queues?activeQueue=mail&status=waiting&page=${String(page)}`;
+    seen.push(...(await app.call('GET', path)).body.queues[0]!.jobs.map(({ data }) => data));
+  }
+  expect(seen).toEqual([...Array(47).keys()].reverse());
+});
+
+test('data that JSON does not have, large data and bytes that are no job are shown as text', async () => {
+  const app = await boards.start({ imports: [mail], root: { workers: false } });
+  const queue = app.queue('mail');
+  const data = {
+    big: 2n ** 60n,
+    bytes: Buffer.from([1, 2, 255]),
+    at: new Date(0),
+    nan: NaN,
+    nothing: undefined,
+    text: 'a'.repeat(500_000),
+    list: Array(50_000).fill('bcd'),
+  };
+  await queue.add('odd', data, { jobId: 'odd' });
+  await redis.client.xadd(queue.keys.stream, '*', 'd', 'no job at all', 'n', '<b>');
+  await redis.client.xadd(
+    queue.keys.dlq,
+    '*',
+    'd',
+    'no job at all',
+    'reason',
+    'malformed',
+    'detail',
+    'no Job',
+  );
+  const { job } = (await app.call('GET', '/queues/api/queues/mail/odd')).body;
+  expect(job.data).toMatchObject({
+    big: '⟦bigint 1152921504606846976⟧',
+    bytes: '⟦Buffer, 3 bytes: 01 02 ff⟧',
+    at: '⟦Date 1970-01-01T00:00:00.000Z⟧',
+    nan: '⟦number NaN⟧',
+  });
+  expect(JSON.stringify(job.data)).toMatch(/⟦\d+ more characters⟧/);
+  const latest = await app.call('GET', '/queues/api/queues?activeQueue=mail');
+  expect(latest.status).toBe(200);
+  expect(latest.text.length).toBeLessThan(20_000);
+  const strange = latest.body.queues[0]!.jobs.filter(({ id }) => id === null);
+  expect(strange.map((one) => [one.name, one.data])).toEqual([
+    ['<b>', '⟦these bytes cannot be decoded⟧'],
+    ['', '⟦these bytes cannot be decoded⟧'],
+  ]);
+  expect(strange[1]!.stacktrace[0]).toBe('Dead letter, malformed: no Job');
+  const edit = await app.call('PATCH', '/queues/api/queues/mail/odd/update-data', { jobData: {} });
+  expect(edit.status).toBe(409);
+  expect(
+    (
+      await app.call('POST', '/queues/api/queues/mail/add', {
+        name: 'copy',
+        options: {},
+        data: { at: '⟦Date 1970-01-01T00:00:00.000Z⟧' },
+      })
+    ).status,
+  ).toBe(400);
+  expect((await app.call('GET', `/queues/api/queues/mail/${'x'.repeat(600)}`)).status).toBe(400);
 });
 
 test('pages of other sites cannot change jobs', async () => {

@@ -1,0 +1,97 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll } from 'vitest';
+
+const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+const apt = (...words: string[]): void => {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  execFileSync('apt-get', words, { env, stdio: 'pipe', timeout: 300_000 });
+};
+
+/** The browser of this machine. On a bare Debian, as root, it is installed first. `CHROMIUM` names another one. */
+function chromiumProgram(): string {
+  const find = (): string | undefined =>
+    [process.env['CHROMIUM'] ?? '', ...PROGRAMS].find((path) => existsSync(path));
+  const known = find();
+  if (known !== undefined) return known;
+  const install = ['-o', 'DPkg::Lock::Timeout=120', 'install', '-y', '--no-install-recommends', 'chromium'];
+  console.log(`$ apt-get ${install.join(' ')}`);
+  try {
+    apt(...install);
+  } catch {
+    apt('update');
+    apt(...install);
+  }
+  const installed = find();
+  if (installed === undefined)
+    throw new Error('apt-get has installed chromium, and there is no /usr/bin/chromium.');
+  return installed;
+}
+
+export interface PageOptions {
+  /** Default 1280 × 800. */
+  readonly size?: { readonly width: number; readonly height: number };
+  readonly dark?: boolean;
+}
+
+export interface TestBrowser {
+  /** A new page, in a session of its own. */
+  open(url: string, options?: PageOptions): Promise<Page>;
+  /** What went wrong in pages since the last call: errors of scripts, refused by the policy, or asked of other hosts. */
+  troubles(): string[];
+}
+
+/** A real browser without a window, started before the first test and stopped after the last. */
+export function useBrowser(): TestBrowser {
+  const folder = mkdtempSync(join(tmpdir(), 'chromium-'));
+  let context: BrowserContext | undefined;
+  let troubles: string[] = [];
+
+  beforeAll(async () => {
+    const executablePath = chromiumProgram();
+    context = await chromium.launchPersistentContext(folder, { executablePath, args: FLAGS, headless: true });
+  }, 400_000);
+
+  afterAll(async () => {
+    await context?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  return {
+    async open(url, { size = { width: 1280, height: 800 }, dark = false } = {}) {
+      const page = await context!.newPage();
+      page.on('pageerror', (error) => troubles.push(String(error)));
+      page.on('console', (message) => {
+        if (/Content Security Policy/i.test(message.text())) troubles.push(message.text());
+      });
+      page.on('request', (request) => {
+        const { origin, protocol } = new URL(request.url());
+        if (protocol.startsWith('http') && origin !== new URL(url).origin)
+          troubles.push(`asked ${request.url()}`);
+      });
+      await page.setViewportSize(size);
+      await page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
+      await page.goto(url);
+      return page;
+    },
+    troubles() {
+      const all = troubles;
+      troubles = [];
+      return all;
+    },
+  };
+}
