@@ -24,6 +24,13 @@ export interface JobOrder {
   readonly options?: JobsOptions;
 }
 
+/** What an add with a deduplication id returned. */
+export interface AddedOnce {
+  readonly id: string;
+  readonly duplicate: boolean;
+  readonly deduplicationId: string;
+}
+
 interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -101,6 +108,11 @@ export class Child {
   /** Adds jobs in one tick, and writes each one's fate into the ledger. */
   async add(jobs: readonly JobOrder[]): Promise<void> {
     await this.order('add', { jobs });
+  }
+
+  /** Adds jobs with deduplication ids, in one tick; rejects when one fails. */
+  async addOnce(jobs: readonly Omit<JobOrder, 'id'>[]): Promise<AddedOnce[]> {
+    return (await this.order('add-once', { jobs })) as AddedOnce[];
   }
 
   /** Adds jobs without an id of their own, in one tick; rejects when one fails. */

@@ -47,6 +47,16 @@ const orders = {
       ledger.write('ACK', id);
     }
   },
+  /** Adds jobs with deduplication ids. Resolves with the ids of their jobs, and whether these were there before. */
+  async 'add-once'({ jobs }) {
+    const added = await Promise.all(jobs.map(({ task, options }) => queue.add('task', task, options)));
+    added.forEach(({ id, duplicate }, index) => {
+      if (duplicate) return;
+      ledger.write('ATTEMPT', id, { hash: hashOf(jobs[index].task) });
+      ledger.write('ACK', id);
+    });
+    return added.map(({ id, duplicate, deduplicationId }) => ({ id, duplicate, deduplicationId }));
+  },
   release: () => gate.release(),
   replay: ({ limit }) => queue.replayDlq(limit),
   /** Closes everything and takes its hands off the parent: the process must now end by itself. */
