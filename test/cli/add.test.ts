@@ -53,6 +53,16 @@ describe('add', () => {
     expect(await nextJob()).toMatchObject({ data: null });
   });
 
+  it('--dedup-id: one job per deduplication id; --dedup-ttl says for how long', async () => {
+    const args = ['add', 'mail', 'a', '1', '--create', '--dedup-id', 'house'];
+    const first = (await chasqui(...args, '--dedup-ttl', '2h', '--json')).json as { id: string };
+    expect(await redis.client.pttl('{chasqui:mail}:dedup:house')).toBeGreaterThan(7_000_000);
+    expect((await chasqui(...args)).out).toBe(`${first.id} has this deduplication id. Nothing was added.\n`);
+    expect((await chasqui(...args, '--json')).json).toMatchObject({ id: first.id, duplicate: true });
+    const alone = await chasqui('add', 'mail', 'a', '1', '--dedup-ttl', '2h');
+    expect([alone.code, alone.err]).toEqual([2, expect.stringContaining('--dedup-ttl needs --dedup-id')]);
+  });
+
   it('--job-id: one live job per id; --delay says when it runs', async () => {
     const args = ['add', 'mail', 'a', '1', '--create', '--job-id', 'one', '--delay', '2h'];
     const first = (await chasqui(...args, '--json')).json as { runsAt: string };

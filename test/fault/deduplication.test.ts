@@ -107,15 +107,16 @@ describe('50 processes that add jobs with the same 100 deduplication ids', () =>
     const idOf = new Map(added.map(({ id, deduplicationId }) => [id, deduplicationId]));
     const open = new Map<string, string>();
     const overlaps: string[] = [];
-    for (const { event, id, attempt } of rig.records) {
+    for (const { kind, id, attempt } of rig.records) {
       const dedup = idOf.get(id) ?? '';
-      if (event === 'START') {
+      if (kind === 'START') {
         const other = open.get(dedup);
         if (other !== undefined && other !== id) overlaps.push(`${dedup}: ${id} while ${other}`);
         open.set(dedup, id);
-      } else if (event === 'THROW' && attempt === 3) open.delete(dedup);
+      } else if (kind === 'THROW' && attempt === 3) open.delete(dedup);
     }
     expect(overlaps).toEqual([]);
+    expect(rig.of('START')).toHaveLength(3 * jobs);
     expect(await redis.client.xlen(rig.keys.dlq)).toBe(jobs);
     expect(await dedupKeys()).toEqual([]);
   }, 120_000);
