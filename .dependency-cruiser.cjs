@@ -13,6 +13,7 @@ const ENGINE = [
   'worker',
   'results',
   'admin',
+  'threads',
   'api',
   'index.ts',
 ];

@@ -1,5 +1,6 @@
 import { nameErrors } from './base/error-names.js';
 import * as errors from './base/errors.js';
+import * as threadErrors from './base/thread-errors.js';
 
 export { BackoffSpec } from './job/backoff.js';
 export type { Backlog } from '../redis/scripts/read-backlog.js';
@@ -19,6 +20,7 @@ export type { Metrics } from './admin/look/metrics.js';
 export type { DlqPage } from './admin/look/dlq-pages.js';
 export type { WorkerInfo } from './admin/workers.js';
 export * from './base/errors.js';
+export * from './base/thread-errors.js';
 export { Job } from './job/job.js';
 export type { JobLogs } from './admin/job-logs.js';
 export type { AttemptRecord, JobProgress } from './job/attempts.js';
@@ -51,3 +53,4 @@ export type { BatchProcessor, BatchResults, MixedProcessor, Processor } from './
 export type { WorkerEventsMap } from './api/worker-event-types.js';
 
 nameErrors(errors);
+nameErrors(threadErrors);

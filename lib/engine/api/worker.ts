@@ -6,6 +6,8 @@ import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
 import { WorkerCore } from '../worker/worker-core.js';
 import type { WorkerHooks } from '../worker/hooks.js';
+import { checkedProcessor, handlerOf, threadsOf } from '../threads/of-worker.js';
+import type { ThreadPool } from '../threads/thread-pool.js';
 import type { Delivery } from '../worker/lease/delivery.js';
 import type { WorkerHealth } from '../worker/health.js';
 import { delayRun, discardRun, failRun } from '../worker/run/interventions.js';
@@ -15,14 +17,13 @@ import { emitTo, reportTo } from '../base/emit.js';
 import { NotSupportedError, RateLimitError, ShutdownError } from '../base/errors.js';
 import { jobActions } from '../admin/job-actions.js';
 import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
-import { signalOf } from '../job/batch-signal.js';
 import type { JobOwner } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
 import { readProperty } from '../base/safe-access.js';
 import { toError } from '../base/thrown.js';
-import { checkConcurrency, checkDelay, checkProcessor, checkQueueName } from '../config/check-arguments.js';
+import { checkConcurrency, checkDelay, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { runByItself } from './by-itself.js';
 import type { AnyProcessor, BatchProcessor, MixedProcessor, Processor } from './processor-types.js';
@@ -39,6 +40,9 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   readonly #settings: WorkerSettings;
   readonly #link: CommandLink;
   readonly #core: WorkerCore;
+  /** If the processor is a file. */
+  readonly #threads: ThreadPool | undefined;
+  #concurrency: number;
   #ready: Promise<void> | undefined;
   #running: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -49,7 +53,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.#markClosed = resolve;
   });
 
-  /** @throws ConfigError (CMQ-004) for a wrong name or option; NotSupportedError (CMQ-100) for a processor by path. */
+  /**
+   * @param processor a function; or the absolute path or URL of a file whose default export is one: it runs in threads, see
+   * `useWorkerThreads`
+   * @throws ConfigError (CMQ-004) for a wrong name, option or path
+   */
   constructor(
     name: string,
     processor: BatchProcessor<Data, Result, Name>,
@@ -60,35 +68,37 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     processor: MixedProcessor<Data, Result, Name>,
     opts: WorkerOptions & Required<Pick<WorkerOptions, 'batchesOf'>>,
   );
-  constructor(name: string, processor: Processor<Data, Result, Name>, opts: WorkerOptions);
-  constructor(name: string, processor: AnyProcessor<Data, Result, Name>, opts: WorkerOptions) {
+  constructor(name: string, processor: Processor<Data, Result, Name> | string | URL, opts: WorkerOptions);
+  constructor(name: string, processor: AnyProcessor<Data, Result, Name> | string | URL, opts: WorkerOptions) {
     super();
     checkQueueName(name);
-    if (typeof processor === 'string' || (processor as unknown) instanceof URL) {
-      throw new NotSupportedError(
-        'A processor by path (sandboxed) is not supported. Pass a function, and run more processes for isolation.',
-      );
-    }
-    checkProcessor(`Worker "${name}": the processor`, processor);
-    this.#opts = opts = checkOptions(`Worker "${name}"`, workerSchema, opts, ['connection']);
+    const owner = `Worker "${name}"`;
+    const checked = checkedProcessor(owner, processor);
+    this.#opts = opts = checkOptions(owner, workerSchema, opts, ['connection']);
     this.name = name;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
+    const { concurrency } = this.#settings;
+    this.#threads = threadsOf(owner, checked, opts, {
+      queue: name,
+      concurrency,
+      capacityChanged: this.#limitConcurrency,
+      onError: this.#report,
+    });
+    this.#concurrency = Math.min(concurrency, this.#threads?.maxThreads ?? concurrency);
+    this.#settings.concurrency = this.#concurrency;
     const observer = emittingObserver(this);
     this.#link = new CommandLink(
       opts.connection,
       opts,
       opts.telemetry ? alsoTelling((end) => this.#settings.observed?.reconnected?.(end), observer) : observer,
     );
-    const withSignal = processor.length > 1;
     this.#core = new WorkerCore(
       this.#link,
       this.keys,
       this.#settings,
       opts.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
-      withSignal
-        ? (input) => (processor as (input: unknown, signal: AbortSignal) => unknown)(input, signalOf(input))
-        : (input) => (processor as (input: unknown) => unknown)(input),
+      handlerOf(checked, this.#threads),
       this.#jobOwner(),
       this.#hooks(),
     );
@@ -131,7 +141,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   async #run(): Promise<void> {
     if (this.#closing) return this.#closed;
-    this.#ready = this.#link.ready().then(() => this.#core.start());
+    this.#ready = this.#link.ready().then(() => this.#start());
     try {
       await this.#ready;
     } catch (error) {
@@ -142,6 +152,11 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.#started = true;
     if (!this.isClosed) this.#emit('ready');
     return this.#closed;
+  }
+
+  async #start(): Promise<void> {
+    await this.#threads?.start();
+    await this.#core.start();
   }
 
   /**
@@ -163,6 +178,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.#emit('closing', force ? 'forced' : 'waiting for running jobs');
     const grace = force ? 0 : this.#settings.shutdownDeadlineMs;
     await this.#core.stop(grace);
+    await this.#threads?.close();
     this.#link.release();
     this.#stopped = true;
     this.#markClosed();
@@ -206,18 +222,24 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Handlers running at once, 1 to 100,000. Setting it takes effect at once: if it grows, more jobs start; if it shrinks,
+   * Handlers running at once, 1 to 100,000; in threads, at most `maxThreads`. Setting it takes effect at once: if it grows, more jobs start; if it shrinks,
    * the handlers that run go on, and none starts until fewer than this run.
    * @throws ConfigRangeError (a RangeError, CMQ-004) when it is set to anything else
    */
   get concurrency(): number {
-    return this.#core.concurrency;
+    return this.#concurrency;
   }
 
   set concurrency(concurrency: number) {
     checkConcurrency(concurrency);
-    this.#core.concurrency = concurrency;
+    this.#concurrency = Math.min(concurrency, this.#threads?.maxThreads ?? concurrency);
+    this.#limitConcurrency();
   }
+
+  /** A thread that starts again is no room for a job. */
+  readonly #limitConcurrency = (): void => {
+    this.#core.concurrency = Math.min(this.#concurrency, this.#threads?.capacity ?? this.#concurrency);
+  };
 
   /** Whether {@link Worker.pause} was called for this worker. `health()` says whether its queue is paused, too. */
   isPaused(): boolean {

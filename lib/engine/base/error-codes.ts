@@ -25,6 +25,8 @@ export const ERROR_CODES = {
   oversizePayload: 'CMQ-023',
   unrecoverableLetter: 'CMQ-024',
   expired: 'CMQ-025',
+  threadExit: 'CMQ-026',
+  threadBoot: 'CMQ-027',
   notSupported: 'CMQ-100',
   rateLimit: 'CMQ-101',
   resultTimeout: 'CMQ-102',

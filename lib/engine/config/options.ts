@@ -46,3 +46,4 @@ export type {
   StandaloneConsumerConfig,
   WorkerOptions,
 } from './options/worker.js';
+export type { NodeThreadOptions, ResourceLimits, ThreadOptions } from './options/threads.js';

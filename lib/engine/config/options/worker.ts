@@ -25,6 +25,8 @@ import type { TimeLimits } from './job.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
 import { telemetry } from './telemetry.js';
+import { useWorkerThreads, workerThreadsOptions } from './threads.js';
+import type { NodeThreadOptions, ThreadOptions } from './threads.js';
 import { schedulerSchema } from './timers.js';
 import type { SchedulerConfig } from './timers.js';
 
@@ -180,6 +182,13 @@ export interface WorkerOptions extends ConsumerConfig, BatchingOptions {
   schedulerTickMs?: number;
   /** How long return values are kept, in ms; rounded up to seconds. Default 3,600,000. */
   resultTtlMs?: number;
+  /**
+   * The threads that run the handlers, if the processor is a file. A file always runs in threads: `false` and `true` are the
+   * same. A processor that is a function cannot run in threads. Default: see `useWorkerThreads`.
+   */
+  useWorkerThreads?: boolean | ThreadOptions;
+  /** What Node's `new Worker` gets for each of these threads. Default: none. */
+  workerThreadsOptions?: NodeThreadOptions;
   /** Accepted and ignored: keys always begin with `{chasqui:<queue>}`. Default: none. */
   prefix?: string;
 }
@@ -280,5 +289,7 @@ export const workerSchema: Schema<WorkerOptions> = {
   name: text,
   schedulerTickMs: ms(1),
   resultTtlMs: ms(1),
+  useWorkerThreads,
+  workerThreadsOptions,
   prefix: anything,
 };
