@@ -1,12 +1,26 @@
 import type { InjectionToken } from '@nestjs/common';
 import type { EnhancerKind } from './job-context/global-enhancers.js';
-import type { Connection, QueueEventsOptions, QueueOptions, WorkerOptions } from '../engine/index.js';
+import type {
+  Connection,
+  QueueEventsOptions,
+  QueueOptions,
+  ThreadOptions,
+  WorkerOptions,
+} from '../engine/index.js';
 
 /** The options of a worker, without its connection: the worker uses the connection of its queue. */
 export interface WorkerSettings extends Omit<
   WorkerOptions,
-  'connection' | 'accepts' | 'limitsOf' | 'batches' | 'batchesOf'
+  'connection' | 'accepts' | 'limitsOf' | 'batches' | 'batchesOf' | 'useWorkerThreads'
 > {
+  /**
+   * Runs the handlers in threads: the file of the module that each thread boots, or that file with options. The module needs
+   * the processors and what they inject. `false` runs the handlers in the thread of the application, for example in tests.
+   * Default false.
+   *
+   * @example `useWorkerThreads: { module: join(__dirname, 'images.module'), maxThreads: 2 }`
+   */
+  useWorkerThreads?: false | string | URL | ModuleThreads;
   /**
    * What happens to a job if no handler of this process matches its name. `dead-letter`: the job becomes a dead letter at
    * once. `release`: the job returns to the queue for another worker and uses no attempt. It waits from 500 ms up to 30 s,
@@ -14,6 +28,17 @@ export interface WorkerSettings extends Omit<
    * code run side by side. Default `dead-letter`.
    */
   unknownJobs?: 'dead-letter' | 'release';
+}
+
+/** `useWorkerThreads` of a queue: the module that each thread boots, and the options of the threads. */
+export interface ModuleThreads extends ThreadOptions {
+  /**
+   * The file that exports the module: an absolute path, such as `join(__dirname, 'images.module')`, or a file URL, such as
+   * `new URL('./images.module.js', import.meta.url)`. Its extension may be missing.
+   */
+  module: string | URL;
+  /** The name of the export. Default: the default export, or the only module that the file exports. */
+  export?: string;
 }
 
 /** The options of a queue, without its connection. */

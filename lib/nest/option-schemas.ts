@@ -13,6 +13,7 @@ import type {
   WorkerSettings,
 } from './module-options.js';
 import { checkScheduleSettings } from './runtime/schedule-settings.js';
+import { moduleThreads } from './threads/thread-options.js';
 
 /** A text from the environment is not a list: the letters of `'false'` would count as names of queues. */
 const roles: Check = (value) =>
@@ -35,6 +36,7 @@ const { connection: _c, accepts: _a, limitsOf: _l, batchesOf: _b, ...workerSetti
 export const workerSettingsSchema: Schema<WorkerSettings> = {
   ...workerSettings,
   ...{ batches: ofMethods },
+  useWorkerThreads: moduleThreads,
   unknownJobs: oneOf('dead-letter', 'release'),
 };
 

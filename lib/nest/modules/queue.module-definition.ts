@@ -7,7 +7,8 @@ import type { ChasquiFeatureExtras, ChasquiFeatureOptions } from '../module-opti
 import { checkFeatureOptions } from '../option-schemas.js';
 import { QueueRegistration } from '../runtime/queue.registration.js';
 import { QueueRegistry } from '../runtime/queue.registry.js';
-import type { RegisteredConnection } from '../runtime/registered-connection.js';
+import { RegisteredConnection } from '../runtime/registered-connection.js';
+import { THREAD_ROLE, type ThreadRole } from '../threads/thread-role.js';
 import { getConnectionToken, getQueueToken } from '../tokens.js';
 
 const OPTIONS = Symbol('ChasquiQueueOptions');
@@ -30,13 +31,16 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
             QueueRegistry,
             ModulesContainer,
             { token: getConnectionToken(connectionName), optional: true },
+            { token: THREAD_ROLE, optional: true },
           ],
           useFactory: (
             options: ChasquiFeatureOptions,
             registry: QueueRegistry,
             modules: ModulesContainer,
-            connection: RegisteredConnection | undefined,
+            given: RegisteredConnection | undefined,
+            thread: ThreadRole | undefined,
           ) => {
+            const connection = given ?? connectionIn(thread, connectionName);
             const feature = checkFeatureOptions(name, options);
             if (!connection && feature.connection === undefined) {
               throw new ConnectionNotRegisteredError(connectionName, name, importersOf(token, modules));
@@ -58,3 +62,15 @@ export const { ConfigurableModuleClass: QueueModuleClass } =
       },
     )
     .build();
+
+/** One object for each connection, so that its queues share it. */
+const inThreads = new WeakMap<object, RegisteredConnection>();
+
+/** In a thread, the connection of the application serves a module that has no `forRoot` itself. */
+function connectionIn(thread: ThreadRole | undefined, name: string): RegisteredConnection | undefined {
+  const options = thread?.connections[name];
+  if (!options) return undefined;
+  const known = inThreads.get(options) ?? new RegisteredConnection(name, options);
+  inThreads.set(options, known);
+  return known;
+}

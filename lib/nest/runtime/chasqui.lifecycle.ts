@@ -1,6 +1,8 @@
 import {
+  Inject,
   Injectable,
   Logger,
+  Optional,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
@@ -12,6 +14,7 @@ import { ChasquiExplorer } from '../explorer/chasqui.explorer.js';
 import { HandlerGraph } from '../explorer/handler-graph.js';
 import { planWiring, type WorkerPlan, type Wiring } from '../explorer/wiring.js';
 import { JobScopes } from '../job-context/job-scope.js';
+import { THREAD_ROLE, type ThreadRole } from '../threads/thread-role.js';
 import { BootWatch } from './boot.watch.js';
 import { ConnectionRegistry } from './connection.registry.js';
 import { checkRoles } from './check-roles.js';
@@ -36,6 +39,9 @@ import { WorkerPool } from './worker.pool.js';
  *    Nest ends requests after this hook. So an application closes the resources of its handlers in `onApplicationShutdown`.
  * 5. `onApplicationShutdown`: close the connections. Nothing uses them any more. Subscriptions close first, because their
  *    listeners may add jobs.
+ *
+ * An application in a thread of a worker takes none of the steps before the last: it only provides handlers, and a queue of
+ * it connects when a handler uses it.
  */
 @Injectable()
 export class ChasquiLifecycle
@@ -57,9 +63,11 @@ export class ChasquiLifecycle
     private readonly schedules: Schedules,
     private readonly subscriptions: Subscriptions,
     private readonly boot: BootWatch,
+    @Optional() @Inject(THREAD_ROLE) private readonly thread?: ThreadRole,
   ) {}
 
   async onModuleInit(): Promise<void> {
+    if (this.thread) return;
     await this.orStop(async () => {
       checkRoles(this.connections.all(), this.queueNames());
       const wiring = this.plan();
@@ -78,6 +86,7 @@ export class ChasquiLifecycle
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    if (this.thread) return;
     await this.orStop(async () => {
       await this.subscriptions.start();
       if (!this.#startsLast) await this.consume();

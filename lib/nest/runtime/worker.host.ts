@@ -1,4 +1,5 @@
 import { ShutdownError, Worker, type WorkerOptions } from '../../engine/index.js';
+import type { ProcessorFile } from '../../engine/threads/processor-file.js';
 import type { JobHandler } from '../job-context/job-context.factory.js';
 
 /**
@@ -16,7 +17,7 @@ export class WorkerHost {
     /** The name that the code uses for the queue. */
     readonly queue: string,
     private readonly queueName: string,
-    private readonly handler: JobHandler,
+    private readonly handler: JobHandler | ProcessorFile,
     private readonly options: WorkerOptions,
     private readonly listen: (worker: Worker) => void,
   ) {}
@@ -80,7 +81,8 @@ export class WorkerHost {
 
   private open(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(this.queueName, this.handler, { ...this.options, autorun: false });
+    // A file with data is not part of the public type.
+    const worker = new Worker(this.queueName, this.handler as JobHandler, { ...this.options, autorun: false });
     this.listen(worker);
     this.#worker = worker;
     return worker;

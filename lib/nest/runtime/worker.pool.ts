@@ -6,7 +6,9 @@ import { handles } from '../explorer/routes.js';
 import type { WorkerPlan } from '../explorer/wiring.js';
 import { JobContextFactory, type JobHandler } from '../job-context/job-context.factory.js';
 import { JobRouter } from '../job-context/job-router.js';
+import { planThreads } from '../threads/thread-options.js';
 import { ConnectionLog } from './connection.log.js';
+import { ConnectionRegistry } from './connection.registry.js';
 import { ListenerBinder } from './listener.binder.js';
 import type { QueueRegistration } from './queue.registration.js';
 import { logJobs, logPauses } from './log-jobs.js';
@@ -25,6 +27,7 @@ export class WorkerPool {
     private readonly contexts: JobContextFactory,
     private readonly listeners: ListenerBinder,
     private readonly connections: ConnectionLog,
+    private readonly registered: ConnectionRegistry,
   ) {}
 
   /** Builds all handlers, including those of queues without a worker here, so that every process reports a mistake. */
@@ -80,8 +83,14 @@ export class WorkerPool {
   }
 
   private host(plan: WorkerPlan, registration: QueueRegistration, router: JobRouter): WorkerHost {
-    const options = workerOptions(plan, router, registration.workerOptionsWith(plan.options));
-    return new WorkerHost(plan.queue, registration.queueName, router.run, options, (worker) => {
+    const { useWorkerThreads, ...settings } = registration.workerOptionsWith(plan.options);
+    const threads = planThreads(useWorkerThreads, registration, this.registered.all());
+    const handler = threads?.processor ?? router.run;
+    const options = {
+      ...workerOptions(plan, router, settings),
+      ...(threads && { useWorkerThreads: threads.options }),
+    };
+    return new WorkerHost(plan.queue, registration.queueName, handler, options, (worker) => {
       logJobs(this.#logger, 'Job', plan.queue, worker);
       logPauses(this.#logger, plan.queue, worker);
       this.connections.watch(worker, `Worker of queue "${plan.queue}"`);
@@ -94,10 +103,12 @@ export class WorkerPool {
   }
 }
 
+type SettingsOfWorker = ReturnType<QueueRegistration['workerOptionsWith']>;
+
 function workerOptions(
   { routes }: WorkerPlan,
   { limitsOf, batchesOf }: JobRouter,
-  { unknownJobs = 'dead-letter', ...options }: ReturnType<QueueRegistration['workerOptionsWith']>,
+  { unknownJobs = 'dead-letter', ...options }: Omit<SettingsOfWorker, 'useWorkerThreads'>,
 ): WorkerOptions {
   return {
     ...options,
