@@ -12,7 +12,12 @@ afterAll(() => {
   folders.forEach(clean);
 });
 
-type Ended = { id: string; value?: unknown; code?: string; message?: string };
+interface Ended {
+  readonly id: string;
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
 
 /** Runs the compiled app as a process of its own. */
 async function run(folder: string, jobs: readonly [string, unknown][], env: NodeJS.ProcessEnv = {}) {
@@ -66,4 +71,56 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
     expect(nowhere.value).toEqual({ aborted: false });
     expect(unknown.message).toContain('No handler for the job name "unknown" of the queue "images"');
   });
+
+  it('ends a handler that hangs, and one that is cancelled, and goes on', async () => {
+    const { ended } = await run(folder, [
+      ['hang', {}],
+      ['cancelled', {}],
+      ['resize', { width: 1 }],
+    ]);
+    expect(ended[0]?.message).toContain('ran longer than its timeoutMs of 300 ms');
+    expect(ended[1]?.message).toContain('cancelled');
+    expect(ended[2]?.value).toMatchObject({ width: 1 });
+  });
+
+  it('closes the modules of the threads, and logs no start of them', async () => {
+    const { stdout, ended } = await run(folder, [['resize', { width: 1 }]], { LOG: 'on' });
+    expect(ended).toHaveLength(1);
+    const lines = stdout.split('\n');
+    expect(lines.filter((line) => line.startsWith('destroyed in a thread'))).toHaveLength(2);
+    expect(lines.filter((line) => line.startsWith('destroyed in the process'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('Starting Nest application'))).toHaveLength(1);
+  });
+
+  it('does not boot where the module does not boot in a thread, and says why', async () => {
+    const { boot } = await run(folder, [['resize', {}]], { FAIL_BOOT: 'thread' });
+    expect(boot).toMatchObject({ name: 'ThreadBootError', code: 'CMQ-027' });
+    expect((boot as Error).message).toContain('A thread of queue "images" cannot start');
+    expect((boot as Error).message).toContain('no model file');
+  });
+
+  it('has no thread where this process does not work on the queue', async () => {
+    const { stdout, boot } = await run(folder, [], { FAIL_BOOT: 'thread', WORKERS: 'none' });
+    expect(boot).toBeUndefined();
+    expect(stdout).not.toContain('destroyed in a thread');
+  });
+
+  it('runs the handlers in the process where forFeature says so', async () => {
+    const { ended } = await run(folder, [['resize', { width: 5 }]], { THREADS: 'off' });
+    expect(ended[0]?.value).toMatchObject({ width: 5, thread: 0 });
+  });
 });
+
+describe('the connections of an app with threads', () => {
+  it('are those of the app alone, until a handler in a thread uses a queue', async () => {
+    const folder = compile('nest', 'cjs');
+    const idle = await run(folder, [['resize', { width: 1 }]], { COUNT: 'connections' });
+    const inProcess = await run(folder, [['resize', { width: 1 }]], { COUNT: 'connections', THREADS: 'off' });
+    expect(count(idle.stdout)).toBe(count(inProcess.stdout));
+    expect(count(idle.stdout)).toBeGreaterThan(0);
+  });
+});
+
+function count(stdout: string): number {
+  return Number(/CONNECTIONS (\d+)/.exec(stdout)?.[1]);
+}

@@ -141,7 +141,10 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   async #run(): Promise<void> {
     if (this.#closing) return this.#closed;
-    this.#ready = this.#link.ready().then(() => this.#start());
+    this.#ready = this.#link
+      .ready()
+      .then(() => this.#threads?.start())
+      .then(() => this.#core.start());
     try {
       await this.#ready;
     } catch (error) {
@@ -152,11 +155,6 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.#started = true;
     if (!this.isClosed) this.#emit('ready');
     return this.#closed;
-  }
-
-  async #start(): Promise<void> {
-    await this.#threads?.start();
-    await this.#core.start();
   }
 
   /**

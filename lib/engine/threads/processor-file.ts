@@ -67,7 +67,7 @@ export async function loadExports(file: string): Promise<Readonly<Record<string,
   // What TypeScript and others compile to CommonJS.
   if (isObject(main) && readProperty(main, '__esModule') === true) return main as Record<string, unknown>;
   // module.exports of CommonJS.
-  return isObject(main) ? { ...module, ...(main as object), default: main } : module;
+  return isObject(main) ? { ...module, ...main, default: main } : module;
 }
 
 async function importOrRequire(file: string): Promise<unknown> {

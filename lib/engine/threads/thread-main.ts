@@ -100,4 +100,3 @@ function listen(port: MessagePort, program: Program, say: (message: FromThread) 
   };
   port.on('message', on);
 }
-

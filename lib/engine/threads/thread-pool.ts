@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import type { Piscina } from 'piscina';
 import { settlesWithin } from '../../redis/deadline.js';
 import { Timer } from '../../redis/timer.js';
@@ -54,7 +55,10 @@ export class ThreadPool implements ThreadObserver {
   #bootFailures = 0;
   #again: Timer | undefined;
   #isStarted = false;
+  /** No thread starts: it has not been started, or has failed to. */
   #isClosed = false;
+  /** For good. */
+  #isStopped = false;
 
   constructor(settings: ThreadPoolSettings) {
     const { queue, processor, concurrency, options } = settings;
@@ -72,6 +76,7 @@ export class ThreadPool implements ThreadObserver {
    */
   async start(): Promise<void> {
     if (this.#isStarted) return;
+    if (this.#isStopped) throw new ShutdownError('The worker is closed.');
     this.#isClosed = false;
     this.#piscina = this.#load();
     try {
@@ -81,7 +86,7 @@ export class ThreadPool implements ThreadObserver {
       if (this.#keepsAll) this.#fill();
       this.#measure();
     } catch (error) {
-      await this.close();
+      await this.#end(CLOSING_MS);
       throw error;
     }
   }
@@ -98,8 +103,13 @@ export class ThreadPool implements ThreadObserver {
     }
   }
 
-  /** Ends all threads: those that are busy when their job has ended, or when the time is over. */
-  async close(ms = CLOSING_MS): Promise<void> {
+  /** Ends all threads: those that are busy when their job has ended, or after two seconds. */
+  async close(): Promise<void> {
+    this.#isStopped = true;
+    await this.#end(CLOSING_MS);
+  }
+
+  async #end(ms: number): Promise<void> {
     this.#isClosed = true;
     this.#isStarted = false;
     this.#again?.clear();
@@ -230,9 +240,14 @@ export class ThreadPool implements ThreadObserver {
     const { queue, node } = this.#settings;
     try {
       const program = join(__dirname, 'thread-main.js');
-      if (!existsSync(program)) throw new Error(`there is no file ${program}`);
+      if (!existsSync(program)) {
+        throw new Error(
+          `there is no file ${program}. A bundler must leave nestjs-chasqui and piscina external`,
+        );
+      }
       // Not an import: most workers have no threads, and a bundle cannot have them in its one file.
       const { Piscina } = createRequire(__filename)('piscina') as typeof import('piscina');
+      probe(node);
       const piscina = new Piscina({
         filename: program,
         minThreads: 0,
@@ -245,18 +260,25 @@ export class ThreadPool implements ThreadObserver {
       });
       // A thread that ends before it has its task, for example because of its execArgv.
       piscina.on('error', (error) => {
-        const failed = new ThreadBootError(
-          `A thread of queue "${queue}" cannot start: ${messageOf(error)}`,
-          { cause: error },
-        );
+        const failed = new ThreadBootError(`A thread of queue "${queue}" cannot start: ${messageOf(error)}`, {
+          cause: error,
+        });
         for (const thread of this.#threads) if (thread.state === 'booting') thread.terminate(failed);
       });
       return piscina;
     } catch (error) {
-      throw new ThreadBootError(
-        `Queue "${queue}" cannot have threads: ${messageOf(error)}. A bundler must leave nestjs-chasqui and piscina external.`,
-        { cause: error },
-      );
+      throw new ThreadBootError(`The threads of queue "${queue}" cannot start: ${messageOf(error)}.`, {
+        cause: error,
+      });
     }
   }
+}
+
+/** Piscina does not clean up after an error in the constructor of `Worker`. These options may cause one. */
+function probe({ execArgv, env }: NodeThreadOptions): void {
+  if (execArgv === undefined && env === undefined) return;
+  void new Worker('', { eval: true, ...(execArgv && { execArgv }), ...(env && { env }) })
+    // A fault of the files that they name comes again with the first thread.
+    .on('error', () => undefined)
+    .terminate();
 }

@@ -1,5 +1,5 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
-import type { MessagePort, TransferListItem } from 'node:worker_threads';
+import type { MessagePort, Transferable } from 'node:worker_threads';
 import { Timer } from '../../redis/timer.js';
 import { EncodeError, JobStateError, ShutdownError } from '../base/errors.js';
 import { printable } from '../base/printable.js';
@@ -8,12 +8,12 @@ import { ThreadBootError, ThreadExitError } from '../base/thread-errors.js';
 import { EXTRAS } from '../codec/extras.js';
 import { encodePayload } from '../codec/payload.js';
 import type { Job } from '../job/job.js';
-import type { FromThread, JobMessage, ServeMessage, ToThread } from './messages.js';
+import type { FromThread, JobMessage, JobMethod, ServeMessage, ToThread } from './messages.js';
 import type { ProcessorFile } from './processor-file.js';
 import { fromThrownMessage, toThrownMessage } from './thrown-message.js';
 
 /** Starts the program of a thread. Rejects when the thread has ended; an abort of the signal terminates it. */
-export type Spawn = (message: ServeMessage, transfer: TransferListItem[], signal: AbortSignal) => Promise<never>;
+export type Spawn = (message: ServeMessage, transfer: Transferable[], signal: AbortSignal) => Promise<never>;
 
 export interface ThreadSettings {
   /** Name of the queue, for messages. */
@@ -59,6 +59,8 @@ export class Thread {
   readonly #port: MessagePort;
   readonly #termination = new AbortController();
   #state: ThreadState = 'booting';
+  /** It has ended by itself. */
+  #isDead = false;
   #run: Run | undefined;
   #runs = 0;
   #timer: Timer | undefined;
@@ -195,10 +197,16 @@ export class Thread {
     let answer: ToThread;
     try {
       if (current?.number !== run) {
-        throw new JobStateError(id, this.#settings.queue, 'unknown', method, 'Call it before the handler returns.');
+        throw new JobStateError(
+          id,
+          this.#settings.queue,
+          'unknown',
+          method,
+          'Call it before the handler returns.',
+        );
       }
-      const called = current.job[method] as (...args: unknown[]) => unknown;
-      answer = { kind: 'returned', call, value: await called.apply(current.job, [...args]) };
+      const job = current.job as unknown as Record<JobMethod, (...given: readonly unknown[]) => unknown>;
+      answer = { kind: 'returned', call, value: await job[method](...args) };
     } catch (error) {
       answer = { kind: 'refused', call, error: toThrownMessage(error) };
     }
@@ -228,6 +236,7 @@ export class Thread {
   /** The thread has ended, and not because of `terminate`. */
   readonly #died = (error: unknown): void => {
     if (this.#state === 'ended') return;
+    this.#isDead = true;
     // What it said before.
     for (let last = receiveMessageOnPort(this.#port); last; last = receiveMessageOnPort(this.#port)) {
       this.#heard(last.message as FromThread);
@@ -241,7 +250,7 @@ export class Thread {
     const wasBooting = this.#state === 'booting';
     this.#state = 'ended';
     this.#timer?.clear();
-    this.#termination.abort();
+    if (!this.#isDead) this.#termination.abort();
     const run = this.#run;
     this.#run = undefined;
     if (run) {
@@ -281,17 +290,27 @@ function toMessage(job: Job): JobMessage {
 
 /** @param error as the pool reports it */
 function toExitError(error: unknown, job: Job | undefined, queue: string): ThreadExitError {
-  const whose = job ? `The thread that ran job ${job.id} of queue "${queue}"` : `A free thread of queue "${queue}"`;
+  const whose = job
+    ? `The thread that ran job ${job.id} of queue "${queue}"`
+    : `A free thread of queue "${queue}"`;
   const code = (error as { code?: unknown } | undefined)?.code;
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
     const advice = 'Use less memory, or raise workerThreadsOptions.resourceLimits.';
-    return new ThreadExitError(`${whose} has exhausted its heap. ${advice}`, 'heap', undefined, { cause: error });
+    return new ThreadExitError(`${whose} has exhausted its heap. ${advice}`, 'heap', undefined, {
+      cause: error,
+    });
   }
   const exit = /^worker exited with code: (-?\d+)$/i.exec(messageOf(error))?.[1];
   if (exit !== undefined || error === undefined) {
     const exitCode = exit === undefined ? undefined : Number(exit);
-    return new ThreadExitError(`${whose} has ended with exit code ${exit ?? 'unknown'}: it called process.exit().`, 'exit', exitCode);
+    return new ThreadExitError(
+      `${whose} has ended with exit code ${exit ?? 'unknown'}: it called process.exit().`,
+      'exit',
+      exitCode,
+    );
   }
   const what = 'has ended by an error that nothing has caught, thrown outside of the promise of the handler';
-  return new ThreadExitError(`${whose} ${what}: ${messageOf(error)}`, 'uncaught', undefined, { cause: error });
+  return new ThreadExitError(`${whose} ${what}: ${messageOf(error)}`, 'uncaught', undefined, {
+    cause: error,
+  });
 }

@@ -82,7 +82,10 @@ export class WorkerHost {
   private open(): Worker {
     if (this.#worker) return this.#worker;
     // A file with data is not part of the public type.
-    const worker = new Worker(this.queueName, this.handler as JobHandler, { ...this.options, autorun: false });
+    const worker = new Worker(this.queueName, this.handler as JobHandler, {
+      ...this.options,
+      autorun: false,
+    });
     this.listen(worker);
     this.#worker = worker;
     return worker;

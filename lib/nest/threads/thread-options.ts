@@ -49,8 +49,11 @@ export function planThreads(
   connections: readonly RegisteredConnection[],
 ): PlannedThreads | undefined {
   if (given === undefined || given === false) return undefined;
-  const { module, export: exported, ...options } =
-    typeof given === 'string' || given instanceof URL ? { module: given, export: undefined } : given;
+  const {
+    module,
+    export: exported,
+    ...options
+  } = typeof given === 'string' || given instanceof URL ? { module: given, export: undefined } : given;
   const role: ThreadRole = {
     file: resolveFile(`Queue "${name}": useWorkerThreads.module`, module),
     export: exported,

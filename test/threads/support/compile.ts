@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -14,25 +22,38 @@ const HERE = {
 };
 
 /**
- * Compiles an app as its users do, against the package in dist/.
+ * Compiles an app of fixtures/ as its users do, against the package in dist/.
  * @returns the folder of the compiled files
  */
 export function compile(app: string, format: 'cjs' | 'esm'): string {
-  const folder = join(output, `${app}-${format}-${String(process.pid)}`);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, 'node_modules'), { recursive: true });
+  const sources = readdirSync(join(fixtures, app)).map((file) => {
+    const source = readFileSync(join(fixtures, app, file), 'utf8');
+    return [file, source.replace("'__HERE__'", HERE[format])] as const;
+  });
+  return compileFiles(app, format, Object.fromEntries(sources));
+}
+
+/** @param files sources in TypeScript, by name */
+export function compileFiles(
+  app: string,
+  format: 'cjs' | 'esm',
+  files: Readonly<Record<string, string>>,
+): string {
+  mkdirSync(output, { recursive: true });
+  const folder = mkdtempSync(join(output, `${app}-${format}-`));
+  mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules', 'nestjs-chasqui'), 'dir');
   writeFileSync(
     join(folder, 'package.json'),
     JSON.stringify({ type: format === 'cjs' ? 'commonjs' : 'module' }),
   );
-  for (const file of readdirSync(join(fixtures, app))) {
-    const source = readFileSync(join(fixtures, app, file), 'utf8').replace("'__HERE__'", HERE[format]);
+  for (const [file, source] of Object.entries(files)) {
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: {
         target: ts.ScriptTarget.ES2022,
         module: format === 'cjs' ? ts.ModuleKind.CommonJS : ts.ModuleKind.ES2022,
         experimentalDecorators: true,
+        emitDecoratorMetadata: true,
       },
     });
     writeFileSync(join(folder, file.replace('.ts', '.js')), outputText);

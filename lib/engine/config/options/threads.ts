@@ -40,10 +40,13 @@ export interface NodeThreadOptions {
 
 /** All in MB. */
 export interface ResourceLimits {
+  /** The heap, apart from new objects. Default: as Node has it. */
   maxOldGenerationSizeMb?: number;
+  /** The part of the heap for new objects. Default: as Node has it. */
   maxYoungGenerationSizeMb?: number;
+  /** Compiled code. Default: as Node has it. */
   codeRangeSizeMb?: number;
-  /** Default 4. */
+  /** The stack. Default 4. */
   stackSizeMb?: number;
 }
 
