@@ -78,15 +78,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     this.name = name;
     this.keys = queueKeys(name);
     this.#settings = toSettings(toConsumerConfig(opts));
-    const { concurrency } = this.#settings;
-    this.#threads = threadsOf(owner, checked, opts, {
-      queue: name,
-      concurrency,
-      capacityChanged: this.#limitConcurrency,
-      onError: this.#report,
-    });
-    this.#concurrency = Math.min(concurrency, this.#threads?.maxThreads ?? concurrency);
-    this.#settings.concurrency = this.#concurrency;
+    this.#threads = threadsOf(name, checked, opts, this.#settings, this.#limitConcurrency, this.#report);
+    this.#concurrency = this.#settings.concurrency;
     const observer = emittingObserver(this);
     this.#link = new CommandLink(
       opts.connection,
@@ -220,8 +213,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Handlers running at once, 1 to 100,000; in threads, at most `maxThreads`. Setting it takes effect at once: if it grows, more jobs start; if it shrinks,
-   * the handlers that run go on, and none starts until fewer than this run.
+   * Handlers running at once, 1 to 100,000; in threads, at most `maxThreads`. Setting it takes effect at once: if it grows,
+   * more jobs start; if it shrinks, the handlers that run go on, and none starts until fewer than this run.
    * @throws ConfigRangeError (a RangeError, CMQ-004) when it is set to anything else
    */
   get concurrency(): number {

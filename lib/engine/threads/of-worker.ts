@@ -4,9 +4,9 @@ import type { WorkerOptions } from '../config/options.js';
 import { signalOf } from '../job/batch-signal.js';
 import type { Job } from '../job/job.js';
 import type { Handler } from '../worker/run/runner.js';
+import type { WorkerSettings } from '../worker/settings.js';
 import { ProcessorFile, resolveFile } from './processor-file.js';
 import { ThreadPool } from './thread-pool.js';
-import type { ThreadPoolSettings } from './thread-pool.js';
 
 type ProcessorFunction = (input: Job | Job[], signal: AbortSignal) => unknown;
 /** What a worker runs, checked. */
@@ -26,13 +26,20 @@ export function checkedProcessor(worker: string, processor: unknown): CheckedPro
   return processor as ProcessorFunction;
 }
 
-/** The threads for a processor; undefined for a function, which runs in this thread. @throws ConfigError (CMQ-004) */
+/**
+ * The threads for a processor; undefined for a function, which runs in this thread.
+ * @param settings its `concurrency` becomes at most the number of threads
+ * @throws ConfigError (CMQ-004)
+ */
 export function threadsOf(
-  worker: string,
+  queue: string,
   processor: CheckedProcessor,
   { useWorkerThreads, workerThreadsOptions: node, batches, batchesOf }: WorkerOptions,
-  settings: Pick<ThreadPoolSettings, 'queue' | 'concurrency' | 'capacityChanged' | 'onError'>,
+  settings: Pick<WorkerSettings, 'concurrency'>,
+  capacityChanged: () => void,
+  onError: (error: unknown) => void,
 ): ThreadPool | undefined {
+  const worker = `Worker "${queue}"`;
   if (processor instanceof ProcessorFile) {
     if (batches ?? batchesOf) {
       throw new ConfigError(
@@ -40,7 +47,11 @@ export function threadsOf(
       );
     }
     const options = typeof useWorkerThreads === 'object' ? useWorkerThreads : {};
-    return new ThreadPool({ ...settings, processor, options, node: node ?? {} });
+    const { concurrency } = settings;
+    const pool = { queue, processor, concurrency, options, node: node ?? {}, capacityChanged, onError };
+    const threads = new ThreadPool(pool);
+    settings.concurrency = Math.min(concurrency, threads.maxThreads);
+    return threads;
   }
   if ((useWorkerThreads ?? false) === false && node === undefined) return undefined;
   throw new ConfigError(
