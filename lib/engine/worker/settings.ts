@@ -130,8 +130,14 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
 
 /** The worker's own names, in those of the consumer. */
 export function toConsumerConfig(options: WorkerOptions): ConsumerConfig & BatchingOptions {
-  const { connection: _c, autorun: _a, prefix: _p, useWorkerThreads: _t, workerThreadsOptions: _n, ...rest } =
-    options;
+  const {
+    connection: _c,
+    autorun: _a,
+    prefix: _p,
+    useWorkerThreads: _t,
+    workerThreadsOptions: _n,
+    ...rest
+  } = options;
   const { drainDelay, maxStalledCount, name, schedulerTickMs, resultTtlMs, ...config } = rest;
   const merged: ConsumerConfig & BatchingOptions = { ...config };
   if (drainDelay !== undefined) merged.blockMs ??= drainDelay;
