@@ -81,6 +81,11 @@ describe('a processor file', () => {
     ]);
   });
 
+  it('frees the deduplication id of its job', async () => {
+    const { run } = await start();
+    expect((await run('dedup', {}, { deduplication: { id: 'd1' } })).value).toBe(true);
+  });
+
   it('moves its job to the delayed set, with no attempt used', async () => {
     const { queue, worker } = await start();
     const { id } = await queue.add('later', { ms: 60_000 });
@@ -95,6 +100,13 @@ describe('a processor file', () => {
     expect((await run('discards')).deadLetterReason).toBe('unrecoverable');
     await run('keeps-job');
     expect((await run('uses-kept-job')).value).toEqual(['CMQ-107', 'CMQ-107']);
+  });
+
+  it('fails its job with an error, whatever it returns', async () => {
+    const { run } = await start({ maxAttempts: 5 });
+    const { error, deadLetterReason } = await run('fails');
+    expect(error).toMatchObject({ name: 'UnrecoverableError', message: 'by job.fail()' });
+    expect(deadLetterReason).toBe('unrecoverable');
   });
 
   it('returns what structured clone accepts', async () => {

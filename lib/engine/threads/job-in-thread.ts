@@ -7,7 +7,7 @@ import { Job } from '../job/job.js';
 import type { JobActions } from '../job/job-actions.js';
 import type { JobOwner } from '../job/job-owner.js';
 import type { FromThread, JobMessage, JobMethod, ToThread } from './messages.js';
-import { fromThrownMessage } from './thrown-message.js';
+import { fromThrownMessage, toThrownMessage } from './thrown-message.js';
 
 interface Call {
   readonly resolve: (value: never) => void;
@@ -72,6 +72,10 @@ export class JobInThread {
         // Heard before the end of the run, because messages keep their order.
         calls.send(this, 'discard', []);
       },
+      fail: (_context, error) => {
+        this.#checkRuns(id, queue, 'fail');
+        calls.send(this, 'fail', [toThrownMessage(error)]);
+      },
     };
     const data = decodePayload(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength));
     this.job = new Job(owner, { id, name, data, opts, attemptsMade, timestamp, delay: 0, context: this });
@@ -92,20 +96,12 @@ export class JobInThread {
     throw new JobStateError(id, queue, 'unknown', what, 'Call it before the handler returns.');
   }
 
+  /** Each action is a call of the method of that name, without the first argument: that is the job itself. */
   #actions(calls: JobCalls): JobActions {
-    const ask = <Result>(method: JobMethod, ...args: unknown[]): Promise<Result> =>
-      calls.ask<Result>(this, method, args);
-    return {
-      remove: () => ask('remove'),
-      promote: () => ask('promote'),
-      changeDelay: (_job, delay) => ask('changeDelay', delay),
-      moveToDelayed: (_job, timestamp) => ask('moveToDelayed', timestamp),
-      retry: (_job, state) => ask('retry', state),
-      getState: () => ask('getState'),
-      updateData: (_job, data) => ask('updateData', data),
-      updateProgress: (_job, progress) => ask('updateProgress', progress),
-      log: (_job, row, _keepLogs) => ask('log', row),
-      clearLogs: (_id, keepLogs) => ask('clearLogs', keepLogs),
-    };
+    const call =
+      (method: JobMethod) =>
+      (_job: unknown, ...args: unknown[]): Promise<unknown> =>
+        calls.ask(this, method, args);
+    return new Proxy({} as JobActions, { get: (_target, method) => call(method as JobMethod) });
   }
 }

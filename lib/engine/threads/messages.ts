@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Extras } from '../codec/extras.js';
 import type { JobsOptions } from '../config/options.js';
+import type { JobActions } from '../job/job-actions.js';
 import type { ThrownMessage } from './thrown-message.js';
 
 // What the process and one of its threads say to each other. All of it crosses by structured clone.
@@ -52,15 +53,4 @@ export type FromThread =
   | { readonly kind: 'closed'; readonly error?: ThrownMessage };
 
 /** The methods of `Job` that a handler in a thread calls in the process. */
-export type JobMethod =
-  | 'remove'
-  | 'promote'
-  | 'changeDelay'
-  | 'moveToDelayed'
-  | 'retry'
-  | 'getState'
-  | 'updateData'
-  | 'updateProgress'
-  | 'log'
-  | 'clearLogs'
-  | 'discard';
+export type JobMethod = keyof JobActions | 'discard' | 'fail';

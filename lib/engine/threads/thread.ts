@@ -11,6 +11,7 @@ import type { Job } from '../job/job.js';
 import type { FromThread, JobMessage, JobMethod, ServeMessage, ToThread } from './messages.js';
 import type { ProcessorFile } from './processor-file.js';
 import { fromThrownMessage, toThrownMessage } from './thrown-message.js';
+import type { ThrownMessage } from './thrown-message.js';
 
 /** Starts the program of a thread. Rejects when the thread has ended; an abort of the signal terminates it. */
 export type Spawn = (message: ServeMessage, transfer: Transferable[], signal: AbortSignal) => Promise<never>;
@@ -205,8 +206,9 @@ export class Thread {
           'Call it before the handler returns.',
         );
       }
+      const given = method === 'fail' ? [fromThrownMessage(args[0] as ThrownMessage)] : args;
       const job = current.job as unknown as Record<JobMethod, (...given: readonly unknown[]) => unknown>;
-      answer = { kind: 'returned', call, value: await job[method](...args) };
+      answer = { kind: 'returned', call, value: await job[method](...given) };
     } catch (error) {
       answer = { kind: 'refused', call, error: toThrownMessage(error) };
     }
