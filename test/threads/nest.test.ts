@@ -114,6 +114,7 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
 describe('the connections of an app with threads', () => {
   it('are those of the app alone, until a handler in a thread uses a queue', async () => {
     const folder = compile('nest', 'cjs');
+    folders.push(folder);
     const idle = await run(folder, [['resize', { width: 1 }]], { COUNT: 'connections' });
     const inProcess = await run(folder, [['resize', { width: 1 }]], { COUNT: 'connections', THREADS: 'off' });
     expect(count(idle.stdout)).toBe(count(inProcess.stdout));
