@@ -74,28 +74,49 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /chasqui_queue_jobs{messaging_destination_name="mail",chasqui_job_state="failed"} 5$/,
     /{"queue":"mail","jobsWanted":\d+,/,
   ],
+  '09-shop': [
+    /^The shop is open for 4 s/,
+    /\/board {3}the board: user shop, password \w+$/,
+    /^The shop has closed\. \d+ orders were placed\.$/,
+    /^\d+ orders done, \d+ paid, \d+ declined, 0 wait for a retry$/,
+    /^worker \| nightly report: \d+ jobs of orders done, \d+ paid, \d+ declined$/,
+    /^ {2}api {4}\| POST \/orders /,
+    /^ {2}api {4}\| {3}send orders /,
+    /^ {2}worker \| {5}process orders .*failed: the warehouse is busy/,
+    /^ {2}worker \| {5}process orders /,
+    /^ {2}worker \| {9}process payments .*failed: the bank does not answer/,
+    /^ {2}worker \| {9}process payments .* ms$/,
+    /^The API, the board and the worker have ended\.$/,
+  ],
 };
 
 describe('as its own process, each sample ends by itself with exit code 0', () => {
-  it.each(samples)('%s', async (name) => {
-    const main = join(root, 'dist-sample', name, 'src', 'main.js');
-    expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);
-    const env = { ...process.env, REDIS_URL: redis.url, NO_COLOR: '1' };
-    // execFile rejects for any other exit code.
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [main], { env, timeout: 15_000 });
-    expect(stderr).not.toContain('Warning');
-    // A stack is that of a dead letter which the sample means to show.
-    const stacks = stderr
-      .split('\n')
-      .filter((line, at, all) => /^\s+at /.test(line) && !/^\s+at /.test(all[at - 1] ?? ''));
-    expect(stacks.length > 0).toBe(stderr.includes('is a dead letter'));
-    const lines = stdout.split('\n');
-    for (const pattern of SAYS[name] ?? []) {
-      const at = lines.findIndex((line) => pattern.test(line));
-      expect(at, `${String(pattern)} in:\n${lines.join('\n')}`).toBeGreaterThanOrEqual(0);
-      lines.splice(0, at + 1);
-    }
-  });
+  it.each(samples)(
+    '%s',
+    async (name) => {
+      const main = join(root, 'dist-sample', name, 'src', 'main.js');
+      expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);
+      const env = { ...process.env, REDIS_URL: redis.url, NO_COLOR: '1', SHOP_SECONDS: '4' };
+      // execFile rejects for any other exit code.
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [main], {
+        env,
+        timeout: 40_000,
+      });
+      expect(stderr).not.toContain('Warning');
+      // A stack is that of a dead letter which the sample means to show.
+      const stacks = stderr
+        .split('\n')
+        .filter((line, at, all) => /^\s+at /.test(line) && !/^\s+at /.test(all[at - 1] ?? ''));
+      expect(stacks.length > 0).toBe(stderr.includes('is a dead letter'));
+      const lines = stdout.split('\n');
+      for (const pattern of SAYS[name] ?? []) {
+        const at = lines.findIndex((line) => pattern.test(line));
+        expect(at, `${String(pattern)} in:\n${lines.join('\n')}`).toBeGreaterThanOrEqual(0);
+        lines.splice(0, at + 1);
+      }
+    },
+    50_000,
+  );
 });
 
 it('04-roles runs its jobs in the other process', async () => {
