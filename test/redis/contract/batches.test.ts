@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   BatchResultError,
   JobCancelledError,
@@ -469,6 +469,31 @@ describe('a job of a batch that cannot run', () => {
     await Promise.all([take(worker, 'completed', 2), take(worker, 'deadLettered', 2)]);
     expect(got).toEqual([['good', 'last']]);
     expect((await queue.peekDlq()).map(({ reason }) => reason).sort()).toEqual(['decode_failed', 'expired']);
+  });
+});
+
+describe('a batch on a full server', () => {
+  afterEach(() => kit.client.config('SET', 'maxmemory', '0'));
+
+  it('settles all of its jobs, also those that have failed', async () => {
+    await kit.queue().addBulk(adds(4));
+    let calls = 0;
+    const worker = batchWorker(
+      async (jobs) => {
+        if ((calls += 1) > 1) return;
+        await kit.client.config('SET', 'maxmemory-policy', 'noeviction');
+        await kit.client.config('SET', 'maxmemory', '1');
+        jobs[0]?.fail(new Error('again'));
+      },
+      { batches: { size: 4, minSize: 4 } },
+    );
+    const completed = await take(worker, 'completed', 4);
+    expect(completed.map(({ id, attemptsMade }) => [id, attemptsMade])).toEqual([
+      ['mail-1', 1],
+      ['mail-2', 1],
+      ['mail-3', 1],
+      ['mail-0', 2],
+    ]);
   });
 });
 
