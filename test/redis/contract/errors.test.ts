@@ -11,6 +11,7 @@ import { Servers } from '../../../lib/engine/admin/servers.js';
 import { toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
 import { Refusals } from '../../../lib/engine/worker/run/refusals.js';
 import { encodeEnvelope } from '../../../lib/engine/codec/write-envelope.js';
+import { engine as compiled, fixture, startWorker } from '../../threads/support/worker.js';
 import { KEYS, Latch, NAME, next, rejection, useKit } from './kit.js';
 
 const redis = useKit();
@@ -45,6 +46,19 @@ const HOW: Record<string, () => Promise<Happening>> = {
   [ERROR_CODES.connection]: async () => {
     await using queue = new Queue(NAME, { connection: { host: '127.0.0.1', port: 1 }, connectTimeoutMs: 50 });
     return await codeOf(queue.add('a', 1));
+  },
+  [ERROR_CODES.threadExit]: async () => {
+    const { worker, queue, run } = await startWorker(redis.connection);
+    const { error } = await run('exit', { code: 1 });
+    await Promise.all([worker.close(true), queue.close()]);
+    return { code: error?.code as string };
+  },
+  [ERROR_CODES.threadBoot]: async () => {
+    const options = { connection: redis.connection, autorun: false };
+    const worker = new compiled.Worker('threads', fixture('broken.mjs'), options);
+    const told = await codeOf(worker.run());
+    await worker.close();
+    return told;
   },
   [ERROR_CODES.encode]: () => codeOf(redis.queue().add('a', () => 1)),
   [ERROR_CODES.decode]: async () => codeOf((async () => decodePayload(Buffer.from([0xc1])))()),
