@@ -58,6 +58,7 @@ if #done == 0 then
   return keep_reply(calls, batch.call, reply)
 end
 end_leases(stream, batch, done)
+free_slots(prefix, batch, #done)
 
 local now = now_ms()
 local earliest

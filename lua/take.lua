@@ -11,7 +11,7 @@
 -- overtakes entries that wait: it is claimed, and its entry is in the list `ahead` until reads come to it and step over it.
 --
 -- Races
---   Two workers: a job leaves the room in the step in which it is delivered.
+--   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
 --   Reply lost: the jobs are pending for the worker, and its heartbeat finds them. The call is never sent twice.
 --   Worker dead: as for any entry.
 --   Rolled back: the room and the stream are rolled back together.
@@ -36,10 +36,11 @@ local STAYS_GATED_MS = 30000
 -- At most so many entries in `ahead` are stepped over by one call.
 local MOST_STEPS = 100
 
-local policy = redis.call('HMGET', meta, 'gated', 'paused')
+local policy = redis.call('HMGET', meta, 'gated', 'concurrency')
+local limit = tonumber(policy[2])
 local room_size = redis.call('ZCARD', room)
 local reply, taken = {}, 0
-if room_size > 0 and not policy[1] then
+if (room_size > 0 or limit) and not policy[1] then
   -- Somebody has deleted it.
   policy[1] = decimal(now)
   redis.call('HSET', meta, 'gated', policy[1])
@@ -190,16 +191,18 @@ end
 allow_writes_at_memory_limit(prefix)
 -- `unpack` fails near 8,000 values.
 count = math.min(count, 2000)
+-- How many may be taken. The pending list is the count of jobs in flight, so no slot can leak.
+local allowed = limit and math.max(0, math.min(count, limit - redis.call('XPENDING', stream, group)[1])) or count
 local failure
-if not paused_since(meta) then
+if allowed > 0 and not paused_since(meta) then
   if room_size > 0 then
-    failure = take_lifo(count)
+    failure = take_lifo(allowed)
   end
-  if not failure and taken < count then
-    deliver_waiting(count - taken)
+  if not failure and taken < allowed then
+    deliver_waiting(allowed - taken)
   end
-  if not failure and taken < count and room_size > 0 then
-    failure = take_prioritized(count - taken)
+  if not failure and taken < allowed and room_size > 0 then
+    failure = take_prioritized(allowed - taken)
   end
   if failure and taken == 0 then
     return failure
@@ -209,7 +212,7 @@ end
 if taken < count then
   -- It is told when there is more.
   redis.call('ZADD', prefix .. 'wake:idle', decimal(now), consumer)
-  if redis.call('EXISTS', room) == 0 and redis.call('EXISTS', ahead) == 0 then
+  if not limit and redis.call('EXISTS', room) == 0 and redis.call('EXISTS', ahead) == 0 then
     local seq = tonumber(redis.call('HGET', gate, 'seq')) or 0
     if not policy[1] or now - seq / NUMBERS_PER_MS > STAYS_GATED_MS then
       redis.call('HDEL', meta, 'gated')

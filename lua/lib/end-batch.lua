@@ -5,10 +5,11 @@
 -- @include lib/cancel-marks
 -- @include lib/call-replies
 -- @include lib/events
+-- @include lib/wake
 
 --   1 group  2 consumer  3 first  4 last   the smallest and the largest entry id of the batch
 --   5 jobs         how many jobs
---   6 unannounced  the first so many of them have had no `active` event yet
+--   6 unannounced  the first so many of them have had no `active` event yet; then 'g' if the queue is gated
 --   last but one: gaps, see fence.lua   last: call, see call-replies.lua
 local function read_batch()
   return {
@@ -17,7 +18,8 @@ local function read_batch()
     first = ARGV[3],
     last = ARGV[4],
     jobs = tonumber(ARGV[5]),
-    unannounced = tonumber(ARGV[6]),
+    unannounced = tonumber(string.match(ARGV[6], '^%d+')),
+    is_gated = string.sub(ARGV[6], -1) == 'g',
     gaps = ARGV[#ARGV - 1],
     call = ARGV[#ARGV],
   }
@@ -54,6 +56,13 @@ end
 local function end_leases(stream, batch, ids)
   local all = acknowledge(stream, batch.group, ids) == batch.jobs
   remove(stream, ids, all, batch.first, batch.last, batch.gaps)
+end
+
+-- Jobs have ended: as many others may start, if the queue limits how many are in flight.
+local function free_slots(prefix, batch, jobs)
+  if batch.is_gated then
+    wake_idle(prefix, jobs)
+  end
 end
 
 -- Writes the event `drained` if the work stream has no entry left.

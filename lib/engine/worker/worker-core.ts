@@ -328,9 +328,11 @@ export class WorkerCore extends Service {
     this.#gate.hold();
   };
 
-  readonly #policyRead = ({ pausedSince, isGated }: Policy): void => {
+  readonly #policyRead = ({ pausedSince, isGated, concurrency }: Policy): void => {
     if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#onError);
+    if (concurrency !== undefined && !this.#gate.isGated) this.#admission.returnQueued();
     this.#gate.isGated = isGated;
+    this.#settlement.isGated = isGated;
     if (pausedSince === undefined) this.#gate.resume('queue');
     else this.#gate.pause('queue');
   };

@@ -14,13 +14,13 @@ import type {
 } from '../../config/options.js';
 import { dropSchema, replaySchema } from '../../config/options/dlq.js';
 import { obliterateSchema, operationSchema } from '../../config/options/operation.js';
-import { QueueSteering } from './queue-steering.js';
+import { QueueLimits } from './queue-limits.js';
 
 /**
  * The methods of a queue that delete or replay many jobs. Each runs in short steps next to live workers, none of which takes
  * Redis longer than a few ms, and never touches a job that is active.
  */
-export abstract class QueueCleaning<Data, Result, Name extends string> extends QueueSteering<
+export abstract class QueueCleaning<Data, Result, Name extends string> extends QueueLimits<
   Data,
   Result,
   Name

@@ -277,7 +277,12 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
     this.#offerCapacity();
   }
 
-  /** The worker is paused: what has not started goes back, with no attempt used. */
+  /** The queue has a limit now: what was fetched ahead would exceed it. */
+  returnQueued(): void {
+    this.#releaseQueued();
+  }
+
+  /** What has not started goes back, with no attempt used. */
   #releaseQueued(): void {
     if (this.#queued.size === 0) return;
     const released = this.#release.release(this.#queued.take()).catch(this.#settings.onError);

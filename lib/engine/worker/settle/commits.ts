@@ -28,6 +28,8 @@ export class Commits {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #settings: WorkerSettings;
+  /** The queue is gated. */
+  isGated = false;
   /** What the script is called with, by batch, until Redis has replied. */
   readonly #calls = new Map<readonly Delivery[], object>();
 
@@ -170,7 +172,8 @@ export class Commits {
     const [first, last] = boundsOf(batch);
     const { group, consumerId } = this.#settings;
     const gaps = gapsOf(batch);
-    const fence = { group, consumerId, first, last, unannounced, gaps, call: this.#link.nextCall() };
+    const { isGated } = this;
+    const fence = { group, consumerId, first, last, unannounced, gaps, isGated, call: this.#link.nextCall() };
     // After the batch was sorted.
     const options = { ...fence, ...optionsOf() };
     this.#calls.set(batch, options);

@@ -137,6 +137,11 @@ export class Settlement {
     );
   }
 
+  /** Whether the queue is gated: then jobs that end make room for others. */
+  set isGated(isGated: boolean) {
+    this.#commits.isGated = isGated;
+  }
+
   /** Resolves when every outcome is committed. */
   async idle(): Promise<void> {
     const others = this.#queues.filter((queue) => queue !== this.#cancellations);

@@ -15,6 +15,8 @@ export interface EndingBatch extends FencedBatch {
   unannounced: number;
   /** Where the stream may have other entries between those of the batch: see `is_contiguous` of lua/lib/fence.lua. */
   gaps: string;
+  /** The queue is gated: as many idle workers are woken as jobs end. */
+  isGated?: boolean;
 }
 
 /** What the jobs of an ending batch have in common: where the id of the entry stands, in ASCII. */
@@ -39,7 +41,14 @@ export function fenceArgs({ group, consumerId, first, last }: FencedBatch): Scri
 
 /** ARGV 1–6 of every script that ends jobs. */
 export function endingArgs(batch: EndingBatch, jobs: number): ScriptArgument[] {
-  return [batch.group, batch.consumerId, batch.first, batch.last, jobs, batch.unannounced];
+  return [
+    batch.group,
+    batch.consumerId,
+    batch.first,
+    batch.last,
+    jobs,
+    batch.isGated ? `${String(batch.unannounced)}g` : batch.unannounced,
+  ];
 }
 
 const NONE: readonly number[] = [];
