@@ -150,6 +150,12 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await redis.queue().add('a', 1);
     return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
   },
+  [ERROR_CODES.batchResult]: async () => {
+    const worker = redis.worker(() => 'no array', { batches: { size: 2 } });
+    const failed = next(worker, 'failed');
+    await redis.queue().add('a', 1);
+    return { code: ((await failed)[1] as { code?: string }).code ?? 'none' };
+  },
   [ERROR_CODES.retriesExhausted]: () => failing(new Error('x'), 1),
   [ERROR_CODES.decodeFailed]: () => deadLetter(Buffer.from('garbage')),
   [ERROR_CODES.malformed]: () => deadLetter(undefined),
