@@ -294,7 +294,7 @@ export class WorkerCore extends Service {
         intake.read(deliveries);
       },
       woken: this.#woken,
-      connected: () => this.#policy.refresh(),
+      refresh: () => this.#policy.refresh(),
       nudge: this.#wake.nudge,
       isGated: () => this.#gate.isGated,
       gateOpened: this.#policyChanged,

@@ -5,13 +5,15 @@ export interface CreateGroupOptions {
   /** The key of the stream. */
   stream: string;
   group: string;
+  /** Created too. By itself, it would come into being with its first entry. */
+  consumer?: string | undefined;
 }
 
-/** Creates a consumer group, and its stream, if they are missing. */
+/** Creates a consumer group, its stream and the consumer, if they are missing. */
 export async function createGroup(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { stream, group }: CreateGroupOptions,
+  { stream, group, consumer = '' }: CreateGroupOptions,
 ): Promise<void> {
-  await runner.run('create-group', keys, [group], { read: stream });
+  await runner.run('create-group', keys, [group, consumer], { read: stream });
 }

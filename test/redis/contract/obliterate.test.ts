@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CommandLink } from '../../../lib/engine/connection/command-link.js';
 import { setPause } from '../../../lib/redis/scripts/set-pause.js';
@@ -127,6 +128,24 @@ describe('obliterate', () => {
       await queue.add('a', i);
       await completed;
     }
+  });
+
+  test('while a worker starts: no error, and the worker learns at once that the pause is over', async () => {
+    const queue = redis.queue();
+    const late: number[] = [];
+    for (let i = 0; i < 24; i += 1) {
+      const worker = redis.worker(() => undefined);
+      const completed = next(worker, 'completed');
+      await sleep((i % 8) * 2);
+      await queue.obliterate();
+      const added = performance.now();
+      await queue.add('a', i);
+      await completed;
+      late.push(performance.now() - added);
+      await worker.close();
+    }
+    // A worker that got no wake looks a second after its last look.
+    expect(late.filter((ms) => ms > 800)).toEqual([]);
   });
 
   test('does not leave the queue paused when the reply of its first step is lost', async () => {

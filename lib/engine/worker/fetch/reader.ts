@@ -39,8 +39,11 @@ export interface ReaderSettings {
   capacity: () => Promise<number>;
   deliver: (deliveries: readonly Delivery[]) => void;
   woken: (stream: string, entry: StreamEntry) => void;
-  /** Called after each connect, before the first read. If it rejects, the connection is thrown away. */
-  connected?: () => Promise<void>;
+  /**
+   * Learns what no wake has told. Called before the first read of a connection, and when the wake streams were gone. If it
+   * rejects, so does that.
+   */
+  refresh?: () => Promise<void>;
   /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
   nudge?: () => Promise<unknown>;
   /** The queue is gated: jobs are fetched with lua/take.lua. Default: it never is. */
@@ -268,6 +271,7 @@ export class Reader extends Service {
       // that were added meanwhile are there.
       try {
         await this.#createGroups();
+        await this.#settings.refresh?.();
         if (failures <= 1) return;
         told = undefined;
       } catch (again) {
@@ -304,7 +308,7 @@ export class Reader extends Service {
       });
       try {
         await connect(client, timeoutMs);
-        await this.#settings.connected?.();
+        await this.#settings.refresh?.();
       } catch (error) {
         this.#dropClient();
         throw error;
@@ -333,14 +337,11 @@ export class Reader extends Service {
   }
 
   async #createGroups(): Promise<void> {
-    const { group, consumerId, readsWork } = this.#settings;
-    for (const stream of this.#streams) await createGroup(this.#link, this.#keys, { stream, group });
-    if (!readsWork) return;
-    // By itself it would come into being with its first entry; until then no other worker would know of an idle one.
-    try {
-      await this.#link.call('XGROUP', ['CREATECONSUMER', this.#keys.stream, group, consumerId]);
-    } catch (error) {
-      if (!isOutOfMemory(error)) throw error;
+    const { group, consumerId } = this.#settings;
+    for (const stream of this.#streams) {
+      // Other workers must know of this one while it is idle, too.
+      const consumer = stream === this.#keys.stream ? consumerId : undefined;
+      await createGroup(this.#link, this.#keys, { stream, group, consumer });
     }
   }
 }
@@ -351,8 +352,4 @@ type Sender = Pick<Client, 'sendCommand'>;
 
 function sendTo(sender: Sender, command: Command): Promise<unknown> {
   return sender.sendCommand(command) as Promise<unknown>;
-}
-
-function isOutOfMemory(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('OOM');
 }
