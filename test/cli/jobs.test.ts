@@ -96,7 +96,10 @@ describe('job', { timeout: 60_000 }, () => {
     const { code, err } = await chasqui('job', 'promote', 'mail', 'w1');
     expect(code).toBe(4);
     expect(err).toMatch(/CMQ-107.*waiting/);
-    expect((await chasqui('job', 'retry', 'mail', 'w1')).code).toBe(4);
+    const retried = await chasqui('job', 'retry', 'mail', 'w1');
+    expect(retried.code).toBe(4);
+    // The text is of a command, not of a call.
+    expect(retried.err).not.toContain('(');
   });
 
   it.each(['show', 'cancel', 'retry', 'promote', 'logs', 'remove'])(
@@ -110,13 +113,46 @@ describe('job', { timeout: 60_000 }, () => {
 describe('pause, resume, inspect and workers', { timeout: 60_000 }, () => {
   it('a pause is shown, and ends', async () => {
     const paused = await chasqui('pause', 'mail', '--json');
-    expect(paused.json).toEqual({ queue: 'mail', paused: true, changed: true, active: 0, waiting: 5 });
+    expect(paused.json).toEqual({
+      queue: 'mail',
+      paused: true,
+      changed: true,
+      active: 0,
+      ofDeadWorkers: 0,
+      waiting: 5,
+    });
     expect((await chasqui('inspect', 'mail')).out).toMatch(/state +paused/);
     const resumed = await chasqui('resume', 'mail', '--json');
     expect(resumed.json).toEqual({ queue: 'mail', paused: false, changed: true, waiting: 5 });
     const all = await chasqui('inspect', '--json');
     expect(all.json).toMatchObject({ queues: [{ name: 'mail', paused: false, waiting: 5, delayed: 5 }] });
     expect((await chasqui('workers')).out).toBe('No worker runs.\n');
+  });
+
+  it('a pause tells the jobs that will finish from those of dead workers', async () => {
+    const { client } = redis;
+    const stream = '{chasqui:mail}:stream';
+    await client.xgroup('CREATE', stream, 'default', '0');
+    for (const [name, count] of [
+      ['dead;lease=1', 1],
+      ['alive;lease=600000', 2],
+    ] as const) {
+      await client.xreadgroup('GROUP', 'default', name, 'COUNT', count, 'STREAMS', stream, '>');
+    }
+    const { out } = await chasqui('pause', 'mail');
+    expect(out).toContain('\n2 active jobs will finish, 2 jobs wait. Resume: chasqui resume mail\n');
+    expect(out).toContain('\n1 active job of dead workers is taken over when the queue is resumed.\n');
+    const { json } = await chasqui('pause', 'mail', '--json');
+    expect(json).toMatchObject({ changed: false, active: 3, ofDeadWorkers: 1, waiting: 2 });
+  });
+
+  it('a pause that makes the pause of an obliterate last is not "already"', async () => {
+    const soon = Date.now() + 600_000;
+    await redis.client.hset('{chasqui:mail}:meta', 'paused', Date.now(), 'until', soon);
+    expect((await chasqui('pause', 'mail')).out).toContain('Paused "mail".\n');
+    expect((await chasqui('pause', 'mail')).out).toContain('"mail" was paused already.\n');
+    expect((await chasqui('resume', 'mail')).out).toContain('Resumed "mail".\n');
+    expect((await chasqui('resume', 'mail')).out).toContain('"mail" was not paused.\n');
   });
 });
 

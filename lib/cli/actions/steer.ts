@@ -3,24 +3,35 @@ import { cell, plural, shellWord } from '../output/values.js';
 
 export async function pause(context: Context, [name]: readonly [string]): Promise<void> {
   const queue = await context.queue(name);
-  const wasPaused = await queue.isPaused();
-  await queue.pause();
-  const counts = await queue.getJobCounts('active', 'paused');
-  const { active = 0, paused = 0 } = counts;
-  context.out.document({ queue: name, paused: true, changed: !wasPaused, active, waiting: paused });
-  context.out.text(wasPaused ? `"${cell(name)}" was paused already.` : `Paused "${cell(name)}".`);
-  const [running, waiting] = [plural(active, 'active job'), plural(paused, 'job')];
-  context.out.text(
-    `${running} will finish, ${waiting} wait${paused === 1 ? 's' : ''}. Resume: chasqui resume ${shellWord(name)}`,
+  const changed = await queue.changePause(true);
+  const [{ active = 0, paused = 0 }, workers] = await Promise.all([
+    queue.getJobCounts('active', 'paused'),
+    queue.getWorkers(),
+  ]);
+  const running = Math.min(
+    active,
+    workers.reduce((sum, { pending }) => sum + pending, 0),
   );
+  const ofDeadWorkers = active - running;
+  context.out.document({ queue: name, paused: true, changed, active, ofDeadWorkers, waiting: paused });
+  context.out.text(changed ? `Paused "${cell(name)}".` : `"${cell(name)}" was paused already.`);
+  const waiting = `${plural(paused, 'job')} wait${paused === 1 ? 's' : ''}`;
+  context.out.text(
+    `${plural(running, 'active job')} will finish, ${waiting}. Resume: chasqui resume ${shellWord(name)}`,
+  );
+  if (ofDeadWorkers > 0) {
+    const are = ofDeadWorkers === 1 ? 'is' : 'are';
+    context.out.text(
+      `${plural(ofDeadWorkers, 'active job')} of dead workers ${are} taken over when the queue is resumed.`,
+    );
+  }
 }
 
 export async function resume(context: Context, [name]: readonly [string]): Promise<void> {
   const queue = await context.queue(name);
-  const wasPaused = await queue.isPaused();
-  await queue.resume();
+  const changed = await queue.changePause(false);
   const waiting = await queue.getWaitingCount();
-  context.out.document({ queue: name, paused: false, changed: wasPaused, waiting });
-  context.out.text(wasPaused ? `Resumed "${cell(name)}".` : `"${cell(name)}" was not paused.`);
+  context.out.document({ queue: name, paused: false, changed, waiting });
+  context.out.text(changed ? `Resumed "${cell(name)}".` : `"${cell(name)}" was not paused.`);
   context.out.text(`${plural(waiting, 'job')} wait${waiting === 1 ? 's' : ''} for a worker.`);
 }

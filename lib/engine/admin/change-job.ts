@@ -23,7 +23,7 @@ const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
   move: 'Only a waiting or delayed job can be moved. In its handler, a job moves itself.',
   data: 'Only a job that waits, is delayed or has failed can get other data.',
   retry:
-    'Only a job that has failed can be retried; with retry("completed"), one that has completed and is kept.',
+    'Only a job that has failed can be retried. One that has completed and is kept can, if you ask for a completed one.',
 };
 
 const METHODS: Readonly<Record<JobChange['change'], string>> = {

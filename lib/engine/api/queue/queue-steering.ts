@@ -65,13 +65,13 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
    * ShutdownError (CMQ-005)
    */
   async pause(): Promise<void> {
-    await this.#setPause(true);
+    await this.changePause(true);
     emitTo(this, 'paused', [], this.#report);
   }
 
   /** Ends the pause of the queue. A worker that was paused by `worker.pause()` stays so. @throws as `pause` */
   async resume(): Promise<void> {
-    await this.#setPause(false);
+    await this.changePause(false);
     emitTo(this, 'resumed', [], this.#report);
   }
 
@@ -113,7 +113,8 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
     return (await this.core.use((link, keys) => removeDedup(link, keys, { dedupId: id }))) ? 1 : 0;
   }
 
-  #setPause(paused: boolean): Promise<boolean> {
+  /** @internal Pauses or resumes, and resolves with whether that changed anything. */
+  changePause(paused: boolean): Promise<boolean> {
     const { eventsCap } = this.core;
     return this.core.use((link, keys) =>
       setPause(link, keys, { to: paused ? 'paused' : 'running', eventsCap }),
