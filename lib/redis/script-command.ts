@@ -23,8 +23,8 @@ function bulk(text: string): string {
 export interface CallOptions {
   /** For how many ms the call may be sent again. Default: while its caller waits. */
   sendableMs?: number | undefined;
-  /** Do not send the call again after its connection broke: the reply may be what breaks it. */
-  once?: boolean | undefined;
+  /** How often the call may be sent. Default: any number of times. */
+  mostSends?: number | undefined;
 }
 
 /**
@@ -34,13 +34,16 @@ export interface CallOptions {
 export class ScriptCall {
   #args: readonly ScriptArgument[] | undefined;
   readonly #sendableUntil: number;
-  readonly #once: boolean;
+  #sendsLeft: number;
   #written = false;
 
-  constructor(args: readonly ScriptArgument[], { sendableMs = Infinity, once = false }: CallOptions = {}) {
+  constructor(
+    args: readonly ScriptArgument[],
+    { sendableMs = Infinity, mostSends = Infinity }: CallOptions = {},
+  ) {
     this.#args = args;
     this.#sendableUntil = sendableMs === Infinity ? Infinity : performance.now() + sendableMs;
-    this.#once = once;
+    this.#sendsLeft = mostSends;
   }
 
   /** The caller has given up: the call is not sent from now on. */
@@ -51,13 +54,15 @@ export class ScriptCall {
   /** The server did not know the script, so the call may be sent again. */
   wasUnknown(): void {
     this.#written = false;
+    this.#sendsLeft += 1;
   }
 
   /** The arguments to write now; undefined if the call must not be sent. */
   argsToSend(): readonly ScriptArgument[] | undefined {
-    const isOver = this.#once || performance.now() >= this.#sendableUntil;
-    if (this.#written && isOver) this.drop();
+    const isOver = this.#written && performance.now() >= this.#sendableUntil;
+    if (isOver || this.#sendsLeft === 0) this.drop();
     this.#written = true;
+    this.#sendsLeft -= 1;
     return this.#args;
   }
 }

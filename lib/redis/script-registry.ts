@@ -32,7 +32,7 @@ const REMEMBERED_MS = 480_000;
 export function scriptCall(args: readonly ScriptArgument[], options?: ScriptOptions): ScriptCall {
   return new ScriptCall(args, {
     ...(options?.calls !== undefined && { sendableMs: REMEMBERED_MS }),
-    ...(options?.once && { once: true }),
+    mostSends: options?.mostSends,
   });
 }
 

@@ -9,8 +9,11 @@ export type ScriptArgument = string | number | Buffer;
 export interface ScriptOptions extends ExtraKeys {
   /** Bulk strings of the reply are Buffers instead of UTF-8 strings. */
   buffers?: boolean;
-  /** The call is not sent again when the connection breaks before the reply arrives: the reply may be what breaks it. */
-  once?: boolean;
+  /**
+   * How often the call is sent at most: ioredis sends a call again when the connection breaks before the reply arrives, and
+   * the reply may be what breaks it. Default: until there is a reply.
+   */
+  mostSends?: number | undefined;
   /** Called when the connection is done with the call, which may be long after the caller's deadline. */
   onSettled?: (() => void) | undefined;
   /**
@@ -19,6 +22,9 @@ export interface ScriptOptions extends ExtraKeys {
    */
   call?: number | undefined;
 }
+
+/** For a read whose reply may be large: a connection that breaks once does not fail it, and its reply breaks two at most. */
+export const LARGE_READ = { buffers: true, mostSends: 2 } as const satisfies ScriptOptions;
 
 /** Runs scripts on the keys of a queue. The engine's command link is one. */
 export interface ScriptRunner {

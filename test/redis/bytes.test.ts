@@ -186,6 +186,22 @@ describe('on a server that closes connections with more than a job to send', () 
     await done;
   });
 
+  test(
+    'a read of it fails, and does not break one connection after another',
+    { timeout: 30_000 },
+    async () => {
+      const queue = newQueue(redis);
+      const [job] = await queue.addBulk(jobs(1));
+      const connections = async (): Promise<number> =>
+        Number(/total_connections_received:(\d+)/.exec(await redis.client.info('stats'))?.[1]);
+      const before = await connections();
+      const error: unknown = await queue.getJob(job?.id ?? '').catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: 'CMQ-001' });
+      expect((error as Error).message).toContain('was not sent again');
+      expect((await connections()) - before).toBe(2);
+    },
+  );
+
   test('QueueEvents report it', { timeout: 30_000 }, async () => {
     const events = keep(new QueueEvents(NAME, { connection: redis.connection, lastEventId: '0' }));
     const errors: Error[] = [];

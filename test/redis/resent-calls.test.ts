@@ -140,8 +140,43 @@ test('a call is sent again for as long as the server remembers it, and no longer
   await expect.poll(() => call.argsToSend()).toBeUndefined();
 });
 
-test('a call whose reply may break its connection is sent once', () => {
-  const call = new ScriptCall(['a'], { once: true });
+test.each([1, 2])('a call that may be sent %s times is not sent more often', (mostSends) => {
+  const call = new ScriptCall(['a'], { mostSends });
+  for (let sends = 0; sends < mostSends; sends += 1) expect(call.argsToSend()).toEqual(['a']);
+  // The server did not know the script: that does not count.
+  call.wasUnknown();
   expect(call.argsToSend()).toEqual(['a']);
   expect(call.argsToSend()).toBeUndefined();
+  call.wasUnknown();
+  expect(call.argsToSend()).toBeUndefined();
+});
+
+test('reads survive that the connection is cut', async () => {
+  await using proxy = await TcpProxy.start(redis.server);
+  await using queue = new Queue('jobs', { connection: { host: proxy.host, port: proxy.port } });
+  const { id } = await queue.add('job', { user: 1 }, { jobId: 'own' });
+  await queue.add('later', 2, { delay: 3_600_000 });
+  await redis.client.xadd(keys.dlq, '*', 'd', NO_JOB, 'reason', 'unrecoverable');
+  const find = async (): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    for await (const job of queue.findJobs({ name: 'later' })) found.push(job);
+    return found;
+  };
+  const readAll = (): Promise<unknown[]> =>
+    Promise.all([
+      queue.getJob(id),
+      queue.getJobs(['waiting', 'delayed']),
+      queue.getDlq(),
+      queue.getJobCounts(),
+      find(),
+    ]);
+  // What is left of a delay differs.
+  const seen = (jobs: unknown): string => JSON.stringify(jobs).replace(/"delay":\d+/g, '');
+  const before = seen(await readAll());
+  proxy.blackholeReplies(true);
+  const reads = readAll();
+  await setImmediate();
+  proxy.blackholeReplies(false);
+  proxy.cut();
+  expect(seen(await reads)).toBe(before);
 });

@@ -165,8 +165,7 @@ export class CommandLink implements ScriptRunner {
       options = { ...options, calls: keys.calls(this.#id) };
     }
     // A node of a cluster may redirect a call, and then the client sends the same call to another node.
-    const once = options.once === true && !isCluster(this.client);
-    const call = scriptCall(args, { ...options, once });
+    const call = scriptCall(args, isCluster(this.client) ? { ...options, mostSends: undefined } : options);
     const { onSettled } = options;
     return this.#bounded(name, () => runScript(this.client, name, keys, call, options), call, onSettled);
   }

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { filterArgs } from './lib/job-filter.js';
 import type { JobFilter, SliceBounds } from './lib/job-filter.js';
 import { toRow } from './lib/job-rows.js';
@@ -28,8 +29,7 @@ export async function findMembers(
 ): Promise<FindMembersReply> {
   const args = [cursor, entries, bytes, place, ...filterArgs(filter)];
   const reply = await runner.run('find-members', keys, args, {
-    buffers: true,
-    once: true,
+    ...LARGE_READ,
     read: keys[place],
   });
   const [next, now, ...rows] = reply as [Buffer, Buffer, ...RawRow[]];

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { filterArgs } from './lib/job-filter.js';
 import type { JobFilter } from './lib/job-filter.js';
 import { toRow } from './lib/job-rows.js';
@@ -35,7 +36,7 @@ export async function lookAround(
   { after, filter }: LookAroundOptions,
 ): Promise<LookAroundReply> {
   const args = [after?.entryId ?? '', after?.letterId ?? '', ...filterArgs(filter)];
-  const reply = await runner.run('look-around', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('look-around', keys, args, LARGE_READ);
   const [all, entryId, letterId, now, number, ...rows] = reply as [
     number,
     Buffer,

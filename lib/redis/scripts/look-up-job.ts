@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { toRow } from './lib/job-rows.js';
 import type { JobRow, RawRow } from './lib/job-rows.js';
 
@@ -18,7 +19,7 @@ export async function lookUpJob(
   keys: QueueKeys,
   { jobId }: { jobId: string },
 ): Promise<LookUpJobReply> {
-  const reply = await runner.run('look-up-job', keys, [jobId], { buffers: true, once: true });
+  const reply = await runner.run('look-up-job', keys, [jobId], LARGE_READ);
   const [state, now, row] = reply as [Buffer, Buffer, (RawRow | null)?];
   return {
     state: state.toString() as LookUpJobReply['state'],

@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../keys.js';
 import type { StreamEntry } from '../replies.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { letterFilterArgs } from './lib/job-filter.js';
 import type { LetterFilter } from './lib/job-filter.js';
 
@@ -41,7 +42,7 @@ async function read<T extends StreamEntry | Buffer>(
   whole: '1' | '',
 ): Promise<DeadLettersById<T>> {
   const args = [whole, ids.length, ...ids, ...letterFilterArgs(filter)];
-  const reply = await runner.run('read-dead-letters-by-id', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('read-dead-letters-by-id', keys, args, LARGE_READ);
   const [covered, ...letters] = reply as [number, ...T[]];
   return { covered, letters };
 }

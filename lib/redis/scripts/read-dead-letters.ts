@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../keys.js';
 import type { StreamEntry } from '../replies.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { ALL, letterFilterArgs } from './lib/job-filter.js';
 import type { LetterFilter, PageBounds, SliceBounds } from './lib/job-filter.js';
 
@@ -46,7 +47,7 @@ async function read<T extends StreamEntry | Buffer>(
   whole: '1' | '',
 ): Promise<DeadLetterSlice<T>> {
   const args = [from, to, order, whole, skip, take, entries, bytes, ...letterFilterArgs(filter)];
-  const reply = await runner.run('read-dead-letters', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('read-dead-letters', keys, args, LARGE_READ);
   const [next, skipped, ...letters] = reply as [Buffer, number, ...T[]];
   return { next: next.length === 0 ? undefined : next.toString(), skipped, letters };
 }

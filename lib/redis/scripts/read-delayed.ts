@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { toRow } from './lib/job-rows.js';
 import type { DelayedMember, RawRow } from './lib/job-rows.js';
 
@@ -29,7 +30,7 @@ export async function readDelayed(
   { order, rank, after, take, bytes }: ReadDelayedOptions,
 ): Promise<ReadDelayedReply> {
   const args = [order, rank, take, bytes, after?.score ?? '', after?.member ?? ''];
-  const reply = await runner.run('read-delayed', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('read-delayed', keys, args, LARGE_READ);
   const [now, ...rows] = reply as [Buffer, ...RawRow[]];
   return { now: Number(now), members: rows.map((row) => toRow(row) as DelayedMember) };
 }

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { ALL, filterArgs } from './lib/job-filter.js';
 import type { JobFilter, PageBounds, SliceBounds } from './lib/job-filter.js';
 import { toRow } from './lib/job-rows.js';
@@ -29,7 +30,7 @@ export async function readEntries(
   { from, to, order, state, skip = 0, take = ALL, entries, bytes, filter }: ReadEntriesOptions,
 ): Promise<ReadEntriesReply> {
   const args = [from, to, order, state, skip, take, entries, bytes, ...filterArgs(filter)];
-  const reply = await runner.run('read-entries', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('read-entries', keys, args, LARGE_READ);
   const [next, skipped, ...rows] = reply as [Buffer, number, ...RawRow[]];
   return {
     next: next.length === 0 ? undefined : next.toString(),

@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import { LARGE_READ } from '../script-runner.js';
 import { toRow } from './lib/job-rows.js';
 import type { RawRow, RoomJob } from './lib/job-rows.js';
 
@@ -35,7 +36,7 @@ export async function readRoom(
 ): Promise<ReadRoomReply> {
   const [name, group] = typeof part === 'string' ? [part, ''] : ['group', part.group];
   const args = [name, group, order, skip, take, bytes, after?.member ?? ''];
-  const reply = await runner.run('read-room', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('read-room', keys, args, LARGE_READ);
   const [total, ...rows] = reply as [number, ...RawRow[]];
   return { total, jobs: rows.map((row) => toRow(row) as RoomJob) };
 }

@@ -32,7 +32,7 @@ export async function renew(
   { group, consumerId, entryIds, strandedMs, limit, maxBytes }: RenewOptions,
 ): Promise<RenewReply> {
   const args = [group, consumerId, strandedMs, limit, maxBytes, ...entryIds];
-  const reply = await runner.run('renew', keys, args, { buffers: true, once: true });
+  const reply = await runner.run('renew', keys, args, { buffers: true, mostSends: 1 });
   const [lost, stranded, more] = reply as [Buffer[], FoundRow[], number];
   return { lost: lost.map(String), stranded: stranded.map(foundEntry), more: more === 1 };
 }

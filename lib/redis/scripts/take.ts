@@ -29,7 +29,7 @@ export function take(
   keys: QueueKeys,
   { group, consumerId, count }: TakeOptions,
 ): Promise<unknown> {
-  return runner.run('take', keys, [group, consumerId, count], { buffers: true, once: true });
+  return runner.run('take', keys, [group, consumerId, count], { buffers: true, mostSends: 1 });
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {
