@@ -6,6 +6,9 @@ import type { JobsOptions, RemoveOn, TrackJobsOptions, TrackedBound } from '../c
  */
 export type Bound = 0 | { readonly count?: number | undefined; readonly ageMs?: number | undefined };
 
+/** The options of a job that say it. */
+export type KeepOptions = Pick<JobsOptions, 'removeOnComplete' | 'removeOnFail' | 'keepLogs'>;
+
 /** What Redis keeps of a job. */
 export interface Keep {
   /** Its state, attempts, progress, logs and result are kept. */
@@ -45,11 +48,7 @@ function trackedBound({ count, ageMs }: TrackedBound): Bound {
 
 /** What is kept of a job with these options; undefined for nothing. */
 export function keepOfJob(
-  {
-    removeOnComplete,
-    removeOnFail,
-    keepLogs,
-  }: Pick<JobsOptions, 'removeOnComplete' | 'removeOnFail' | 'keepLogs'>,
+  { removeOnComplete, removeOnFail, keepLogs }: KeepOptions,
   queue: Keep | undefined,
 ): Keep | undefined {
   if (removeOnComplete === undefined && removeOnFail === undefined && keepLogs === undefined) return queue;
@@ -58,6 +57,22 @@ export function keepOfJob(
   if (!queue) return failed === undefined ? undefined : { tracked: false, failed };
   const completed = removeOnComplete === undefined ? queue.completed : boundOf(removeOnComplete);
   return { tracked: true, completed, failed, keepLogs };
+}
+
+/** The options of a job of which this is kept: the reverse of {@link keepOfJob}. */
+export function keepOptions({ completed, failed, keepLogs }: Keep = PLAIN): KeepOptions {
+  return {
+    ...(completed !== undefined && { removeOnComplete: removeOnOf(completed) }),
+    ...(failed !== undefined && { removeOnFail: removeOnOf(failed) }),
+    ...(keepLogs !== undefined && { keepLogs }),
+  };
+}
+
+function removeOnOf(bound: Bound): RemoveOn {
+  if (bound === 0) return true;
+  const { count, ageMs } = bound;
+  if (ageMs === undefined) return count ?? false;
+  return { age: ageMs / 1000, ...(count !== undefined && { count }) };
 }
 
 /** A tracked job without settings of its own. */

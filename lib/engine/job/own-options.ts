@@ -1,3 +1,4 @@
+import { TRACKED, keepOptions, readKeep } from '../codec/keep.js';
 import type { WireRetry } from '../codec/envelope.js';
 import { LIFO } from '../codec/extras.js';
 import type { Extras } from '../codec/extras.js';
@@ -13,6 +14,8 @@ export function ownOptions(retry: WireRetry | undefined, extras: Extras | undefi
     if (extras.priority === LIFO) options.lifo = true;
     else options.priority = extras.priority;
   }
+  if (extras?.keep !== undefined && extras.keep !== TRACKED)
+    Object.assign(options, keepOptions(readKeep(extras.keep)));
   if (!retry) return options;
   if (retry.maxAttempts !== undefined) options.attempts = retry.maxAttempts;
   if (retry.backoff) {

@@ -328,6 +328,30 @@ describe('removeOnComplete', () => {
     expect(await trackingKeys()).toEqual([]);
   });
 
+  test.each<[JobsOptions, JobsOptions?]>([
+    [{ removeOnComplete: true, removeOnFail: false, keepLogs: 0 }],
+    [
+      { removeOnComplete: 0, removeOnFail: 1 },
+      { removeOnComplete: true, removeOnFail: 1 },
+    ],
+    [{ removeOnComplete: { age: 3600, count: 5 }, removeOnFail: { age: 7 }, keepLogs: 3 }],
+    [{ removeOnFail: { count: 2 } }, { removeOnFail: 2 }],
+    [{}],
+  ])('%j is in the options of the job, wherever it is read', async (asked, read = asked) => {
+    const queue = redis.queue(TRACKED);
+    const worker = redis.worker((job) => job.opts, { autorun: false });
+    const { id } = await queue.add('a', 1, asked);
+    expect((await queue.getJob(id))?.opts).toEqual(read);
+    expect((await queue.add('a', 2, { ...asked, delay: 3_600_000, jobId: 'later' })).id).toBe('later');
+    expect((await queue.getJob('later'))?.opts).toEqual(read);
+    await queue.upsertJobScheduler('s', { every: 3_600_000, offset: 1 }, { name: 'a', opts: asked });
+    expect((await queue.getJobScheduler('s'))?.template?.opts ?? {}).toEqual(read);
+    const done = next(worker, 'completed');
+    void worker.run();
+    const [job] = await done;
+    expect(job.returnvalue).toEqual(read);
+  });
+
   test('a number keeps exactly so many', async () => {
     const ids = await endAll(6, () => ({ removeOnComplete: 3 }), TRACKED);
     expect(await completedIds()).toEqual(ids.slice(3));
