@@ -66,7 +66,7 @@ test('every numbered call counts once', async () => {
     if (job.name === 'retry' && job.attemptsMade === 1) throw new Error('once');
     return job.data;
   };
-  const worker = redis.worker(processor, { concurrency: 10 });
+  const worker = redis.worker(processor, { concurrency: 10, metrics: { maxDataPoints: 60 } });
   const completed = take(worker, 'completed', 30);
   const dead = take(worker, 'deadLettered', 15);
   const name = (i: number): string => (i % 3 === 0 ? 'fatal' : i % 3 === 1 ? 'retry' : 'good');
@@ -82,6 +82,7 @@ test('every numbered call counts once', async () => {
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
   });
   await worker.close();
+  expect((await queue.getMetrics('completed')).meta.count).toBe(30);
 
   // The dead letters: exported, dropped, imported, replayed.
   const link = (
@@ -123,6 +124,11 @@ test('every numbered call counts once', async () => {
   expect(await queue.clean(0, 5, 'delayed')).toHaveLength(5);
   await queue.promoteJobs({ count: 4 });
   expect(await waiting()).toBe(15);
+  await queue.addBulk(
+    Array.from({ length: 5 }, (_, i) => ({ name: 'good', data: i, opts: { priority: 1 + (i % 2) } })),
+  );
+  expect(await queue.clean(0, 2, 'prioritized')).toHaveLength(2);
+  expect(await queue.getJobCountByTypes('prioritized')).toBe(3);
 
   // Schedules; and a worker that releases what its handler does not end.
   await queue.upsertJobScheduler('k', { every: 50 }, { name: 'good', data: 'tick' });
