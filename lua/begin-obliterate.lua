@@ -46,6 +46,7 @@ for _, name in ipairs({
   'dlq:tracked',
   'completed',
   'room',
+  'ahead',
   'gate',
   'groups',
   'groups:limited',
