@@ -53,6 +53,7 @@ for _, name in ipairs({
   'groups:running',
   'slots',
   'limit',
+  'taking',
   'wake:idle',
   'events',
   'events:batches',

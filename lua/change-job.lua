@@ -8,6 +8,8 @@
 --                 'move'     a waiting, prioritized or delayed job: it is due at a time (value, unix ms)
 --                 'data'     a job that is waiting, prioritized, delayed or failed: replaces its payload (value, a msgpack
 --                            binary)
+--                 'priority' a job that is waiting, prioritized or delayed: gives it another priority (value; 0 = none, -1 =
+--                            lifo). A job that waits goes behind all others of that priority
 --      2 job id  3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
 --      6 events_cap   0 = no events
 --      7 value        '' if the change has none
@@ -55,7 +57,7 @@ local function announce(event, name, ...)
 end
 
 -- Like promote.lua, for one job.
-local function to_stream(member)
+local function promote(member)
   local name, d = split_member(member)
   redis.call('ZREM', delayed, member)
   local marker = text_of(prefix .. 'dlid:' .. id)
@@ -79,18 +81,29 @@ local function schedule(member, due, name)
   announce('delayed', name, 'delay_ms', decimal(math.max(due - now, 0)))
 end
 
-local function to_delayed(place, in_room, due)
-  local d, name, keep
+-- A job that waits: its bytes, its name, for how many ms its id stays taken after it (nil if the id is not the caller's), and
+-- since when it waits, in unix ms.
+local function read_waiting(place, in_room)
   if in_room then
     local job = split_room_member(place)
-    d, name, keep = job.d, job.name, job.keep >= 0 and decimal(job.keep)
+    return job.d, job.name, job.keep >= 0 and decimal(job.keep) or nil, math.floor(job.number / NUMBERS_PER_MS)
+  end
+  local fields = redis.call('XRANGE', stream, place, place)[1][2]
+  return field_of(fields, 'd') or '', field_of(fields, 'n') or '', field_of(fields, 'u'), tonumber(string.match(place, '^%d+'))
+end
+
+local function stop_waiting(place, in_room)
+  if in_room then
     leave_room(prefix, place)
   else
-    local fields = redis.call('XRANGE', stream, place, place)[1][2]
-    d, name, keep = field_of(fields, 'd'), field_of(fields, 'n') or '', field_of(fields, 'u')
     redis.call('XDEL', stream, place)
   end
+end
+
+local function to_delayed(place, in_room, due)
+  local d, name, keep = read_waiting(place, in_room)
   local member = member_of(name, d)
+  stop_waiting(place, in_room)
   if keep then
     redis.call('SET', prefix .. 'dlid:' .. id, keep .. ':')
     redis.call('SET', prefix .. 'didx:' .. id, member)
@@ -148,19 +161,36 @@ local function replace_data(state, place, in_room)
   return bytes
 end
 
+-- Returns false for bytes that have no place for a priority.
+local function change_priority(state, place, in_room)
+  local priority = tonumber(value)
+  local encoded = priority ~= 0 and (priority < 0 and '\255' or '\206' .. struct.pack('>I4', priority)) or nil
+  if state == 'delayed' then
+    local name, d = split_member(place)
+    local bytes = with_extra(d, 'priority', encoded)
+    if bytes then
+      replace_member(delayed, place, member_of(name, bytes))
+    end
+    return bytes ~= nil
+  end
+  local d, name, keep, since = read_waiting(place, in_room)
+  local bytes = with_extra(d, 'priority', encoded)
+  if bytes and bytes ~= d then
+    stop_waiting(place, in_room)
+    -- Its time to live goes on: by itself, it would be ready from now on.
+    add_waiting(stream, prefix, id, with_ready(bytes, since), name, keep)
+  end
+  return bytes ~= nil
+end
+
 local function remove(state, place, in_room)
   local name, d
-  if in_room then
-    local job = split_room_member(place)
-    name, d = job.name, job.d
-    leave_room(prefix, place)
-  elseif state == 'delayed' then
+  if state == 'delayed' then
     name, d = split_member(place)
     redis.call('ZREM', delayed, place)
-  elseif state == 'waiting' then
-    local fields = redis.call('XRANGE', stream, place, place)[1][2]
-    name, d = field_of(fields, 'n'), field_of(fields, 'd')
-    redis.call('XDEL', stream, place)
+  elseif state == 'waiting' or state == 'prioritized' then
+    d, name = read_waiting(place, in_room)
+    stop_waiting(place, in_room)
   else
     local _, bytes = job_of_record(redis.pcall('GET', prefix .. 'job:' .. id))
     name, d = place, bytes
@@ -205,12 +235,13 @@ local function carry_out(state, place, in_room)
     return failure or changed ~= nil
   end
   local may = state == 'delayed'
-    or (waits and (change == 'remove' or change == 'move'))
+    or (waits and (change == 'remove' or change == 'move' or change == 'priority'))
     or (state == 'completed' and change == 'remove')
   if not may then
     return false
   end
-  if change == 'promote' then
+  if change == 'promote' or change == 'priority' then
+    check_room(prefix)
     local sealed = seal_of(stream)
     if sealed then
       return sealed
@@ -220,7 +251,9 @@ local function carry_out(state, place, in_room)
   if change == 'remove' then
     remove(state, place, in_room)
   elseif change == 'promote' then
-    to_stream(place)
+    promote(place)
+  elseif change == 'priority' then
+    return change_priority(state, place, in_room)
   else
     local due = math.floor(value)
     if change == 'delay' then
@@ -243,4 +276,5 @@ local done = carry_out(state, place, in_room)
 if type(done) == 'table' then
   return done
 end
+tell_workers(stream, prefix)
 return keep_reply(calls, call, { state, done and 1 or 0, state == 'failed' and place or '' })

@@ -2,7 +2,7 @@
 --
 -- KEYS stream delayed dlq repeat prefix room
 -- ARGV 1 before   unix ms: count only delayed jobs that are due before it; '' = all delayed jobs
--- Reply { waiting, active, delayed, dead letters, completed jobs that are kept, schedules, paused, prioritized }: paused is 1 if
+-- Reply { waiting, active, delayed, dead letters, completed jobs that are kept, schedules, paused, prioritized, grouped }: paused is 1 if
 --      the queue is paused, else 0. `waiting` counts every entry of the stream that no consumer has, and the jobs of the room
 --      that are not prioritized: those with lifo or in a group.
 
@@ -23,4 +23,5 @@ return {
   redis.call('ZCARD', KEYS[4]),
   paused_since(prefix .. 'meta') and 1 or 0,
   prioritized,
+  grouped,
 }

@@ -1,17 +1,18 @@
 -- Counts the jobs of a queue at one instant. Writes nothing.
 --
--- KEYS stream delayed dlq meta repeat
+-- KEYS stream delayed dlq meta repeat room
 -- ARGV 1 group
--- Reply { waiting; for how many ms the oldest of them has been in the stream; active; delayed; due; by how many ms the
---      earliest of these is late; dead letters; due schedules; by how many ms the earliest of these is late; since when the
---      queue is paused, in unix ms, as text, or '' }. `due` are the delayed jobs that only wait for the promoter. Due schedules
+-- Reply { waiting; for how many ms the oldest of them has been in the stream or in the room; active; delayed; due; by how many
+--      ms the earliest of these is late; dead letters; due schedules; by how many ms the earliest of these is late; how many of
+--      the waiting jobs are prioritized; since when the queue is paused, in unix ms, as text, or '' }. `due` are the delayed jobs that only wait for the promoter. Due schedules
 --      only wait for a scheduler; a paused schedule is not due.
 
 -- @include lib/time
 -- @include lib/stream-info
 -- @include lib/queue-pause
+-- @include lib/room
 
-local stream, delayed, dlq, meta, schedules = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local stream, delayed, dlq, meta, schedules, room = unpack(KEYS)
 local now = now_ms()
 
 local length = redis.call('XLEN', stream)
@@ -55,6 +56,38 @@ if waiting > 0 then
   end
 end
 
+-- Since when the oldest job of the room waits. This looks at the jobs that are first in their order: those of the highest and of
+-- the lowest priority, and those of a few groups. The job with lifo that waits longest is the last one.
+local SOME = 20
+local lifo, prioritized, grouped = count_room(room)
+local function oldest_in_room()
+  local ranks = { lifo - 1 }
+  if prioritized > 0 then
+    local last = split_room_member(redis.call('ZRANGE', room, lifo + prioritized - 1, lifo + prioritized - 1)[1])
+    ranks[2], ranks[3] = lifo, redis.call('ZLEXCOUNT', room, '-', '(' .. string.sub(bounds_of_rank(last.rank), 2))
+  end
+  for i = 1, grouped > 0 and SOME or 0 do
+    ranks[#ranks + 1] = lifo + prioritized + math.floor(grouped * (i - 1) / SOME)
+  end
+  local oldest
+  for _, rank in ipairs(ranks) do
+    local member = rank >= 0 and redis.call('ZRANGE', room, rank, rank)[1]
+    if member then
+      local group = split_room_member(member).group
+      if group ~= '' then
+        local from, to = group_bounds(group)
+        member = redis.call('ZRANGEBYLEX', room, from, to, 'LIMIT', 0, 1)[1]
+      end
+      oldest = math.min(oldest or now, split_room_member(member).number / NUMBERS_PER_MS)
+    end
+  end
+  return oldest
+end
+if lifo + prioritized + grouped > 0 then
+  waiting = waiting + lifo + prioritized + grouped
+  waited = math.max(waited, math.floor(now - oldest_in_room()))
+end
+
 -- How many members of a sorted set by time are due, and by how many ms the earliest of them is late.
 local function due_in(set)
   local due = redis.call('ZCOUNT', set, '-inf', now)
@@ -74,5 +107,6 @@ return {
   redis.call('XLEN', dlq),
   due_schedules,
   schedules_late,
+  prioritized,
   paused,
 }

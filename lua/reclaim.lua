@@ -27,6 +27,7 @@
 -- @include lib/pages
 -- @include lib/events
 -- @include lib/envelope
+-- @include lib/limits
 
 local stream, events, prefix, group, me = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local lease_ms, steady_ms, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -34,6 +35,15 @@ local quarantined, bytes, events_cap = tonumber(ARGV[7]), tonumber(ARGV[8]), ton
 local now = now_ms()
 if now > tonumber(ARGV[5]) then
   return { decimal(now), {}, {} }
+end
+
+-- A job that starts again is a start, too.
+local limits, us = limits_of(prefix .. 'meta'), nil
+if limits then
+  us = now_us()
+  -- It is in flight already.
+  limits.concurrency = nil
+  count = allowance(limits, stream, group, prefix, count, us)
 end
 
 local entries, vanished = {}, {}
@@ -87,6 +97,9 @@ for _, of in ipairs(consumers_of(stream, group)) do
   if of.pending > 0 and of.name ~= me and lease <= steady_ms then
     reclaim_from(of.name, lease)
   end
+end
+if limits and limits.max and #entries > 0 then
+  window_add(prefix .. 'limit', limits.duration, us, #entries)
 end
 if announced then
   trim_events(events, events_cap)

@@ -3,8 +3,9 @@
 --
 -- KEYS stream room meta gate prefix
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
--- Reply { { stream, { entries } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open } } } } }, in the shape of a reply of XREADGROUP.
+-- Reply { { stream, { entries } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP.
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
+--      starts: pass it to confirm-starts.lua as soon as these jobs have started; '' = starts are not counted.
 --
 -- The order: lifo; jobs of the work stream; priorities; groups in turns. A job of the room gets an entry at the end of the
 -- stream. All entries of the stream were delivered before then, so the next read delivers just this entry. Only a job with lifo
@@ -22,6 +23,7 @@
 -- @include lib/envelope
 -- @include lib/stream-info
 -- @include lib/queue-pause
+-- @include lib/limits
 -- @include lib/full-memory
 -- @include lib/work-stream
 
@@ -36,11 +38,11 @@ local STAYS_GATED_MS = 30000
 -- At most so many entries in `ahead` are stepped over by one call.
 local MOST_STEPS = 100
 
-local policy = redis.call('HMGET', meta, 'gated', 'concurrency')
-local limit = tonumber(policy[2])
+local policy = redis.call('HMGET', meta, 'gated')
+local limits = limits_of(meta)
 local room_size = redis.call('ZCARD', room)
 local reply, taken = {}, 0
-if (room_size > 0 or limit) and not policy[1] then
+if room_size > 0 and not policy[1] then
   -- Somebody has deleted it.
   policy[1] = decimal(now)
   redis.call('HSET', meta, 'gated', policy[1])
@@ -191,8 +193,15 @@ end
 allow_writes_at_memory_limit(prefix)
 -- `unpack` fails near 8,000 values.
 count = math.min(count, 2000)
--- How many may be taken. The pending list is the count of jobs in flight, so no slot can leak.
-local allowed = limit and math.max(0, math.min(count, limit - redis.call('XPENDING', stream, group)[1])) or count
+-- How many may be taken.
+local allowed, us = count, nil
+if limits then
+  us = now_us()
+  if limits.limited and limits.limited <= now then
+    redis.call('HDEL', meta, 'limited')
+  end
+  allowed, wait = allowance(limits, stream, group, prefix, count, us)
+end
 local failure
 if allowed > 0 and not paused_since(meta) then
   if room_size > 0 then
@@ -209,10 +218,17 @@ if allowed > 0 and not paused_since(meta) then
   end
 end
 
+local starts = ''
+if limits and limits.max and taken > 0 then
+  begin_starts(prefix, consumer, limits.duration, us, taken)
+  starts = decimal(us)
+end
 if taken < count then
-  -- It is told when there is more.
-  redis.call('ZADD', prefix .. 'wake:idle', decimal(now), consumer)
-  if not limit and redis.call('EXISTS', room) == 0 and redis.call('EXISTS', ahead) == 0 then
+  -- It is told when there is more. While the rate limit is reached, it asks again by itself.
+  if taken < allowed or wait == '' then
+    redis.call('ZADD', prefix .. 'wake:idle', decimal(now), consumer)
+  end
+  if not limits and redis.call('EXISTS', room) == 0 and redis.call('EXISTS', ahead) == 0 then
     local seq = tonumber(redis.call('HGET', gate, 'seq')) or 0
     if not policy[1] or now - seq / NUMBERS_PER_MS > STAYS_GATED_MS then
       redis.call('HDEL', meta, 'gated')
@@ -224,5 +240,5 @@ if taken < count then
     end
   end
 end
-reply[#reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open } } } }
+reply[#reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts } } } }
 return reply

@@ -54,6 +54,11 @@ local function group_bounds(group)
   return bounds_of(struct.pack('>I2c0', #group, group))
 end
 
+-- The bounds of the jobs of a rank that have no group.
+local function bounds_of_rank(rank)
+  return '[' .. struct.pack('>I2I4', 0, rank), '(' .. struct.pack('>I2I4', 0, rank + 1)
+end
+
 -- Whether these bytes are a member of a sorted set. Accepts a key of the wrong type, because scripts ask in the middle of their
 -- work.
 local function is_member(set, member)

@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest';
-import { Queue } from '../../lib/index.js';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Queue, RateLimitError } from '../../lib/index.js';
+import type { Processor } from '../../lib/engine/index.js';
 import { useRedis } from '../support/redis.js';
 import { docsPage } from './support/page.js';
 
@@ -14,4 +18,27 @@ it('the active jobs of a queue are limited', async () => {
   expect(await protectBank(queue)).toBe(false);
   expect(await queue.getGlobalConcurrency()).toBe(5);
   await queue.close();
+});
+
+it('the starts of a queue are limited', async () => {
+  const { respectProvider } = await block<{ respectProvider: (mails: Queue) => Promise<void> }>(
+    'Limit how many start in a span of time',
+  )();
+  const queue = new Queue('mails', { connection: redis.connection });
+  await respectProvider(queue);
+  expect(await queue.getGlobalRateLimit()).toEqual({ max: 100, duration: 60_000 });
+  await queue.close();
+});
+
+it('a handler stops when the other side asks it to', async () => {
+  const { send } = await block<{ send: Processor }>('Stop when the other side asks you to')();
+  const server = createServer((_, response) => response.writeHead(429, { 'retry-after': '60' }).end());
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const queue = new Queue('posts', { connection: redis.connection });
+  const { port } = server.address() as AddressInfo;
+  const job = { data: { url: `http://127.0.0.1:${String(port)}/` } };
+  await expect(send(job as never, queue as never)).rejects.toBeInstanceOf(RateLimitError);
+  expect(await queue.getRateLimitTtl()).toBeGreaterThan(50_000);
+  await queue.close();
+  server.close();
 });

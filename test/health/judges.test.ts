@@ -82,6 +82,7 @@ const BACKLOG: Backlog = {
   deadLetters: 70,
   dueSchedules: 80,
   schedulesOverdueMs: 90,
+  prioritized: 0,
   paused: false,
   pausedSince: undefined,
 };

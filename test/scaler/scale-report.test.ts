@@ -11,6 +11,7 @@ const EMPTY: Backlog = {
   overdueMs: 0,
   deadLetters: 0,
   dueSchedules: 0,
+  prioritized: 0,
   schedulesOverdueMs: 0,
   paused: false,
   pausedSince: undefined,

@@ -21,6 +21,7 @@ const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
   promote: 'Only a delayed job can be promoted.',
   delay: 'Only a delayed job has a delay to change.',
   move: 'Only a waiting or delayed job can be moved. In its handler, a job moves itself.',
+  priority: 'Only a job that waits or is delayed can get another priority.',
   data: 'Only a job that waits, is delayed or has failed can get other data.',
   retry:
     'Only a job that has failed can be retried. One that has completed and is kept can, if you ask for a completed one.',
@@ -32,6 +33,7 @@ const METHODS: Readonly<Record<JobChange['change'], string>> = {
   promote: 'promote',
   delay: 'changeDelay',
   move: 'moveToDelayed',
+  priority: 'changePriority',
   data: 'updateData',
 };
 

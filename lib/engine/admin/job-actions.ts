@@ -5,6 +5,7 @@ import { ConfigError } from '../base/errors.js';
 import { writeBinary } from '../codec/msgpack.js';
 import { checkDelay, checkWhole } from '../config/check-arguments.js';
 import { show } from '../config/checks.js';
+import { toPriority } from '../config/options/priority.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { encodeWithin } from '../enqueue/new-job.js';
 import type { JobLimits } from '../enqueue/new-job.js';
@@ -43,6 +44,9 @@ export function jobActions({ queue, eventsCap, limits, use, onLost }: ActionsCon
     changeDelay: async (job, delay) => {
       checkDelay(delay, limits.maxDelayMs);
       await change(job, { change: 'delay', value: Math.ceil(delay) });
+    },
+    changePriority: async (job, priority) => {
+      await change(job, { change: 'priority', value: toPriority('changePriority', priority) });
     },
     moveToDelayed: async (job, timestamp) => {
       checkDelay(Math.max(0, timestamp - Date.now()), limits.maxDelayMs);

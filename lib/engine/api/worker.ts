@@ -14,7 +14,7 @@ import { delayRun, discardRun, failRun } from '../worker/run/interventions.js';
 import { toConsumerConfig, toSettings } from '../worker/settings.js';
 import type { WorkerSettings } from '../worker/settings.js';
 import { emitTo, reportTo } from '../base/emit.js';
-import { NotSupportedError, RateLimitError, ShutdownError } from '../base/errors.js';
+import { RateLimitError, ShutdownError } from '../base/errors.js';
 import { jobActions } from '../admin/job-actions.js';
 import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
 import type { JobOwner } from '../job/job.js';
@@ -25,6 +25,8 @@ import { readProperty } from '../base/safe-access.js';
 import { toError } from '../base/thrown.js';
 import { checkConcurrency, checkDelay, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
+import { checkLimitMs } from '../config/options/limits.js';
+import { setRateLimited } from '../../redis/scripts/set-rate-limited.js';
 import { runByItself } from './by-itself.js';
 import type { AnyProcessor, BatchProcessor, MixedProcessor, Processor } from './processor-types.js';
 import type { WorkerEventsMap } from './worker-event-types.js';
@@ -256,14 +258,19 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     return Promise.resolve();
   }
 
-  /** The error that handlers of BullMQ throw after `rateLimit`. Here it fails the attempt, like any other error. */
+  /** The error that a handler throws after `rateLimit`: its job goes back to the queue, with no attempt used. */
   static RateLimitError(): RateLimitError {
     return new RateLimitError();
   }
 
-  /** @deprecated Refuses with CMQ-100. */
-  rateLimit(_expireTimeMs: number): Promise<void> {
-    return Promise.reject(new NotSupportedError('Worker.rateLimit is not supported.'));
+  /**
+   * Lets no job of the queue start for so many ms, in all workers: see `Queue.rateLimit`, which does the same.
+   * @param expireTimeMs from 1 to 2,592,000,000 (30 days). A later call replaces it
+   * @throws ConfigRangeError (a RangeError, CMQ-004), ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async rateLimit(expireTimeMs: number): Promise<void> {
+    checkLimitMs('rateLimit: the time', expireTimeMs);
+    await this.#use((link, keys) => setRateLimited(link, keys, { ms: expireTimeMs }));
   }
 
   #jobOwner(): JobOwner {

@@ -189,7 +189,10 @@ export class NotSupportedError extends ChasquiError {
   readonly code = ERROR_CODES.notSupported;
 }
 
-/** BullMQ's error for a handler that reached a rate limit. Here it is a failed attempt like any other error. */
+/**
+ * A handler throws it after `queue.rateLimit()` or `worker.rateLimit()`, to end the run: its job goes back to the queue, with no
+ * attempt used. Without a limit in effect, the job runs again after 100 ms.
+ */
 export class RateLimitError extends ChasquiError {
   readonly code = ERROR_CODES.rateLimit;
 

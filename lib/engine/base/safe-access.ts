@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { ERROR_CODES } from './error-codes.js';
 
 // Access to values of user code. User code may throw or pass any value: one that is no object, an object that throws on
 // every access, an error whose message is not a string. These functions accept every value and never throw.
@@ -50,6 +51,13 @@ export function isUnrecoverable(error: unknown): boolean {
     // A proxy may throw instead of returning its prototype.
   }
   return false;
+}
+
+/** True for a `RateLimitError`, also of another copy of the package, or from another thread. */
+export function isRateLimitError(error: unknown): boolean {
+  return (
+    readProperty(error, 'name') === 'RateLimitError' || readProperty(error, 'code') === ERROR_CODES.rateLimit
+  );
 }
 
 export function isObject(value: unknown): value is object {

@@ -1,6 +1,6 @@
 import type { TimeLimits } from '../config/options.js';
 import type { TraceCarrier } from '../base/telemetry.js';
-import { MOST_PRIORITY } from '../config/options/job.js';
+import { LIFO, MOST_PRIORITY } from '../config/options/job.js';
 import { TRACKED } from './keep.js';
 import type { WireKeep } from './keep.js';
 import { decodePayload, encodePayload } from './payload.js';
@@ -38,8 +38,6 @@ export interface Extras extends Partial<TimeLimits> {
   /** The id of its group. */
   readonly group?: string;
 }
-
-export const LIFO = -1;
 
 const isMap = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]';

@@ -49,10 +49,11 @@ export function checkWhole(what: string, value: unknown): asserts value is numbe
   if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
 }
 
-/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number, which may be negative */
-export function checkIndex(what: string, value: unknown): asserts value is number {
-  if (!Number.isSafeInteger(value)) {
-    throw new ConfigRangeError(`${what} must be a whole number, not ${show(value)}.`);
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number, which may be negative without `least` */
+export function checkIndex(what: string, value: unknown, least = -Infinity): asserts value is number {
+  if (!Number.isSafeInteger(value) || (value as number) < least) {
+    const bound = least === -Infinity ? '' : ` of at least ${String(least)}`;
+    throw new ConfigRangeError(`${what} must be a whole number${bound}, not ${show(value)}.`);
   }
 }
 

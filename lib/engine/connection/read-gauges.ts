@@ -18,10 +18,10 @@ export function readGauges(
     readBacklog(link, keys, { group }),
     readPulse(link, keys, { limit: MOST_WORKERS }),
   ]).then(([backlog, { workers, completed }]) => ({
-    waiting: backlog.waiting,
+    waiting: backlog.waiting - backlog.prioritized,
     active: backlog.active,
     delayed: backlog.delayed,
-    prioritized: 0,
+    prioritized: backlog.prioritized,
     deadLetters: backlog.deadLetters,
     completed,
     oldestWaitingMs: backlog.oldestWaitingMs,

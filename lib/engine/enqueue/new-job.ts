@@ -2,14 +2,14 @@ import type { AddedDedup, AddedJob, AddedRoom } from '../../redis/scripts/add.js
 import { RETRY_DEFAULTS, toWireBackoff } from '../job/backoff.js';
 import type { Envelope, WireRetry } from '../codec/envelope.js';
 import { ConfigError, ConfigTypeError, NotSupportedError, PayloadTooLargeError } from '../base/errors.js';
-import { EXTRAS, LIFO, encodeExtras } from '../codec/extras.js';
+import { EXTRAS, encodeExtras } from '../codec/extras.js';
 import type { Extras, WithExtras } from '../codec/extras.js';
 import { keepOfJob, writeKeep } from '../codec/keep.js';
 import type { Keep } from '../codec/keep.js';
 import type { DeduplicationOptions, JobsOptions, TimeLimits } from '../config/options.js';
 import { checkDeduplication } from '../config/options/deduplication.js';
 import { encodePayload } from '../codec/payload.js';
-import { jobSchema } from '../config/options/job.js';
+import { LIFO, jobSchema } from '../config/options/job.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
 import { checkOptions, shownKey } from '../config/check-options.js';
 import { MOST_DELAY_MS, record } from '../config/checks.js';

@@ -1,3 +1,4 @@
+import type { PriorityOptions } from '../config/options/priority.js';
 import type { JobProgress } from './attempts.js';
 import type { JobState } from './job-state.js';
 
@@ -34,6 +35,7 @@ export interface JobActions {
   remove(job: JobRef): Promise<void>;
   promote(job: JobRef): Promise<void>;
   changeDelay(job: JobRef, delay: number): Promise<void>;
+  changePriority(job: JobRef, priority: PriorityOptions): Promise<void>;
   moveToDelayed(job: JobRef, timestamp: number): Promise<void>;
   retry(job: JobRef, state: 'failed' | 'completed'): Promise<void>;
   updateData(job: JobRef, data: unknown): Promise<void>;

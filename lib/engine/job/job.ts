@@ -1,4 +1,4 @@
-import type { JobsOptions, WaitForResultOptions } from '../config/options.js';
+import type { JobsOptions, PriorityOptions, WaitForResultOptions } from '../config/options.js';
 import { JobStateError, NotSupportedError } from '../base/errors.js';
 import { toTime } from '../config/check-arguments.js';
 import { EXTRAS, dedupIdOf } from '../codec/extras.js';
@@ -27,7 +27,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    * The options of the job. In a worker: only those that travel with the job, if it has its own. The worker's defaults
    * are not in it.
    */
-  readonly opts: JobsOptions;
+  opts: JobsOptions;
   /** From 1 in a processor; 0 for a job that was just added. Attempts that ended in a crash of the worker count. */
   attemptsMade: number;
   progress: JobProgress = 0;
@@ -53,8 +53,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   readonly timestamp: number;
   /** The delay with which `add` added it, in ms. In a worker: 0, because the delay is over and does not travel with the job. */
   delay: number;
-  /** 1 to 2,097,152; 0 = none. */
-  readonly priority: number;
   /** Unix ms at which this attempt started. */
   processedOn: number | undefined = undefined;
   /** Unix ms at which this attempt ended. */
@@ -76,7 +74,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     this.name = init.name as Name;
     this.data = init.data;
     this.opts = init.opts;
-    this.priority = init.opts.priority ?? 0;
     this.attemptsMade = init.attemptsMade;
     this.timestamp = init.timestamp;
     this.delay = init.delay;
@@ -85,6 +82,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /** The id of its option `deduplication`; undefined if it has none. */
   get deduplicationId(): string | undefined {
     return dedupIdOf(this) ?? this.opts.deduplication?.id;
+  }
+
+  /** From 1, which runs first, to 2,097,152; 0 = no priority. */
+  get priority(): number {
+    return this.opts.priority ?? 0;
   }
 
   get queueName(): string {
@@ -185,6 +187,18 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   async changeDelay(delay: number): Promise<void> {
     await this.#actions('changeDelay').changeDelay(this.#ref, delay);
     this.delay = delay;
+  }
+
+  /**
+   * Gives a job that waits or is delayed another priority: it goes behind all waiting jobs of that priority. Without
+   * `priority` and `lifo`, it has none.
+   * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152; JobStateError (CMQ-107) for a job that is
+   * active or has ended; JobNotFoundError (CMQ-106)
+   */
+  async changePriority(options: PriorityOptions): Promise<void> {
+    await this.#actions('changePriority').changePriority(this.#ref, options);
+    const { priority = 0, lifo = false } = options;
+    this.opts = { ...this.opts, priority, lifo };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { TRACKED, keepOptions, readKeep } from '../codec/keep.js';
 import type { WireRetry } from '../codec/envelope.js';
-import { LIFO } from '../codec/extras.js';
+import { LIFO } from '../config/options/job.js';
 import type { Extras } from '../codec/extras.js';
 import type { BackoffOptions, JobsOptions } from '../config/options.js';
 

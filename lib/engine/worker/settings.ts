@@ -20,6 +20,7 @@ import type {
   ConsumerConfig,
   SchedulerConfig,
   ExpiredAction,
+  RateLimit,
   WorkerOptions,
 } from '../config/options.js';
 
@@ -39,6 +40,7 @@ export interface WorkerSettings extends EventsSettings {
   blockMs: number;
   leaseMs: number;
   concurrency: number;
+  limiter: RateLimit | undefined;
   maxAttempts: number;
   ackBatch: number;
   ackIdleMs: number;
@@ -90,6 +92,7 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
     blockMs: Math.min(config.blockMs ?? 5_000, LONGEST_MS),
     leaseMs,
     concurrency: config.concurrency ?? 100,
+    limiter: config.limiter,
     maxAttempts: config.maxAttempts ?? 3,
     ackBatch: config.ackBatch ?? 256,
     ackIdleMs: config.ackIdleMs ?? 5,

@@ -4,6 +4,7 @@ import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
 import { readClock } from '../../redis/scripts/read-clock.js';
 import type { Policy } from '../../redis/scripts/read-policy.js';
+import { setPolicy } from '../../redis/scripts/set-policy.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
@@ -201,6 +202,11 @@ export class WorkerCore extends Service {
   }
 
   protected async onStart(): Promise<void> {
+    const { limiter } = this.#settings;
+    if (limiter) {
+      const { max, duration } = limiter;
+      await setPolicy(this.#link, this.#keys, { declaredBy: 'limiter', fields: { max, duration } });
+    }
     await this.#reader.start();
     await Promise.all([this.#leases.start(), this.#timers.start(), this.#registration.start()]);
   }
@@ -328,9 +334,9 @@ export class WorkerCore extends Service {
     this.#gate.hold();
   };
 
-  readonly #policyRead = ({ pausedSince, isGated, concurrency }: Policy): void => {
+  readonly #policyRead = ({ pausedSince, isGated, isLimited }: Policy): void => {
     if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#onError);
-    if (concurrency !== undefined && !this.#gate.isGated) this.#admission.returnQueued();
+    if (isLimited && !this.#gate.isGated) this.#admission.returnQueued();
     this.#gate.isGated = isGated;
     this.#settlement.isGated = isGated;
     if (pausedSince === undefined) this.#gate.resume('queue');

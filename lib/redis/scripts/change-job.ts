@@ -10,6 +10,8 @@ export type JobChange =
   | { change: 'delay'; value: number }
   /** Due at a time, in unix ms. */
   | { change: 'move'; value: number }
+  /** -1 = lifo, 0 = none. */
+  | { change: 'priority'; value: number }
   /** The new payload, as a msgpack binary with its header. */
   | { change: 'data'; value: Buffer };
 

@@ -11,6 +11,8 @@ export interface JobTotals {
   waiting: number;
   /** Jobs with a priority and without a group. */
   prioritized: number;
+  /** How many of `waiting` are in groups. */
+  grouped: number;
   active: number;
   delayed: number;
   deadLetters: number;
@@ -27,8 +29,17 @@ export async function countJobs(
   { dueBefore }: CountJobsOptions = {},
 ): Promise<JobTotals> {
   const reply = (await runner.run('count-jobs', keys, [dueBefore ?? ''])) as number[];
-  const [waiting = 0, active = 0, delayed = 0, deadLetters = 0, completed = 0, schedules = 0, paused, room] =
-    reply;
-  const counts = { waiting, prioritized: room ?? 0, active, delayed, deadLetters, completed, schedules };
+  const [
+    waiting = 0,
+    active = 0,
+    delayed = 0,
+    deadLetters = 0,
+    completed = 0,
+    schedules = 0,
+    paused,
+    ...room
+  ] = reply;
+  const [prioritized = 0, grouped = 0] = room;
+  const counts = { waiting, prioritized, grouped, active, delayed, deadLetters, completed, schedules };
   return { ...counts, isPaused: paused === 1 };
 }

@@ -3,9 +3,14 @@ import type { ScriptRunner } from '../script-runner.js';
 
 /** What a queue holds, at one instant. */
 export interface Backlog {
-  /** Jobs in the work stream that no worker has fetched. */
+  /** Jobs that wait for a worker, those with a priority or a group included. */
   waiting: number;
-  /** How long ago the oldest of them was added, promoted or released, in ms; 0 if none waits. */
+  /** How many of `waiting` have a priority and no group. */
+  prioritized: number;
+  /**
+   * How long ago the oldest of `waiting` was added, promoted or released, in ms; 0 if none waits. Of jobs with a priority and of
+   * groups, only some are looked at: those of the highest and the lowest priority, and those of 20 groups.
+   */
   oldestWaitingMs: number;
   /**
    * Jobs in flight: a worker has fetched them, and runs them or is about to. Redis cannot tell the ones that wait in a worker
@@ -39,12 +44,13 @@ export async function readBacklog(
   const counts = reply.slice(0, -1) as number[];
   const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, ...others] =
     counts;
-  const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0] = others;
+  const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0, prioritized = 0] = others;
   const since = reply.at(-1) as string;
   const paused = since !== '';
   const pausedSince = paused ? Number(since) : undefined;
   return {
     waiting,
+    prioritized,
     oldestWaitingMs,
     active,
     delayed,

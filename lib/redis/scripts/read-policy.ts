@@ -7,15 +7,15 @@ export interface Policy {
   pausedSince: number | undefined;
   /** Its workers fetch with lua/take.lua. */
   isGated: boolean;
-  /** How many jobs may be in flight, over all workers; undefined: any number. */
-  concurrency: number | undefined;
+  /** It has limits: how many jobs may be in flight, or may start. */
+  isLimited: boolean;
 }
 
 export async function readPolicy(runner: ScriptRunner, keys: QueueKeys): Promise<Policy> {
-  const [paused = '', gated = '', concurrency = ''] = (await runner.run('read-policy', keys, [])) as string[];
+  const [paused = '', gated = '', limited = ''] = (await runner.run('read-policy', keys, [])) as string[];
   return {
     pausedSince: paused === '' ? undefined : Number(paused),
-    isGated: gated !== '' || concurrency !== '',
-    concurrency: concurrency === '' ? undefined : Number(concurrency),
+    isGated: gated !== '',
+    isLimited: limited !== '',
   };
 }

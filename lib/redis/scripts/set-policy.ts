@@ -1,14 +1,30 @@
 import type { QueueKeys } from '../keys.js';
-import type { ScriptRunner } from '../script-runner.js';
+import type { RepeatableCall, ScriptArgument, ScriptRunner } from '../script-runner.js';
 
-/** The limits of a queue. Undefined removes a limit; one that is not named stays. */
-export interface Limits {
-  /** How many jobs of the queue may be in flight, over all workers. */
+/** Fields of the policy: see lua/lib/limits.lua. Undefined: the limit is removed. */
+export interface PolicyFields {
+  /** How many jobs may be in flight. */
   concurrency?: number | undefined;
+  /** How many jobs may start in `duration` ms. */
+  max?: number | undefined;
+  duration?: number | undefined;
 }
 
-/** Changes limits of a queue, for all its workers. */
-export async function setPolicy(runner: ScriptRunner, keys: QueueKeys, limits: Limits): Promise<void> {
-  const args = Object.entries(limits).flatMap(([field, value]) => [field, String(value ?? '')]);
-  await runner.run('set-policy', keys, args);
+export interface SetPolicyOptions extends RepeatableCall {
+  /** Who declares this. Then it takes effect only if it differs from what was declared last. Undefined: a caller changes it. */
+  declaredBy?: string | undefined;
+  fields: PolicyFields;
+}
+
+/** Changes the policy of a queue, and tells its workers. Resolves with whether this changed something. */
+export async function setPolicy(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { declaredBy = '', fields, call }: SetPolicyOptions,
+): Promise<boolean> {
+  const pairs: ScriptArgument[] = Object.entries(fields as Record<string, number | undefined>).flatMap(
+    ([field, value]) => [field, value ?? ''],
+  );
+  const as = declaredBy === '' ? '' : JSON.stringify(fields);
+  return (await runner.run('set-policy', keys, [declaredBy, as, ...pairs], { call })) === 1;
 }

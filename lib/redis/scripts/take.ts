@@ -15,6 +15,8 @@ export interface GateNews {
   readonly waitMs: number | undefined;
   /** The queue is not gated any more. */
   readonly isOpen: boolean;
+  /** What to confirm when these jobs have started; undefined: nobody counts starts. */
+  readonly starts: string | undefined;
 }
 
 /** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
@@ -33,6 +35,10 @@ export function take(
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {
-  const [, wait = '', , open = ''] = entry?.[1].map(String) ?? [];
-  return { waitMs: wait === '' ? undefined : Number(wait), isOpen: open === '1' };
+  const [, wait = '', , open = '', , starts = ''] = entry?.[1].map(String) ?? [];
+  return {
+    waitMs: wait === '' ? undefined : Number(wait),
+    isOpen: open === '1',
+    starts: starts === '' ? undefined : starts,
+  };
 }

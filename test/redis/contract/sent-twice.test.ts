@@ -130,6 +130,10 @@ test('every numbered call counts once', async () => {
   expect(await queue.clean(0, 2, 'prioritized')).toHaveLength(2);
   expect(await queue.getJobCountByTypes('prioritized')).toBe(3);
 
+  // The policy.
+  expect(await queue.setGlobalConcurrency(5)).toBe(1);
+  expect(await queue.removeGlobalConcurrency()).toBe(1);
+
   // Schedules; and a worker that releases what its handler does not end.
   await queue.upsertJobScheduler('k', { every: 50 }, { name: 'good', data: 'tick' });
   await queue.pauseJobScheduler('k');

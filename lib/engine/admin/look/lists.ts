@@ -99,11 +99,19 @@ async function toPart(
   link: CommandLink,
   keys: QueueKeys,
   list: List,
-  { start, end, asc }: ListRange,
+  range: ListRange,
 ): Promise<Part | undefined> {
-  const fromEnd = start < 0 || end < -1;
-  const counts = fromEnd ? await getJobCounts(link, keys, [list]) : {};
-  const length = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  return partOf(range, async () => {
+    const counts = await getJobCounts(link, keys, [list]);
+    return Object.values(counts).reduce((sum, count) => sum + count, 0);
+  });
+}
+
+async function partOf(
+  { start, end, asc }: ListRange,
+  lengthOf: () => Promise<number>,
+): Promise<Part | undefined> {
+  const length = start < 0 || end < -1 ? await lengthOf() : 0;
   const first = start < 0 ? Math.max(0, length + start) : start;
   const last = end === -1 ? Infinity : end < 0 ? length + end : end;
   return first > last ? undefined : { skip: first, take: Math.min(ALL, last - first + 1), asc };
@@ -151,7 +159,7 @@ async function listWaiting(
 }
 
 /** Reads a part of the room, slice by slice. */
-export async function readRoomPart(
+async function readRoomPart(
   part: RoomPart,
   owner: JobOwner,
   link: CommandLink,

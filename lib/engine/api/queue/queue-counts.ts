@@ -1,5 +1,6 @@
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import type { JobTotals } from '../../../redis/scripts/count-jobs.js';
+import { countPriorities } from '../../../redis/scripts/count-priorities.js';
 import { readBacklog } from '../../../redis/scripts/read-backlog.js';
 import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import { countByTypes, countDelayed, getJobCounts } from '../../admin/look/counts.js';
@@ -10,6 +11,7 @@ import type { JobCounts } from '../../admin/look/job-types.js';
 import { ConfigError } from '../../base/errors.js';
 import { checkIndex, checkText, checkWhole } from '../../config/check-arguments.js';
 import { show } from '../../config/checks.js';
+import { checkPriorities } from '../../config/options/priority.js';
 import type { JobType } from '../../job/job.js';
 import { QueueSchedules } from './queue-schedules.js';
 
@@ -79,6 +81,16 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
   /** Completed jobs that are kept (`trackJobs`). */
   async getCompletedCount(): Promise<number> {
     return this.#count(['completed']);
+  }
+
+  /**
+   * Counts the waiting jobs without a group by their priority. 0 = none: the jobs that run before all with a priority.
+   * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152
+   */
+  async getCountsPerPriority(priorities: readonly number[]): Promise<Record<string, number>> {
+    checkPriorities('getCountsPerPriority', priorities);
+    const counts = await this.core.use((link, keys) => countPriorities(link, keys, priorities));
+    return Object.fromEntries(priorities.map((priority, index) => [priority, counts[index] ?? 0]));
   }
 
   /** Jobs that wait and have a priority, and no group. */

@@ -142,6 +142,8 @@ export interface AddOptions {
 
 const MOST_ATTEMPTS = 0xffffffff;
 export const MOST_PRIORITY = 2_097_152;
+/** The priority of a job with `lifo`, as the extras and the scripts write it. */
+export const LIFO = -1;
 
 const backoffMs = whole(0, MOST_DELAY_MS);
 

@@ -22,6 +22,8 @@ import type { BatchingOptions } from './batches.js';
 import type { Connection } from './connection.js';
 import { limitsSchema } from './job.js';
 import type { TimeLimits } from './job.js';
+import { rateLimitSchema } from './limits.js';
+import type { RateLimit } from './limits.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
 import { telemetry } from './telemetry.js';
@@ -72,6 +74,12 @@ export interface ConsumerConfig extends TimeLimits {
   claimMinIdleMs?: number;
   /** Handlers running at once, to begin with: `worker.concurrency` changes it. Default 100. */
   concurrency?: number;
+  /**
+   * So many jobs of the queue may start in any span of time of this length, in all workers together. It is declared when the
+   * worker starts, and stored in Redis: a worker without it obeys it too. `queue.setGlobalRateLimit` replaces it until another
+   * limit is declared, and `queue.removeGlobalRateLimit` removes it. Default: none.
+   */
+  limiter?: RateLimit;
   /** Total attempts of a job that does not set its own. Default 3. */
   maxAttempts?: number;
   /** Most jobs completed by one call. Default 256. */
@@ -238,6 +246,7 @@ export const consumerSchema: Schema<ConsumerConfig> = {
   blockMs: limitMs(1),
   claimMinIdleMs: ms(10),
   concurrency: CONCURRENCY,
+  limiter: nested('limiter', rateLimitSchema, ['max', 'duration']),
   maxAttempts: whole(1),
   ackBatch: whole(1, 10_000),
   ackIdleMs: ms(0),

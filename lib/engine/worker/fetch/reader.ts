@@ -7,10 +7,11 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import { runScript } from '../../../redis/script-registry.js';
 import type { ScriptRunner } from '../../../redis/script-runner.js';
+import { confirmStarts } from '../../../redis/scripts/confirm-starts.js';
 import { createGroup } from '../../../redis/scripts/create-group.js';
 import { GATE_KEY, readGateNews, take } from '../../../redis/scripts/take.js';
 import type { GateNews } from '../../../redis/scripts/take.js';
-import { sleep } from '../../../redis/timer.js';
+import { Timer, sleep } from '../../../redis/timer.js';
 import { connect } from '../../connection/connect.js';
 import { toConnectionError } from '../../connection/explain.js';
 import type { CommandLink } from '../../connection/command-link.js';
@@ -199,10 +200,28 @@ export class Reader extends Service {
         news = readGateNews(entries);
       },
     );
+    if (news?.starts !== undefined) this.#confirm(news.starts);
     if (news?.isOpen) gateOpened?.();
-    else if (jobs < count)
-      await this.#read(WAKES, wakeStreams, Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
+    else if (jobs < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
     else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
+  }
+
+  /** By the end of this turn of the event loop, the jobs have started. */
+  #confirm(starts: string): void {
+    const { consumerId, onError } = this.#settings;
+    setImmediate(() => {
+      confirmStarts(this.#link, this.#keys, { consumerId, starts }).catch(onError);
+    });
+  }
+
+  /** Reads wake entries for so many ms. Redis may end a blocking read 100 ms late, so this has a timer of its own. */
+  async #untilMore(ms: number): Promise<void> {
+    const { wakeStreams, nudge, onError } = this.#settings;
+    const timer = new Timer(ms, () => {
+      nudge?.().catch(onError);
+    });
+    await this.#read(WAKES, wakeStreams, ms + GRACE_MS);
+    timer.clear();
   }
 
   /**

@@ -7,7 +7,7 @@ import { inOwnContext } from '../../base/own-context.js';
 import { encodeResult } from '../../codec/payload.js';
 import { printable } from '../../base/printable.js';
 import { toError } from '../../base/thrown.js';
-import { isUnrecoverable, writeProperty } from '../../base/safe-access.js';
+import { isRateLimitError, isUnrecoverable, writeProperty } from '../../base/safe-access.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight } from '../lease/in-flight.js';
 import { controlOf } from '../lease/run-control.js';
@@ -261,6 +261,11 @@ export class Runner {
       return;
     }
     const { attempt, maxAttempts, cancelled, control } = delivery;
+    if (isRateLimitError(error) && !cancelled && control?.isOver !== true) {
+      this.#settlement.settle(delivery, { kind: 'postponed', delayMs: RATE_LIMITED_MS });
+      this.#inFlight.ended(delivery, true);
+      return;
+    }
     // The backoff strategy may be asynchronous, so it is asked before the outcome is decided, and only if there is a next attempt.
     const isFinal =
       cancelled !== undefined ||
@@ -294,6 +299,9 @@ export class Runner {
     writeProperty(job, 'finishedOn', clock.now());
   }
 }
+
+/** A job that was rate-limited goes back after so long: the limit is in Redis, and all workers know of it by then. In ms. */
+const RATE_LIMITED_MS = 100;
 
 /** Larger values are read from the result key, not carried by the event. */
 const MAX_EVENT_BYTES = 4_096;

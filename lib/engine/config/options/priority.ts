@@ -1,0 +1,39 @@
+import type { Schema } from '../check-options.js';
+import { checkOptions } from '../check-options.js';
+import { ConfigRangeError } from '../../base/errors.js';
+import { checkList } from '../check-arguments.js';
+import { boolean, show, whole } from '../checks.js';
+import { LIFO, MOST_PRIORITY } from './job.js';
+
+/** Which jobs run first. */
+export interface PriorityOptions {
+  /** From 1, which runs first, to 2,097,152. 0 = no priority: such jobs run before all that have one. Default 0. */
+  priority?: number;
+  /** Before all other jobs, the newest first. Has no effect beside a `priority`. Default false. */
+  lifo?: boolean;
+}
+
+export const prioritySchema: Schema<PriorityOptions> = {
+  priority: whole(0, MOST_PRIORITY),
+  lifo: boolean,
+};
+
+/**
+ * The priority as the extras write it; 0 = none.
+ * @throws ConfigError (CMQ-004)
+ */
+export function toPriority(owner: string, options: PriorityOptions): number {
+  const { priority = 0, lifo = false } = checkOptions(owner, prioritySchema, options);
+  return priority || (lifo ? LIFO : 0);
+}
+
+/** @throws ConfigError (CMQ-004) unless the value is an array of priorities, at most 1,000 */
+export function checkPriorities(method: string, value: unknown): asserts value is readonly number[] {
+  checkList(`${method}: the priorities`, value);
+  if (value.length > 1_000) throw new ConfigRangeError(`${method}: at most 1,000 priorities in one call.`);
+  for (const priority of value) {
+    const wrong = whole(0, MOST_PRIORITY)(priority);
+    if (wrong !== undefined)
+      throw new ConfigRangeError(`${method}: a priority ${wrong}, not ${show(priority)}.`);
+  }
+}

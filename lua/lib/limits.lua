@@ -1,0 +1,140 @@
+-- The limits of a queue: how many jobs may start. They are fields of the hash `meta`:
+--   concurrency    how many jobs may be in flight, in all workers together
+--   max, duration  how many may start in any `duration` ms
+--   limited        until when none may start, in unix ms
+-- How many are in flight is what the pending list says. It cannot get out of step with the jobs, whatever becomes of their workers.
+-- @include lib/time
+
+-- A window of starts is a list of '<end>:<count>', oldest first: so many jobs had started, in all, when that part of the window
+-- ended (in unix µs). Its first element is the newest part that has left the window. There are at most so many parts.
+local PARTS = 1000
+-- A job starts somewhat later than it is delivered. Until its worker says that it has started, it counts as a start that does not
+-- leave the window: the hash `taking` has '<jobs>:<unix µs>' per worker. A worker that does not say so for this time, in µs, or for
+-- the duration if that is longer, has died.
+local MOST_TAKING = 30000000
+
+local function now_us()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
+local function part_of(element)
+  local ends, count = string.match(element, '^(%d+):(%d+)$')
+  return tonumber(ends), tonumber(count)
+end
+
+-- The width of a part, and for how long a part stays in the window after its end; in µs.
+local function sizes_of(duration)
+  return math.max(1, math.floor(duration * 1000 / PARTS)), duration * 1000
+end
+
+-- How many jobs have started in the window, in how many µs the oldest of them leave it, and in how many all have left.
+local function window_use(key, duration, now)
+  local width, stays = sizes_of(duration)
+  local newest = redis.call('LINDEX', key, -1)
+  if not newest then
+    return 0, 0, 0
+  end
+  local newest_end, total = part_of(newest)
+  if newest_end > now + width then
+    -- The clock of the server was set back: these jobs count as started now.
+    local _, before = part_of(redis.call('LINDEX', key, 0))
+    newest_end = now + width
+    redis.call('DEL', key)
+    redis.call('RPUSH', key, '0:' .. decimal(before), decimal(newest_end) .. ':' .. decimal(total))
+  end
+  -- What has left. Each part leaves once, so these steps are paid by the starts.
+  local base, oldest_end
+  repeat
+    local left, page = 0, redis.call('LRANGE', key, 0, 99)
+    for i = 1, #page do
+      local ends, count = part_of(page[i])
+      if i > 1 and ends + stays > now then
+        oldest_end = ends
+        break
+      end
+      left, base = i, count
+    end
+    if left > 1 then
+      redis.call('LTRIM', key, left - 1, -1)
+    end
+  until left < 100
+  local used = total - base
+  return used, used > 0 and oldest_end + stays - now or 0, used > 0 and newest_end + stays - now or 0
+end
+
+-- Counts so many starts.
+local function window_add(key, duration, now, starts)
+  local width, stays = sizes_of(duration)
+  local ends = (math.floor(now / width) + 1) * width
+  local newest_end, total = part_of(redis.call('LINDEX', key, -1) or '0:0')
+  if newest_end == 0 then
+    redis.call('DEL', key)
+    redis.call('RPUSH', key, '0:0')
+  end
+  local element = decimal(ends) .. ':' .. decimal(total + starts)
+  if newest_end == ends then
+    redis.call('LSET', key, -1, element)
+  else
+    redis.call('RPUSH', key, element)
+  end
+  redis.call('PEXPIRE', key, math.ceil((width + stays) / 1000) + 1000)
+end
+
+-- How many jobs were delivered that may not have started yet.
+local function taking_now(taking, duration, now)
+  local jobs = 0
+  local all = redis.call('HGETALL', taking)
+  for i = 1, #all, 2 do
+    local of, since = string.match(all[i + 1], '^(%d+):(%d+)$')
+    if now - since > math.max(MOST_TAKING, duration * 1000) then
+      redis.call('HDEL', taking, all[i])
+    else
+      jobs = jobs + of
+    end
+  end
+  return jobs
+end
+
+-- So many jobs are delivered to a worker. Those before have started by now.
+local function begin_starts(prefix, consumer, duration, now, jobs)
+  local before = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):')
+  if before then
+    window_add(prefix .. 'limit', duration, now, tonumber(before))
+  end
+  redis.call('HSET', prefix .. 'taking', consumer, jobs .. ':' .. decimal(now))
+end
+
+-- The limits of a queue; nil if it has none. Their fields are numbers, or nil.
+local function limits_of(meta)
+  local fields = redis.call('HMGET', meta, 'concurrency', 'max', 'duration', 'limited')
+  if not (fields[1] or fields[2] or fields[4]) then
+    return nil
+  end
+  return {
+    concurrency = tonumber(fields[1] or nil),
+    max = tonumber(fields[2] or nil),
+    duration = tonumber(fields[3] or nil),
+    limited = tonumber(fields[4] or nil),
+  }
+end
+
+-- How many of `count` jobs may start now. Fewer than all: in how many ms more may, as text; '' if only the end of a job decides that.
+local function allowance(limits, stream, group, prefix, count, now)
+  if limits.limited and limits.limited * 1000 > now then
+    return 0, decimal(math.ceil(limits.limited - now / 1000))
+  end
+  local wait = ''
+  if limits.concurrency then
+    local pending = redis.call('XPENDING', stream, group)[1]
+    count = math.min(count, math.max(0, limits.concurrency - pending))
+  end
+  if limits.max and count > 0 then
+    local used, frees = window_use(prefix .. 'limit', limits.duration, now)
+    local free = limits.max - used - taking_now(prefix .. 'taking', limits.duration, now)
+    if free < count then
+      count, wait = math.max(0, free), decimal(used > 0 and math.ceil(frees / 1000) or limits.duration)
+    end
+  end
+  return count, wait
+end
