@@ -80,8 +80,8 @@ export class ChasquiAdapter extends BaseAdapter {
 
   /** The waiting jobs of a paused queue count as waiting: the board shows the pause by itself. */
   async getJobCounts(): Promise<JobCounts> {
-    const { waiting, active, delayed, deadLetters, completed } = await this.#readTotals();
-    return { active, waiting, prioritized: 0, completed, failed: deadLetters, delayed };
+    const { waiting, prioritized, active, delayed, deadLetters, completed } = await this.#readTotals();
+    return { active, waiting, prioritized, completed, failed: deadLetters, delayed };
   }
 
   async isPaused(): Promise<boolean> {
@@ -262,7 +262,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   get #limits(): GlobalLimits {
-    return this.#queue as GlobalLimits;
+    return this.#queue;
   }
 
   /** The board asks for counts, the pause and the number of schedules at once, and one call answers all of them. */

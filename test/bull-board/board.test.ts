@@ -177,6 +177,16 @@ test('data that JSON does not have, large data and bytes that are no job are sho
   expect((await app.call('GET', `/queues/api/queues/mail/${'x'.repeat(600)}`)).status).toBe(400);
 });
 
+test('counts and lists jobs with a priority', async () => {
+  const app = await boards.start({ imports: [mail], root: { workers: false } });
+  await app.queue('mail').add('urgent', 1, { priority: 3 });
+  await app.queue('mail').add('plain', 2);
+  const list = (await app.call('GET', '/queues/api/queues?activeQueue=mail&status=prioritized')).body
+    .queues[0]!;
+  expect(list.counts).toMatchObject({ prioritized: 1, waiting: 1 });
+  expect(list.jobs.map(({ name }) => name)).toEqual(['urgent']);
+});
+
 test('pages of other sites cannot change jobs', async () => {
   const app = await boards.start({ imports: [mail] });
   const foreign = { 'sec-fetch-site': 'cross-site' };
