@@ -23,10 +23,10 @@ const nowhere = { export: (_spans, done) => done({ code: 0 }), shutdown: () => P
 /**
  * This project with traces and metrics: an SDK that samples 1 % of the traces and collects metrics once a second.
  *
- * @param {{ port: number }} options
+ * @param {{ port: number, sdkOnly?: boolean }} options with `sdkOnly`, the process has the SDK and this project no telemetry
  * @returns {import('./driver.d.ts').Driver}
  */
-export function openDriver({ port }) {
+export function openDriver({ port, sdkOnly = false }) {
   const tracers = new NodeTracerProvider({
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(SAMPLED) }),
     spanProcessors: [new BatchSpanProcessor(nowhere)],
@@ -36,8 +36,7 @@ export function openDriver({ port }) {
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: COLLECT_MS });
   const emptied = setInterval(() => exporter.reset(), COLLECT_MS).unref();
   metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
-  const telemetry = new ChasquiTelemetry();
-  const engine = openEngine({ port, telemetry });
+  const engine = openEngine(sdkOnly ? { port } : { port, telemetry: new ChasquiTelemetry() });
   const tracer = trace.getTracer('bench');
   return {
     ...engine,

@@ -39,15 +39,15 @@ export class ChasquiTelemetry implements Telemetry {
 
   /** A queue or a producer calls it. */
   producer(queue: ObservedQueue): ProducerTelemetry {
-    const { traces = 'continue', baggage = false } = this.#options;
+    const { baggage = false } = this.#options;
     const tracer = this.#tracer();
     const spans = tracer && new SendSpans(tracer, queue.queue, queue.address, baggage);
     const meters = this.#meters();
-    if (!meters) return spans ? { send: (jobs) => spans.start(jobs) } : {};
+    if (!meters) return spans ? traced(spans) : {};
     const counts = meters.queue(queue.queue);
     const closed = meters.gauges.addQueue(queue);
     return {
-      ...(spans && traces !== 'none' && { send: (jobs: readonly SentJob[]) => spans.start(jobs) }),
+      ...(spans && traced(spans)),
       sent: (jobs, sinceMs, error) => {
         countSent(counts, jobs, error);
         if (error === undefined && !counts.sends.takes(sinceMs)) return;
@@ -88,7 +88,8 @@ export class ChasquiTelemetry implements Telemetry {
       settled: (runs, sinceMs, error) => {
         const ms = performance.now() - sinceMs;
         if (error !== undefined) spans?.settleFailed(runs, ms, error);
-        if (counts) meters?.operationDuration.record(ms / 1000, counts.operation('settle', error));
+        if (!meters || !counts || (error === undefined && !counts.settles.takes(sinceMs))) return;
+        meters.operationDuration.record(ms / 1000, counts.operation('settle', error));
       },
       ...(closed && { closed }),
     };
@@ -111,6 +112,10 @@ export class ChasquiTelemetry implements Telemetry {
     } = this.#options;
     return isOn ? Meters.of(meterProvider, { maxJobNames, maxMeasuredPerSecond, gaugeTimeoutMs }) : undefined;
   }
+}
+
+function traced(spans: SendSpans): ProducerTelemetry {
+  return { send: (jobs) => spans.start(jobs), scheduled: () => spans.link() };
 }
 
 function countSent(counts: QueueCounts, jobs: readonly SentJob[], error: unknown): void {

@@ -39,6 +39,9 @@ export class ProcessSpans {
   readonly #open = new Map<StartedJob, OpenRun>();
   /** Of recorded runs whose outcome is not stored. */
   readonly #unsettled = new Map<StartedJob, SpanContext>();
+  /** Jobs that were added together may have the same carrier. */
+  #lastUnsampled: TraceCarrier | undefined;
+  #lastScope: RunScope | undefined;
 
   constructor(
     tracer: Tracer,
@@ -58,10 +61,14 @@ export class ProcessSpans {
   }
 
   /** The scope in which the handler of a job runs. */
-  start(job: StartedJob, carrier: TraceCarrier | undefined): RunScope {
+  start(job: StartedJob, carrier: TraceCarrier | undefined): RunScope | undefined {
     const { baggage, traces } = this.#settings;
+    if (carrier && carrier === this.#lastUnsampled) return this.#lastScope;
     // As for `send`: the decision that a trace is not sampled holds for the runs of its jobs.
-    if (carrier && isUnsampled(carrier)) return scopeOf(new UnreadContext(carrier, baggage));
+    if (carrier && isUnsampled(carrier)) {
+      this.#lastUnsampled = carrier;
+      return (this.#lastScope = scopeOf(new UnreadContext(carrier, baggage)));
+    }
     const sent = carrier ? toContext(carrier, baggage) : ROOT_CONTEXT;
     const remote = trace.getSpanContext(sent);
     const links = remote && (traces === 'link' || (carrier !== undefined && isLinking(carrier)));

@@ -93,6 +93,7 @@ export class QueueCounts {
   readonly evicted: Count;
   readonly leasesLost: Count;
   readonly sends: Share;
+  readonly settles: Share;
   readonly #operations = new Map<string, NameTable<Attributes>>();
 
   constructor(queue: string, maxJobNames: number, mostPerSecond: number) {
@@ -104,6 +105,7 @@ export class QueueCounts {
     this.evicted = new Count(own);
     this.leasesLost = new Count(own);
     this.sends = new Share(mostPerSecond);
+    this.settles = new Share(mostPerSecond);
   }
 
   /** The labels of a call to Redis. */

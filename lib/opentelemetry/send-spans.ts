@@ -9,7 +9,7 @@ import {
   type SpanContext,
   type Tracer,
 } from '@opentelemetry/api';
-import type { Sending, SentJob } from '../engine/base/telemetry.js';
+import type { Sending, SentJob, TraceCarrier } from '../engine/base/telemetry.js';
 import { ATTRIBUTES, SYSTEM } from './conventions.js';
 import { toCarrier } from './carrier.js';
 import { failSpan } from './fail-span.js';
@@ -25,6 +25,8 @@ export class SendSpans {
   #lastParent: SpanContext | undefined;
   #lastContext: Context | undefined;
   #last: Sending | undefined;
+  #lastName: string | undefined;
+  #lastNamed: Attributes = {};
 
   constructor(tracer: Tracer, queue: string, address: string, withBaggage: boolean) {
     this.#tracer = tracer;
@@ -42,21 +44,21 @@ export class SendSpans {
   start(jobs: readonly SentJob[]): Sending | undefined {
     const active = context.active();
     const parent = trace.getSpanContext(active);
+    if (parent && parent === this.#lastParent && (!this.#withBaggage || active === this.#lastContext))
+      return this.#last;
     // The decision that a trace is not sampled holds for all that happens in it, so there is no span to make.
     if (parent && (parent.traceFlags & TraceFlags.SAMPLED) === 0 && trace.isSpanContextValid(parent)) {
       return this.#passOn(active, parent);
     }
     const span = this.#tracer.startSpan(
       this.#name,
-      { kind: SpanKind.PRODUCER, attributes: this.#attributesOf(jobs) },
+      { kind: SpanKind.PRODUCER, attributes: this.#sampledBy(jobs) },
       active,
     );
-    const carrier = toCarrier(
-      trace.setSpan(active, span),
-      this.#withBaggage,
-      jobs.length > 1 && span.isRecording(),
-    );
-    if (!span.isRecording()) return carrier && { carrier };
+    const isRecorded = span.isRecording();
+    const carrier = toCarrier(trace.setSpan(active, span), this.#withBaggage, jobs.length > 1 && isRecorded);
+    if (!isRecorded) return carrier && { carrier };
+    describeSend(span, jobs);
     return {
       carrier,
       ended: (error, duplicates) => {
@@ -65,26 +67,41 @@ export class SendSpans {
     };
   }
 
+  /** What travels with the jobs of a schedule: a link to the trace in which it is stored, if that is sampled. */
+  link(): TraceCarrier | undefined {
+    const active = context.active();
+    const flags = trace.getSpanContext(active)?.traceFlags ?? TraceFlags.NONE;
+    return (flags & TraceFlags.SAMPLED) === 0 ? undefined : toCarrier(active, false, true);
+  }
+
   #passOn(active: Context, parent: SpanContext): Sending | undefined {
-    if (parent === this.#lastParent && (!this.#withBaggage || active === this.#lastContext))
-      return this.#last;
     const carrier = toCarrier(active, this.#withBaggage, false);
     this.#lastParent = parent;
     this.#lastContext = active;
     return (this.#last = carrier && { carrier });
   }
 
-  #attributesOf(jobs: readonly SentJob[]): Attributes {
-    const [first] = jobs;
-    if (jobs.length !== 1 || !first) return { ...this.#common, [ATTRIBUTES.batch]: jobs.length };
-    const { id, name, delayMs } = first;
-    return {
-      ...this.#common,
-      [ATTRIBUTES.messageId]: id,
-      [ATTRIBUTES.job]: labelOf(name),
-      ...(delayMs && { [ATTRIBUTES.delay]: delayMs / 1000 }),
-    };
+  /** What a sampler may judge by. It is asked for each call, and the next call is usually for jobs of the same name. */
+  #sampledBy(jobs: readonly SentJob[]): Attributes {
+    const name = jobs.length === 1 ? jobs[0]?.name : undefined;
+    if (name === undefined) return this.#common;
+    if (name !== this.#lastName) {
+      this.#lastName = name;
+      this.#lastNamed = { ...this.#common, [ATTRIBUTES.job]: labelOf(name) };
+    }
+    return this.#lastNamed;
   }
+}
+
+/** What only a recorded span says. */
+function describeSend(span: Span, jobs: readonly SentJob[]): void {
+  const [first] = jobs;
+  if (jobs.length !== 1 || !first) {
+    span.setAttribute(ATTRIBUTES.batch, jobs.length);
+    return;
+  }
+  span.setAttribute(ATTRIBUTES.messageId, first.id);
+  if (first.delayMs) span.setAttribute(ATTRIBUTES.delay, first.delayMs / 1000);
 }
 
 function endSend(span: Span, error: unknown, duplicates: number): void {

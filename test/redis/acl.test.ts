@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
 import { Queue, QueueEvents, UnrecoverableError, Worker } from '../../lib/engine/index.js';
+import type { ObservedQueue, QueueGauges } from '../../lib/engine/base/telemetry.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
@@ -66,6 +67,11 @@ it('the smallest user of the documentation can do everything', async () => {
   await vi.waitFor(() => {
     expect(heard).toHaveBeenCalledTimes(3);
   });
+  let gauges: (() => Promise<QueueGauges> | undefined) | undefined;
+  const telemetry = { producer: (observed: ObservedQueue) => ((gauges = () => observed.gauges()), {}) };
+  await using observed = new Queue('mails', { connection, telemetry });
+  await observed.waitUntilReady();
+  expect(await gauges?.()).toMatchObject({ waiting: 0, workers: 1, isPaused: false });
   await queue.pause();
   expect(await queue.isPaused()).toBe(true);
   expect(await queue.getWorkers()).toMatchObject([{ id: worker.id, pid: process.pid }]);

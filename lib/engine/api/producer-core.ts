@@ -76,7 +76,12 @@ export class ProducerCore {
       sent: this.#telemetry?.sent,
     });
     this.results = new Results(name, this.keys, this.link, opts);
-    this.declared = new DeclaredSchedules(this.link, this.keys, this.limits.maxPayloadBytes);
+    this.declared = new DeclaredSchedules(
+      this.link,
+      this.keys,
+      this.limits.maxPayloadBytes,
+      this.#telemetry?.scheduled,
+    );
   }
 
   /** 0 = no events. */

@@ -64,6 +64,8 @@ export interface SentJob {
 export interface ProducerTelemetry {
   /** Jobs are about to be added in one call of `add` or `addBulk`. What it returns hears of the end. */
   send?(jobs: readonly SentJob[]): Sending | undefined;
+  /** A schedule is about to be stored. What it returns travels with each of its jobs; undefined for nothing. */
+  scheduled?(): TraceCarrier | undefined;
   /** Redis has answered an add, or the caller has got an error. @param sinceMs monotonic ms of the call */
   sent?(jobs: readonly SentJob[], sinceMs: number, error?: unknown): void;
   /** The connection is back. Users of one connection get the same object. */
@@ -182,6 +184,7 @@ const METHODS: readonly (keyof Telemetry | keyof ProducerTelemetry | keyof Worke
   'worker',
   'send',
   'sent',
+  'scheduled',
   'scope',
   'batchScope',
   'started',

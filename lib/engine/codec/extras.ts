@@ -95,8 +95,8 @@ const PLAIN_BYTES = encodePayload(PLAIN, 'extras');
  */
 export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras | undefined {
   if (to - from === PLAIN_BYTES.length && PLAIN_BYTES.compare(bytes, from, to) === 0) return PLAIN;
-  const trace = readPlainTrace(bytes, from, to);
-  if (trace) return { trace };
+  const plain = readPlainTrace(bytes, from, to);
+  if (plain) return plain;
   let map: unknown;
   try {
     map = decodePayload(bytes, from, to);

@@ -1,6 +1,6 @@
 import type { AddReply } from '../../redis/scripts/add.js';
 import { DurabilityError, QueueFullError } from '../base/errors.js';
-import { NO_DUPLICATES } from './group.js';
+import { NO_DUPLICATES, accept, refuse } from './group.js';
 import type { Duplicates, Group } from './group.js';
 
 /**
@@ -17,10 +17,10 @@ export function settleGroups(
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;
-    if (refused.includes(index)) group.reject(new QueueFullError(queue, length, group.capacity));
-    else if (unconfirmed !== undefined) group.reject(unconfirmedError(group, unconfirmed));
-    else if (duplicates.length === 0) group.resolve(NO_DUPLICATES);
-    else group.resolve(duplicatesOf(group, from, to, reply));
+    if (refused.includes(index)) refuse(group, new QueueFullError(queue, length, group.capacity));
+    else if (unconfirmed !== undefined) refuse(group, unconfirmedError(group, unconfirmed));
+    else if (duplicates.length === 0) accept(group, NO_DUPLICATES);
+    else accept(group, duplicatesOf(group, from, to, reply));
     from = to;
   });
 }

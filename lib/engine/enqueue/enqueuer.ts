@@ -7,11 +7,10 @@ import type { DurabilityOptions } from '../config/options.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { AddCall, whyUnconfirmed } from './add-call.js';
 import { settleGroups } from './answers.js';
-import { NO_DUPLICATES, fitsOneCall, groupsOfNextCall, payloadBytes } from './group.js';
+import { NO_DUPLICATES, fitsOneCall, groupsOfNextCall, payloadBytes, refuse } from './group.js';
 import type { Duplicates, Group } from './group.js';
 import { addInSlices } from './large-add.js';
 import type { NewJob } from './new-job.js';
-import { reporting } from './send-observed.js';
 
 export interface EnqueuerSettings extends EventsSettings {
   maxStreamLen: number;
@@ -104,8 +103,7 @@ export class Enqueuer {
     return new Promise((resolve, reject) => {
       const { maxStreamLen: capacity, sent } = this.#settings;
       const queuedAt = performance.now();
-      const group: Group = { jobs, bytes, queuedAt, maxStreamLen, capacity, resolve, reject };
-      this.#pending.push(sent ? reporting(sent, group) : group);
+      this.#pending.push({ jobs, bytes, queuedAt, maxStreamLen, capacity, sent, resolve, reject });
       this.#pendingJobs += jobs.length;
       if (this.#pendingJobs >= EARLY_JOBS) this.#send();
       if (this.#flushPlanned || this.#pending.length === 0) return;
@@ -152,7 +150,7 @@ export class Enqueuer {
       const unconfirmed = durability && (await whyUnconfirmed(this.#link, durability));
       settleGroups(groups, reply, this.#keys.queue, unconfirmed);
     } catch (error) {
-      for (const group of groups) group.reject(error);
+      for (const group of groups) refuse(group, error);
     }
     this.#unsettledCalls -= 1;
     this.#notifyIdle();
@@ -180,7 +178,8 @@ export class Enqueuer {
       if (group.queuedAt > before) break;
       count += 1;
       this.#pendingJobs -= group.jobs.length;
-      group.reject(
+      refuse(
+        group,
         new ConnectionError(
           `Nothing was added: Redis at ${this.#link.address} has not answered earlier adds for ${String(this.#link.commandTimeoutMs)} ms.`,
         ),

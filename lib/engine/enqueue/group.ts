@@ -1,4 +1,5 @@
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
+import type { Guarded, ProducerTelemetry } from '../base/telemetry.js';
 import type { NewJob } from './new-job.js';
 
 /** Most jobs of one call, so that its script stays within a few ms. */
@@ -18,11 +19,25 @@ export interface Group {
   readonly maxStreamLen: number;
   /** The user's `maxStreamLen`, for the error. */
   readonly capacity: number;
-  resolve(duplicates: Duplicates): void;
-  reject(error: unknown): void;
+  /** Hears of the end. */
+  readonly sent: Guarded<ProducerTelemetry>['sent'] | undefined;
+  readonly resolve: (duplicates: Duplicates) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export const NO_DUPLICATES: Duplicates = new Map();
+
+/** Settles a group that Redis has accepted. */
+export function accept({ sent, jobs, queuedAt, resolve }: Group, duplicates: Duplicates): void {
+  sent?.(jobs, queuedAt);
+  resolve(duplicates);
+}
+
+/** Settles a group that was not added, or of which that is not known. */
+export function refuse({ sent, jobs, queuedAt, reject }: Group, error: unknown): void {
+  sent?.(jobs, queuedAt, error);
+  reject(error);
+}
 
 export function payloadBytes(jobs: readonly NewJob[]): number {
   let bytes = 0;

@@ -1,7 +1,7 @@
 import type { Guarded, ProducerTelemetry, Sending, TraceCarrier } from '../base/telemetry.js';
 import { attempt } from '../base/safe-access.js';
 import { appendField, traceWithin } from '../codec/trace.js';
-import type { Duplicates, Group } from './group.js';
+import type { Duplicates } from './group.js';
 import type { NewJob } from './new-job.js';
 
 /** An add, and what a telemetry gets to know of it. Whatever the telemetry does, the add is the same. */
@@ -30,32 +30,36 @@ function tellEnd(sending: Sending, added: Promise<Duplicates>): void {
   );
 }
 
-/** The encoded form of the carrier of the last call: the adds of one request usually have the same. */
-let last: { readonly carrier: TraceCarrier; readonly field: Buffer | undefined } | undefined;
+/** The encoded form of the carrier of the last call: the adds of one request usually have the same, and the same extras. */
+let last: LastCarrier | undefined;
+
+interface LastCarrier {
+  readonly carrier: TraceCarrier;
+  readonly field: Buffer | undefined;
+  /** Extras, and the same with the field. */
+  before: Buffer | undefined;
+  after: Buffer | undefined;
+}
 
 /** Gives the carrier to each job. What does not fit stays behind: a trace is no reason to refuse a job. */
 function attach(carrier: TraceCarrier, jobs: readonly NewJob[], maxPayloadBytes: number): void {
-  if (last?.carrier !== carrier) last = { carrier, field: traceWithin(carrier, Infinity) };
+  if (last?.carrier !== carrier) {
+    const field = traceWithin(carrier, Infinity);
+    last = { carrier, field, before: undefined, after: field && appendField(undefined, field) };
+  }
   for (const job of jobs) {
     const { extras, payload } = job;
     const left = maxPayloadBytes - payload.length - (extras?.length ?? 0);
     const field = (last.field?.length ?? 0) <= left ? last.field : traceWithin(carrier, left);
-    if (field) job.extras = appendField(extras, field) ?? extras;
+    if (!field) continue;
+    if (field !== last.field) {
+      job.extras = appendField(extras, field) ?? extras;
+      continue;
+    }
+    if (extras !== last.before) {
+      last.before = extras;
+      last.after = appendField(extras, field) ?? extras;
+    }
+    job.extras = last.after;
   }
-}
-
-/** The same group, with a report of its end. */
-export function reporting(sent: NonNullable<Guarded<ProducerTelemetry>['sent']>, group: Group): Group {
-  const { jobs, queuedAt } = group;
-  return {
-    ...group,
-    resolve: (duplicates) => {
-      sent(jobs, queuedAt);
-      group.resolve(duplicates);
-    },
-    reject: (error) => {
-      sent(jobs, queuedAt, error);
-      group.reject(error);
-    },
-  };
 }

@@ -48,6 +48,7 @@ function limitsOfName(
 function withLimits(under: JobLimits, over: TimeLimits | undefined): JobLimits {
   if (!over) return under;
   const { timeoutMs = under.timeoutMs, ttlMs = under.ttlMs, expired = under.expired } = over;
+  if (timeoutMs === under.timeoutMs && ttlMs === under.ttlMs && expired === under.expired) return under;
   return { timeoutMs, ttlMs, expired };
 }
 

@@ -6,9 +6,11 @@ import type { ScheduleClaim } from '../../../redis/scripts/claim-schedules.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { DataLostError } from '../../base/errors.js';
 import { outsideOfContext } from '../../base/own-context.js';
+import { attempt } from '../../base/safe-access.js';
+import type { TraceCarrier } from '../../base/telemetry.js';
 import { removeSchedule, restoreSchedule, storeSchedule } from './schedules.js';
 import type { StoreResult } from './schedules.js';
-import { encodeSchedule } from './stored-schedule.js';
+import { encodeSchedule, withTrace } from './stored-schedule.js';
 import type { EncodedSchedule, RepeatableSpec } from './stored-schedule.js';
 
 /** Time between two checks of the declared schedules, in ms. */
@@ -40,6 +42,7 @@ export class DeclaredSchedules {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #maxPayloadBytes: number;
+  readonly #carrier: (() => TraceCarrier | undefined) | undefined;
   readonly #declared = new Map<string, Declared>();
   /** Owner → the generation for which this process has claimed its schedules. Redis may lose the claim, too. */
   readonly #claims = new Map<string, number>();
@@ -47,7 +50,14 @@ export class DeclaredSchedules {
   #checking: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(link: CommandLink, keys: QueueKeys, maxPayloadBytes: number) {
+  /** @param carrier what travels with the jobs of a schedule that is declared now */
+  constructor(
+    link: CommandLink,
+    keys: QueueKeys,
+    maxPayloadBytes: number,
+    carrier: (() => TraceCarrier | undefined) | undefined,
+  ) {
+    this.#carrier = carrier;
     this.#link = link;
     this.#keys = keys;
     this.#maxPayloadBytes = maxPayloadBytes;
@@ -59,7 +69,11 @@ export class DeclaredSchedules {
    */
   async declare(spec: RepeatableSpec): Promise<StoreResult> {
     // Encoded at once, because the caller may change its data later.
-    const encoded = encodeSchedule(spec, this.#maxPayloadBytes);
+    const plain = encodeSchedule(spec, this.#maxPayloadBytes);
+    const carrier = this.#carrier?.();
+    const encoded = carrier
+      ? (attempt(() => withTrace(plain, carrier, this.#maxPayloadBytes)) ?? plain)
+      : plain;
     const claim = this.#claimOf(spec.owner);
     const stored = await storeSchedule(this.#link, this.#keys, spec, encoded, undefined, claim);
     if (stored.outcome === 'superseded') return stored;

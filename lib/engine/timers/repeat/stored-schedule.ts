@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { encodeRetry } from '../../codec/write-envelope.js';
-import { EXTRAS } from '../../codec/extras.js';
+import type { TraceCarrier } from '../../base/telemetry.js';
+import { EXTRAS, encodeExtras, readExtras } from '../../codec/extras.js';
 import type { WithExtras } from '../../codec/extras.js';
 import { readKeep } from '../../codec/keep.js';
+import { appendField, traceWithin } from '../../codec/trace.js';
 import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, extrasWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
@@ -111,8 +113,31 @@ export function encodeFields(
     start: startAfterMs?.toString(),
     end: endBeforeMs?.toString(),
   };
+  // Where a schedule was stored last is no part of what it is.
+  const judged = present({ ...timing, ...rest, extras: rest.extras && withoutTrace(rest.extras) });
   const fields = present({ ...timing, ...rest });
-  return { key, schedule: digest(present(timing)), revision: digest(fields), fields };
+  return { key, schedule: digest(present(timing)), revision: digest(judged), fields };
+}
+
+function withoutTrace(extras: string | Buffer): string | Buffer | undefined {
+  const bytes = Buffer.from(extras);
+  const { trace, ...others } = readExtras(bytes) ?? {};
+  return trace ? encodeExtras(others) : extras;
+}
+
+/** The same schedule, whose jobs bring the carrier along, if it fits. */
+export function withTrace(
+  schedule: EncodedSchedule,
+  carrier: TraceCarrier,
+  maxPayloadBytes: number,
+): EncodedSchedule {
+  const { payload = '', extras, ...others } = Object.fromEntries(schedule.fields);
+  const known = extras === undefined ? undefined : Buffer.from(extras);
+  const left = maxPayloadBytes - Buffer.byteLength(payload) - (known?.length ?? 0);
+  const field = traceWithin(carrier, left);
+  const traced = field && appendField(known, field);
+  if (!traced) return schedule;
+  return { ...schedule, fields: present({ ...others, payload, extras: traced }) };
 }
 
 /** When a schedule fires. */
