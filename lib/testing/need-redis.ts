@@ -53,6 +53,7 @@ export const NEED_REDIS = [
   'removeRateLimitKey',
   'getWaitingChildrenCount',
   'getMetrics',
+  'changePause',
   'readTotals',
   'rescheduleJobScheduler',
   'readServerInfo',

@@ -212,6 +212,7 @@ const NEED_REDIS: Record<string, Use> = {
   runJobScheduler: (queue) => queue.runJobScheduler('x'),
   getBacklog: (queue) => queue.getBacklog(),
   getMetrics: (queue) => queue.getMetrics('completed'),
+  changePause: (queue) => queue.changePause(true),
   readTotals: (queue) => queue.readTotals(),
   readServerInfo: (queue) => queue.readServerInfo(),
   rescheduleJobScheduler: (queue) => queue.rescheduleJobScheduler('x', { every: 1_000 }),

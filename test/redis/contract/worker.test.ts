@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { LeaseLostError, ShutdownError, Worker } from '../../../lib/engine/index.js';
 import type { Job } from '../../../lib/engine/index.js';
-import { KEYS, Latch, NAME, next, rejection, take, useKit } from './kit.js';
+import { KEYS, Latch, NAME, next, take, useKit } from './kit.js';
 
 const redis = useKit();
 
@@ -462,17 +462,5 @@ describe('options', () => {
     await redis.queue({ prefix: 'bull' }).add('a', 1, { removeOnComplete: 5, removeOnFail: true });
     await done;
     expect(await redis.client.xlen(KEYS.stream)).toBe(0);
-  });
-});
-
-describe('what is not supported', () => {
-  test('worker.rateLimit', async () => {
-    const worker = redis.worker(() => undefined);
-    expect(
-      await rejection((worker as unknown as { rateLimit(ms: number): Promise<void> }).rateLimit(1)),
-    ).toMatchObject({
-      code: 'CMQ-100',
-      name: 'NotSupportedError',
-    });
   });
 });
