@@ -126,7 +126,7 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
     metrics: config.metrics ?? noopSink,
     telemetry: config.telemetry,
     observed: undefined,
-    maxDataPoints: config.metrics?.maxDataPoints ?? 0,
+    maxDataPoints: pointsOf(config.metrics),
     clock: config.clock ?? systemClock,
   };
 }
@@ -150,4 +150,9 @@ export function toConsumerConfig(options: WorkerOptions): ConsumerConfig & Batch
   if (schedulerTickMs !== undefined)
     merged.scheduler = { tickIntervalMs: schedulerTickMs, ...merged.scheduler };
   return merged;
+}
+
+function pointsOf(metrics: ConsumerConfig['metrics']): number {
+  const points: unknown = metrics?.maxDataPoints;
+  return typeof points === 'number' ? points : 0;
 }

@@ -465,8 +465,8 @@ describe('constructors', () => {
   });
 
   test.each<[string, unknown, string]>([
-    ['a path', './processor.js', 'CMQ-100'],
-    ['a URL', new URL('file:///processor.js'), 'CMQ-100'],
+    ['a relative path', './processor.js', 'CMQ-004'],
+    ['the URL of no file', new URL('file:///processor.js'), 'CMQ-004'],
     ['nothing', undefined, 'CMQ-004'],
     ['an object', {}, 'CMQ-004'],
   ])('Worker refuses a processor that is %s', (_, processor, code) => {

@@ -234,7 +234,8 @@ const MOST_POINTS = 525_600;
 const metricsOption: Check = (value) => {
   const wrong = record(value);
   const { maxDataPoints } = (value ?? {}) as MetricsOptions;
-  if (wrong !== undefined || maxDataPoints === undefined) return wrong;
+  // A sink may be a proxy, which has a function under any name.
+  if (wrong !== undefined || maxDataPoints === undefined || typeof maxDataPoints === 'function') return wrong;
   const points = whole(1, MOST_POINTS)(maxDataPoints);
   return points === undefined ? undefined : `has a wrong "maxDataPoints": it ${points}`;
 };
