@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
 import { eventually, rejection } from '../redis/contract/kit.js';
 import { useRedis } from '../support/redis.js';
@@ -141,7 +142,6 @@ describe('what a handler throws', () => {
   it.each([
     ['range', { name: 'RangeError', message: 'too far', code: 'E_FAR', extra: { at: new Date(0), big: 1n } }],
     ['aggregate', { name: 'AggregateError', message: 'several' }],
-    ['rateLimit', { name: 'RateLimitError' }],
     ['delayed', { name: 'DelayedError', code: 'CMQ-015' }],
     ['text', { message: 'a text', cause: 'a text' }],
     ['null', { message: 'null', cause: null }],
@@ -170,6 +170,21 @@ describe('what a handler throws', () => {
     for (const kind of ['function', 'proxy', 'nothing', 'long']) {
       expect((await run('throws', { kind })).error).toBeInstanceOf(Error);
     }
+  });
+
+  it('a RateLimitError puts the job back, with no attempt used', async () => {
+    const { queue, worker } = await start();
+    const failed: unknown[] = [];
+    worker.on('failed', (job) => failed.push(job));
+    const job = await queue.add('throws', { kind: 'rateLimit' }, { attempts: 1 });
+    await once(worker, 'active');
+    await once(worker, 'active');
+    await queue.pause();
+    await eventually(async () => {
+      expect(await queue.getJob(job.id)).toMatchObject({ attemptsMade: 0 });
+    });
+    expect(failed).toEqual([]);
+    await queue.obliterate({ force: true });
   });
 
   it.each(['declined', 'named'])('%s: is final if it is unrecoverable', async (kind) => {
