@@ -173,7 +173,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     'a promotion that does not take the job out of the delayed set',
     'jobs are delayed',
     /^(committed twice|stalled)/,
-    ['lua/lib/promotion.lua', /redis\.call\('ZREM\w*'/, `(function() end)('ZREM'`],
+    ['lua/lib/promotion.lua', /redis\.call\('ZREMRANGEBYRANK'/, `(function() end)('ZREMRANGEBYRANK'`],
   ],
   [
     'a completion without the fence',

@@ -131,11 +131,12 @@ export class ReadingTimes {
   get health(): ReadingHealth {
     const now = this.now();
     const since = (time: number | undefined): number => (time === undefined ? 0 : now - time);
-    const isFull = this.#fullSince !== undefined;
+    // After a failure, a wait for room may be a wait for the policy, which Redis does not tell either.
+    const isFull = this.#fullSince !== undefined && this.#failures === 0;
     return {
       lastReadAgeMs: this.#answeredAt === undefined ? undefined : since(this.#answeredAt),
       unansweredMs: isFull ? 0 : since(this.#askingSince),
-      fullMs: since(this.#fullSince),
+      fullMs: isFull ? since(this.#fullSince) : 0,
       failures: this.#failures,
       lastError: this.#lastError,
       fastReads: this.#fastReads,
