@@ -72,7 +72,10 @@ describe('checkOptions', () => {
       { concurrency: null },
       'Worker "mail": option "concurrency" must be a whole number of at least 1, not null.',
     ],
-    [{ concurrency: 5n }, 'Worker "mail": option "concurrency" must be a whole number of at least 1, not 5n.'],
+    [
+      { concurrency: 5n },
+      'Worker "mail": option "concurrency" must be a whole number of at least 1, not 5n.',
+    ],
     [{ name: ' ' }, 'Worker "mail": option "name" must be a string that is not blank, not " ".'],
     [{ name: {} }, 'Worker "mail": option "name" must be a string that is not blank, not an object.'],
     [{ on: 1 }, 'Worker "mail": option "on" must be true or false, not 1.'],
