@@ -125,6 +125,16 @@ describe('pause, resume, inspect and workers', { timeout: 60_000 }, () => {
     const resumed = await chasqui('resume', 'mail', '--json');
     expect(resumed.json).toEqual({ queue: 'mail', paused: false, changed: true, waiting: 5 });
     const all = await chasqui('inspect', '--json');
+    expect((all.json as { queues: unknown[] }).queues[0]).toMatchObject({
+      limits: { concurrency: null, rate: null },
+    });
+    await using limited = new Queue('mail', { connection: redis.connection });
+    await limited.setGlobalConcurrency(5);
+    await limited.setGlobalRateLimit(100, 60_000);
+    expect((await chasqui('inspect', 'mail')).out).toMatch(/limits +5 jobs at once, 100 starts in 1m/);
+    expect((await chasqui('inspect', 'mail', '--json')).json).toMatchObject({
+      limits: { concurrency: 5, rate: { max: 100, duration: 60_000 } },
+    });
     expect(all.json).toMatchObject({ queues: [{ name: 'mail', paused: false, waiting: 5, delayed: 5 }] });
     expect((await chasqui('workers')).out).toBe('No worker runs.\n');
   });

@@ -110,6 +110,14 @@ function stateOf({ isPaused, workers, waiting, active }: QueueFacts): string {
   return workers.length === 0 && waiting + active > 0 ? 'no worker' : workers.length === 0 ? 'idle' : 'up';
 }
 
+/** A line, if the queue has limits. */
+function limitsOf({ limits: { concurrency, rate } }: QueueFacts): [string, string][] {
+  const limits: string[] = [];
+  if (concurrency !== null) limits.push(`${plural(concurrency, 'job')} at once`);
+  if (rate) limits.push(`${plural(rate.max, 'start')} in ${span(rate.duration)}`);
+  return limits.length === 0 ? [] : [['limits', limits.join(', ')]];
+}
+
 function printQueue(context: Context, facts: QueueFacts): void {
   const { out } = context;
   const { waiting, oldestWaitingMs, delayed, due, overdueMs, rates, workers, schedules, nextSchedule } =
@@ -133,6 +141,7 @@ function printQueue(context: Context, facts: QueueFacts): void {
         ? 'no events'
         : `${grouped(rates.queued)} queued, ${grouped(rates.completed)} completed, ${grouped(rates.failed)} failed attempts (measured over ${String(rates.seconds)}s)`,
     ],
+    ...limitsOf(facts),
     ['schedules', `${grouped(schedules)}${next}`],
     ['workers', plural(workers.length, 'worker')],
   ]);

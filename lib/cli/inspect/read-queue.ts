@@ -1,4 +1,4 @@
-import type { Queue, RepeatableJobMeta, WorkerInfo } from '../../engine/index.js';
+import type { Queue, RateLimit, RepeatableJobMeta, WorkerInfo } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { iso } from '../output/values.js';
 import { readRates } from './rates.js';
@@ -8,6 +8,8 @@ import type { Rates } from './rates.js';
 export interface QueueFacts {
   readonly name: string;
   readonly isPaused: boolean;
+  /** Null where there is no such limit. */
+  readonly limits: { readonly concurrency: number | null; readonly rate: RateLimit | null };
   readonly waiting: number;
   readonly oldestWaitingMs: number;
   readonly active: number;
@@ -26,18 +28,21 @@ export interface QueueFacts {
 
 export async function readQueue(context: Context, queue: Queue): Promise<QueueFacts> {
   const { link } = await context.servers();
-  const [backlog, counts, workers, schedules, next, rates] = await Promise.all([
+  const [backlog, counts, workers, schedules, next, rates, concurrency, rate] = await Promise.all([
     queue.getBacklog(),
     queue.getJobCounts('completed'),
     queue.getWorkers(),
     queue.getJobSchedulersCount(),
     queue.getRepeatableJobs(1),
     readRates(link, queue.name),
+    queue.getGlobalConcurrency(),
+    queue.getGlobalRateLimit(),
   ]);
   const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters, paused } = backlog;
   return {
     name: queue.name,
     isPaused: paused,
+    limits: { concurrency, rate },
     waiting,
     oldestWaitingMs,
     active,
