@@ -5,7 +5,6 @@ import { alsoTelling, emittingObserver } from '../connection/observe.js';
 import { CONNECT_TIMEOUT_MS, CommandLink } from '../connection/command-link.js';
 import type { ConnectionInfo } from '../connection/command-link.js';
 import { WorkerCore } from '../worker/worker-core.js';
-import type { WorkerHooks } from '../worker/hooks.js';
 import { checkedProcessor, handlerOf, threadsOf } from '../threads/of-worker.js';
 import type { ThreadPool } from '../threads/thread-pool.js';
 import type { Delivery } from '../worker/lease/delivery.js';
@@ -21,13 +20,12 @@ import type { JobOwner } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
-import { readProperty } from '../base/safe-access.js';
-import { toError } from '../base/thrown.js';
 import { checkConcurrency, checkDelay, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { checkLimitMs } from '../config/options/limits.js';
 import { setRateLimited } from '../../redis/scripts/set-rate-limited.js';
 import { runByItself } from './by-itself.js';
+import { emittingHooks } from './emitting-hooks.js';
 import type { AnyProcessor, BatchProcessor, MixedProcessor, Processor } from './processor-types.js';
 import type { WorkerEventsMap } from './worker-event-types.js';
 
@@ -95,7 +93,7 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
       opts.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       handlerOf(checked, this.#threads),
       this.#jobOwner(),
-      this.#hooks(),
+      emittingHooks(this, this.#report),
     );
     if (opts.autorun !== false) runByItself(this, this.#report);
   }
@@ -306,39 +304,6 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
     if (this.#stopped) throw new ShutdownError(`Worker "${this.name}" is closed.`);
     await this.#link.ready();
     return call(this.#link, this.keys);
-  }
-
-  #hooks(): WorkerHooks {
-    return {
-      stalled: (jobId) => {
-        this.#emit('stalled', jobId, 'active');
-      },
-      paused: (by) => {
-        this.#emit('paused', by);
-      },
-      resumed: (by) => {
-        this.#emit('resumed', by);
-      },
-      active: (job) => {
-        this.#emit('active', job, '');
-      },
-      completed: (job) => {
-        this.#emit('completed', job, readProperty(job, 'returnvalue'), '');
-      },
-      failed: (job, error) => {
-        // Reading the stack of an error, as toError does, costs more than the rest of a retry.
-        if (this.listenerCount('failed') > 0) this.#emit('failed', job, toError(error), '');
-      },
-      deadLettered: (deadLetter) => {
-        this.#emit('deadLettered', deadLetter);
-      },
-      dlqEvicted: (evicted) => {
-        this.#emit('dlqEvicted', evicted);
-      },
-      error: (error) => {
-        this.#report(error);
-      },
-    };
   }
 
   #emit(event: keyof WorkerEventsMap, ...args: unknown[]): void {

@@ -12,12 +12,13 @@ import { harmless, jobOf } from './job-helpers.js';
 import type { JobInit, JobOwner } from './job-owner.js';
 import { jsonOf } from './job-json.js';
 import type { JobState } from './job-state.js';
+import { JobStates } from './job-states.js';
 
 export type { JobInit, JobOwner } from './job-owner.js';
 export type { JobState, JobType } from './job-state.js';
 
 /** A job, as `Queue.add` returns it and as a processor receives it. */
-export class Job<Data = unknown, Result = unknown, Name extends string = string> {
+export class Job<Data = unknown, Result = unknown, Name extends string = string> extends JobStates {
   /** A ULID, or the caller's `jobId`. For a schedule: its key. */
   readonly id: string;
   /** Dispatch name; empty if the job has none. */
@@ -67,6 +68,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /** @internal */
   constructor(owner: JobOwner, init: JobInit<Data>) {
+    super();
     this.#owner = owner;
     this.#context = init.context;
     this.#place = init.place;
@@ -319,34 +321,6 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
    */
   async getState(): Promise<JobState> {
     return this.#actions('getState').getState(this.id);
-  }
-
-  /** Also true in a paused queue. */
-  async isWaiting(): Promise<boolean> {
-    return (await this.getState()) === 'waiting';
-  }
-
-  async isActive(): Promise<boolean> {
-    return (await this.getState()) === 'active';
-  }
-
-  async isDelayed(): Promise<boolean> {
-    return (await this.getState()) === 'delayed';
-  }
-
-  /** Whether the job is a dead letter. */
-  async isFailed(): Promise<boolean> {
-    return (await this.getState()) === 'failed';
-  }
-
-  /** On a queue without `trackJobs`: whether the result of the job is stored. */
-  async isCompleted(): Promise<boolean> {
-    return (await this.getState()) === 'completed';
-  }
-
-  /** False: no job has children. */
-  async isWaitingChildren(): Promise<boolean> {
-    return (await this.getState()) === 'waiting-children';
   }
 
   /** The job of an id, as `queue.getJob(jobId)`. */

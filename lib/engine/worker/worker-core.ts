@@ -21,20 +21,19 @@ import { Gate } from './fetch/gate.js';
 import { Intake } from './fetch/intake.js';
 import { PolicyWatch } from './fetch/policy-watch.js';
 import { Reader } from './fetch/reader.js';
-import type { ReaderSettings } from './fetch/reader.js';
+import type { ReaderSettings } from './fetch/reader-settings.js';
 import { JobCounters } from './health.js';
 import type { WorkerHealth } from './health.js';
 import type { WorkerHooks } from './hooks.js';
-import { JobEvents } from './job-events.js';
-import { JobMetrics } from './job-metrics.js';
 import { Cancellations } from './lease/cancellations.js';
 import type { Delivery } from './lease/delivery.js';
 import { InFlight } from './lease/in-flight.js';
 import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
-import { MinuteCounts } from './minute-counts.js';
-import { observeWorker, scoped, toJobObserver } from './observe-worker.js';
+import type { MinuteCounts } from './minute-counts.js';
+import { observeJobs } from './observe-jobs.js';
+import { observeWorker, scoped } from './observe-worker.js';
 import { Registration } from './registration.js';
 import { RedisClock } from './run/redis-clock.js';
 import { Runner } from './run/runner.js';
@@ -63,7 +62,7 @@ export class WorkerCore extends Service {
   readonly #settings: WorkerSettings;
   readonly #inFlight: InFlight;
   readonly #counters: JobCounters;
-  #minutes: MinuteCounts | undefined;
+  readonly #minutes: MinuteCounts | undefined;
   readonly #announcer: Announcer;
   readonly #timers: WorkerTimers;
   readonly #settlement: Settlement;
@@ -108,7 +107,8 @@ export class WorkerCore extends Service {
     this.#counters = new JobCounters(() => settings.clock.monotonic());
     const tracking = new Tracking(settings);
     this.#announcer = new Announcer(link, keys, settings, tracking, settings.ackIdleMs, onError);
-    this.#observe(hooks);
+    const observers = { announcer: this.#announcer, counters: this.#counters, hooks };
+    this.#minutes = observeJobs(this.#inFlight, link, keys, settings, observers, onError);
     this.#settlement = new Settlement(
       link,
       keys,
@@ -269,20 +269,6 @@ export class WorkerCore extends Service {
       gauges: () => readGauges(link, this.#keys, this.#settings.group),
       load: () => this.#admission,
     };
-  }
-
-  /** In the order in which each hears of a transition. */
-  #observe(hooks: WorkerHooks): void {
-    const { metrics, maxDataPoints, observed } = this.#settings;
-    this.#inFlight.observe(this.#announcer);
-    this.#inFlight.observe(this.#counters);
-    if (maxDataPoints > 0) {
-      this.#minutes = new MinuteCounts(this.#link, this.#keys, maxDataPoints, this.#onError);
-      this.#inFlight.observe(this.#minutes);
-    }
-    this.#inFlight.observe(new JobMetrics(metrics));
-    if (observed) this.#inFlight.observe(toJobObserver(observed));
-    this.#inFlight.observe(new JobEvents(this.#keys.queue, this.#settings, hooks));
   }
 
   #readerSettings(

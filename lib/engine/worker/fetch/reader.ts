@@ -15,7 +15,6 @@ import { Timer, sleep } from '../../../redis/timer.js';
 import { connect } from '../../connection/connect.js';
 import { toConnectionError } from '../../connection/explain.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import type { Clock } from '../../base/clock.js';
 import { ConnectionError, ShutdownError, messageOf } from '../../base/errors.js';
 import { ReadSize } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
@@ -25,34 +24,7 @@ import { connectionName } from '../identity.js';
 import { bytesOf, decodedParts, tappedParts } from './brought.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
-
-export interface ReaderSettings {
-  group: string;
-  consumerId: string;
-  blockMs: number;
-  connectTimeoutMs: number;
-  /** False for a promoter or scheduler in a process of its own, which only listens for wake entries. */
-  readsWork: boolean;
-  /** Wake streams to listen on beside the work stream. */
-  wakeStreams: readonly string[];
-  clock: Clock;
-  /** Resolves with how many entries may be fetched; 0 = stop. */
-  capacity: () => Promise<number>;
-  deliver: (deliveries: readonly Delivery[]) => void;
-  woken: (stream: string, entry: StreamEntry) => void;
-  /**
-   * Learns what no wake has told. Called before the first read of a connection, and when the wake streams were gone. If it
-   * rejects, so does that.
-   */
-  refresh?: () => Promise<void>;
-  /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
-  nudge?: () => Promise<unknown>;
-  /** The queue is gated: jobs are fetched with lua/take.lua. Default: it never is. */
-  isGated?: () => boolean;
-  /** The queue is not gated any more. */
-  gateOpened?: () => void;
-  onError: (error: unknown) => void;
-}
+import type { ReaderSettings } from './reader-settings.js';
 
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 1_500;

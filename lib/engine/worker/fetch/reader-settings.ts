@@ -1,0 +1,32 @@
+import type { StreamEntry } from '../../../redis/replies.js';
+import type { Clock } from '../../base/clock.js';
+import type { Delivery } from '../lease/delivery.js';
+
+/** What a reader reads, and whom it tells. */
+export interface ReaderSettings {
+  group: string;
+  consumerId: string;
+  blockMs: number;
+  connectTimeoutMs: number;
+  /** False for a promoter or scheduler in a process of its own, which only listens for wake entries. */
+  readsWork: boolean;
+  /** Wake streams to listen on beside the work stream. */
+  wakeStreams: readonly string[];
+  clock: Clock;
+  /** Resolves with how many entries may be fetched; 0 = stop. */
+  capacity: () => Promise<number>;
+  deliver: (deliveries: readonly Delivery[]) => void;
+  woken: (stream: string, entry: StreamEntry) => void;
+  /**
+   * Learns what no wake has told. Called before the first read of a connection, and when the wake streams were gone. If it
+   * rejects, so does that.
+   */
+  refresh?: () => Promise<void>;
+  /** Writes to one of the wake streams, which ends a read of them. If it is absent, the wake streams are never read alone. */
+  nudge?: () => Promise<unknown>;
+  /** The queue is gated: jobs are fetched with lua/take.lua. Default: it never is. */
+  isGated?: () => boolean;
+  /** The queue is not gated any more. */
+  gateOpened?: () => void;
+  onError: (error: unknown) => void;
+}
