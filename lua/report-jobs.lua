@@ -1,10 +1,11 @@
 -- Stores what handlers and others report of jobs: progress, and rows of their logs.
 --
--- KEYS stream delayed events prefix calls
+-- KEYS stream delayed dlq events prefix calls
 -- ARGV 1 events_cap   0 = no events
 --      per report: kind, 'p' = progress, 'l' = a row; job id; name or ''; tracked: '1' = the caller knows that the job is
 --                   tracked, '0' = that it is not, '' = it does not know; the entry of the job, if the caller runs it, else '';
---                   the progress as JSON, or the row; how many rows stay, 0 = all
+--                   the progress as JSON, or the row; how many rows stay, 0 = all, negative = so many as the job says, or the
+--                   positive of it if it says nothing
 --      call         see lib/call-replies.lua
 -- Reply { per report: how many rows the log has now, or 1 for progress; 0 = the job is not tracked, so nothing was stored; -1 =
 --      there is no job of this id that is tracked, or it is not that entry any more }
@@ -21,30 +22,43 @@
 -- @include lib/events
 -- @include lib/pages
 -- @include lib/delayed-member
--- @include lib/split-job
+-- @include lib/room
+-- @include lib/tracked
 -- @include lib/time
 
-local stream, delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local stream, delayed, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local cap, call = tonumber(ARGV[1]), ARGV[#ARGV]
 local said = kept_reply(calls, call)
 if said then
   return said
 end
 
--- Whether the extras of a Job say that it is tracked: see codec/keep.ts.
-local function says_tracked(d)
-  local _, _, _, behind = parts_of(d)
-  local _, at = string.find(d, '\164keep', behind or #d, true)
-  if not at then
-    return false
+-- What the extras of a Job say that is kept of it (see codec/keep.ts): whether it is tracked, and how many rows of its log.
+local function keep_of(d)
+  local readable, keep = pcall(cmsgpack.unpack, extra_of(d, 'keep') or '')
+  if not readable or type(keep) ~= 'table' then
+    return readable and keep == 1
   end
-  return string.byte(d, at + 1) == 1 or string.find(d, '\161t\1', at + 1, true) ~= nil
+  local rows = tonumber(keep.l)
+  return keep.t == 1, rows and rows >= 0 and rows % 1 == 0 and rows or nil
 end
 
--- 1 = a tracked job, 0 = another live job, -1 = neither.
-local function kind_of(id, entry)
+-- The Job of a tracked job that has ended.
+local function ended_job(id)
+  local record = redis.pcall('GET', prefix .. 'job:' .. id)
+  local letter = type(record) == 'string' and string.match(record, '^f(%d+%-%d+)$')
+  if not letter then
+    return select(2, job_of_record(record))
+  end
+  local found = redis.pcall('XRANGE', dlq, letter, letter)[1]
+  return type(found) == 'table' and field_of(found[2], 'd') or nil
+end
+
+-- 1 = a tracked job, 0 = another live job, -1 = neither. Then the most rows of its log, if it says so and `counts`.
+local function kind_of(id, entry, counts)
   if redis.call('EXISTS', prefix .. 'job:' .. id) == 1 then
-    return 1
+    local d = counts and ended_job(id)
+    return 1, d and select(2, keep_of(d)) or nil
   end
   local marker = redis.pcall('GET', prefix .. 'dlid:' .. id)
   local at = type(marker) == 'string' and string.match(marker, '^%d+:(.*)$')
@@ -56,11 +70,11 @@ local function kind_of(id, entry)
   local d
   if at == '' then
     local member = redis.pcall('GET', prefix .. 'didx:' .. id)
-    if type(member) ~= 'string' or not redis.pcall('ZSCORE', delayed, member) then
-      return -1
+    if type(member) == 'string' and is_member(delayed, member) then
+      d = select(2, split_member(member))
+    elseif type(member) == 'string' and is_member(prefix .. 'room', member) then
+      d = split_room_member(member).d
     end
-    local _, bytes = split_member(member)
-    d = bytes
   else
     local found = redis.call('XRANGE', stream, at, at)[1]
     d = found and field_of(found[2], 'd')
@@ -68,7 +82,8 @@ local function kind_of(id, entry)
   if not d or job_id_of(d) ~= id then
     return -1
   end
-  return says_tracked(d) and 1 or 0
+  local tracked, rows = keep_of(d)
+  return tracked and 1 or 0, rows
 end
 
 -- Of a key of another type, nothing is stored, and the other reports are. Any other error ends the call: before its first
@@ -102,8 +117,12 @@ local ts = decimal(now_ms())
 local reply = {}
 for i = 2, #ARGV - 1, 7 do
   local kind, id, name, tracked, entry, value = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5]
-  local state = tracked == '0' and 0 or kind_of(id, entry)
-  local stored = state == 1 and store(kind, id, value, tonumber(ARGV[i + 6]))
+  local keep = tonumber(ARGV[i + 6])
+  local state, rows = 0, nil
+  if tracked ~= '0' then
+    state, rows = kind_of(id, entry, kind == 'l' and keep < 0)
+  end
+  local stored = state == 1 and store(kind, id, value, keep < 0 and (rows or -keep) or keep)
   if failure then
     return failure
   end

@@ -73,7 +73,12 @@ export class JobReports {
    * Resolves with how many rows the log has; 0 for a job that is not tracked.
    * @throws ConfigTypeError (CMQ-004), JobNotFoundError (CMQ-106), ConnectionError (CMQ-001)
    */
-  async log(job: ReportRef, row: unknown, keepLogs = KEEP_LOGS): Promise<number> {
+  async log(
+    job: ReportRef,
+    row: unknown,
+    // A worker knows what its job says.
+    keepLogs = job.entryId === undefined ? -KEEP_LOGS : KEEP_LOGS,
+  ): Promise<number> {
     if (typeof row !== 'string')
       throw new ConfigTypeError(`log: the row must be a string, not ${show(row)}.`);
     return this.#report(job, 'row', row.length > MAX_ROW ? cut(row, MAX_ROW - 1) : row, keepLogs);

@@ -11,7 +11,7 @@ export interface JobReport {
   readonly entryId: string | undefined;
   /** The progress as JSON, or the row. */
   readonly value: string;
-  /** How many rows stay; 0 = all. */
+  /** How many rows stay; 0 = all. Negative: as the job says; if it says nothing, the positive of it. */
   readonly keepLogs: number;
 }
 

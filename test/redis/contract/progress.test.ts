@@ -171,6 +171,47 @@ describe('the log', () => {
     expect(await queue.getJobLogs(job.id)).toEqual({ logs: [], count: 0 });
   });
 
+  test('keeps as many rows as the job says, whoever adds them, in every state of the job', async () => {
+    const queue = redis.queue(TRACKED);
+    const five = async (id: string): Promise<number> => {
+      let rows = 0;
+      for (let i = 1; i <= 5; i += 1) rows = await queue.addJobLog(id, `row ${i}`);
+      return rows;
+    };
+    const waits = await queue.add('a', 1, { keepLogs: 3 });
+    const delayed = await queue.add('a', 1, { keepLogs: 3, delay: 60_000 });
+    const inRoom = await queue.add('a', 1, { keepLogs: 3, priority: 1 });
+    const all = await queue.add('a', 1, { keepLogs: 0 });
+    for (const { id } of [waits, delayed, inRoom]) expect(await five(id)).toBe(3);
+    expect(await five(all.id)).toBe(5);
+    expect(await queue.addJobLog(delayed.id, 'row 6', 4)).toBe(4);
+    expect(await queue.addJobLog(delayed.id, 'row 7')).toBe(3);
+    await queue.drain(true);
+
+    const fails = await queue.add('a', 'fails', { keepLogs: 2, attempts: 1 });
+    const completes = await queue.add('a', 'completes', { keepLogs: 2 });
+    const unset = await queue.add('a', 'completes');
+    const latch = new Latch();
+    const active = next(
+      redis.worker(async ({ data }) => {
+        await latch.opened;
+        if (data === 'fails') throw new Error('no');
+        return data;
+      }),
+      'active',
+    );
+    await active;
+    expect(await five(fails.id)).toBe(2);
+    latch.open();
+    await expect
+      .poll(() => queue.getJobCounts('completed', 'failed'))
+      .toMatchObject({ completed: 2, failed: 1 });
+    expect(await five(fails.id)).toBe(2);
+    expect(await five(completes.id)).toBe(2);
+    expect(await five(unset.id)).toBe(5);
+    expect((await queue.getJobLogs(completes.id)).logs).toEqual(['row 4', 'row 5']);
+  });
+
   test('of 100,000 rows, and a row of a megabyte', async () => {
     const { id } = await run(TRACKED, async (job) => {
       const rows: Promise<number>[] = [];

@@ -93,7 +93,7 @@ export abstract class QueueSteering<Data, Result, Name extends string> extends Q
 
   /**
    * Adds a row to the log of a job. Resolves with how many rows the log has; 0 for a job that is not tracked.
-   * @param keepLogs the most rows that stay, the newest; 0 = all. Default 10,000
+   * @param keepLogs the most rows that stay, the newest; 0 = all. Default: `keepLogs` of the job, or 10,000
    * @throws as `job.log`; on a queue with `trackJobs`, JobNotFoundError (CMQ-106) for an unknown id
    */
   async addJobLog(jobId: string, logRow: string, keepLogs?: number): Promise<number> {
