@@ -32,8 +32,10 @@ export function openDriver({ port, tuned = false }) {
       return queue;
     },
 
-    async worker(name, handler, { concurrency }) {
-      const worker = new Worker(name, handler, { connection, concurrency, autorun: false, ...removal });
+    async worker(name, handler, { concurrency, limiter }) {
+      const limits = limiter ? { limiter } : {};
+      const options = { connection, concurrency, autorun: false, ...removal, ...limits };
+      const worker = new Worker(name, handler, options);
       worker.on('error', fail);
       await worker.waitUntilReady();
       return {
@@ -69,6 +71,7 @@ export function openDriver({ port, tuned = false }) {
         .llen(key('wait'))
         .llen(key('active'))
         .zcard(key('delayed'))
+        .zcard(key('prioritized'))
         .exec()
         .then((replies) => replies.reduce((sum, [error, count]) => sum + (error ? 0 : count), 0));
     },

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { Queue, Worker } from 'nestjs-chasqui/engine';
+import * as current from 'nestjs-chasqui/engine';
 
 const { version } = createRequire(import.meta.url)('../../package.json');
 
@@ -8,10 +8,11 @@ const { version } = createRequire(import.meta.url)('../../package.json');
  *
  * `tracked` keeps what BullMQ keeps by default: every completed job, with its result.
  *
- * @param {{ port: number, events?: boolean, tracked?: boolean, telemetry?: object }} options
+ * @param {{ port: number, events?: boolean, tracked?: boolean, telemetry?: object, engine?: typeof current }} options
  * @returns {import('./driver.d.ts').Driver}
  */
-export function openDriver({ port, events = true, tracked = false, telemetry }) {
+export function openDriver({ port, events = true, tracked = false, telemetry, engine = current }) {
+  const { Queue, Worker } = engine;
   // One object, so one command connection for all queues and workers of the process.
   const connection = { host: '127.0.0.1', port };
   const announce = { ...(events ? {} : { eventsEnabled: false }), ...(telemetry && { telemetry }) };
@@ -23,7 +24,7 @@ export function openDriver({ port, events = true, tracked = false, telemetry }) 
       return new Queue(name, { connection, ...announce, ...(tracked && { trackJobs: true }) });
     },
 
-    async worker(name, handler, { concurrency, storeResults = false, more }) {
+    async worker(name, handler, { concurrency, storeResults = false, limiter, more }) {
       const results = storeResults ? { storeResults } : {};
       const worker = new Worker(name, handler, {
         connection,
@@ -31,6 +32,7 @@ export function openDriver({ port, events = true, tracked = false, telemetry }) 
         autorun: false,
         ...results,
         ...announce,
+        ...(limiter && { limiter }),
         ...more,
       });
       worker.on('error', fail);
@@ -57,6 +59,7 @@ export function openDriver({ port, events = true, tracked = false, telemetry }) 
         .pipeline()
         .xlen(key('stream'))
         .zcard(key('delayed'))
+        .zcard(key('room'))
         .exec()
         .then((replies) => replies.reduce((sum, [error, count]) => sum + (error ? 0 : count), 0));
     },

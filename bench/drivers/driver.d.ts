@@ -17,6 +17,12 @@ export interface BenchWorker {
   close(): Promise<void>;
 }
 
+/** At most so many starts in any `duration` ms. */
+export interface Limiter {
+  readonly max: number;
+  readonly duration: number;
+}
+
 /** What a scenario knows of a queue system. A scenario is written once, against this. */
 export interface Driver {
   readonly version: string;
@@ -24,7 +30,7 @@ export interface Driver {
   worker(
     name: string,
     handler: (job: BenchJob) => Promise<unknown>,
-    options: { concurrency: number; storeResults?: boolean; part?: string },
+    options: { concurrency: number; storeResults?: boolean; limiter?: Limiter; part?: string },
   ): Promise<BenchWorker>;
   isFirstAttempt(job: BenchJob): boolean;
   /** Options of a job that is tried twice, the second time after 1 ms. */

@@ -2,7 +2,7 @@
  * The columns of the report. `peer` and `ours` are the pair whose ratio has a target; `peerTuned` and `oursQuiet` say
  * what each side gains by its settings.
  *
- * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest' | 'oursTraced' | 'oursSdk' | 'oursPart'} VariantName
+ * @typedef {'peer' | 'peerTuned' | 'ours' | 'oursQuiet' | 'oursNest' | 'oursTraced' | 'oursSdk' | 'oursPart' | 'peerGroups' | 'oursBefore'} VariantName
  */
 export const VARIANTS = {
   peer: { title: 'BullMQ defaults', driver: './bullmq.mjs', options: {} },
@@ -14,6 +14,8 @@ export const VARIANTS = {
   oursTracked: { title: 'chasqui, tracked', driver: './chasqui.mjs', options: { tracked: true } },
   oursTraced: { title: 'chasqui, with telemetry', driver: './traced.mjs', options: {} },
   oursSdk: { title: 'chasqui, in a process with an SDK', driver: './traced.mjs', options: { sdkOnly: true } },
+  peerGroups: { title: 'GroupMQ', driver: './groupmq.mjs', options: {} },
+  oursBefore: { title: 'chasqui, before', driver: './before.mjs', options: {} },
   oursPart: { title: 'chasqui, one part changed', driver: './parts.mjs', options: {} },
 };
 

@@ -11,7 +11,7 @@ const CHUNKS_AT_ONCE = 10;
  *
  * @param {object} options
  * @param {number} options.concurrency
- * @param {(context: object) => object | undefined} [options.jobOptions]
+ * @param {(context: object) => object | ((index: number) => object) | undefined} [options.jobOptions]
  * @param {(context: object) => (job: object) => Promise<unknown>} [options.handler]
  * @param {(context: object) => object} [options.workerOptions] more of what the driver's worker takes
  * @param {(context: object) => number} [options.backlog] jobs waiting at first, when not all of them are on the clock

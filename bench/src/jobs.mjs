@@ -14,8 +14,10 @@ export function payload(index) {
   return { to: 'ada@example.com', n: index };
 }
 
+/** @param {object | ((index: number) => object)} [opts] options of the job, or what makes them */
 export function job(index, opts, data = payload(index)) {
-  return opts === undefined ? { name: JOB, data } : { name: JOB, data, opts };
+  if (opts === undefined) return { name: JOB, data };
+  return { name: JOB, data, opts: typeof opts === 'function' ? opts(index) : opts };
 }
 
 export function addOne(queue, index, opts) {
@@ -35,7 +37,7 @@ export async function addInBulk(queue, count, each, opts) {
  *
  * @param {import('../drivers/driver.d.ts').Driver} driver
  * @param {Record<string, number>} counts jobs by queue
- * @param {object} [opts] options of the jobs
+ * @param {object | ((index: number) => object)} [opts] options of the jobs, or what makes them
  */
 export async function fill(driver, counts, opts) {
   for (const [name, count] of Object.entries(counts)) {

@@ -12,6 +12,7 @@ const FILES = [
   'retries',
   'results',
   'latency',
+  'gate',
   'tracked-100',
   'tracked-add',
   'memory-tracked',
