@@ -99,16 +99,16 @@ end
 local function add_entries(members)
   local entries, markers, indices = {}, {}, {}
   local failure
+  local pcall_redis, room_parts = redis.pcall, room_parts
   for i = 1, #members do
-    local of = split_room_member(members[i])
-    local keep = of.keep >= 0 and decimal(of.keep)
+    local d, name, head, keep = room_parts(members[i])
     local added
-    if of.name == '' then
-      added = keep and redis.pcall('XADD', stream, '*', 'd', of.d, 'u', keep, 'r', of.head)
-        or redis.pcall('XADD', stream, '*', 'd', of.d, 'r', of.head)
+    if name == '' then
+      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'u', keep, 'r', head)
+        or pcall_redis('XADD', stream, '*', 'd', d, 'r', head)
     else
-      added = keep and redis.pcall('XADD', stream, '*', 'd', of.d, 'n', of.name, 'u', keep, 'r', of.head)
-        or redis.pcall('XADD', stream, '*', 'd', of.d, 'n', of.name, 'r', of.head)
+      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'u', keep, 'r', head)
+        or pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'r', head)
     end
     if type(added) == 'table' then
       failure = added
@@ -118,7 +118,7 @@ local function add_entries(members)
       break
     end
     entries[i] = added
-    local id = keep and job_id_of(of.d)
+    local id = keep and job_id_of(d)
     if id then
       markers[#markers + 1] = prefix .. 'dlid:' .. id
       markers[#markers + 1] = keep .. ':' .. added
@@ -134,22 +134,16 @@ local function add_entries(members)
   return entries, failure
 end
 
--- The jobs at the head of the room that have no group; `with_lifo`: only those with lifo. Bytes that are no member of a room, which
--- only another program can have written, would stand in the way of all others: they are removed.
+-- Takes the jobs at the head of the room that have no group; `with_lifo`: only those with lifo.
 local function head_of_room(most, with_lifo)
-  local members, broken = {}, {}
-  for _, member in ipairs(redis.call('ZRANGE', room, 0, most - 1)) do
-    local begins = with_lifo and '\0\0\0\0\0\0' or '\0\0'
-    if string.sub(member, 1, #begins) ~= begins then
-      break
-    elseif split_room_member(member) then
-      members[#members + 1] = member
-    else
-      broken[#broken + 1] = member
-    end
+  local begins = with_lifo and '\0\0\0\0\0\0' or '\0\0'
+  local members = redis.call('ZRANGE', room, 0, most - 1)
+  -- They are in order, so if the last one begins so, all do.
+  while #members > 0 and string.sub(members[#members], 1, #begins) ~= begins do
+    members[#members] = nil
   end
-  if #members + #broken > 0 then
-    redis.call('ZREMRANGEBYRANK', room, 0, #members + #broken - 1)
+  if #members > 0 then
+    redis.call('ZREMRANGEBYRANK', room, 0, #members - 1)
   end
   return members
 end

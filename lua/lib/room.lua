@@ -9,6 +9,7 @@
 -- @include lib/time
 -- @include lib/extras
 
+local byte_of, sub_of = string.byte, string.sub
 local NUMBERS_PER_MS, LAST_NUMBER = 2048, 9007199254740992
 
 -- The first of `count` numbers that follow each other. Each job that comes into the room takes one, so `seq` of the hash `gate`
@@ -26,21 +27,36 @@ local function room_head(group, rank, number, keep)
   return struct.pack('>I2c0I4I8d', #group, group, rank, rank == 0 and LAST_NUMBER - number or number, keep)
 end
 
--- The parts of a member: { group, rank, number, keep, name, d, head }. Other bytes are a Job without a name: they go where Jobs go,
--- and the worker that reads them dead-letters them.
-local function split_room_member(member)
-  local is_read, group, rank, number, keep, name, at = pcall(struct.unpack, '>I2c0I4I8d<I4c0', member)
-  if not is_read then
-    return { group = '', rank = 1, number = 0, keep = -1, name = '', d = member, head = string.sub(member, 1, 22) }
+-- What an entry of the work stream has of a member: d, name, head, and keep as text; nil if that is -1. Other bytes are a Job
+-- without a name: they go where Jobs go, and the worker that reads them dead-letters them; the fifth value is true then.
+local function room_parts(member)
+  local high, low = byte_of(member, 1, 2)
+  local size = (low and high * 256 + low or 0) + 22
+  local l1, l2, l3, l4 = byte_of(member, size + 1, size + 4)
+  local from = l4 and size + 5 + l1 + l2 * 256 + l3 * 65536 + l4 * 16777216
+  if not from or from > #member + 1 then
+    return member, '', sub_of(member, 1, 22), nil, true
   end
+  -- The first bit of a negative double is set.
+  local keep = byte_of(member, size - 7) < 128 and struct.unpack('>d', member, size - 7)
+  return sub_of(member, from), sub_of(member, size + 5, from - 1), sub_of(member, 1, size), keep and decimal(keep) or nil
+end
+
+-- The parts of a member: { group, rank, number, keep, name, d, head }.
+local function split_room_member(member)
+  local d, name, head, keep, is_other = room_parts(member)
+  if is_other then
+    return { group = '', rank = 1, number = 0, keep = -1, name = '', d = d, head = head }
+  end
+  local rank, number = struct.unpack('>I4I8', head, #head - 19)
   return {
-    group = group,
+    group = sub_of(head, 3, -21),
     rank = rank,
     number = rank == 0 and LAST_NUMBER - number or number,
-    keep = keep,
+    keep = tonumber(keep) or -1,
     name = name,
-    d = string.sub(member, at),
-    head = string.sub(member, 1, 22 + #group),
+    d = d,
+    head = head,
   }
 end
 
