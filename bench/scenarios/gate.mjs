@@ -1,7 +1,6 @@
 import { consuming } from '../src/consuming.mjs';
 
 const PRIORITIES = 1_000;
-const GROUPS = 1_000;
 
 /** More than any side starts in that time. */
 const NEVER_REACHED = { max: 1_000_000, duration: 1_000 };
