@@ -1,4 +1,5 @@
--- A worker says that the jobs have started which take.lua delivered to it: from now on, they are in the window of the rate limit.
+-- A worker says that the jobs have started which take.lua delivered to it: from now on, they are in the windows of the rate
+-- limits, of the queue and of groups.
 --
 -- KEYS meta prefix
 -- ARGV 1 consumer  2 starts  what take.lua replied
@@ -9,6 +10,7 @@
 --   Worker dead before this: the jobs count as starts for a while longer: see lib/limits.lua.
 
 -- @include lib/limits
+-- @include lib/group-starts
 
 local meta, prefix, consumer = KEYS[1], KEYS[2], ARGV[1]
 local jobs, starts = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):(%d+)$')
@@ -19,3 +21,4 @@ if starts == ARGV[2] then
     window_add(prefix .. 'limit', limits.duration, now_us(), tonumber(jobs))
   end
 end
+confirm_group_starts(prefix, meta, consumer, ARGV[2])

@@ -17,7 +17,7 @@
 --   Memory full: see lib/full-memory.lua.
 
 -- @include lib/envelope
--- @include lib/room
+-- @include lib/groups
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters

@@ -18,215 +18,99 @@
 --   Rolled back: the room and the stream are rolled back together.
 --   Memory full: the first write is allowed at the limit. A full server drains.
 --   Stream that accepts no entries: the jobs that were taken go back into the room.
+--   Slot of a group: it is used in the step in which the job is delivered. If a worker dies, the slot goes with the entry.
 
--- @include lib/room
--- @include lib/envelope
 -- @include lib/stream-info
 -- @include lib/queue-pause
 -- @include lib/limits
 -- @include lib/full-memory
--- @include lib/work-stream
+-- @include lib/take-alone
+-- @include lib/take-groups
 
-local stream, room, meta, gate, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local group, consumer, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local ahead = prefix .. 'ahead'
-local now = now_ms()
--- A worker that does not know yet that the queue is gated may still read the stream. It learns of that within so many ms.
-local LEARNED_MS = 2000
+local meta, gate, prefix = KEYS[3], KEYS[4], KEYS[5]
+local us = now_us()
+local now = math.floor(us / 1000)
+-- What the parts share: see lib/take-entries.lua.
+local fetch = {
+  stream = KEYS[1],
+  room = KEYS[2],
+  meta = meta,
+  gate = gate,
+  prefix = prefix,
+  group = ARGV[1],
+  consumer = ARGV[2],
+  us = us,
+  now = now,
+  reply = {},
+  taken = 0,
+}
+-- `unpack` fails near 8,000 values.
+local count = math.min(tonumber(ARGV[3]), 2000)
 -- A queue stays gated for so long after the last job came into the room: a change wakes all workers.
 local STAYS_GATED_MS = 30000
--- At most so many entries in `ahead` are stepped over by one call.
-local MOST_STEPS = 100
 
-local policy = redis.call('HMGET', meta, 'gated')
-local limits = limits_of(meta)
-local room_size = redis.call('ZCARD', room)
-local reply, taken = {}, 0
-if room_size > 0 and not policy[1] then
-  -- Somebody has deleted it.
-  policy[1] = decimal(now)
-  redis.call('HSET', meta, 'gated', policy[1])
-end
-local wait, open = '', ''
-
-local function deliver(most)
-  local read = redis.call('XREADGROUP', 'GROUP', group, consumer, 'COUNT', most, 'STREAMS', stream, '>')
-  if read then
-    reply[#reply + 1] = read[1]
-    taken = taken + #read[1][2]
-    return #read[1][2]
-  end
-  return 0
-end
-
--- The last entry that was delivered to the group.
-local function delivered_id()
-  for _, of in ipairs(groups_of(stream)) do
-    if of.name == group then
-      return of['last-delivered-id']
-    end
-  end
-  return '0-0'
-end
-
--- Delivers entries that wait in the stream, and steps over those that were delivered ahead of them.
-local function deliver_waiting(most)
-  local steps = 0
-  local next_ahead = redis.call('LINDEX', ahead, 0)
-  while next_ahead and most > 0 and steps < MOST_STEPS do
-    local last = delivered_id()
-    if is_before(last, next_ahead) then
-      local between = #redis.call('XRANGE', stream, '(' .. last, '(' .. next_ahead, 'COUNT', most)
-      if between > 0 then
-        most = most - deliver(between)
-      end
-      if most == 0 then
-        return
-      end
-      redis.call('XGROUP', 'SETID', stream, group, next_ahead)
-    end
-    redis.call('LPOP', ahead)
-    steps = steps + 1
-    next_ahead = redis.call('LINDEX', ahead, 0)
-  end
-  if most > 0 and not next_ahead then
-    deliver(most)
-  end
-end
-
--- Gives jobs of the room their entries, and says where the jobs are whose ids are the callers'. Returns the entries, or the error
--- reply of the stream; then the jobs without an entry are back.
-local function add_entries(members)
-  local entries, markers, indices = {}, {}, {}
-  local failure
-  local pcall_redis, room_parts = redis.pcall, room_parts
-  for i = 1, #members do
-    local d, name, head, keep = room_parts(members[i])
-    local added
-    if name == '' then
-      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'u', keep, 'r', head)
-        or pcall_redis('XADD', stream, '*', 'd', d, 'r', head)
-    else
-      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'u', keep, 'r', head)
-        or pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'r', head)
-    end
-    if type(added) == 'table' then
-      failure = added
-      for back = i, #members do
-        redis.call('ZADD', room, 0, members[back])
-      end
-      break
-    end
-    entries[i] = added
-    local id = keep and job_id_of(d)
-    if id then
-      markers[#markers + 1] = prefix .. 'dlid:' .. id
-      markers[#markers + 1] = keep .. ':' .. added
-      indices[#indices + 1] = prefix .. 'didx:' .. id
-    end
-  end
-  for from = 1, #markers, 4000 do
-    redis.call('MSET', unpack(markers, from, math.min(from + 3999, #markers)))
-  end
-  for from = 1, #indices, 4000 do
-    redis.call('DEL', unpack(indices, from, math.min(from + 3999, #indices)))
-  end
-  return entries, failure
-end
-
--- Takes the jobs at the head of the room that have no group; `with_lifo`: only those with lifo.
-local function head_of_room(most, with_lifo)
-  local begins = with_lifo and '\0\0\0\0\0\0' or '\0\0'
-  local members = redis.call('ZRANGE', room, 0, most - 1)
-  -- They are in order, so if the last one begins so, all do.
-  while #members > 0 and string.sub(members[#members], 1, #begins) ~= begins do
-    members[#members] = nil
-  end
-  if #members > 0 then
-    redis.call('ZREMRANGEBYRANK', room, 0, #members - 1)
-  end
-  return members
-end
-
-local function take_lifo(most)
-  local first = redis.call('ZRANGE', room, 0, 0)[1]
-  if not first or string.sub(first, 1, 6) ~= '\0\0\0\0\0\0' then
-    return
-  end
-  local last = delivered_id()
-  local waits = #redis.call('XRANGE', stream, '(' .. last, '+', 'COUNT', 1) > 0
-  if waits and (not policy[1] or now - policy[1] < LEARNED_MS) then
-    return
-  end
-  local entries, failure = add_entries(head_of_room(most, true))
-  if not waits and #entries > 0 then
-    deliver(#entries)
-  elseif #entries > 0 then
-    local command = { 'XCLAIM', stream, group, consumer, 0 }
-    for i = 1, #entries do
-      command[#command + 1] = entries[i]
-    end
-    command[#command + 1] = 'RETRYCOUNT'
-    command[#command + 1] = 1
-    command[#command + 1] = 'FORCE'
-    reply[#reply + 1] = { stream, redis.call(unpack(command)) }
-    redis.call('RPUSH', ahead, unpack(entries))
-    taken = taken + #entries
-  end
-  return failure
-end
-
-local function take_prioritized(most)
-  local entries, failure = add_entries(head_of_room(most, false))
-  if #entries > 0 then
-    deliver(#entries)
-  end
-  return failure
-end
-
+local gated, paused, ends, concurrency, max, duration, limited =
+  unpack(redis.call('HMGET', meta, 'gated', 'paused', 'until', 'concurrency', 'max', 'duration', 'limited'))
+local limits = limits_from(concurrency, max, duration, limited)
+local room_size = redis.call('ZCARD', fetch.room)
 allow_writes_at_memory_limit(prefix)
--- `unpack` fails near 8,000 values.
-count = math.min(count, 2000)
--- How many may be taken.
-local allowed, us = count, nil
+if room_size > 0 and not gated then
+  -- Somebody has deleted it.
+  gated = decimal(now)
+  redis.call('HSET', meta, 'gated', gated)
+end
+fetch.gated = tonumber(gated or nil)
+
+-- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
+local allowed, wait = count, ''
 if limits then
-  us = now_us()
   if limits.limited and limits.limited <= now then
     redis.call('HDEL', meta, 'limited')
   end
-  allowed, wait = allowance(limits, stream, group, prefix, count, us)
+  allowed, wait = allowance(limits, fetch.stream, fetch.group, prefix, count, us)
 end
-local failure
-if allowed > 0 and not paused_since(meta) then
-  if room_size > 0 then
-    failure = take_lifo(allowed)
+
+-- Each part takes what the parts before it have left. Returns the error reply of the stream, if it accepts no entries.
+local function take()
+  local failure = room_size > 0 and take_lifo(fetch, allowed)
+  local is_drained = not failure and fetch.taken < allowed and take_waiting(fetch, allowed - fetch.taken)
+  if not failure and fetch.taken < allowed and room_size > 0 then
+    failure = take_prioritized(fetch, allowed - fetch.taken)
   end
-  if not failure and taken < allowed then
-    deliver_waiting(allowed - taken)
+  if failure or not is_drained or fetch.taken == allowed or room_size == 0 then
+    return failure
   end
-  if not failure and taken < allowed and room_size > 0 then
-    failure = take_prioritized(allowed - taken)
+  local group_wait
+  failure, group_wait = take_groups(fetch, allowed - fetch.taken)
+  if group_wait then
+    wait = decimal(math.min(group_wait, tonumber(wait) or group_wait))
   end
-  if failure and taken == 0 then
+  return failure
+end
+
+if allowed > 0 and not is_pause(paused, ends, now) then
+  local failure = take()
+  if failure and fetch.taken == 0 then
     return failure
   end
 end
 
-local starts = ''
-if limits and limits.max and taken > 0 then
-  begin_starts(prefix, consumer, limits.duration, us, taken)
+local starts = fetch.any_start and decimal(us) or ''
+if limits and limits.max and fetch.taken > 0 then
+  begin_starts(prefix, fetch.consumer, limits.duration, us, fetch.taken)
   starts = decimal(us)
 end
-if taken < count then
-  -- It is told when there is more. While the rate limit is reached, it asks again by itself.
-  if taken < allowed or wait == '' then
-    redis.call('ZADD', prefix .. 'wake:idle', decimal(now), consumer)
+local open = ''
+if fetch.taken < count then
+  -- It is told when there is more. While the rate limit of the queue is reached, it asks again by itself.
+  if fetch.taken < allowed or wait == '' then
+    redis.call('ZADD', prefix .. 'wake:idle', decimal(now), fetch.consumer)
   end
-  if not limits and redis.call('EXISTS', room) == 0 and redis.call('EXISTS', ahead) == 0 then
+  if not limits and redis.call('EXISTS', fetch.room, prefix .. 'ahead', prefix .. 'slots') == 0 then
     local seq = tonumber(redis.call('HGET', gate, 'seq')) or 0
-    if not policy[1] or now - seq / NUMBERS_PER_MS > STAYS_GATED_MS then
+    if not gated or now - seq / NUMBERS_PER_MS > STAYS_GATED_MS then
       redis.call('HDEL', meta, 'gated')
-      redis.call('DEL', prefix .. 'wake:idle')
+      redis.call('DEL', prefix .. 'wake:idle', prefix .. 'groups', prefix .. 'groups:limited')
       if redis.call('EXISTS', prefix .. 'delayed') == 0 then
         redis.call('DEL', gate)
       end
@@ -234,5 +118,5 @@ if taken < count then
     end
   end
 end
-reply[#reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts } } } }
-return reply
+fetch.reply[#fetch.reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts } } } }
+return fetch.reply

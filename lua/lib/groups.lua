@@ -1,8 +1,17 @@
--- The turns of groups.
+-- The turns of groups, and their jobs in flight.
 --   groups           a sorted set: groups that have waiting jobs and may start one. The score is the turn
---   groups:running   a hash: how many jobs of each group are in flight; no field for 0
+--   groups:limited   a sorted set: groups that wait for their rate limit. The score says until when, in unix ms
 --   groups:paused    a set: paused groups, whether they have jobs or not
--- `gate` has `turn`: the score of the group that started a job last.
+--   slots            a sorted set whose scores are all 0: per job in flight, u16 length of the group id, the group id, and the id of
+--                    its entry. A job of a strict group that waits for its retry holds its slot: then 'h' and its member in the
+--                    delayed set stand there instead of the id
+-- `gate` has `turn`: the score of the group that started a job last. The first two sets are hints: take.lua looks whether a group has
+-- jobs and may start one. A group in neither set, because all its slots are in use, comes back when one of its jobs ends.
+-- @include lib/room
+
+-- Of this call: the turn, whether any group is paused, and the groups that were placed.
+local turn_now, any_paused
+local placed_groups = {}
 
 -- One of the wrong type fails here, before anything is written.
 local function check_groups(prefix)
@@ -12,7 +21,54 @@ end
 
 -- A group that has waiting jobs gets its turn, behind one start of each group that waits. A group that has one keeps it.
 local function place_group(prefix, group)
-  if redis.call('SISMEMBER', prefix .. 'groups:paused', group) == 0 then
-    redis.call('ZADD', prefix .. 'groups', 'NX', redis.call('HGET', prefix .. 'gate', 'turn') or 0, group)
+  if placed_groups[group] then
+    return
   end
+  if not turn_now then
+    turn_now = redis.call('HGET', prefix .. 'gate', 'turn') or 0
+    any_paused = redis.call('EXISTS', prefix .. 'groups:paused') == 1
+  end
+  placed_groups[group] = true
+  if not any_paused or redis.call('SISMEMBER', prefix .. 'groups:paused', group) == 0 then
+    redis.call('ZADD', prefix .. 'groups', 'NX', turn_now, group)
+  end
+end
+
+-- Whether a group has waiting jobs.
+local function has_jobs(prefix, group)
+  local from, to = group_bounds(group)
+  return redis.call('ZLEXCOUNT', prefix .. 'room', from, to) > 0
+end
+
+-- Of groups that may have lost their last job, by id: those that have none take no turns any more.
+local function forget_groups(prefix, room, groups)
+  for group in pairs(groups) do
+    local from, to = group_bounds(group)
+    if group ~= '' and #redis.call('ZRANGEBYLEX', room, from, to, 'LIMIT', 0, 1) == 0 then
+      placed_groups[group] = nil
+      redis.pcall('ZREM', prefix .. 'groups', group)
+      redis.pcall('ZREM', prefix .. 'groups:limited', group)
+    end
+  end
+end
+
+-- The member of `slots` for an entry of a group.
+local function slot_of(group, entry)
+  return struct.pack('>I2c0', #group, group) .. entry
+end
+
+-- How many slots of a group are in use.
+local function used_slots(prefix, group)
+  local from, to = group_bounds(group)
+  return redis.call('ZLEXCOUNT', prefix .. 'slots', from, to)
+end
+
+-- How many jobs of a group are in flight. The id of an entry begins with a digit.
+local function active_of_group(prefix, group)
+  return redis.call('ZLEXCOUNT', prefix .. 'slots', '[' .. slot_of(group, '0'), '(' .. slot_of(group, ':'))
+end
+
+-- A delayed job does not hold the slot of its group any more. Returns whether it did.
+local function end_hold(prefix, group, member)
+  return redis.call('ZREM', prefix .. 'slots', slot_of(group, 'h' .. member)) == 1
 end

@@ -105,18 +105,22 @@ local function begin_starts(prefix, consumer, duration, now, jobs)
   redis.call('HSET', prefix .. 'taking', consumer, jobs .. ':' .. decimal(now))
 end
 
--- The limits of a queue; nil if it has none. Their fields are numbers, or nil.
-local function limits_of(meta)
-  local fields = redis.call('HMGET', meta, 'concurrency', 'max', 'duration', 'limited')
-  if not (fields[1] or fields[2] or fields[4]) then
+-- The limits that these fields of `meta` say, each false if it is not there; nil if there are none. Their fields are numbers, or nil.
+local function limits_from(concurrency, max, duration, limited)
+  if not (concurrency or max or limited) then
     return nil
   end
   return {
-    concurrency = tonumber(fields[1] or nil),
-    max = tonumber(fields[2] or nil),
-    duration = tonumber(fields[3] or nil),
-    limited = tonumber(fields[4] or nil),
+    concurrency = tonumber(concurrency or nil),
+    max = tonumber(max or nil),
+    duration = tonumber(duration or nil),
+    limited = tonumber(limited or nil),
   }
+end
+
+-- The limits of a queue.
+local function limits_of(meta)
+  return limits_from(unpack(redis.call('HMGET', meta, 'concurrency', 'max', 'duration', 'limited')))
 end
 
 -- How many of `count` jobs may start now. Fewer than all: in how many ms more may, as text; '' if only the end of a job decides that.

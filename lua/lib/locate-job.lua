@@ -1,5 +1,6 @@
 -- Finds a job by its id, and takes it from where it is.
 -- @include lib/live-job
+-- @include lib/groups
 
 -- Where a job is. `member` and `entry`: its member in the delayed set or in the room, and its entry in the work stream, if the
 -- caller has found them, else ''. Returns 'delayed' and the member; 'waiting', 'prioritized' or 'active', and the entry, or the

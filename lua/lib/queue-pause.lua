@@ -2,8 +2,13 @@
 -- the pause of an obliterate, which its process prolongs while it lives. A pause by the user takes `until` away.
 -- @include lib/time
 
+-- Whether the pause of these fields, each false if it is not there, is one at a time in unix ms.
+local function is_pause(paused, ends, now)
+  return paused and not (ends and now >= tonumber(ends))
+end
+
 -- Since when the queue is paused, as text; nil if it is not. Writes nothing.
 local function paused_since(meta)
   local fields = redis.call('HMGET', meta, 'paused', 'until')
-  return fields[1] and not (fields[2] and now_ms() >= tonumber(fields[2])) and fields[1] or nil
+  return is_pause(fields[1], fields[2], fields[1] and now_ms()) and fields[1] or nil
 end

@@ -42,11 +42,11 @@ local function room_parts(member)
   return sub_of(member, from), sub_of(member, size + 5, from - 1), sub_of(member, 1, size), keep and decimal(keep) or nil
 end
 
--- The parts of a member: { group, rank, number, keep, name, d, head }.
+-- The parts of a member: { group, rank, number, keep, name, d, head }; of other bytes, is_other is true.
 local function split_room_member(member)
   local d, name, head, keep, is_other = room_parts(member)
   if is_other then
-    return { group = '', rank = 1, number = 0, keep = -1, name = '', d = d, head = head }
+    return { group = '', rank = 1, number = 0, keep = -1, name = '', d = d, head = head, is_other = true }
   end
   local rank, number = struct.unpack('>I4I8', head, #head - 19)
   return {
@@ -60,8 +60,13 @@ local function split_room_member(member)
   }
 end
 
--- The bounds, for ZRANGEBYLEX and its like, of the members that begin with these bytes. The last byte must not be 255.
+-- The bounds, for ZRANGEBYLEX and its like, of the members that begin with these bytes.
 local function bounds_of(head)
+  if string.byte(head, -1) == 255 then
+    -- Not the id of a group, which is UTF-8.
+    local rest = string.gsub(head, '\255+$', '')
+    return '[' .. head, '(' .. string.sub(rest, 1, -2) .. string.char(string.byte(rest, -1) + 1)
+  end
   return '[' .. head, '(' .. string.sub(head, 1, -2) .. string.char(string.byte(head, -1) + 1)
 end
 
@@ -117,15 +122,4 @@ local function room_place_of(d)
     or first >= 0xcc and first <= 0xce and struct.unpack('>I' .. 2 ^ (first - 0xcc), priority, 2)
     or 0
   return group, number + 1
-end
-
--- Of groups that may have lost their last job, by id: those that have none take no turns any more.
-local function forget_groups(prefix, room, groups)
-  for group in pairs(groups) do
-    local from, to = group_bounds(group)
-    if group ~= '' and #redis.call('ZRANGEBYLEX', room, from, to, 'LIMIT', 0, 1) == 0 then
-      redis.pcall('ZREM', prefix .. 'groups', group)
-      redis.pcall('ZREM', prefix .. 'groups:limited', group)
-    end
-  end
 end

@@ -1,0 +1,42 @@
+-- How many jobs of a group may start. Fields of the hash `meta` say it for all groups:
+--   groupConcurrency            how many may be in flight
+--   groupMax, groupDuration     how many may start in any so many ms
+--   groupStrict                 '1': one after the other, also when a job fails: until its retry has ended, no other starts
+-- The hash `groups:policy` has what differs for single groups: '<concurrency>|<max>|<duration>', each '' = as for all groups.
+
+local function group_policy(prefix, meta)
+  local fields = redis.call('HMGET', meta, 'groupConcurrency', 'groupMax', 'groupDuration', 'groupStrict')
+  local own = prefix .. 'groups:policy'
+  return {
+    concurrency = tonumber(fields[1] or nil),
+    max = tonumber(fields[2] or nil),
+    duration = tonumber(fields[3] or nil),
+    is_strict = fields[4] == '1',
+    own = redis.call('EXISTS', own) == 1 and own,
+  }
+end
+
+-- What differs for these groups, in their order. An empty table: nothing.
+local function own_limits(policy, groups)
+  return policy.own and redis.call('HMGET', policy.own, unpack(groups)) or {}
+end
+
+-- The limits of a group: concurrency, max, duration; nil = none. `own`: of own_limits.
+local function limits_with(policy, own)
+  local concurrency, max, duration = policy.concurrency, policy.max, policy.duration
+  if own then
+    local own_concurrency, own_max, own_duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
+    concurrency = tonumber(own_concurrency) or concurrency
+    max = tonumber(own_max) or max
+    duration = tonumber(own_duration) or duration
+  end
+  if policy.is_strict then
+    concurrency = 1
+  end
+  return concurrency, duration and max, max and duration
+end
+
+-- The same of one group.
+local function limits_of_group(policy, group)
+  return limits_with(policy, own_limits(policy, { group })[1])
+end

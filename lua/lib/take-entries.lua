@@ -1,0 +1,58 @@
+-- What all parts of take.lua do: deliver entries, and give jobs of the room their entries. `fetch` is what the parts share: the keys
+-- stream, room, meta, gate and prefix; group, consumer and now (unix ms); `reply`, and how many jobs were `taken`.
+-- @include lib/room
+-- @include lib/envelope
+
+-- Delivers the next entries of the stream. Returns them.
+local function deliver(fetch, most)
+  local read = redis.call('XREADGROUP', 'GROUP', fetch.group, fetch.consumer, 'COUNT', most, 'STREAMS', fetch.stream, '>')
+  if read then
+    fetch.reply[#fetch.reply + 1] = read[1]
+    fetch.taken = fetch.taken + #read[1][2]
+    return read[1][2]
+  end
+  return {}
+end
+
+-- Gives jobs of the room their entries, and says where the jobs are whose ids are the callers'. Returns the entries, or the error
+-- reply of the stream; then the jobs without an entry are back.
+local function add_entries(fetch, members)
+  local stream, prefix = fetch.stream, fetch.prefix
+  local entries, markers, indices = {}, {}, {}
+  local failure
+  local pcall_redis, room_parts = redis.pcall, room_parts
+  for i = 1, #members do
+    local d, name, head, keep, is_other = room_parts(members[i])
+    local added
+    if is_other then
+      added = pcall_redis('XADD', stream, '*', 'd', d)
+    elseif name == '' then
+      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'u', keep, 'r', head)
+        or pcall_redis('XADD', stream, '*', 'd', d, 'r', head)
+    else
+      added = keep and pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'u', keep, 'r', head)
+        or pcall_redis('XADD', stream, '*', 'd', d, 'n', name, 'r', head)
+    end
+    if type(added) == 'table' then
+      failure = added
+      for back = i, #members do
+        redis.call('ZADD', fetch.room, 0, members[back])
+      end
+      break
+    end
+    entries[i] = added
+    local id = keep and job_id_of(d)
+    if id then
+      markers[#markers + 1] = prefix .. 'dlid:' .. id
+      markers[#markers + 1] = keep .. ':' .. added
+      indices[#indices + 1] = prefix .. 'didx:' .. id
+    end
+  end
+  for from = 1, #markers, 4000 do
+    redis.call('MSET', unpack(markers, from, math.min(from + 3999, #markers)))
+  end
+  for from = 1, #indices, 4000 do
+    redis.call('DEL', unpack(indices, from, math.min(from + 3999, #indices)))
+  end
+  return entries, failure
+end
