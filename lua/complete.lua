@@ -152,7 +152,7 @@ else
   all = acknowledge(stream, group, done) == jobs
 end
 remove(stream, done, all, first, last, batch.gaps)
-free_slots(prefix, batch, #done)
+free_slots(prefix, batch, entries, done)
 
 -- There are about ten columns, far below the limit of `unpack`.
 local columns = { unpack(ARGV, 14, 13 + ARGV[13]) }

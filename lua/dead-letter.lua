@@ -68,7 +68,7 @@ for i = 1, batch.jobs do
   end
 end
 end_leases(stream, batch, done)
-free_slots(prefix, batch, #done)
+free_slots(prefix, batch, entries, done)
 
 -- Field names that the dead letter uses itself. An entry that was written by hand may have them too.
 local reserved = { source_id = true, reason = true, detail = true, attempts = true, failed_at = true, stack = true }

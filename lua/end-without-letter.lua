@@ -42,7 +42,7 @@ local own = own_between(stream, batch.group, batch.consumer, batch.first, batch.
 local cancelled = reason == 'cancelled' and {} or cancelled_among(prefix, entries, own)
 local done, left_out = sort_batch(entries, own, cancelled, reply)
 end_leases(stream, batch, done)
-free_slots(prefix, batch, #done)
+free_slots(prefix, batch, entries, done)
 
 local ts = decimal(now_ms())
 local told = #done > 0 and has_waiters(prefix) and {}

@@ -48,7 +48,7 @@ for i, id in ipairs(entries) do
   local entry = not left_out[i] and redis.call('XRANGE', stream, id, id)[1]
   if entry then
     redis.call('XACK', stream, group, id)
-    put_back(stream, prefix, entry[2], ARGV[5 + 2 * i])
+    put_back(stream, prefix, id, entry[2], ARGV[5 + 2 * i])
     reply[1] = reply[1] + 1
   end
 end

@@ -5,7 +5,8 @@
 --      7 events_cap   0 = no events
 --      8 batch_from   see lib/event-batch.lua
 --      9 flags        'w': wake a promoter if a job is due earlier than all others, because the caller has no promoter of its own;
---                     'r': some of the jobs have a place in the room
+--                     'r': some of the jobs have a place in the room; 'h': the jobs of strict groups hold their slots until they
+--                     start again (lib/groups.lua)
 --     10 frames       per job: u8 length and entry id; double backoff in ms; u16 length and job id, length 0 if the id is not
 --                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
 --     11 of           the events beside `active`: see lib/event-batch.lua
@@ -58,7 +59,14 @@ if #done == 0 then
   return keep_reply(calls, batch.call, reply)
 end
 end_leases(stream, batch, done)
-free_slots(prefix, batch, #done)
+local may_hold = batch.groups ~= '' and string.find(ARGV[9], 'h', 1, true)
+local is_strict = may_hold and redis.call('HGET', prefix .. 'meta', 'groupStrict') == '1'
+free_slots(prefix, batch, entries, done, is_strict and function(groups)
+  for index, group in pairs(groups) do
+    redis.call('ZADD', prefix .. 'slots', 0, slot_of(group, 'h' .. members[index]))
+    groups[index] = nil
+  end
+end)
 
 local now = now_ms()
 local earliest

@@ -8,6 +8,9 @@
 local function add_waiting(stream, prefix, id, d, name, keep)
   local group, rank = room_place_of(d)
   if group then
+    if group ~= '' and end_hold(prefix, group, member_of(name, d)) then
+      rank = 0
+    end
     local number = take_numbers(prefix, now_ms(), 1)
     local head = room_head(group, rank, number, keep and tonumber(keep) or -1)
     local member = put_in_room(prefix, group, head, member_of(name, d))

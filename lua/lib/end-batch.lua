@@ -6,20 +6,24 @@
 -- @include lib/call-replies
 -- @include lib/events
 -- @include lib/wake
+-- @include lib/groups
 
 --   1 group  2 consumer  3 first  4 last   the smallest and the largest entry id of the batch
 --   5 jobs         how many jobs
---   6 unannounced  the first so many of them have had no `active` event yet; then 'g' if the queue is gated
+--   6 unannounced  the first so many of them have had no `active` event yet; then 'g' if the queue is gated; then, if some of
+--                  them are in groups, ':' and per such job: u16 index (from 1), u16 length and the group id
 --   last but one: gaps, see fence.lua   last: call, see call-replies.lua
 local function read_batch()
+  local counts, groups = string.match(ARGV[6], '^(%w+):?(.*)$')
   return {
     group = ARGV[1],
     consumer = ARGV[2],
     first = ARGV[3],
     last = ARGV[4],
     jobs = tonumber(ARGV[5]),
-    unannounced = tonumber(string.match(ARGV[6], '^%d+')),
-    is_gated = string.sub(ARGV[6], -1) == 'g',
+    unannounced = tonumber(string.match(counts, '^%d+')),
+    is_gated = string.sub(counts, -1) == 'g',
+    groups = groups,
     gaps = ARGV[#ARGV - 1],
     call = ARGV[#ARGV],
   }
@@ -58,10 +62,51 @@ local function end_leases(stream, batch, ids)
   remove(stream, ids, all, batch.first, batch.last, batch.gaps)
 end
 
--- Jobs have ended: as many others may start, if the queue limits how many are in flight.
-local function free_slots(prefix, batch, jobs)
+-- The slots of the jobs of groups among these entries, which have passed the fence, are free: their groups may start others.
+-- Returns the groups of these jobs, by index.
+local function free_group_slots(prefix, groups, entries, done)
+  local is_done = {}
+  for i = 1, #done do
+    is_done[done[i]] = true
+  end
+  local slots, of, at = {}, {}, 1
+  while at <= #groups do
+    local index, group
+    index, group, at = struct.unpack('>I2I2c0', groups, at)
+    if is_done[entries[index]] then
+      slots[#slots + 1], of[index] = slot_of(group, entries[index]), group
+    end
+  end
+  for from = 1, #slots, 4000 do
+    redis.call('ZREM', prefix .. 'slots', unpack(slots, from, math.min(from + 3999, #slots)))
+  end
+  return of
+end
+
+-- Groups, by any key, may have a slot that they had not: those that have waiting jobs take turns again.
+local function place_groups(prefix, groups)
+  for _, group in pairs(groups) do
+    if has_jobs(prefix, group) then
+      place_group(prefix, group)
+    end
+  end
+end
+
+-- Jobs have ended: others may start, if the queue limits how many are in flight. `hold`, if given, gets the groups of the jobs, by
+-- index, before others of them may start, and takes out those that have to wait.
+local function free_slots(prefix, batch, entries, done, hold)
+  if batch.groups ~= '' then
+    -- Keys of the wrong type fail no job.
+    pcall(function()
+      local groups = free_group_slots(prefix, batch.groups, entries, done)
+      if hold then
+        hold(groups)
+      end
+      place_groups(prefix, groups)
+    end)
+  end
   if batch.is_gated then
-    wake_idle(prefix, jobs)
+    wake_idle(prefix, #done)
   end
 end
 

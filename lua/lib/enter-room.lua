@@ -13,6 +13,7 @@ local function check_room(prefix)
   redis.call('ZCARD', prefix .. 'room')
   redis.call('HLEN', prefix .. 'gate')
   redis.call('HLEN', prefix .. 'meta')
+  redis.call('ZCARD', prefix .. 'slots')
   check_groups(prefix)
 end
 

@@ -12,7 +12,7 @@ local function group_policy(prefix, meta)
     max = tonumber(fields[2] or nil),
     duration = tonumber(fields[3] or nil),
     is_strict = fields[4] == '1',
-    own = redis.call('EXISTS', own) == 1 and own,
+    own = redis.call('HLEN', own) > 0 and own,
   }
 end
 

@@ -126,9 +126,10 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
   local failure
   -- While this key exists, delayed jobs may have a place in the room.
   local has_places = #due > 0 and redis.call('EXISTS', prefix .. 'gate') == 1
-  local number
+  local number, has_slots
   if has_places then
     check_room(prefix)
+    has_slots = redis.call('EXISTS', prefix .. 'slots') == 1
   end
   for i = 1, #due do
     local name, d, keep = names[i], bodies[i], keeps[i]
@@ -140,6 +141,10 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
     end
     local added, member
     if group then
+      if group ~= '' and has_slots and end_hold(prefix, group, due[i]) then
+        -- It goes on before all others of its group.
+        rank = 0
+      end
       number = number and number + 1 or take_numbers(prefix, now, #due)
       member = put_in_room(prefix, group, room_head(group, rank, number, ours and tonumber(ours) or -1), due[i])
     else

@@ -143,16 +143,15 @@ local function take_turn(fetch, policy, most, taking)
   return count
 end
 
--- Takes jobs of groups. Returns the error reply of the stream, if it accepts no entries; else in how many ms a group may start one
--- again by itself, nil = that is for others to say.
-local function take_groups(fetch, most)
+local function take_all_turns(fetch, most)
   local prefix = fetch.prefix
-  if redis.call('EXISTS', prefix .. 'groups', prefix .. 'groups:limited') == 0 then
-    return
-  end
-  return_limited(fetch)
+  local groups, slots = prefix .. 'groups', prefix .. 'slots'
+  -- Keys of the wrong type fail here, before anything is written.
+  redis.call('ZCARD', groups)
+  redis.call('ZCARD', slots)
+  fetch.any_paused = redis.call('SCARD', prefix .. 'groups:paused') > 0
   local policy = group_policy(prefix, fetch.meta)
-  fetch.any_paused = redis.call('EXISTS', prefix .. 'groups:paused') == 1
+  return_limited(fetch)
   fetch.starts_of = {}
   local known
   local function taking(group)
@@ -174,14 +173,24 @@ local function take_groups(fetch, most)
   if fetch.any_start then
     begin_group_starts(prefix, fetch.consumer, fetch.us, fetch.starts_of)
   end
-  if failure then
+  if failure or fetch.taken == end_at then
     return failure
+  elseif redis.call('EXISTS', groups) == 1 then
+    return nil, 1
   end
-  if fetch.taken < end_at then
-    if redis.call('EXISTS', prefix .. 'groups') == 1 then
-      return nil, 1
-    end
-    local next_limited = redis.call('ZRANGE', prefix .. 'groups:limited', 0, 0, 'WITHSCORES')[2]
-    return nil, next_limited and math.max(1, math.min(next_limited - fetch.now, 1e9))
+  local next_limited = redis.call('ZRANGE', prefix .. 'groups:limited', 0, 0, 'WITHSCORES')[2]
+  return nil, next_limited and math.max(1, next_limited - fetch.now)
+end
+
+-- Takes jobs of groups. Returns an error reply, if the stream accepts no entries or a key has the wrong type; else in how many ms a
+-- group may start a job by itself, nil = it takes the end of a job, or a change of the policy.
+local function take_groups(fetch, most)
+  if redis.call('EXISTS', fetch.prefix .. 'groups', fetch.prefix .. 'groups:limited') == 0 then
+    return
   end
+  local is_done, failure, wait = pcall(take_all_turns, fetch, most)
+  if is_done then
+    return failure, wait
+  end
+  return type(failure) == 'table' and failure or redis.error_reply(failure)
 end

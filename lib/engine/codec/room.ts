@@ -29,6 +29,13 @@ export function readRoomHead(head: Buffer): Pick<RoomMember, 'group' | 'since'> 
   return { group: head.toString('utf8', 2, at), since: Math.floor(since / NUMBERS_PER_MS) };
 }
 
+/** The bytes of the group id in a place in the room; undefined if it has no group. */
+export function groupOfRoomHead(head: Buffer): Buffer | undefined {
+  if (head.length < 2) return undefined;
+  const length = head.readUInt16BE();
+  return length > 0 && head.length === 2 + length + PLACE_BYTES ? head.subarray(2, 2 + length) : undefined;
+}
+
 /** Undefined for bytes that are no member of the room. */
 export function readRoomMember(member: Buffer): RoomMember | undefined {
   if (member.length < 2) return undefined;

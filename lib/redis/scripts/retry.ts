@@ -38,6 +38,8 @@ export interface RetryOptions<T extends RetriedDelivery> extends EndingBatch, Ev
   jobs: readonly RetriedJob<T>[];
   /** `failed`: the attempt has failed, and the next one is a retry. `delayed`: the job was put back, and goes on later. */
   event: 'failed' | 'delayed';
+  /** A job of a strict group goes on before all others of its group, which wait for it. */
+  keepsTurn: boolean;
   /** Writes at most the bytes of the Job, three for each character of the name, and {@link MEMBER_SLACK}. */
   writeMember: WriteMember<T>;
   /** Wake a promoter when one of the jobs is due earlier than all others: the worker has no promoter of its own. */
@@ -66,7 +68,7 @@ export async function retry<T extends RetriedDelivery>(
   args.push(
     eventsCap,
     eventsBatchFrom,
-    (options.wakePromoter ? 'w' : '') + (options.hasPlaces ? 'r' : ''),
+    (options.wakePromoter ? 'w' : '') + (options.hasPlaces ? 'r' : '') + (options.keepsTurn ? 'h' : ''),
     frames,
     event === 'failed' ? 'failed,retry-scheduled' : event,
     columns.length,

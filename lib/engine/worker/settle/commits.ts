@@ -4,10 +4,12 @@ import { deadLetter } from '../../../redis/scripts/dead-letter.js';
 import type { DeadLetterReply } from '../../../redis/scripts/dead-letter.js';
 import { endWithoutLetter } from '../../../redis/scripts/end-without-letter.js';
 import type { EndedDedup } from '../../../redis/scripts/lib/dedup.js';
-import type { EndingBatch, Unsettled } from '../../../redis/scripts/lib/fence.js';
+import { packGroups } from '../../../redis/scripts/lib/fence.js';
+import type { EndingBatch, GroupedJob, Unsettled } from '../../../redis/scripts/lib/fence.js';
 import { retry } from '../../../redis/scripts/retry.js';
 import type { RetryReply } from '../../../redis/scripts/retry.js';
 import { EXTRAS, dedupIdOf } from '../../codec/extras.js';
+import { groupOfRoomHead } from '../../codec/room.js';
 import { writeDelayedMember } from '../../codec/write-envelope.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { boundsOf, gapsOf } from '../lease/delivery.js';
@@ -72,6 +74,7 @@ export class Commits {
         return { delivery, backoffMs, attemptsUsed: delivery.attempt, reason: detail };
       }),
       event: 'failed' as const,
+      keepsTurn: true,
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
       hasPlaces: batch.some(hasPlace),
@@ -84,15 +87,15 @@ export class Commits {
 
   /** The same script: a job that did nothing here has no event, and has used no attempt. */
   postpone(batch: Delivery[]): Promise<RetryReply> {
-    return this.#putBack(batch, 0);
+    return this.#putBack(batch, 0, true);
   }
 
   /** The same for a job whose handler has moved it. */
   delay(batch: Delivery[]): Promise<RetryReply> {
-    return this.#putBack(batch, this.#settings.eventsCap);
+    return this.#putBack(batch, this.#settings.eventsCap, false);
   }
 
-  #putBack(batch: Delivery[], eventsCap: number): Promise<RetryReply> {
+  #putBack(batch: Delivery[], eventsCap: number, keepsTurn: boolean): Promise<RetryReply> {
     const { eventsBatchFrom, delayedEnabled } = this.#settings;
     const options = this.#optionsOf(batch, () => ({
       jobs: batch.map((delivery) => {
@@ -101,6 +104,7 @@ export class Commits {
         return { delivery: going, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
       }),
       event: 'delayed' as const,
+      keepsTurn,
       writeMember: writeDelayedMember,
       wakePromoter: !delayedEnabled,
       hasPlaces: batch.some(hasPlace),
@@ -173,7 +177,9 @@ export class Commits {
     const { group, consumerId } = this.#settings;
     const gaps = gapsOf(batch);
     const { isGated } = this;
-    const fence = { group, consumerId, first, last, unannounced, gaps, isGated, call: this.#link.nextCall() };
+    const groups = groupsOf(batch);
+    const call = this.#link.nextCall();
+    const fence = { group, consumerId, first, last, unannounced, gaps, isGated, groups, call };
     // After the batch was sorted.
     const options = { ...fence, ...optionsOf() };
     this.#calls.set(batch, options);
@@ -193,6 +199,17 @@ function dedupsOf(batch: readonly Delivery[]): readonly EndedDedup[] {
     if (dedupId !== undefined) (dedups ??= []).push({ index, jobId, dedupId });
   }
   return dedups ?? NO_DEDUPS;
+}
+
+/** The jobs that have a slot of their group. */
+function groupsOf(batch: readonly Delivery[]): Buffer | undefined {
+  let jobs: GroupedJob[] | undefined;
+  for (let index = 0; index < batch.length; index++) {
+    const { roomHead } = batch[index] as Delivery;
+    const group = roomHead && groupOfRoomHead(roomHead);
+    if (group) (jobs ??= []).push({ index, group });
+  }
+  return jobs && packGroups(jobs);
 }
 
 /** Whether the job waits in the room when it waits. */

@@ -17,6 +17,8 @@ export interface EndingBatch extends FencedBatch {
   gaps: string;
   /** The queue is gated: as many idle workers are woken as jobs end. */
   isGated?: boolean;
+  /** The jobs that have a group: frames of {@link packGroups}. */
+  groups?: Buffer | undefined;
 }
 
 /** What the jobs of an ending batch have in common: where the id of the entry stands, in ASCII. */
@@ -41,14 +43,34 @@ export function fenceArgs({ group, consumerId, first, last }: FencedBatch): Scri
 
 /** ARGV 1–6 of every script that ends jobs. */
 export function endingArgs(batch: EndingBatch, jobs: number): ScriptArgument[] {
+  const { unannounced, isGated, groups } = batch;
+  const counts = isGated ? `${String(unannounced)}g` : unannounced;
   return [
     batch.group,
     batch.consumerId,
     batch.first,
     batch.last,
     jobs,
-    batch.isGated ? `${String(batch.unannounced)}g` : batch.unannounced,
+    groups ? Buffer.concat([Buffer.from(`${String(counts)}:`), groups]) : counts,
   ];
+}
+
+/** A job of a batch, by its index from 0, and the bytes of the id of its group. */
+export interface GroupedJob {
+  readonly index: number;
+  readonly group: Buffer;
+}
+
+/** Per job: u16 index from 1, u16 length and the group id. */
+export function packGroups(jobs: readonly GroupedJob[]): Buffer {
+  return Buffer.concat(
+    jobs.flatMap(({ index, group }) => {
+      const head = Buffer.allocUnsafe(4);
+      head.writeUInt16BE(index + 1, 0);
+      head.writeUInt16BE(group.length, 2);
+      return [head, group];
+    }),
+  );
 }
 
 const NONE: readonly number[] = [];
