@@ -56,6 +56,11 @@ export class BoardJob implements QueueJob {
     return answering(() => this.#job.changeDelay(delay));
   }
 
+  /** @param options Bull Board asks for a priority alone; 0 = none */
+  changePriority(options: { priority?: number; lifo?: boolean }): Promise<void> {
+    return answering(() => this.#job.changePriority(options));
+  }
+
   async updateData(data: unknown): Promise<void> {
     if (!this.#data.isExact) {
       throw new BoardError(
@@ -92,6 +97,7 @@ export class BoardJob implements QueueJob {
       returnvalue: job.returnvalue === undefined ? null : shown(job.returnvalue, this.#characters).value,
       opts: this.opts,
       priority: job.priority,
+      ...(job.deduplicationId !== undefined && { deduplicationId: job.deduplicationId }),
       ...(this.repeatJobKey !== undefined && { repeatJobKey: this.repeatJobKey }),
     };
   }

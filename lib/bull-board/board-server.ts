@@ -2,11 +2,11 @@ import type {
   AppControllerRoute,
   AppViewRoute,
   BullBoardQueues,
-  BullBoardRequest,
   ControllerHandlerReturnType,
   IServerAdapter,
   UIConfig,
 } from '@bull-board/api/typings/app';
+import { AllQueues, type Handler } from './all-queues.js';
 import { BoardError, toBoardError } from './board-error.js';
 import { ChasquiAdapter } from './chasqui.adapter.js';
 import { UiFiles, UiPage } from './ui-files.js';
@@ -37,8 +37,6 @@ interface Route {
   readonly answer: Handler;
 }
 
-type Handler = (request: BullBoardRequest) => Promise<ControllerHandlerReturnType>;
-
 const SAFE = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' };
 /** The page runs its own scripts only, and nothing is loaded from other hosts but images of the user's configuration. */
 const POLICY =
@@ -49,6 +47,7 @@ const RETRY_ALL = '/api/queues/:queueName/retry/:queueStatus';
 
 /** The server of Bull Board, for any HTTP library: it turns a request into an answer, and never throws. */
 export class BoardServer implements IServerAdapter {
+  readonly #all = new AllQueues();
   #queues: BullBoardQueues = new Map();
   #uiConfig: UIConfig = {};
   #page: UiPage | undefined;
@@ -95,7 +94,9 @@ export class BoardServer implements IServerAdapter {
         [route.method].flat().map((method) => ({
           method: method.toUpperCase(),
           segments: segmentsOf(path),
-          answer: path === RETRY_ALL ? retryingAll(route) : callOf(route),
+          answer:
+            this.#all.handlerOf(path, callOf(route)) ??
+            (path === RETRY_ALL ? retryingAll(route) : callOf(route)),
         })),
       ),
     );

@@ -11,33 +11,22 @@ import type {
   QueueDefaultJobOptions,
   QueueJobOptions,
   QueueMetrics,
+  QueueRateLimit,
   QueueWorker,
   Status,
 } from '@bull-board/api/typings/app';
-import { settlesWithin } from '../engine/base/deadline.js';
-import { ConfigError, ConfigTypeError, ConnectionError, ScheduleNotFoundError } from '../engine/index.js';
-import type { Job, JobSchedulerJson, Queue, WorkerInfo } from '../engine/index.js';
+import { ConfigError, ConfigTypeError, ScheduleNotFoundError } from '../engine/index.js';
+import type { Job, Queue } from '../engine/index.js';
 import { answering, BoardError } from './board-error.js';
 import { fromBoardId, toBoardId } from './board-id.js';
 import { BoardJob, checkData } from './board-job.js';
+import { BoardPages } from './board-pages.js';
+import { BoardReads } from './board-reads.js';
+import { toBoardScheduler, toBoardWorker } from './board-rows.js';
 import { checkAdapterOptions } from './check-options.js';
 import { shownLogs, MOST_LOG_ROWS } from './shown-logs.js';
-import { DETAIL_CHARACTERS, LIST_CHARACTERS, shown } from './shown-value.js';
+import { DETAIL_CHARACTERS, LIST_CHARACTERS } from './shown-value.js';
 import type { ChasquiAdapterOptions } from './options.js';
-
-/** A read that takes longer than this, in ms, is answered with an error: the board asks again every few seconds. */
-const READ_MS = 5_000;
-/** The same for a page in the middle of a long list. */
-const LIST_MS = 20_000;
-
-/** Methods of a queue with a global concurrency, by their names in BullMQ. */
-interface GlobalLimits {
-  getGlobalConcurrency?(): Promise<number | null | undefined>;
-  setGlobalConcurrency?(concurrency: number): Promise<unknown>;
-  removeGlobalConcurrency?(): Promise<unknown>;
-}
-
-type JobTotals = Awaited<ReturnType<Queue['readTotals']>>;
 
 /** Types that Bull Board lists, in the order of its tabs. */
 const STATUSES = ['active', 'waiting', 'prioritized', 'completed', 'failed', 'delayed'] as const;
@@ -53,7 +42,8 @@ const STATUSES = ['active', 'waiting', 'prioritized', 'completed', 'failed', 'de
 export class ChasquiAdapter extends BaseAdapter {
   readonly #queue: Queue;
   readonly #name: string;
-  #totals: Promise<JobTotals> | undefined;
+  readonly #reads: BoardReads;
+  readonly #pages: BoardPages;
 
   /** @throws ConfigTypeError (CMQ-004) for something else than a Queue; ConfigError (CMQ-004) for a wrong option */
   constructor(queue: Queue, options: ChasquiAdapterOptions = {}) {
@@ -64,6 +54,8 @@ export class ChasquiAdapter extends BaseAdapter {
     super('bullmq', rest);
     this.#queue = queue;
     this.#name = name;
+    this.#reads = new BoardReads(queue);
+    this.#pages = new BoardPages(queue);
   }
 
   getName(): string {
@@ -80,26 +72,36 @@ export class ChasquiAdapter extends BaseAdapter {
 
   /** The waiting jobs of a paused queue count as waiting: the board shows the pause by itself. */
   async getJobCounts(): Promise<JobCounts> {
-    const { waiting, prioritized, active, delayed, deadLetters, completed } = await this.#readTotals();
+    const { waiting, prioritized, active, delayed, deadLetters, completed } = await this.#reads.totals();
     return { active, waiting, prioritized, completed, failed: deadLetters, delayed };
   }
 
   async isPaused(): Promise<boolean> {
-    return (await this.#readTotals()).isPaused;
+    return (await this.#reads.totals()).isPaused;
   }
 
   async getJobSchedulersCount(): Promise<number> {
-    return (await this.#readTotals()).schedules;
+    return (await this.#reads.totals()).schedules;
   }
 
   async getJobs(statuses: JobStatus[], start = 0, end = -1): Promise<BoardJob[]> {
-    const jobs = await this.#read(() => this.#list(statuses, start, end), LIST_MS);
+    const jobs = await this.#reads.read(() => this.#list(statuses, start, end));
     return jobs.map((job) => new BoardJob(job, LIST_CHARACTERS));
+  }
+
+  /** Whether the page that begins at this index was about there: in the middle of a long list, see {@link BoardPages}. */
+  isNear(status: string | undefined, start: number): boolean {
+    return this.#pages.isNear(status, start);
+  }
+
+  /** Why the last read of the counts failed; undefined if it did not. */
+  get trouble(): Error | undefined {
+    return this.#reads.trouble;
   }
 
   async getJob(id: string): Promise<BoardJob | undefined> {
     for (const meant of fromBoardId(id)) {
-      const job = await this.#read(() => this.#queue.getJob(meant));
+      const job = await this.#reads.read(() => this.#queue.getJob(meant));
       if (job) return new BoardJob(job, DETAIL_CHARACTERS);
     }
     return undefined;
@@ -108,7 +110,7 @@ export class ChasquiAdapter extends BaseAdapter {
   async getJobLogs(id: string): Promise<string[]> {
     for (const meant of fromBoardId(id)) {
       // The newest row comes first here, and the log is read from its end.
-      const log = await this.#read(() => this.#queue.getJobLogs(meant, 0, MOST_LOG_ROWS - 1, false));
+      const log = await this.#reads.read(() => this.#queue.getJobLogs(meant, 0, MOST_LOG_ROWS - 1, false));
       if (log.count > 0) return shownLogs(log);
     }
     return [];
@@ -127,15 +129,15 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   getMetrics(type: MetricsType, start?: number, end?: number): Promise<QueueMetrics> {
-    return this.#read(() => this.#queue.getMetrics(type, start, end));
+    return this.#reads.read(() => this.#queue.getMetrics(type, start, end));
   }
 
   getRedisInfo(): Promise<string | null> {
-    return this.#read(() => this.#queue.readServerInfo());
+    return this.#reads.read(() => this.#queue.readServerInfo());
   }
 
   override async getWorkers(): Promise<QueueWorker[] | null> {
-    return (await this.#read(() => this.#queue.getWorkers())).map(toBoardWorker);
+    return (await this.#reads.read(() => this.#queue.getWorkers())).map(toBoardWorker);
   }
 
   override getQueueDefaultJobOptions(): QueueDefaultJobOptions {
@@ -176,7 +178,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   async getJobSchedulers(): Promise<Omit<AppJobScheduler, 'queueName'>[]> {
-    return (await this.#read(() => this.#queue.getJobSchedulers())).map(toBoardScheduler);
+    return (await this.#reads.read(() => this.#queue.getJobSchedulers())).map(toBoardScheduler);
   }
 
   override get supportsJobSchedulerUpdate(): boolean {
@@ -214,22 +216,41 @@ export class ChasquiAdapter extends BaseAdapter {
 
   /** null: no limit. */
   async getGlobalConcurrency(): Promise<number | null> {
-    return (await this.#read(async () => this.#limits.getGlobalConcurrency?.())) ?? null;
+    return (await this.#reads.limits()).concurrency ?? null;
   }
 
   /** @param concurrency 0 = no limit */
-  setGlobalConcurrency(concurrency: number): Promise<void> {
-    return answering(async () => {
-      const queue = this.#limits;
-      if (!queue.setGlobalConcurrency || !queue.removeGlobalConcurrency) {
-        throw new BoardError(
-          400,
-          'This queue has no global concurrency. Set the concurrency of its workers.',
-        );
-      }
-      if (concurrency > 0) await queue.setGlobalConcurrency(concurrency);
-      else await queue.removeGlobalConcurrency();
-    });
+  async setGlobalConcurrency(concurrency: number): Promise<void> {
+    await answering(() =>
+      concurrency > 0 ? this.#queue.setGlobalConcurrency(concurrency) : this.#queue.removeGlobalConcurrency(),
+    );
+  }
+
+  override get supportsGlobalRateLimit(): boolean {
+    return true;
+  }
+
+  override async getConfiguredRateLimit(): Promise<QueueRateLimit | null> {
+    const { max, duration } = await this.#reads.limits();
+    return max === undefined || duration === undefined ? null : { max, duration };
+  }
+
+  override async setConfiguredRateLimit({ max, duration }: QueueRateLimit): Promise<void> {
+    await answering(() => this.#queue.setGlobalRateLimit(max, duration));
+  }
+
+  override async removeConfiguredRateLimit(): Promise<void> {
+    await answering(() => this.#queue.removeGlobalRateLimit());
+  }
+
+  /** For how many ms no job may start: because of `rateLimit`, or because the window is full. */
+  override async getActiveRateLimitTtl(): Promise<number> {
+    const { limitedMs = 0, max = Infinity, starts, freesMs } = await this.#reads.limits();
+    return Math.max(limitedMs, starts >= max ? freesMs : 0);
+  }
+
+  override async releaseActiveRateLimit(): Promise<void> {
+    await answering(() => this.#queue.removeRateLimitKey());
   }
 
   /** For the graph of a flow, which no job has. */
@@ -245,94 +266,11 @@ export class ChasquiAdapter extends BaseAdapter {
     return this.#queue.keys.prefix;
   }
 
-  /** The newest first. A page in the second half of a stream is read from its other end, so that the last page is soon there. */
   async #list(statuses: JobStatus[], start: number, end: number): Promise<Job[]> {
     const [status, ...others] = statuses;
     const isStream = others.length === 0 && (status === 'waiting' || status === 'failed');
-    if (isStream && start > 0 && end >= start) {
-      const { waiting, deadLetters } = await this.#queue.readTotals();
-      const total = status === 'waiting' ? waiting : deadLetters;
-      if (start > total / 2) {
-        if (start >= total) return [];
-        const jobs = await this.#queue.getJobs(status, Math.max(0, total - 1 - end), total - 1 - start, true);
-        return jobs.reverse();
-      }
-    }
-    return this.#queue.getJobs(statuses, start, end);
+    if (!isStream || start === 0 || end < start) return this.#queue.getJobs(statuses, start, end);
+    const { jobs } = await this.#pages.read(status, start, end - start + 1);
+    return jobs;
   }
-
-  get #limits(): GlobalLimits {
-    return this.#queue;
-  }
-
-  /** The board asks for counts, the pause and the number of schedules at once, and one call answers all of them. */
-  #readTotals(): Promise<JobTotals> {
-    if (this.#totals) return this.#totals;
-    const totals = this.#read(() => this.#queue.readTotals());
-    this.#totals = totals;
-    const forget = (): void => {
-      if (this.#totals === totals) this.#totals = undefined;
-    };
-    totals.then(forget, forget);
-    return totals;
-  }
-
-  /** Reads, or says soon why that does not work. While the connection is down, nothing waits for it. */
-  #read<T>(call: () => Promise<T>, ms = READ_MS): Promise<T> {
-    return answering(async () => {
-      const { address, status, lastError } = this.#queue.connectionInfo;
-      if (lastError !== undefined && status !== 'ready') {
-        throw new ConnectionError(`Redis at ${address} cannot be reached: ${lastError}`);
-      }
-      const reply = call();
-      if (await settlesWithin(reply, ms)) return reply;
-      throw new ConnectionError(`Redis at ${address} did not answer within ${String(ms)} ms.`);
-    });
-  }
-}
-
-function toBoardWorker(worker: WorkerInfo): QueueWorker {
-  const { id, name, host, pid, concurrency, running, paused, startedAt, lastSeen } = worker;
-  const where = host === undefined ? 'a third-party worker' : `${host}, pid ${String(pid)}`;
-  const load = concurrency === undefined ? '' : `, runs ${String(running)} of ${String(concurrency)}`;
-  const label = name === '' ? null : name;
-  return {
-    id,
-    name: paused ? `${label ?? 'worker'} (paused)` : label,
-    addr: `${where}${load}`,
-    age: startedAt === undefined ? 0 : Math.max(0, Math.round((lastSeen - startedAt) / 1000)),
-  };
-}
-
-function toBoardScheduler({
-  key,
-  name,
-  paused,
-  pattern,
-  every,
-  tz,
-  limit,
-  startDate,
-  endDate,
-  next,
-  iterationCount,
-  template,
-}: JobSchedulerJson): Omit<AppJobScheduler, 'queueName'> {
-  const { data, opts } = template;
-  return {
-    id: key,
-    name: paused ? `${name} (paused)` : name,
-    pattern,
-    every,
-    tz,
-    limit,
-    startDate,
-    endDate,
-    next,
-    iterationCount,
-    template: {
-      ...(data !== undefined && { data: shown(data, LIST_CHARACTERS).value }),
-      ...(opts && { opts: shown(opts, LIST_CHARACTERS).value as Record<string, unknown> }),
-    },
-  };
 }

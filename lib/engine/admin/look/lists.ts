@@ -28,10 +28,12 @@ export interface ListRange {
 }
 
 /** A part without negative indexes. */
-interface Part {
+export interface Part {
   readonly skip: number;
   readonly take: number;
   readonly asc: boolean;
+  /** Where a stream is entered, as XRANGE or XREVRANGE takes it; `skip` counts from there. Default: its end. */
+  readonly at?: string | undefined;
 }
 
 /** The states that have a list. */
@@ -124,15 +126,17 @@ const READ: Readonly<Record<List, ReadList>> = {
   prioritized: async (...args) => (await readRoomPart('prioritized', ...args)).jobs,
   active: async (...args) => (await readWork('active', ...args)).jobs,
   delayed: listDelayed,
-  failed: listFailed,
+  failed: async (...args) => (await readFailed(...args)).jobs,
   completed: listCompleted,
 };
 
 /** What was read of one place. */
-interface ReadPart {
+export interface ReadPart {
   readonly jobs: Job[];
   /** How many jobs are still to be passed over: the place has fewer than that. */
   readonly left: number;
+  /** Where to enter the stream to read on; undefined at its end. */
+  readonly next?: string | undefined;
 }
 
 /** In the order in which they run: those with lifo, those of the work stream, then group by group. */
@@ -186,7 +190,7 @@ async function readRoomPart(
   return { jobs, left };
 }
 
-async function readWork(
+export async function readWork(
   state: 'waiting' | 'active',
   owner: JobOwner,
   link: CommandLink,
@@ -212,21 +216,21 @@ interface Slice {
 
 /** Reads a part of a stream, slice by slice. */
 async function walk(
-  { skip, take, asc }: Part,
+  { skip, take, asc, at: entered }: Part,
   read: (slice: Slice) => Promise<{ jobs: Job[]; skipped: number; next: string | undefined }>,
 ): Promise<ReadPart> {
   const jobs: Job[] = [];
   let left = skip;
   const to = asc ? '+' : '-';
   const order = asc ? 'oldest' : 'newest';
-  let at: string | undefined = asc ? '-' : '+';
+  let at: string | undefined = entered ?? (asc ? '-' : '+');
   while (at !== undefined && jobs.length < take) {
     const slice = await read({ from: at, to, order, skip: left, take: take - jobs.length, filter: {} });
     left -= slice.skipped;
     jobs.push(...slice.jobs);
     at = slice.next;
   }
-  return { jobs, left };
+  return { jobs, left, next: at };
 }
 
 async function listDelayed(
@@ -252,12 +256,16 @@ async function listDelayed(
   return jobs;
 }
 
-async function listFailed(owner: JobOwner, link: CommandLink, keys: QueueKeys, part: Part): Promise<Job[]> {
-  const { jobs } = await walk(part, async (slice) => {
+export async function readFailed(
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  part: Part,
+): Promise<ReadPart> {
+  return walk(part, async (slice) => {
     const { letters, ...rest } = await readDeadLetters(link, keys, { ...LETTER_STEP, ...slice });
     return { ...rest, jobs: letters.map((letter) => toJob(owner, { kind: 'letter', letter }, 0)) };
   });
-  return jobs;
 }
 
 /** Most ids of completed jobs that one call reads. */

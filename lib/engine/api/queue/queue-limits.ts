@@ -28,7 +28,7 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
 
   /** Resolves with null if there is none. */
   async getGlobalConcurrency(): Promise<number | null> {
-    return (await this.#limits()).concurrency ?? null;
+    return (await this.readLimits()).concurrency ?? null;
   }
 
   /** Resolves with 1 if there was one, else with 0. */
@@ -38,7 +38,7 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
 
   /** Whether as many jobs are in flight as the global concurrency allows. */
   async isMaxed(): Promise<boolean> {
-    const { concurrency = Infinity, pending } = await this.#limits();
+    const { concurrency = Infinity, pending } = await this.readLimits();
     return pending >= concurrency;
   }
 
@@ -56,7 +56,7 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
 
   /** Resolves with null if there is none. */
   async getGlobalRateLimit(): Promise<RateLimit | null> {
-    const { max, duration } = await this.#limits();
+    const { max, duration } = await this.readLimits();
     return max === undefined || duration === undefined ? null : { max, duration };
   }
 
@@ -81,7 +81,7 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
    */
   async getRateLimitTtl(maxJobs?: number): Promise<number> {
     if (maxJobs !== undefined) checkMost('getRateLimitTtl: maxJobs', maxJobs);
-    const { limitedMs = 0, starts, freesMs, endsMs } = await this.#limits();
+    const { limitedMs = 0, starts, freesMs, endsMs } = await this.readLimits();
     if (limitedMs > 0) return Math.max(limitedMs, endsMs);
     if (starts === 0) return -2;
     if (maxJobs === undefined) return endsMs;
@@ -100,7 +100,8 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
     return Number(await this.core.use((link, keys) => setPolicy(link, keys, { fields })));
   }
 
-  #limits(): Promise<LimitsReply> {
+  /** @internal The limits, and how far they are used, for the dashboard. */
+  readLimits(): Promise<LimitsReply> {
     return this.core.use((link, keys) => readLimits(link, keys, { group: 'default' }));
   }
 }

@@ -3,6 +3,8 @@ import { getJob, getJobState } from '../../admin/look/get-job.js';
 import { findJobsSchema, jobQuerySchema } from '../../admin/look/job-query.js';
 import type { FindJobsOptions, JobQuery } from '../../admin/look/job-query.js';
 import { checkListedTypes, COUNTED_TYPES } from '../../admin/look/job-types.js';
+import { readPage } from '../../admin/look/list-page.js';
+import type { ListPage, PageRange, StreamList } from '../../admin/look/list-page.js';
 import { listJobs } from '../../admin/look/lists.js';
 import { checkIndex, checkJobId } from '../../config/check-arguments.js';
 import { checkOptions } from '../../config/check-options.js';
@@ -42,6 +44,11 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
     const range = { start, end, asc };
     const jobs = await this.core.use((link, keys) => listJobs(this, link, keys, list, range));
     return jobs as Job<Data, Result, Name>[];
+  }
+
+  /** @internal A page of a list that may be long, for the dashboard. */
+  readPage(list: StreamList, range: PageRange): Promise<ListPage> {
+    return this.core.use((link, keys) => readPage(this, link, keys, list, range));
   }
 
   /** Jobs that wait for a worker, also those of a paused queue: the one that runs next comes first. */
