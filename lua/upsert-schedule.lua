@@ -15,17 +15,21 @@
 --      8 paused    '' or, for a schedule that was lost while it was paused, since when
 --      9 count     the count of a schedule that starts
 --     10 owner  11 generation  '' or, if the caller has claimed the schedules of the owner, the generation of its deployment
+--      12 expected  '' or, for a change of a schedule that was read before, the revision that it had: it is changed only if
+--                  it still has it, and keeps its count
 --      fields and values, in turns
 --      call        see lib/call-replies.lua
 -- Reply { outcome, next, fired, stored, paused }: outcome 0 = it was there, unchanged, and nothing was written; 1 = it is new,
 --      or fires at other times than before: it starts from `first`, and its count from `count`; 2 = it fires something else:
 --      its next slot and its count stay; 3 = it was not lost but removed, or is over, and nothing was written; 4 = a newer
---      deployment of the owner has claimed its schedules, and nothing was written. paused: since when it is paused, '' = it is
+--      deployment of the owner has claimed its schedules, and nothing was written; 5 = it has another revision than expected, or
+--      is gone, and nothing was written. paused: since when it is paused, '' = it is
 --      not; a paused schedule stays paused, whatever changes, and its next is the slot that it was to fire.
 --
 -- Races
 --   Two deployments of an owner: the older one may have claimed before the newer one, and declare after it. The generation
 --     stops it here.
+--   Changed or removed since the caller has read it: the expected revision stops the change.
 --   Many processes register the same schedule at once: the first writes, the others find it unchanged.
 --   Processes that know different definitions restore it in any order: the definition that was stored last stays.
 --   A scheduler has planned a fire of the replaced schedule: the revision stops it (fire-schedules.lua).
@@ -38,7 +42,7 @@
 -- @include lib/time
 
 local set, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local key, first = ARGV[1], ARGV[2]
+local key, first, expected = ARGV[1], ARGV[2], ARGV[12]
 local call = ARGV[#ARGV]
 local hash = prefix .. 'repeat:spec:' .. key
 
@@ -59,6 +63,9 @@ local is_lost = ARGV[6] ~= ''
 if score and (was[2] == ARGV[4] or is_lost and stored >= tonumber(ARGV[7])) then
   return { 0, slot, fired, decimal(stored), paused }
 end
+if expected ~= '' and (not score or was[2] ~= expected) then
+  return { 5, '0', '0', '0', '' }
+end
 if is_lost and not score and redis.call('EXISTS', removed_key(prefix, key)) == 1 then
   return { 3, '0', '0', '0', '' }
 end
@@ -71,7 +78,7 @@ end
 
 local keeps = score and was[1] == ARGV[3]
 if not keeps then
-  fired, slot = is_lost and ARGV[6] or ARGV[9], first
+  fired, slot = is_lost and ARGV[6] or expected ~= '' and fired or ARGV[9], first
 end
 if is_lost and paused == '' then
   paused = ARGV[8]
@@ -89,7 +96,7 @@ if paused ~= '' then
   keep('paused', paused)
   keep('slot', slot)
 end
-for i = 12, #ARGV - 1 do
+for i = 13, #ARGV - 1 do
   fields[#fields + 1] = ARGV[i]
 end
 redis.call('DEL', hash, removed_key(prefix, key))

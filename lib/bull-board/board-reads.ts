@@ -10,7 +10,7 @@ const READ_MS = 5_000;
 type Totals = Awaited<ReturnType<Queue['readTotals']>>;
 type Limits = Awaited<ReturnType<Queue['readLimits']>>;
 
-/** What the board reads of one queue. Requests that ask for the same at once share a call. */
+/** The calls of the board to one queue. Requests that ask for the same at once share a call. */
 export class BoardReads {
   readonly #queue: Queue;
   #trouble: Error | undefined;
@@ -41,14 +41,22 @@ export class BoardReads {
 
   /** Reads, or says soon why that does not work. While the connection is down, nothing waits for it. */
   read<T>(call: () => Promise<T>): Promise<T> {
-    return answering(async () => {
-      const { address, status, lastError } = this.#queue.connectionInfo;
-      if (lastError !== undefined && status !== 'ready') {
-        throw new ConnectionError(`Redis at ${address} cannot be reached: ${lastError}`);
-      }
+    return this.change(async () => {
       const reply = call();
       if (await settlesWithin(reply, READ_MS)) return reply;
+      const { address } = this.#queue.connectionInfo;
       throw new ConnectionError(`Redis at ${address} did not answer within ${String(READ_MS)} ms.`);
+    });
+  }
+
+  /** Changes something, or says at once that the connection is down. A change may take as long as it takes. */
+  change<T>(call: () => Promise<T>): Promise<T> {
+    return answering(() => {
+      const { address, status, lastError } = this.#queue.connectionInfo;
+      if (lastError !== undefined && status !== 'ready') {
+        return Promise.reject(new ConnectionError(`Redis at ${address} cannot be reached: ${lastError}`));
+      }
+      return call();
     });
   }
 }

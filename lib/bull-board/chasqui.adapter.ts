@@ -17,7 +17,7 @@ import type {
 } from '@bull-board/api/typings/app';
 import { ConfigError, ConfigTypeError, ScheduleNotFoundError } from '../engine/index.js';
 import type { Job, Queue } from '../engine/index.js';
-import { answering, BoardError } from './board-error.js';
+import { BoardError } from './board-error.js';
 import { fromBoardId, toBoardId } from './board-id.js';
 import { BoardJob, checkData } from './board-job.js';
 import { BoardPages } from './board-pages.js';
@@ -117,7 +117,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   addJob(name: string, data: unknown, options: QueueJobOptions): Promise<BoardJob> {
-    return answering(async () => {
+    return this.#reads.change(async () => {
       checkData(data);
       const job = await this.#queue.add(name, data ?? null, options);
       if (!job.duplicate) return new BoardJob(job, DETAIL_CHARACTERS);
@@ -145,36 +145,36 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   pause(): Promise<void> {
-    return answering(() => this.#queue.pause());
+    return this.#reads.change(() => this.#queue.pause());
   }
 
   resume(): Promise<void> {
-    return answering(() => this.#queue.resume());
+    return this.#reads.change(() => this.#queue.resume());
   }
 
   empty(): Promise<void> {
-    return answering(() => this.#queue.drain());
+    return this.#reads.change(() => this.#queue.drain());
   }
 
   obliterate({ force = false }: ObliterateOptions = {}): Promise<void> {
-    return answering(() => this.#queue.obliterate({ force }));
+    return this.#reads.change(() => this.#queue.obliterate({ force }));
   }
 
   promoteAll(): Promise<void> {
-    return answering(() => this.#queue.promoteJobs());
+    return this.#reads.change(() => this.#queue.promoteJobs());
   }
 
   /** Replays all dead letters, or runs all completed jobs again that are kept. */
   retryAll(state: 'completed' | 'failed'): Promise<void> {
-    return answering(() => this.#queue.retryJobs({ state }));
+    return this.#reads.change(() => this.#queue.retryJobs({ state }));
   }
 
   async clean(status: JobCleanStatus, graceTimeMs: number): Promise<void> {
-    await answering(() => this.#queue.clean(graceTimeMs, 0, status));
+    await this.#reads.change(() => this.#queue.clean(graceTimeMs, 0, status));
   }
 
   removeJobScheduler(id: string): Promise<boolean> {
-    return answering(() => this.#queue.removeJobScheduler(id));
+    return this.#reads.change(() => this.#queue.removeJobScheduler(id));
   }
 
   async getJobSchedulers(): Promise<Omit<AppJobScheduler, 'queueName'>[]> {
@@ -191,7 +191,7 @@ export class ChasquiAdapter extends BaseAdapter {
 
   /** Changes when the schedule fires. Its jobs stay as they are. */
   updateJobScheduler(id: string, repeat: JobSchedulerRepeatOptions): Promise<JobSchedulerUpdateResult> {
-    return answering(async () => {
+    return this.#reads.change(async () => {
       try {
         await this.#queue.rescheduleJobScheduler(id, repeat);
         return 'updated';
@@ -204,7 +204,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   runJobSchedulerNow(id: string): Promise<BoardJob | 'not-found'> {
-    return answering(async () => {
+    return this.#reads.change(async () => {
       try {
         return new BoardJob(await this.#queue.runJobScheduler(id), DETAIL_CHARACTERS);
       } catch (error) {
@@ -221,7 +221,7 @@ export class ChasquiAdapter extends BaseAdapter {
 
   /** @param concurrency 0 = no limit */
   async setGlobalConcurrency(concurrency: number): Promise<void> {
-    await answering(() =>
+    await this.#reads.change(() =>
       concurrency > 0 ? this.#queue.setGlobalConcurrency(concurrency) : this.#queue.removeGlobalConcurrency(),
     );
   }
@@ -236,11 +236,11 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   override async setConfiguredRateLimit({ max, duration }: QueueRateLimit): Promise<void> {
-    await answering(() => this.#queue.setGlobalRateLimit(max, duration));
+    await this.#reads.change(() => this.#queue.setGlobalRateLimit(max, duration));
   }
 
   override async removeConfiguredRateLimit(): Promise<void> {
-    await answering(() => this.#queue.removeGlobalRateLimit());
+    await this.#reads.change(() => this.#queue.removeGlobalRateLimit());
   }
 
   /** For how many ms no job may start: because of `rateLimit`, or because the window is full. */
@@ -250,7 +250,7 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   override async releaseActiveRateLimit(): Promise<void> {
-    await answering(() => this.#queue.removeRateLimitKey());
+    await this.#reads.change(() => this.#queue.removeRateLimitKey());
   }
 
   /** For the graph of a flow, which no job has. */

@@ -416,7 +416,13 @@ test('while Redis is down, the board says so and the application lives; then it 
     expect(down.body.message).toContain(`${redis.host}:${String(redis.port)}`);
   }, 15_000);
   expect(performance.now() - begun).toBeLessThan(15_000);
+  const asked = performance.now();
   expect((await app.call('PUT', '/queues/api/queues/mail/pause')).status).toBe(503);
+  expect((await app.call('POST', '/queues/api/queues/mail/add', { name: 'x', options: {} })).status).toBe(
+    503,
+  );
+  // Nobody waits for a connection that is known to be lost.
+  expect(performance.now() - asked).toBeLessThan(4_000);
   expect((await app.call('GET', '/queues/queue/mail')).status).toBe(200);
   await redis.server.restart();
   await vi.waitFor(async () => {

@@ -21,17 +21,19 @@ export interface UpsertScheduleOptions extends RepeatableCall {
   count: number;
   /** The caller has claimed the schedules of this owner: nothing is written if a newer deployment has claimed them since. */
   claim: ScheduleClaim | undefined;
+  /** Change only a schedule that still has this revision. It keeps its count. Default: register in any case. */
+  expected?: string | undefined;
   fields: readonly (readonly [field: string, value: string | Buffer])[];
 }
 
-const OUTCOMES = ['unchanged', 'started', 'updated', 'gone', 'superseded'] as const;
+const OUTCOMES = ['unchanged', 'started', 'updated', 'gone', 'superseded', 'changed'] as const;
 
 export interface UpsertScheduleReply {
   /**
    * `unchanged`: it was there, and nothing was written. `started`: it is new, or fires at other times than before: it
    * counts from `count`. `updated`: it fires something else; its next slot and its count stay. `gone`: it was not lost but
    * removed, or it is over, and nothing was written. `superseded`: a newer deployment of the owner has claimed its
-   * schedules, and nothing was written.
+   * schedules, and nothing was written. `changed`: it has not the expected revision, and nothing was written.
    */
   outcome: (typeof OUTCOMES)[number];
   /** Unix ms. Of a paused schedule: the slot that it is to fire when it is resumed before it. */
@@ -44,7 +46,7 @@ export interface UpsertScheduleReply {
   pausedMs: number | undefined;
 }
 
-type Reply = [outcome: 0 | 1 | 2 | 3 | 4, next: string, fired: string, stored: string, paused: string];
+type Reply = [outcome: 0 | 1 | 2 | 3 | 4 | 5, next: string, fired: string, stored: string, paused: string];
 
 /** Registers a schedule. */
 export async function upsertSchedule(
@@ -53,7 +55,7 @@ export async function upsertSchedule(
   options: UpsertScheduleOptions,
 ): Promise<UpsertScheduleReply> {
   const { key, first, schedule, revision, now = '', lost, fields, call } = options;
-  const { count, claim } = options;
+  const { count, claim, expected = '' } = options;
   const args: ScriptArgument[] = [
     key,
     first,
@@ -66,6 +68,7 @@ export async function upsertSchedule(
     count,
     claim?.owner ?? '',
     claim?.generation ?? '',
+    expected,
   ];
   for (const [field, value] of fields) args.push(field, value);
   const reply = await runner.run('upsert-schedule', keys, args, { call });

@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { CommandLink } from '../../../lib/engine/connection/command-link.js';
 import { ScheduleNotFoundError } from '../../../lib/engine/index.js';
 import { KEYS, useKit } from './kit.js';
 
 const kit = useKit();
+// eslint-disable-next-line @typescript-eslint/unbound-method -- called with its link
+const sendAway = CommandLink.prototype.run;
 
 describe('rescheduleJobScheduler', () => {
   test('changes when the schedule fires, and keeps its jobs, its count and its policy byte for byte', async () => {
@@ -76,5 +79,61 @@ describe('rescheduleJobScheduler', () => {
       ScheduleNotFoundError,
     );
     expect(await queue.getJobSchedulersCount()).toBe(1);
+  });
+
+  /** Lets something happen after each of the first reads of a schedule, and before what is read comes back. */
+  function afterReading(...steps: (() => Promise<unknown>)[]): void {
+    vi.spyOn(CommandLink.prototype, 'run').mockImplementation(async function (this: CommandLink, ...args) {
+      const reply = await sendAway.apply(this, args);
+      if (args[0] === 'read-schedule') await steps.shift()?.();
+      return reply;
+    });
+  }
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test('a schedule that is removed meanwhile is not made again', async () => {
+    const queue = kit.queue();
+    await queue.upsertJobScheduler('nightly', { every: 60_000, immediately: false });
+    afterReading(() => kit.queue().removeJobScheduler('nightly'));
+    await expect(queue.rescheduleJobScheduler('nightly', { every: 70_000 })).rejects.toThrow(
+      ScheduleNotFoundError,
+    );
+    expect(await queue.getJobSchedulersCount()).toBe(0);
+  });
+
+  test('keeps what is changed meanwhile: other data, another count, a pause', async () => {
+    const queue = kit.queue();
+    const deploy = (data: number): Promise<unknown> =>
+      kit.queue().upsertJobScheduler('nightly', { every: 60_000, immediately: false }, { data });
+    await deploy(1);
+    afterReading(
+      () => deploy(2),
+      () => deploy(3),
+      () => kit.queue().pauseJobScheduler('nightly'),
+    );
+    await queue.rescheduleJobScheduler('nightly', { every: 70_000 });
+    expect(await queue.getJobScheduler('nightly')).toMatchObject({
+      every: 70_000,
+      paused: true,
+      template: { data: 3 },
+    });
+    await queue.resumeJobScheduler('nightly');
+    const hash = `${KEYS.prefix}repeat:spec:nightly`;
+    afterReading(() => kit.client.hset(hash, 'fired', 7));
+    await queue.rescheduleJobScheduler('nightly', { every: 80_000 });
+    expect(await queue.getJobScheduler('nightly')).toMatchObject({ every: 80_000, iterationCount: 7 });
+  });
+
+  test('two at once: one of the rules is there, whole', async () => {
+    const queue = kit.queue();
+    await queue.upsertJobScheduler('nightly', { every: 60_000, immediately: false }, { name: 'report' });
+    const rules = [...Array(20).keys()].map((n) => ({ every: 70_000 + n * 1_000, limit: 100 + n }));
+    await Promise.all(rules.map((rule) => kit.queue().rescheduleJobScheduler('nightly', rule)));
+    const { every = 0, limit, name } = (await queue.getJobScheduler('nightly'))!;
+    expect(rules).toContainEqual({ every, limit });
+    expect(name).toBe('report');
   });
 });
