@@ -13,12 +13,5 @@
 -- @include lib/group-starts
 
 local meta, prefix, consumer = KEYS[1], KEYS[2], ARGV[1]
-local jobs, starts = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):(%d+)$')
-if starts == ARGV[2] then
-  redis.call('HDEL', prefix .. 'taking', consumer)
-  local limits = limits_of(meta)
-  if limits and limits.max then
-    window_add(prefix .. 'limit', limits.duration, now_us(), tonumber(jobs))
-  end
-end
+confirm_starts(prefix, consumer, limits_of(meta), ARGV[2], now_us())
 confirm_group_starts(prefix, meta, consumer, ARGV[2])

@@ -3,9 +3,10 @@
 --
 -- KEYS stream room meta gate prefix
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
+--      4 started   `starts` of the reply before: these jobs have started; '' = that was confirmed, or need not be
 -- Reply { { stream, { entries } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP.
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
---      starts: pass it to confirm-starts.lua as soon as these jobs have started; '' = starts are not counted.
+--      starts: pass it to confirm-starts.lua, or to the next call, as soon as these jobs have started; '' = starts are not counted.
 --
 -- The order: lifo; jobs of the work stream; priorities; groups in turns. A job of the room gets an entry at the end of the
 -- stream. All entries of the stream were delivered before then, so the next read delivers just this entry. Only a job with lifo
@@ -61,6 +62,10 @@ if room_size > 0 and not gated then
 end
 fetch.gated = tonumber(gated or nil)
 
+if ARGV[4] ~= '' then
+  confirm_starts(prefix, fetch.consumer, limits, ARGV[4], us)
+  confirm_group_starts(prefix, meta, fetch.consumer, ARGV[4])
+end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
 local allowed, wait = count, ''
 if limits then

@@ -96,6 +96,19 @@ local function taking_now(taking, duration, now)
   return jobs
 end
 
+-- A worker says that the jobs have started which were delivered to it at `starts`, as text: from now on, they are in the window.
+local function confirm_starts(prefix, consumer, limits, starts, now)
+  local jobs, since = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):(%d+)$')
+  if since ~= starts then
+    -- Other jobs were delivered since, so these count already.
+    return
+  end
+  redis.call('HDEL', prefix .. 'taking', consumer)
+  if limits and limits.max then
+    window_add(prefix .. 'limit', limits.duration, now, tonumber(jobs))
+  end
+end
+
 -- So many jobs are delivered to a worker. Those before have started by now.
 local function begin_starts(prefix, consumer, duration, now, jobs)
   local before = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):')

@@ -7,6 +7,8 @@ export interface TakeOptions {
   consumerId: string;
   /** How many jobs can start here now. */
   count: number;
+  /** {@link GateNews.starts} of the reply before, whose jobs have started; undefined: that was confirmed, or need not be. */
+  started: string | undefined;
 }
 
 /** What the gate says beside the jobs. */
@@ -29,9 +31,9 @@ export const GATE_KEY = 'gate';
 export function take(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { group, consumerId, count }: TakeOptions,
+  { group, consumerId, count, started = '' }: TakeOptions,
 ): Promise<unknown> {
-  return runner.run('take', keys, [group, consumerId, count], { buffers: true, mostSends: 1 });
+  return runner.run('take', keys, [group, consumerId, count, started], { buffers: true, mostSends: 1 });
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {

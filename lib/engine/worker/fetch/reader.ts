@@ -22,6 +22,7 @@ import { readDelivery } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import { connectionName } from '../identity.js';
 import { bytesOf, decodedParts, tappedParts } from './brought.js';
+import { Starts } from './starts.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 import type { ReaderSettings } from './reader-settings.js';
@@ -51,6 +52,7 @@ export class Reader extends Service {
   #loop: Promise<void> | undefined;
   /** When wake entries were last asked for; monotonic ms. */
   #lastRead = 0;
+  readonly #starts: Starts;
   readonly #times: ReadingTimes;
   readonly #size = new ReadSize();
   /** Ends the read that is under way: its connection is closed. */
@@ -62,6 +64,8 @@ export class Reader extends Service {
     this.#keys = keys;
     this.#settings = settings;
     this.#streams = settings.readsWork ? [keys.stream, ...settings.wakeStreams] : settings.wakeStreams;
+    const { consumerId, onError } = settings;
+    this.#starts = new Starts((starts) => confirmStarts(link, keys, { consumerId, starts }), onError);
     this.#times = new ReadingTimes(() => settings.clock.monotonic());
   }
 
@@ -160,30 +164,28 @@ export class Reader extends Service {
   async #take(count: number): Promise<void> {
     const { group, consumerId, blockMs, wakeStreams, gateOpened, clock } = this.#settings;
     let news: GateNews | undefined;
+    const started = this.#starts.take();
     const jobs = await this.#fetch(
       (sender) => {
         const runner: ScriptRunner = {
           run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
         };
-        return take(runner, this.#keys, { group, consumerId, count });
+        return take(runner, this.#keys, { group, consumerId, count, started });
       },
       0,
       (entries) => {
         news = readGateNews(entries);
       },
-    );
-    if (news?.starts !== undefined) this.#confirm(news.starts);
+    ).catch((error: unknown) => {
+      this.#starts.add(started);
+      throw error;
+    });
+    this.#starts.add(news?.starts);
+    // Else the next call could say that jobs have started before their handlers are called.
+    if (news?.starts !== undefined) await new Promise(process.nextTick);
     if (news?.isOpen) gateOpened?.();
     else if (jobs < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
     else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
-  }
-
-  /** By the end of this turn of the event loop, the jobs have started. */
-  #confirm(starts: string): void {
-    const { consumerId, onError } = this.#settings;
-    setImmediate(() => {
-      confirmStarts(this.#link, this.#keys, { consumerId, starts }).catch(onError);
-    });
   }
 
   /** Reads wake entries for so many ms. Redis may end a blocking read 100 ms late, so this has a timer of its own. */

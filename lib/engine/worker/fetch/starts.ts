@@ -1,0 +1,29 @@
+/** Says to Redis that jobs have started: with the next call that asks for jobs, or by itself if that does not come at once. */
+export class Starts {
+  readonly #confirm: (starts: string) => Promise<void>;
+  readonly #onError: (error: unknown) => void;
+  #unconfirmed: string | undefined;
+
+  constructor(confirm: (starts: string) => Promise<void>, onError: (error: unknown) => void) {
+    this.#confirm = confirm;
+    this.#onError = onError;
+  }
+
+  /** What the next call confirms; undefined: nothing. */
+  take(): string | undefined {
+    const starts = this.#unconfirmed;
+    this.#unconfirmed = undefined;
+    return starts;
+  }
+
+  /** Jobs were delivered, or the call that confirms them has failed. By the end of this turn of the event loop, they have started. */
+  add(starts: string | undefined): void {
+    if (starts === undefined) return;
+    this.#unconfirmed = starts;
+    setImmediate(() => {
+      if (this.#unconfirmed !== starts) return;
+      this.#unconfirmed = undefined;
+      this.#confirm(starts).catch(this.#onError);
+    });
+  }
+}
