@@ -64,7 +64,8 @@ fetch.gated = tonumber(gated or nil)
 
 if ARGV[4] ~= '' then
   confirm_starts(prefix, fetch.consumer, limits, ARGV[4], us)
-  confirm_group_starts(prefix, meta, fetch.consumer, ARGV[4])
+  -- Keys of the wrong type keep no job from its start.
+  pcall(confirm_group_starts, prefix, meta, fetch.consumer, ARGV[4])
 end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
 local allowed, wait = count, ''

@@ -177,15 +177,10 @@ export class Reader extends Service {
         news = readGateNews(entries);
       },
     ).catch((error: unknown) => {
-      this.#starts.add(started);
+      if (started !== undefined) void this.#starts.add(started);
       throw error;
     });
-    this.#starts.add(news?.starts);
-    // Else the next call could say that jobs have started before their handlers are called.
-    if (news?.starts !== undefined)
-      await new Promise<void>((resolve) => {
-        process.nextTick(resolve);
-      });
+    if (news?.starts !== undefined) await this.#starts.add(news.starts);
     if (news?.isOpen) gateOpened?.();
     else if (jobs < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
     else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);

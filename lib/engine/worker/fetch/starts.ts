@@ -16,14 +16,20 @@ export class Starts {
     return starts;
   }
 
-  /** Jobs were delivered, or the call that confirms them has failed. By the end of this turn of the event loop, they have started. */
-  add(starts: string | undefined): void {
-    if (starts === undefined) return;
+  /**
+   * Jobs were delivered, or the call that confirms them has failed. Resolves when their handlers have been called: before that, no
+   * call may confirm them.
+   */
+  add(starts: string): Promise<void> {
     this.#unconfirmed = starts;
     setImmediate(() => {
       if (this.#unconfirmed !== starts) return;
       this.#unconfirmed = undefined;
       this.#confirm(starts).catch(this.#onError);
+    });
+    // Admission calls them at the end of this tick.
+    return new Promise((resolve) => {
+      process.nextTick(resolve);
     });
   }
 }
