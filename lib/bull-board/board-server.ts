@@ -121,6 +121,7 @@ export class BoardServer implements IServerAdapter {
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const route = this.#routes.find((one) => one.method === method && matches(one.segments, segments));
     if (!route) throw new BoardError(404, 'The board has no such route.');
+    this.#refuseReadOnly(method, segments);
     const params: Record<string, string> = {};
     route.segments.forEach((name, index) => {
       if (name.startsWith(':')) params[name.slice(1)] = segments[index] as string;
@@ -132,12 +133,18 @@ export class BoardServer implements IServerAdapter {
       params,
       body: (request.body ?? {}) as Record<string, unknown>,
       headers: Object.fromEntries(
-        Object.entries(request.headers).map(([name, value]) => [
-          name,
-          Array.isArray(value) ? value.join(', ') : value,
-        ]),
+        Object.entries(request.headers).map(([name, value]) => [name, textOf(value)]),
       ),
     });
+  }
+
+  /** Bull Board refuses the changes of one queue by itself, and lets those of all queues pass. */
+  #refuseReadOnly(method: string, segments: readonly string[]): void {
+    const isOfAll = segments.length === 3 && method !== 'GET';
+    const queues = [...this.#queues.values()];
+    if (isOfAll && queues.length > 0 && queues.every(({ readOnlyMode }) => readOnlyMode)) {
+      throw new BoardError(405, 'The board is read-only.');
+    }
   }
 
   /** The handlers decode names of queues once more, so that a percent sign in a name would be an error. */
@@ -180,6 +187,7 @@ export class BoardServer implements IServerAdapter {
 const TITLES: Readonly<Record<number, string>> = {
   403: 'ERRORS.FORBIDDEN',
   404: 'ERRORS.JOB_NOT_FOUND',
+  405: 'ERRORS.QUEUE_READ_ONLY',
   503: 'ERRORS.REDIS_UNAVAILABLE',
 };
 
@@ -203,17 +211,39 @@ function retryingAll(route: AppControllerRoute): Handler {
   };
 }
 
-/** Another site must not use the browser of somebody who may use the board. */
+/**
+ * Another site must not use the browser of somebody who may use the board. Browsers say where a request comes from in
+ * `Sec-Fetch-Site`, and over plain http only in `Origin`. Other clients send neither.
+ */
 function refuseForeign({ method, headers }: BoardRequest): void {
   if (method === 'GET' || method === 'HEAD') return;
-  if (headers['sec-fetch-site'] === 'cross-site') {
-    throw new BoardError(403, 'A page of another site cannot change jobs.');
+  const from = headers['sec-fetch-site'];
+  const isForeign =
+    from === undefined
+      ? isOtherHost(textOf(headers['origin']), textOf(headers['host']))
+      : from !== 'same-origin' && from !== 'none';
+  if (isForeign) {
+    throw new BoardError(
+      403,
+      'A page of another site cannot change jobs. Over plain http, a proxy in front of the board must keep the header Host.',
+    );
   }
   const type = String(headers['content-type'] ?? '');
   // A form of another site can send anything but JSON.
   if (method === 'POST' && !/^application\/json\b/i.test(type)) {
     throw new BoardError(415, 'The body must be JSON, with the content type application/json.');
   }
+}
+
+function isOtherHost(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return false;
+  // The default port may be written or not.
+  const asked = `${origin.slice(0, origin.indexOf(':'))}://${String(host)}`;
+  return !URL.canParse(origin) || !URL.canParse(asked) || new URL(origin).host !== new URL(asked).host;
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(', ') : header;
 }
 
 function segmentsOf(path: string): string[] {

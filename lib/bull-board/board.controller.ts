@@ -60,15 +60,15 @@ export function boardController(path: string, decorators: readonly ClassDecorato
     private mountOf(pathname: string): string {
       const whole = `/${[this.config.getGlobalPrefix(), path].map(trimmed).filter(Boolean).join('/')}`;
       if (isBelow(pathname, whole)) return whole;
-      const at = path === '' ? 0 : `${pathname}/`.indexOf(`/${path}/`);
-      return at < 0 ? '' : pathname.slice(0, at) + (path === '' ? '' : `/${path}`);
+      const at = `${pathname}/`.indexOf(`/${path}/`);
+      return at < 0 ? '' : `${pathname.slice(0, at)}/${path}`;
     }
   }
   return ChasquiBoardController;
 }
 
 function isBelow(pathname: string, mount: string): boolean {
-  return mount === '/' ? false : pathname === mount || pathname.startsWith(`${mount}/`);
+  return pathname === mount || pathname.startsWith(`${mount}/`);
 }
 
 function trimmed(path: string): string {

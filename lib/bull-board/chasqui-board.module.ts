@@ -1,10 +1,12 @@
 import { Module, type ConfigurableModuleAsyncOptions, type DynamicModule } from '@nestjs/common';
-import { plainOptions } from '../engine/config/check-options.js';
+import { checkList } from '../engine/config/check-arguments.js';
+import { ConfigError } from '../engine/index.js';
+import { checkHttpPath } from '../nest/http-path.js';
 import { OwnModule } from '../nest/importers.js';
+import { plainObject } from '../nest/modules/check-arguments.js';
 import { Board } from './board.js';
 import { BoardAccess } from './board-access.js';
 import { boardController } from './board.controller.js';
-import { checkPath } from './check-options.js';
 import { BOARD_PATH, BoardModuleClass } from './module-definition.js';
 import type { ChasquiBoardExtras, ChasquiBoardOptions } from './options.js';
 
@@ -26,15 +28,15 @@ export type ChasquiBoardAsyncOptions = ConfigurableModuleAsyncOptions<
 @OwnModule()
 @Module({})
 export class ChasquiBoardModule extends BoardModuleClass {
-  /** @throws ConfigError (CMQ-004) at once for a wrong path, and at boot for other wrong options */
+  /** @throws ConfigError (CMQ-004) at once for a wrong path or decorators, and at boot for other wrong options */
   static override forRoot(options: ChasquiBoardOptions & ChasquiBoardExtras = {}): DynamicModule {
-    const { path, imports, decorators, ...rest } = plainOptions(options);
+    const { path, imports, decorators, ...rest } = plainObject('ChasquiBoardModule.forRoot', options);
     return mounted(super.forRoot(rest), { path, imports, decorators });
   }
 
   /** A board with options from `useFactory`, `useClass` or `useExisting`. Put `path` and `decorators` next to the factory. */
   static override forRootAsync(options: ChasquiBoardAsyncOptions): DynamicModule {
-    const { path, decorators, ...rest } = plainOptions(options);
+    const { path, decorators, ...rest } = plainObject('ChasquiBoardModule.forRootAsync', options);
     return mounted(super.forRootAsync(rest), { path, decorators });
   }
 }
@@ -45,7 +47,12 @@ function mounted(
   definition: DynamicModule,
   { path = 'queues', imports = [], decorators = [] }: Extras,
 ): DynamicModule {
-  const checked = checkPath(path);
+  const checked = checkHttpPath('ChasquiBoardModule', path, 'admin/queues');
+  checkList('ChasquiBoardModule: imports', imports);
+  checkList('ChasquiBoardModule: decorators', decorators);
+  if (!decorators.every((decorator) => typeof decorator === 'function')) {
+    throw new ConfigError('ChasquiBoardModule: "decorators" must be an array of decorators.');
+  }
   return {
     ...definition,
     imports: [...(definition.imports ?? []), ...imports],

@@ -1,6 +1,5 @@
 import { checkOptions, type Schema } from '../engine/config/check-options.js';
-import { anything, boolean, record, text, type Check } from '../engine/config/checks.js';
-import { ConfigError } from '../engine/index.js';
+import { boolean, record, text, type Check } from '../engine/config/checks.js';
 import type { BoardQueueOptions, ChasquiAdapterOptions, ChasquiBoardOptions } from './options.js';
 
 const callable: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
@@ -30,7 +29,7 @@ const boardSchema: Schema<ChasquiBoardOptions> = {
   guard,
   queues: (value) => (Array.isArray(value) ? undefined : 'must be an array of names or options'),
   readOnly: boolean,
-  uiConfig: anything,
+  uiConfig: record,
 };
 
 /** @throws ConfigError (CMQ-004) */
@@ -51,16 +50,4 @@ export function checkBoardOptions(options: ChasquiBoardOptions): ChasquiBoardOpt
     );
   }
   return checked;
-}
-
-/** Segments of letters, digits and `-._~`: a path of a board is no pattern. */
-const PATH = /^[\w.~-]+(\/[\w.~-]+)*$/;
-
-/** The path without slashes at its ends. @throws ConfigError (CMQ-004) */
-export function checkPath(path: unknown): string {
-  const trimmed = typeof path === 'string' ? path.replaceAll(/^\/+|\/+$/g, '') : '?';
-  if (PATH.test(trimmed)) return trimmed;
-  throw new ConfigError(
-    'ChasquiBoardModule: "path" must be a path of plain segments, such as "admin/queues".',
-  );
 }

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
+import { checkText } from '../engine/config/check-arguments.js';
 import { nearestKey } from '../engine/config/nearest-key.js';
 import { ConnectionError } from '../engine/index.js';
 import { backlogWithin } from '../nest/runtime/backlog-within.js';
@@ -26,9 +27,10 @@ export class ChasquiScaler {
   /**
    * Reads the numbers of one queue from Redis, in one call. They are those of the whole queue, not of this process.
    * @param name the name that the code of this process uses
-   * @throws QueueNotInUseError (CMQ-330); ConnectionError (CMQ-001), at the latest after the timeout
+   * @throws ConfigTypeError (CMQ-004) unless the name is text; QueueNotInUseError (CMQ-330); ConnectionError (CMQ-001), at the latest after the timeout
    */
   async report(name: string): Promise<ScaleReport> {
+    if (typeof (name as unknown) !== 'string') checkText('queue name', name);
     const all = queuesInUse(this.registry, this.workers);
     const found = all.find((queue) => queue.name === name);
     if (!found) {

@@ -1,6 +1,7 @@
 import { Module, type CanActivate, type DynamicModule, type ModuleMetadata, type Type } from '@nestjs/common';
 import { checkOptions, type Schema } from '../engine/config/check-options.js';
 import { limitMs, text, type Check } from '../engine/config/checks.js';
+import { checkHttpPath } from '../nest/http-path.js';
 import { ChasquiScaler, SCALER_TIMEOUT_MS } from './chasqui.scaler.js';
 import { scaleController } from './scale.controller.js';
 
@@ -55,7 +56,7 @@ export class ChasquiScalerModule {
     return {
       module: ChasquiScalerModule,
       imports,
-      controllers: [scaleController(path, guards)],
+      controllers: [scaleController(checkHttpPath('ChasquiScalerModule', path, 'chasqui/scale'), guards)],
       providers: [ChasquiScaler, { provide: SCALER_TIMEOUT_MS, useValue: timeoutMs }],
       exports: [ChasquiScaler],
     };

@@ -189,8 +189,19 @@ test('counts and lists jobs with a priority', async () => {
 
 test('pages of other sites cannot change jobs', async () => {
   const app = await boards.start({ imports: [mail] });
-  const foreign = { 'sec-fetch-site': 'cross-site' };
-  expect((await app.call('PUT', '/queues/api/queues/mail/pause', undefined, foreign)).status).toBe(403);
+  const host = new URL(app.origin).host;
+  for (const foreign of [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site', origin: app.origin },
+    { origin: 'http://evil.example' },
+    { origin: `https://${host}.evil.example` },
+    { origin: 'http://evil.example', 'x-forwarded-host': 'evil.example' },
+    { origin: 'null' },
+    { origin: '' },
+  ]) {
+    const { status } = await app.call('PUT', '/queues/api/queues/mail/pause', undefined, foreign);
+    expect(status, JSON.stringify(foreign)).toBe(403);
+  }
   const form = await fetch(`${app.origin}/queues/api/queues/mail/add`, {
     method: 'POST',
     body: '{"name":"x"}',
@@ -198,6 +209,11 @@ test('pages of other sites cannot change jobs', async () => {
   expect(form.status).toBe(415);
   expect(await app.queue('mail').isPaused()).toBe(false);
   expect(await app.queue('mail').count()).toBe(0);
+  // Browsers name the board's own page so; other clients send neither.
+  for (const own of [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, { origin: app.origin }, {}]) {
+    const { status } = await app.call('PUT', '/queues/api/queues/mail/pause', undefined, own);
+    expect(status, JSON.stringify(own)).toBe(200);
+  }
 });
 
 describe('read-only', () => {
@@ -234,8 +250,10 @@ describe('read-only', () => {
         expect((await app.call(method, `/queues/api/queues/mail/${path}`, body)).status, path).toBe(405);
       }
     }
-    await one.call('PUT', '/queues/api/queues/pause');
-    await all.call('PUT', '/queues/api/queues/resume');
+    expect((await one.call('PUT', '/queues/api/queues/pause')).status).toBe(200);
+    for (const change of ['pause', 'resume']) {
+      expect((await all.call('PUT', `/queues/api/queues/${change}`)).status).toBe(405);
+    }
     expect(await one.queue('mail').isPaused()).toBe(false);
     expect(await one.queue('orders').isPaused()).toBe(true);
     expect(await one.queue('mail').getJobCounts('delayed', 'waiting', 'repeat')).toMatchObject({
@@ -379,6 +397,12 @@ describe('options', () => {
   test.each([
     [{ path: 'a/:b' }, /"path" must be a path of plain segments/],
     [{ path: 5 }, /"path" must be a path of plain segments/],
+    [{ path: '../x' }, /"path" must be a path of plain segments/],
+    [{ path: 'a/./b' }, /"path" must be a path of plain segments/],
+    [{ path: '' }, /"path" must be a path of plain segments/],
+    [{ guard: false, uiConfig: 5 }, /uiConfig/],
+    [{ decorators: [5] }, /"decorators" must be an array of decorators/],
+    [{ imports: 5 }, /imports must be an array/],
     [{ gaurd: false }, /did you mean "guard"/i],
     [{ guard: {} }, /guard class, an instance/],
     [{ guard: false, queues: ['mial'] }, /No queue "mial" is registered/],
@@ -387,6 +411,11 @@ describe('options', () => {
     await expect((async () => boards.start({ imports: [mail], board: board as never }))()).rejects.toThrow(
       message,
     );
+  });
+
+  test.each([null, 5, 'a', []])('%j is no options object', (options) => {
+    expect(() => ChasquiBoardModule.forRoot(options as never)).toThrow(/forRoot: options must be an object/);
+    expect(() => ChasquiBoardModule.forRootAsync(options as never)).toThrow(/options must be an object/);
   });
 
   test('routes beside the board stay, and a queue that is registered later appears', async () => {

@@ -221,6 +221,9 @@ describe('the endpoint', () => {
     await app.init();
     expect(await app.get(ChasquiScaler).report('prices')).toMatchObject({ jobsWanted: 0 });
     await expect(app.get(ChasquiScaler).report('mail')).rejects.toMatchObject({ code: 'CMQ-330' });
+    for (const name of [undefined, null, 5, {}]) {
+      await expect(app.get(ChasquiScaler).report(name as never)).rejects.toMatchObject({ code: 'CMQ-004' });
+    }
   });
 
   it('is in the application that has the workers, too', async () => {
@@ -280,6 +283,10 @@ describe('guards', () => {
     [{ guards: TokenGuard }, 'option "guards" must be an array of guards'],
     [{ guard: [TokenGuard] }, 'Did you mean "guards"'],
     [{ path: ' ' }, 'option "path"'],
+    [{ path: '/' }, '"path" must be a path of plain segments'],
+    [{ path: ':x' }, '"path" must be a path of plain segments'],
+    [{ path: 'a b' }, '"path" must be a path of plain segments'],
+    [{ path: '../a' }, '"path" must be a path of plain segments'],
     [{ timeoutMs: 0 }, 'option "timeoutMs"'],
   ])('wrong options are refused: %j', (options, message) => {
     expect(() => ChasquiScalerModule.forRoot(options as never)).toThrow(message);

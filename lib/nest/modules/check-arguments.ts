@@ -58,7 +58,11 @@ export function checkAsyncOptions<Options extends object>(
   );
 }
 
-function plainObject<Options extends object>(owner: string, options: Options): Options {
+/**
+ * The options of a module as a plain object.
+ * @throws ConfigError (CMQ-004) unless they are an object
+ */
+export function plainObject<Options extends object>(owner: string, options: Options): Options {
   const wrong = optionsObject(options);
   if (wrong !== undefined) throw new ConfigError(`${owner}: options ${wrong}.`);
   return plainOptions(options);
