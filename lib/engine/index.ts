@@ -3,6 +3,8 @@ import * as errors from './base/errors.js';
 import * as threadErrors from './base/thread-errors.js';
 
 export { BackoffSpec } from './job/backoff.js';
+export type { GroupInfo, GroupStatus } from '../redis/scripts/list-groups.js';
+export type { ListedStatus } from './api/queue/queue-groups.js';
 export type { Backlog } from '../redis/scripts/read-backlog.js';
 export { systemClock } from './base/clock.js';
 export type { Clock } from './base/clock.js';

@@ -35,6 +35,7 @@ const made: [string, Error & { code: string }, string, abstract new (message: st
   ['CursorError', new errors.CursorError('x'), 'CMQ-109', ChasquiError],
   ['JobsActiveError', new errors.JobsActiveError('q', 3), 'CMQ-108', ChasquiError],
   ['ScheduleNotFoundError', new errors.ScheduleNotFoundError('k', 'q', 'x'), 'CMQ-111', ChasquiError],
+  ['GroupFullError', new errors.GroupFullError('q', 'g', 3, 3), 'CMQ-112', ChasquiError],
 ];
 
 describe('errors', () => {

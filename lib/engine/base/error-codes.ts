@@ -39,4 +39,5 @@ export const ERROR_CODES = {
   cursor: 'CMQ-109',
   queueNotFound: 'CMQ-110',
   scheduleNotFound: 'CMQ-111',
+  groupFull: 'CMQ-112',
 } as const;

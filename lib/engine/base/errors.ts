@@ -99,6 +99,23 @@ export class QueueFullError extends ChasquiError {
   }
 }
 
+/** More jobs would wait in a group than `group.maxSize` allows. The add was refused as a whole: nothing was added. */
+export class GroupFullError extends ChasquiError {
+  readonly code = ERROR_CODES.groupFull;
+  /** @param waiting how many jobs wait in the group, those that the same add has before the refused job among them */
+  constructor(
+    readonly queue: string,
+    readonly group: string,
+    readonly waiting: number,
+    readonly maxSize: number,
+  ) {
+    super(
+      `Group "${group}" of queue "${queue}" is full: with this job, ${String(waiting + 1)} jobs would wait in it, and group.maxSize is ` +
+        `${String(maxSize)}. Nothing was added. Add the job later, raise maxSize, or let the group run more jobs at once.`,
+    );
+  }
+}
+
 /** Another worker has the lease of a running job. This worker can no longer complete, retry or dead-letter it. */
 export class LeaseLostError extends ChasquiError {
   readonly code = ERROR_CODES.leaseLost;

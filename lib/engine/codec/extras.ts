@@ -1,6 +1,6 @@
 import type { TimeLimits } from '../config/options.js';
 import type { TraceCarrier } from '../base/telemetry.js';
-import { LIFO, MOST_PRIORITY } from '../config/options/job.js';
+import { LIFO, MOST_PRIORITY } from '../config/options/priority.js';
 import { TRACKED } from './keep.js';
 import type { WireKeep } from './keep.js';
 import { decodePayload, encodePayload } from './payload.js';

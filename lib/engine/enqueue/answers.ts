@@ -1,5 +1,5 @@
-import type { AddReply } from '../../redis/scripts/add.js';
-import { DurabilityError, QueueFullError } from '../base/errors.js';
+import type { AddReply, FullGroup } from '../../redis/scripts/add.js';
+import { DurabilityError, GroupFullError, QueueFullError } from '../base/errors.js';
 import { NO_DUPLICATES, accept, refuse } from './group.js';
 import type { Duplicates, Group } from './group.js';
 
@@ -13,16 +13,28 @@ export function settleGroups(
   queue: string,
   unconfirmed: string | undefined,
 ): void {
-  const { length, refused, duplicates } = reply;
+  const { length, refused, duplicates, full } = reply;
   let from = 0;
   groups.forEach((group, index) => {
     const to = from + group.jobs.length;
-    if (refused.includes(index)) refuse(group, new QueueFullError(queue, length, group.capacity));
+    const tooLarge = full.find((of) => of.index === index);
+    if (tooLarge) refuse(group, groupFull(queue, group, tooLarge, from));
+    else if (refused.includes(index)) refuse(group, new QueueFullError(queue, length, group.capacity));
     else if (unconfirmed !== undefined) refuse(group, unconfirmedError(group, unconfirmed));
     else if (duplicates.length === 0) accept(group, NO_DUPLICATES);
     else accept(group, duplicatesOf(group, from, to, reply));
     from = to;
   });
+}
+
+function groupFull(
+  queue: string,
+  { jobs }: Group,
+  { job, waiting }: FullGroup,
+  from: number,
+): GroupFullError {
+  const { group = '', maxSize = 0 } = jobs[job - from]?.room ?? {};
+  return new GroupFullError(queue, group, waiting, maxSize);
 }
 
 /** The duplicates among the jobs of a group, which are the jobs `from` to `to` of the call. */

@@ -1,5 +1,5 @@
 import { isImmediate } from '../../redis/scripts/add.js';
-import { ConnectionError, DurabilityError, messageOf } from '../base/errors.js';
+import { ConfigError, ConnectionError, DurabilityError, messageOf } from '../base/errors.js';
 import { MAX_CALL_BYTES } from '../connection/read-size.js';
 import { MAX_CALL_JOBS } from './group.js';
 import type { Duplicates } from './group.js';
@@ -22,12 +22,18 @@ type AddSlice = (jobs: readonly NewJob[], bytes: number, maxStreamLen: number) =
  * The first slice asks for room for all of them. When Redis has accepted it, the other slices follow without a bound.
  *
  * @returns the duplicates
+ * @throws ConfigError (CMQ-004) for jobs with `group.maxSize`
  */
 export async function addInSlices(
   jobs: readonly NewJob[],
   maxStreamLen: number,
   addSlice: AddSlice,
 ): Promise<Duplicates> {
+  if (jobs.some(({ room }) => room && room.maxSize > 0)) {
+    throw new ConfigError(
+      `addBulk: with group.maxSize, one call can add at most ${String(MAX_CALL_JOBS)} jobs, of 4 MB together, because it is refused as a whole. Add the jobs in several calls.`,
+    );
+  }
   const duplicates = new Map<number, string>();
   let unconfirmed: DurabilityError | undefined;
   let added = 0;

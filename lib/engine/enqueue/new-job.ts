@@ -9,7 +9,9 @@ import type { Keep } from '../codec/keep.js';
 import type { DeduplicationOptions, JobsOptions, TimeLimits } from '../config/options.js';
 import { checkDeduplication } from '../config/options/deduplication.js';
 import { encodePayload } from '../codec/payload.js';
-import { LIFO, jobSchema } from '../config/options/job.js';
+import { checkJobGroup } from '../config/options/group.js';
+import { jobSchema } from '../config/options/job.js';
+import { LIFO } from '../config/options/priority.js';
 import { checkDelay, checkJobId, checkJobName, checkList } from '../config/check-arguments.js';
 import { checkOptions, shownKey } from '../config/check-options.js';
 import { MOST_DELAY_MS, record } from '../config/checks.js';
@@ -24,7 +26,7 @@ export const MAX_DELAY_SECS = MOST_DELAY_MS / 1000;
 export interface NewJob extends Envelope, AddedJob {}
 
 /** What a job and a schedule have alike. */
-export type TravelingOptions = TimeLimits & WithExtras & Pick<JobsOptions, 'priority' | 'lifo'>;
+export type TravelingOptions = TimeLimits & WithExtras & Pick<JobsOptions, 'priority' | 'lifo' | 'group'>;
 
 /** What a queue says of every job that it adds. */
 export interface JobLimits {
@@ -100,7 +102,8 @@ function keepJob(
 }
 
 /** What its extras say of the place of a job in the room. */
-export function placeOf({ priority = 0, lifo }: TravelingOptions): Extras {
+export function placeOf({ priority = 0, lifo, group }: TravelingOptions): Extras {
+  if (group) return { group: group.id, ...(group.priority && { priority: group.priority }) };
   if (priority > 0) return { priority };
   return lifo ? { priority: LIFO } : {};
 }
@@ -109,7 +112,7 @@ export function placeOf({ priority = 0, lifo }: TravelingOptions): Extras {
 function roomOf(options: TravelingOptions): AddedRoom | undefined {
   const { priority, group } = placeOf(options);
   if (priority === undefined && group === undefined) return undefined;
-  return { rank: (priority ?? 0) + 1, group: group ?? '', maxSize: 0 };
+  return { rank: (priority ?? 0) + 1, group: group ?? '', maxSize: options.group?.maxSize ?? 0 };
 }
 
 /** The options of one job, over the defaults of its queue. An option with the value undefined counts as not given. */
@@ -125,6 +128,11 @@ export function withDefaults(
   // As a default, deduplication applies to single jobs without an id of their own.
   const isOther = opts?.jobId !== undefined || merged.repeat !== undefined;
   if (isOther && opts?.deduplication === undefined) delete merged.deduplication;
+  // As a default, a priority is for jobs without a group of their own.
+  if (opts?.group !== undefined) {
+    if (opts.priority === undefined) delete merged.priority;
+    if (opts.lifo === undefined) delete merged.lifo;
+  }
   return merged;
 }
 
@@ -196,6 +204,7 @@ export function checkJobOptions(options: JobsOptions, limits: JobLimits): void {
     throw new ConfigError('job options: "dedupTtlMs" needs "jobId".');
   }
   if (options.deduplication !== undefined) checkDeduplication(options.deduplication, options);
+  if (options.group !== undefined) checkJobGroup(options);
   if (options.parent !== undefined) {
     throw new NotSupportedError('job options: "parent" (flows of parent and child jobs) is not supported.');
   }

@@ -16,6 +16,7 @@ const FIELDS = [
   'processedOn',
   'finishedOn',
   'deduplicationId',
+  'groupId',
 ] as const;
 
 type JobJson = Readonly<Record<(typeof FIELDS)[number], unknown>>;

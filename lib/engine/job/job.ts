@@ -86,9 +86,14 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return dedupIdOf(this) ?? this.opts.deduplication?.id;
   }
 
-  /** From 1, which runs first, to 2,097,152; 0 = no priority. */
+  /** From 1, which runs first, to 2,097,152; 0 = no priority. Of a job in a group: its priority there. */
   get priority(): number {
-    return this.opts.priority ?? 0;
+    return (this.opts.group ?? this.opts).priority ?? 0;
+  }
+
+  /** The id of its group; undefined if it has none. */
+  get groupId(): string | undefined {
+    return this.opts.group?.id;
   }
 
   get queueName(): string {
@@ -193,14 +198,15 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
 
   /**
    * Gives a job that waits or is delayed another priority: it goes behind all waiting jobs of that priority. Without
-   * `priority` and `lifo`, it has none.
+   * `priority` and `lifo`, it has none. The priority of a job in a group counts inside its group.
    * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152; JobStateError (CMQ-107) for a job that is
    * active or has ended; JobNotFoundError (CMQ-106)
    */
   async changePriority(options: PriorityOptions): Promise<void> {
     await this.#actions('changePriority').changePriority(this.#ref, options);
     const { priority = 0, lifo = false } = options;
-    this.opts = { ...this.opts, priority, lifo };
+    const { group } = this.opts;
+    this.opts = group ? { ...this.opts, group: { ...group, priority } } : { ...this.opts, priority, lifo };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { TRACKED, keepOptions, readKeep } from '../codec/keep.js';
 import type { WireRetry } from '../codec/envelope.js';
-import { LIFO } from '../config/options/job.js';
+import { LIFO } from '../config/options/priority.js';
 import type { Extras } from '../codec/extras.js';
 import type { BackoffOptions, JobsOptions } from '../config/options.js';
 
@@ -10,7 +10,10 @@ export function ownOptions(retry: WireRetry | undefined, extras: Extras | undefi
   if (extras?.timeoutMs !== undefined) options.timeoutMs = extras.timeoutMs;
   if (extras?.ttlMs !== undefined) options.ttlMs = extras.ttlMs;
   if (extras?.expired !== undefined) options.expired = extras.expired;
-  if (extras?.priority !== undefined) {
+  if (extras?.group !== undefined) {
+    const { group: id, priority = 0 } = extras;
+    options.group = priority > 0 ? { id, priority } : { id };
+  } else if (extras?.priority !== undefined) {
     if (extras.priority === LIFO) options.lifo = true;
     else options.priority = extras.priority;
   }

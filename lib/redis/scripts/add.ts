@@ -73,7 +73,7 @@ export interface AddOptions<T extends AddedJob> extends EventOptions {
 export interface AddReply {
   /** The length of the work stream. */
   readonly length: number;
-  /** Groups that were refused because the stream is full, by their index from 0. */
+  /** Groups that were refused, by their index from 0: the stream is full, or the group of a job is. */
   readonly refused: readonly number[];
   /** Jobs whose id was taken, by their index from 0 over all groups. */
   readonly duplicates: readonly number[];

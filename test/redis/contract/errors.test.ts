@@ -68,6 +68,12 @@ const HOW: Record<string, () => Promise<Happening>> = {
     await queue.close();
     return codeOf(queue.add('a', 1));
   },
+  [ERROR_CODES.groupFull]: async () => {
+    const queue = redis.queue();
+    const opts = { group: { id: 'one', maxSize: 1 } };
+    await queue.add('a', 1, opts);
+    return codeOf(queue.add('a', 1, opts));
+  },
   [ERROR_CODES.queueFull]: async () => {
     const queue = redis.queue({ maxStreamLen: 1 });
     await queue.add('a', 1);

@@ -5,6 +5,7 @@ import type { JobFilter } from '../../../redis/scripts/lib/job-filter.js';
 import type { DelayedMember, RoomJob } from '../../../redis/scripts/lib/job-rows.js';
 import { readDeadLetters } from '../../../redis/scripts/read-dead-letters.js';
 import { readDelayed } from '../../../redis/scripts/read-delayed.js';
+import { readGroup } from '../../../redis/scripts/read-group.js';
 import { readRoom } from '../../../redis/scripts/read-room.js';
 import type { RoomPart } from '../../../redis/scripts/read-room.js';
 import { readEntries } from '../../../redis/scripts/read-entries.js';
@@ -77,6 +78,21 @@ export async function listJobs(
   const found = [...jobs.values()];
   await addTracked(link, keys, found);
   return found;
+}
+
+/** The waiting jobs of one group, in the order in which they run. */
+export async function listGroupJobs(
+  owner: JobOwner,
+  link: CommandLink,
+  keys: QueueKeys,
+  group: string,
+  { start, end }: Omit<ListRange, 'asc'>,
+): Promise<Job[]> {
+  const countJobsOf = async (): Promise<number> => (await readGroup(link, keys, { group })).jobs;
+  const part = await partOf({ start, end, asc: true }, countJobsOf);
+  const jobs = part ? (await readRoomPart({ group }, owner, link, keys, part)).jobs : [];
+  await addTracked(link, keys, jobs);
+  return jobs;
 }
 
 async function listsOf(

@@ -25,7 +25,7 @@ export interface QueueListenersMap extends ConnectionEventsMap {
 
 /**
  * What all parts of a queue share: its name, options and connection. The parts are one class each, in this order:
- * QueueBase → QueueSchedules → QueueCounts → QueueDeadLetters → QueueLists → QueueGetters → QueueSteering → QueueLimits →
+ * QueueBase → QueueSchedules → QueueCounts → QueueDeadLetters → QueueLists → QueueGetters → QueueSteering → QueueLimits → QueueGroups →
  * QueueCleaning → Queue.
  */
 export abstract class QueueBase extends EventEmitter<QueueListenersMap> implements AsyncDisposable {

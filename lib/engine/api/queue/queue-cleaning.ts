@@ -14,13 +14,13 @@ import type {
 } from '../../config/options.js';
 import { dropSchema, replaySchema } from '../../config/options/dlq.js';
 import { obliterateSchema, operationSchema } from '../../config/options/operation.js';
-import { QueueLimits } from './queue-limits.js';
+import { QueueGroups } from './queue-groups.js';
 
 /**
  * The methods of a queue that delete or replay many jobs. Each runs in short steps next to live workers, none of which takes
  * Redis longer than a few ms, and never touches a job that is active.
  */
-export abstract class QueueCleaning<Data, Result, Name extends string> extends QueueLimits<
+export abstract class QueueCleaning<Data, Result, Name extends string> extends QueueGroups<
   Data,
   Result,
   Name

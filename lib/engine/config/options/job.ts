@@ -1,23 +1,15 @@
 import { MAX_NAME_BYTES } from '../check-arguments.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import {
-  anything,
-  boolean,
-  limitMs,
-  MOST_DELAY_MS,
-  ms,
-  number,
-  oneOf,
-  record,
-  text,
-  whole,
-} from '../checks.js';
+import { anything, limitMs, MOST_DELAY_MS, ms, number, oneOf, record, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 import { deduplication } from './deduplication.js';
 import type { DeduplicationOptions } from './deduplication.js';
+import { jobGroup } from './group.js';
+import type { JobGroup } from './group.js';
 import { removeOn } from './keep.js';
 import type { RemoveOn } from './keep.js';
+import { prioritySchema } from './priority.js';
 import { repeatSchema } from './repeat.js';
 import type { RepeatOptions } from './repeat.js';
 
@@ -114,6 +106,11 @@ export interface JobsOptions extends TimeLimits {
    * versions do not run such jobs. Default false.
    */
   lifo?: boolean;
+  /**
+   * The group of the job: groups take turns, so that no tenant waits for the jobs of another one. Not together with `priority` or
+   * `lifo`. Workers of earlier versions do not run such jobs. Default: none.
+   */
+  group?: JobGroup;
   /** Not supported: NotSupportedError (CMQ-100). Default: none. */
   parent?: { id: string; queue: string };
 }
@@ -141,9 +138,6 @@ export interface AddOptions {
 }
 
 const MOST_ATTEMPTS = 0xffffffff;
-export const MOST_PRIORITY = 2_097_152;
-/** The priority of a job with `lifo`, as the extras and the scripts write it. */
-export const LIFO = -1;
 
 const backoffMs = whole(0, MOST_DELAY_MS);
 
@@ -190,8 +184,8 @@ export const jobSchema: Schema<JobsOptions> = {
   removeOnComplete: removeOn('removeOnComplete'),
   removeOnFail: removeOn('removeOnFail'),
   keepLogs: whole(0),
-  priority: whole(0, MOST_PRIORITY),
-  lifo: boolean,
+  ...prioritySchema,
+  group: jobGroup,
   parent: anything,
 };
 

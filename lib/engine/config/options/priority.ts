@@ -3,7 +3,6 @@ import { checkOptions } from '../check-options.js';
 import { ConfigRangeError } from '../../base/errors.js';
 import { checkList } from '../check-arguments.js';
 import { boolean, show, whole } from '../checks.js';
-import { LIFO, MOST_PRIORITY } from './job.js';
 
 /** Which jobs run first. */
 export interface PriorityOptions {
@@ -12,6 +11,10 @@ export interface PriorityOptions {
   /** Before all other jobs, the newest first. Has no effect beside a `priority`. Default false. */
   lifo?: boolean;
 }
+
+export const MOST_PRIORITY = 2_097_152;
+/** The priority of a job with `lifo`, as the extras and the scripts write it. */
+export const LIFO = -1;
 
 export const prioritySchema: Schema<PriorityOptions> = {
   priority: whole(0, MOST_PRIORITY),

@@ -34,6 +34,11 @@ export function toRepeatableSpec(
       throw new ConfigError(`job options: "${option}" cannot be combined with "repeat". ${instead}`);
     }
   }
+  if (options.group?.maxSize !== undefined) {
+    throw new ConfigError(
+      'job options: "group.maxSize" cannot be combined with "repeat". A schedule always adds its job.',
+    );
+  }
   if (repeat.immediately && repeat.startDate !== undefined) {
     throw new ConfigError('repeat: set either "immediately" or "startDate": no job comes before the start.');
   }

@@ -1,0 +1,78 @@
+import { ConfigError, ConfigTypeError } from '../../base/errors.js';
+import { nested } from '../check-options.js';
+import type { Schema } from '../check-options.js';
+import { oneOf, show, text, whole } from '../checks.js';
+import type { Check } from '../checks.js';
+import { MOST_PRIORITY } from './priority.js';
+
+/** The group of a job. The groups of a queue take turns: docs/groups.md. */
+export interface JobGroup {
+  /** For example the id of a tenant. Groups need not be declared. At most 256 bytes. */
+  id: string;
+  /**
+   * 1 (runs first) to 2,097,152, among the jobs of the group; 0 = none: such jobs run before those that have one. It says nothing
+   * about other groups. Default 0.
+   */
+  priority?: number;
+  /**
+   * Adds the job only if fewer jobs than this wait in its group, else the add fails with GroupFullError (CMQ-112). Jobs that run or
+   * are delayed do not count, and a delayed job is never refused. Not for a schedule. Default: any number.
+   */
+  maxSize?: number;
+}
+
+export const MAX_GROUP_ID_BYTES = 256;
+const MOST_SIZE = 0xffffffff;
+
+const groupId: Check = (value) => {
+  const wrong = text(value);
+  if (wrong !== undefined) return wrong;
+  const bytes = Buffer.byteLength(value as string);
+  if (bytes <= MAX_GROUP_ID_BYTES) return undefined;
+  return `must have at most ${String(MAX_GROUP_ID_BYTES)} bytes, and has ${String(bytes)}`;
+};
+
+const jobGroupSchema: Schema<JobGroup> = {
+  id: groupId,
+  priority: whole(0, MOST_PRIORITY),
+  maxSize: whole(1, MOST_SIZE),
+};
+
+const jobGroupObject = nested('job options: "group"', jobGroupSchema, ['id']);
+
+/** The job option. */
+export const jobGroup: Check = Object.assign(
+  (value: unknown) => jobGroupObject(value) && `must be an object such as { id: 'a' }`,
+  { read: (value: unknown) => jobGroupObject.read?.(value) },
+);
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value can be the id of a group */
+export function checkGroupId(method: string, value: unknown): asserts value is string {
+  const wrong = groupId(value);
+  if (wrong !== undefined) throw new ConfigTypeError(`${method}: the group id ${wrong}, not ${show(value)}.`);
+}
+
+const STATUSES = oneOf('waiting', 'limited', 'maxed', 'paused');
+
+/** @throws ConfigError (CMQ-004) unless a group that has waiting jobs can have this status */
+export function checkStatus(method: string, value: unknown): void {
+  const wrong = STATUSES(value);
+  if (wrong !== undefined) throw new ConfigError(`${method}: the status ${wrong}, not ${show(value)}.`);
+}
+
+/**
+ * Checks the option against the other options of the job.
+ * @throws ConfigError (CMQ-004)
+ */
+export function checkJobGroup({ priority, lifo }: { priority?: number; lifo?: boolean }): void {
+  if (priority) {
+    throw new ConfigError(
+      'job options: a job in a group has its priority inside the group: write group: { id, priority } instead of "priority".',
+    );
+  }
+  if (lifo === true) {
+    throw new ConfigError(
+      'job options: set either "group" or "lifo". A job in a group waits for the turn of its group.',
+    );
+  }
+}

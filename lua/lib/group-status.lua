@@ -1,0 +1,17 @@
+-- @include lib/room
+
+-- How many jobs of a group wait, and what the group waits for: 'paused'; 'limited' = for its rate limit; 'waiting' = for its turn;
+-- 'maxed' = for the end of one of its jobs; '' = for nothing, because it has no jobs that wait.
+local function status_of(prefix, room, group)
+  local from, to = group_bounds(group)
+  local jobs = redis.call('ZLEXCOUNT', room, from, to)
+  local status = ''
+  if redis.call('SISMEMBER', prefix .. 'groups:paused', group) == 1 then
+    status = 'paused'
+  elseif jobs > 0 and redis.call('ZSCORE', prefix .. 'groups:limited', group) then
+    status = 'limited'
+  elseif jobs > 0 then
+    status = redis.call('ZSCORE', prefix .. 'groups', group) and 'waiting' or 'maxed'
+  end
+  return jobs, status
+end
