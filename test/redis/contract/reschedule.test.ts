@@ -4,7 +4,6 @@ import { ScheduleNotFoundError } from '../../../lib/engine/index.js';
 import { KEYS, useKit } from './kit.js';
 
 const kit = useKit();
-// eslint-disable-next-line @typescript-eslint/unbound-method -- called with its link
 const sendAway = CommandLink.prototype.run;
 
 describe('rescheduleJobScheduler', () => {
