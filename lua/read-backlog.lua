@@ -1,18 +1,19 @@
 -- Counts the jobs of a queue at one instant. Writes nothing.
 --
--- KEYS stream delayed dlq meta repeat room
+-- KEYS stream delayed dlq meta repeat room prefix
 -- ARGV 1 group
 -- Reply { waiting; for how many ms the oldest of them has been in the stream or in the room; active; delayed; due; by how many
 --      ms the earliest of these is late; dead letters; due schedules; by how many ms the earliest of these is late; how many of
---      the waiting jobs are prioritized; since when the queue is paused, in unix ms, as text, or '' }. `due` are the delayed jobs that only wait for the promoter. Due schedules
+--      the waiting jobs are prioritized; how many waiting and due jobs may start within a minute; since when the queue is paused, in unix ms, as text, or '' }. `due` are the delayed jobs that only wait for the promoter. Due schedules
 --      only wait for a scheduler; a paused schedule is not due.
 
 -- @include lib/time
 -- @include lib/stream-info
 -- @include lib/queue-pause
 -- @include lib/room
+-- @include lib/startable
 
-local stream, delayed, dlq, meta, schedules, room = unpack(KEYS)
+local stream, delayed, dlq, meta, schedules, room, prefix = unpack(KEYS)
 local now = now_ms()
 
 local length = redis.call('XLEN', stream)
@@ -97,6 +98,11 @@ end
 local due, late = due_in(delayed)
 local due_schedules, schedules_late = due_in(schedules)
 local paused = paused_since(meta) or ''
+local startable = 0
+if paused == '' then
+  local others = waiting - grouped + due
+  startable = startable_now(prefix, meta, others + startable_in_groups(prefix, meta, grouped), active)
+end
 return {
   waiting,
   waited,
@@ -108,5 +114,6 @@ return {
   due_schedules,
   schedules_late,
   prioritized,
+  startable,
   paused,
 }

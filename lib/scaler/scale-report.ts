@@ -4,9 +4,10 @@ import type { Backlog } from '../engine/index.js';
 export interface ScaleReport {
   queue: string;
   /**
-   * How many jobs want a handler now: those in flight, and those that would start if there were a free handler. Divide it by
-   * the concurrency of one worker to get the number of workers. In a paused queue nothing starts, so only the jobs in flight
-   * and the due schedules count: a schedule needs a worker to fire it.
+   * How many jobs want a handler now: those in flight, and those that would start within a minute if there were free handlers.
+   * Divide it by the concurrency of one worker to get the number of workers. Jobs that a limit of the queue or of their group
+   * holds back do not count. In a paused queue nothing starts, so only the jobs in flight and the due schedules count: a
+   * schedule needs a worker to fire it.
    */
   jobsWanted: number;
   /**
@@ -30,9 +31,8 @@ export interface ScaleReport {
 
 /** A pure function. */
 export function scaleReport(queue: string, backlog: Backlog): ScaleReport {
-  const { waiting, active, due, dueSchedules, deadLetters, paused } = backlog;
+  const { waiting, active, due, dueSchedules, deadLetters, startable, paused } = backlog;
   const { oldestWaitingMs, overdueMs, schedulesOverdueMs } = backlog;
-  const startable = paused ? 0 : waiting + due;
   const waitedMs = Math.max(schedulesOverdueMs, paused ? 0 : Math.max(oldestWaitingMs, overdueMs));
   return {
     queue,

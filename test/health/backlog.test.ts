@@ -27,6 +27,7 @@ const EMPTY = {
   dueSchedules: 0,
   prioritized: 0,
   schedulesOverdueMs: 0,
+  startable: 0,
   paused: false,
   pausedSince: undefined,
 };
@@ -145,6 +146,7 @@ describe('getBacklog', () => {
       dueSchedules: 0,
       prioritized: 0,
       schedulesOverdueMs: 0,
+      startable: expect.any(Number) as number,
       paused: false,
       pausedSince: undefined,
       total: 2,

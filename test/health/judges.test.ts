@@ -83,6 +83,7 @@ const BACKLOG: Backlog = {
   dueSchedules: 80,
   schedulesOverdueMs: 90,
   prioritized: 0,
+  startable: 0,
   paused: false,
   pausedSince: undefined,
 };

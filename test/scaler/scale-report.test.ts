@@ -12,6 +12,7 @@ const EMPTY: Backlog = {
   deadLetters: 0,
   dueSchedules: 0,
   prioritized: 0,
+  startable: 0,
   schedulesOverdueMs: 0,
   paused: false,
   pausedSince: undefined,
@@ -21,13 +22,14 @@ const PAUSED = { paused: true, pausedSince: 1 };
 describe('jobsWanted', () => {
   it.each([
     ['of an empty queue', {}, 0],
-    ['waiting jobs', { waiting: 3 }, 3],
+    ['waiting jobs that may start', { waiting: 3, startable: 3 }, 3],
+    ['not waiting jobs that a limit holds back', { waiting: 30, active: 4, startable: 1 }, 5],
     ['jobs in flight: a worker that runs the last job must not be taken away', { active: 2 }, 2],
-    ['due jobs: without a worker, nobody promotes them', { delayed: 5, due: 2 }, 2],
+    ['due jobs: without a worker, nobody promotes them', { delayed: 5, due: 2, startable: 2 }, 2],
     ['not delayed jobs that are not due', { delayed: 5 }, 0],
     ['due schedules: without a worker, nobody fires them', { dueSchedules: 1 }, 1],
     ['not dead letters', { deadLetters: 9 }, 0],
-    ['the sum', { waiting: 1, active: 2, delayed: 9, due: 4, dueSchedules: 8 }, 15],
+    ['the sum', { waiting: 1, active: 2, delayed: 9, due: 4, startable: 5, dueSchedules: 8 }, 15],
     ['of a paused queue: jobs in flight', { waiting: 7, active: 2, delayed: 3, due: 3, ...PAUSED }, 2],
     ['of a paused queue: due schedules', { waiting: 7, dueSchedules: 1, ...PAUSED }, 1],
   ])('counts %s', (_, backlog, wanted) => {
@@ -53,7 +55,7 @@ describe('backlogSeconds', () => {
 });
 
 it('tells delayed jobs from due ones', () => {
-  const report = scaleReport('mail', { ...EMPTY, delayed: 5, due: 2, deadLetters: 3 });
+  const report = scaleReport('mail', { ...EMPTY, delayed: 5, due: 2, startable: 2, deadLetters: 3 });
   expect(report).toEqual({
     queue: 'mail',
     jobsWanted: 2,

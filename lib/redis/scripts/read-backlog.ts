@@ -28,6 +28,11 @@ export interface Backlog {
   dueSchedules: number;
   /** By how many ms the earliest of them is late; 0 if none is due. */
   schedulesOverdueMs: number;
+  /**
+   * How many of `waiting` and `due` may start within a minute, as far as the pause of the queue and its limits let them. Of more
+   * than 100 groups it is an estimate.
+   */
+  startable: number;
   /** The queue is paused: its waiting jobs wait for `resume()`. */
   paused: boolean;
   /** Since when, in unix ms by Redis's clock; undefined if it is not paused. */
@@ -44,7 +49,7 @@ export async function readBacklog(
   const counts = reply.slice(0, -1) as number[];
   const [waiting = 0, oldestWaitingMs = 0, active = 0, delayed = 0, due = 0, overdueMs = 0, ...others] =
     counts;
-  const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0, prioritized = 0] = others;
+  const [deadLetters = 0, dueSchedules = 0, schedulesOverdueMs = 0, prioritized = 0, startable = 0] = others;
   const since = reply.at(-1) as string;
   const paused = since !== '';
   const pausedSince = paused ? Number(since) : undefined;
@@ -59,6 +64,7 @@ export async function readBacklog(
     deadLetters,
     dueSchedules,
     schedulesOverdueMs,
+    startable,
     paused,
     pausedSince,
   };
