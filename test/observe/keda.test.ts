@@ -57,7 +57,14 @@ describe('the ScaledObject', () => {
     expect(new URL(String(trigger.metadata['url'])).pathname).toBe('/chasqui/scale/mail');
     const report: object = scaleReport('mail', {
       ...{ waiting: 1, oldestWaitingMs: 1, active: 1, delayed: 1, due: 1, overdueMs: 1, deadLetters: 1 },
-      ...{ dueSchedules: 1, schedulesOverdueMs: 1, prioritized: 0, startable: 1, paused: false, pausedSince: undefined },
+      ...{
+        dueSchedules: 1,
+        schedulesOverdueMs: 1,
+        prioritized: 0,
+        startable: 1,
+        paused: false,
+        pausedSince: undefined,
+      },
     });
     const field = report[trigger.metadata['valueLocation'] as keyof typeof report] as unknown;
     expect(field).toBeTypeOf('number');
