@@ -48,8 +48,10 @@ end
 local function cancel(id, member, entry)
   local state, place, consumer, in_room = locate(stream, delayed, prefix, id, member, entry)
   if state == 'delayed' then
+    local name, d = split_member(place)
     redis.call('ZREM', delayed, place)
-    return removed_from(state, id, split_member(place))
+    move_hold(prefix, d, place)
+    return removed_from(state, id, name, d)
   elseif state == 'ended' then
     return GONE
   elseif not state or scope == 'delayed' then

@@ -118,6 +118,9 @@ local function replace_member(set, old, new)
     redis.call('ZADD', set, redis.call('ZSCORE', set, old), new)
     redis.call('ZREM', set, old)
     redis.call('SET', prefix .. 'didx:' .. id, new, 'XX')
+    if set == delayed then
+      move_hold(prefix, select(2, split_member(old)), old, new)
+    end
   end
 end
 
@@ -188,6 +191,7 @@ local function remove(state, place, in_room)
   if state == 'delayed' then
     name, d = split_member(place)
     redis.call('ZREM', delayed, place)
+    move_hold(prefix, d, place)
   elseif state == 'waiting' or state == 'prioritized' then
     d, name = read_waiting(place, in_room)
     stop_waiting(place, in_room)

@@ -17,6 +17,8 @@
 --      (cancel.lua), else 0. stalled is 1 if the lease of its worker ran out, and 0 if it was handed over. A vanished id was pending,
 --      but its entry is gone.
 --
+-- A job that starts again is a start: of its queue, and of its group. Where a rate limit forbids it, it is left for later.
+--
 -- Races
 --   Two workers scan at once: the first resets the idle time, so the second does not see the entries.
 --   Reply lost: the entries are pending for the caller, and its next renew.lua returns them.
@@ -28,6 +30,9 @@
 -- @include lib/events
 -- @include lib/envelope
 -- @include lib/limits
+-- @include lib/room
+-- @include lib/delayed-member
+-- @include lib/group-starts
 
 local stream, events, prefix, group, me = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local lease_ms, steady_ms, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
@@ -59,13 +64,40 @@ local function announce_stalled(fields)
   end
 end
 
+-- The group of a pending entry, if it has a rate limit; then the limit: max, duration.
+local policy
+local function limited_group_of(id)
+  policy = policy or group_policy(prefix, prefix .. 'meta')
+  if not policy.max and not policy.own then
+    return nil
+  end
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  local head = entry and table_of(entry[2]).r
+  local group = head and #head > 22 and split_room_member(head .. member_of('', '')).group or ''
+  local _, max, duration
+  if group ~= '' then
+    _, max, duration = limits_of_group(policy, group)
+  end
+  return max and group, max, duration
+end
+
 local function reclaim(id, starts, runs_alone, is_stalled)
+  local group, max, duration = limited_group_of(id)
+  if group then
+    us = us or now_us()
+    if group_allowance(prefix, group, max, duration, 0, us) <= 0 then
+      return
+    end
+  end
   local entry = redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', starts)[1]
   if not entry then
     -- Redis 6.2 keeps a vanished entry in the pending list.
     redis.call('XACK', stream, group, id)
     vanished[#vanished + 1] = id
     return
+  end
+  if group then
+    window_add(prefix .. 'limit:' .. group, duration, us, 1)
   end
   if runs_alone then
     quarantined = quarantined - 1

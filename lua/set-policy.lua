@@ -19,6 +19,7 @@
 -- @include lib/wake
 -- @include lib/full-memory
 -- @include lib/call-replies
+-- @include lib/groups
 
 local meta, stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local declared, call = ARGV[1], ARGV[#ARGV]
@@ -30,21 +31,51 @@ local is_known = declared ~= '' and redis.call('HGET', meta, 'declared:' .. decl
 if is_known then
   return keep_reply(calls, call, 0, true)
 end
+-- The groups that waited for the old limits take turns again, at most so many; the others when audit-groups.lua comes to them.
+local MOST_GROUPS = 500
+local function return_groups()
+  local limited = prefix .. 'groups:limited'
+  local groups = redis.call('ZRANGE', limited, 0, MOST_GROUPS - 1)
+  if #groups > 0 then
+    redis.call('ZREM', limited, unpack(groups))
+  end
+  -- Those at their concurrency have jobs in flight.
+  local at = '-'
+  for _ = 1, MOST_GROUPS do
+    local slot = redis.call('ZRANGEBYLEX', prefix .. 'slots', at, '+', 'LIMIT', 0, 1)[1]
+    if not slot then
+      break
+    end
+    local group = struct.unpack('>I2c0', slot)
+    local _, to = group_bounds(group)
+    groups[#groups + 1], at = group, '[' .. string.sub(to, 2)
+  end
+  for _, group in ipairs(groups) do
+    if has_jobs(prefix, group) then
+      place_group(prefix, group)
+    end
+  end
+end
+
 allow_writes_at_memory_limit(prefix)
 if declared ~= '' then
   redis.call('HSET', meta, 'declared:' .. declared, ARGV[2])
 end
-local changed = 0
+local changed, of_groups = 0, false
 for i = 3, #ARGV - 1, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   if (redis.call('HGET', meta, field) or '') ~= value then
-    changed = 1
+    changed, of_groups = 1, of_groups or string.sub(field, 1, 5) == 'group'
     if value == '' then
       redis.call('HDEL', meta, field)
     else
       redis.call('HSET', meta, field, value)
     end
   end
+end
+if of_groups then
+  -- Keys of the wrong type do not keep a policy from being changed.
+  pcall(return_groups)
 end
 if changed == 1 then
   wake_workers(stream, prefix)

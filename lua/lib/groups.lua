@@ -8,6 +8,7 @@
 -- `gate` has `turn`: the score of the group that started a job last. The first two sets are hints: take.lua looks whether a group has
 -- jobs and may start one. A group in neither set, because all its slots are in use, comes back when one of its jobs ends.
 -- @include lib/room
+-- @include lib/wake
 
 -- Of this call: the turn, whether any group is paused, and the groups that were placed.
 local turn_now, any_paused
@@ -71,4 +72,18 @@ end
 -- A delayed job does not hold the slot of its group any more. Returns whether it did.
 local function end_hold(prefix, group, member)
   return redis.call('ZREM', prefix .. 'slots', slot_of(group, 'h' .. member)) == 1
+end
+
+-- A delayed job is gone, or is another one now: nothing holds the slot of its group any more, or the other one does. `d`: the bytes of
+-- the Job; `to`: its member now, nil if it is gone. A hold that is missed here ends with audit-groups.lua.
+local function move_hold(prefix, d, from, to)
+  local group = room_place_of(d)
+  if not group or group == '' or not end_hold(prefix, group, from) then
+    return
+  elseif to then
+    redis.call('ZADD', prefix .. 'slots', 0, slot_of(group, 'h' .. to))
+  elseif has_jobs(prefix, group) then
+    place_group(prefix, group)
+    wake_idle(prefix, 1)
+  end
 end

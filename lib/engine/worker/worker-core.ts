@@ -325,6 +325,7 @@ export class WorkerCore extends Service {
     if (isLimited && !this.#gate.isGated) this.#admission.returnQueued();
     this.#gate.isGated = isGated;
     this.#settlement.isGated = isGated;
+    this.#timers.isGated = isGated;
     if (pausedSince === undefined) this.#gate.resume('queue');
     else this.#gate.pause('queue');
   };

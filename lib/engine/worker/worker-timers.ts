@@ -4,14 +4,19 @@ import { Service } from '../base/service.js';
 import type { CommandLink } from '../connection/command-link.js';
 import { dueOf } from '../timers/due-loop.js';
 import type { DueLoop } from '../timers/due-loop.js';
+import { GroupAudit } from '../timers/group-audit.js';
 import { createPromoter } from '../timers/promoter.js';
 import { createScheduler } from '../timers/scheduler.js';
 import { toMs } from './settings.js';
 import type { WorkerSettings } from './settings.js';
 
-/** The promoter and the scheduler inside a worker, where its options have them. The worker's reader hears their wakes. */
+/**
+ * The promoter and the scheduler inside a worker, where its options have them: the worker's reader hears their wakes. And the audit of
+ * the groups.
+ */
 export class WorkerTimers extends Service {
   readonly #promoter: DueLoop | undefined;
+  readonly #audit: GroupAudit;
   /** By their wake streams. */
   readonly #loops = new Map<string, DueLoop>();
 
@@ -22,6 +27,7 @@ export class WorkerTimers extends Service {
     onError: (error: unknown) => void,
   ) {
     super();
+    this.#audit = new GroupAudit(link, keys, onError);
     if (settings.delayedEnabled) {
       this.#promoter = createPromoter({
         ...settings,
@@ -58,6 +64,11 @@ export class WorkerTimers extends Service {
     return [...this.#loops.keys()];
   }
 
+  /** Whether the queue is gated. */
+  set isGated(isGated: boolean) {
+    this.#audit.isGated = isGated;
+  }
+
   /** An entry of one of the wake streams. */
   woken(stream: string, [id, fields]: StreamEntry): void {
     this.#loops.get(stream)?.wake({ entryId: id.toString(), due: dueOf(fields) });
@@ -69,10 +80,10 @@ export class WorkerTimers extends Service {
   };
 
   protected async onStart(): Promise<void> {
-    await Promise.all([...this.#loops.values()].map((loop) => loop.start()));
+    await Promise.all([...this.#loops.values(), this.#audit].map((part) => part.start()));
   }
 
   protected async onStop(deadlineMs: number): Promise<void> {
-    await Promise.all([...this.#loops.values()].map((loop) => loop.stop(deadlineMs)));
+    await Promise.all([...this.#loops.values(), this.#audit].map((part) => part.stop(deadlineMs)));
   }
 }

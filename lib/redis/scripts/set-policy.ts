@@ -8,6 +8,12 @@ export interface PolicyFields {
   /** How many jobs may start in `duration` ms. */
   max?: number | undefined;
   duration?: number | undefined;
+  /** The same for each group: see lua/lib/group-policy.lua. */
+  groupConcurrency?: number | undefined;
+  groupMax?: number | undefined;
+  groupDuration?: number | undefined;
+  /** 1: the jobs of a group run one after the other, also when one fails. */
+  groupStrict?: 1 | undefined;
 }
 
 export interface SetPolicyOptions extends RepeatableCall {

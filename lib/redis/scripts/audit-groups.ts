@@ -1,0 +1,25 @@
+import type { QueueKeys } from '../keys.js';
+import type { ScriptRunner } from '../script-runner.js';
+
+export interface AuditReply {
+  /** How many slots and groups were mended. */
+  mended: number;
+  /** Call again in so many ms. */
+  againMs: number;
+}
+
+/** How many slots and groups one call looks at: about 2 ms of Redis's time. */
+const MOST = 300;
+
+/** Compares what Redis knows of groups with what is true, one step further, and mends what differs. */
+export async function auditGroups(
+  runner: ScriptRunner,
+  keys: QueueKeys,
+  { soon }: { soon: boolean },
+): Promise<AuditReply> {
+  const [mended, againMs] = (await runner.run('audit-groups', keys, [MOST, soon ? '1' : ''])) as [
+    number,
+    number,
+  ];
+  return { mended, againMs };
+}

@@ -1,0 +1,159 @@
+-- Compares what Redis knows of groups with what is true, in small steps, and mends what differs: because somebody has deleted a key or
+-- an entry, a worker of an earlier version has ended a job, or the policy has changed.
+--
+-- KEYS stream delayed gate prefix
+-- ARGV 1 most  how many slots and groups one call looks at, at most
+--      2 soon  '1' = the caller was told to call soon
+-- Reply { mended, again }: how much this has mended; call again in so many ms
+--
+-- The steps: all slots, in the order of their groups: a slot whose job is not in flight any more is free. Then all groups that have
+-- waiting jobs: those that stand nowhere take turns, and so do those whose rate limit allows a start earlier than was known. Then the
+-- same anew. The field `audit` of the hash `gate` says when the last step was, and where the next one begins.
+--
+-- Races
+--   Delivery, end of a job: they and this script are single steps on one slot, so a job in flight is pending and has its slot.
+--   Two workers: they share the work.
+--   Memory full: see lib/full-memory.lua.
+
+-- @include lib/groups
+-- @include lib/group-starts
+-- @include lib/stream-info
+-- @include lib/take-entries
+-- @include lib/wake
+-- @include lib/full-memory
+
+local stream, delayed, gate, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local room, slots = prefix .. 'room', prefix .. 'slots'
+local groups, limited, paused = prefix .. 'groups', prefix .. 'groups:limited', prefix .. 'groups:paused'
+local left = tonumber(ARGV[1])
+-- Until the next call: while there is something to mend, or workers wait; while groups are in use; else.
+local SOON_MS, OFTEN_MS, SELDOM_MS = 20, 2000, 10000
+-- The first group id has one byte.
+local FIRST_GROUP = '[\0\1'
+
+local us = now_us()
+local now = math.floor(us / 1000)
+local has_slots = redis.call('EXISTS', slots) == 1
+if not has_slots and #redis.call('ZRANGEBYLEX', room, FIRST_GROUP, '+', 'LIMIT', 0, 1) == 0 then
+  return { 0, SELDOM_MS }
+end
+local last, part, from = string.match(redis.call('HGET', gate, 'audit') or '', '^(%d+) (%l+) (.*)$')
+-- A worker that was told to call soon goes on, unless another one does.
+local apart = ARGV[2] == '1' and SOON_MS / 2 or OFTEN_MS / 4
+if last and now >= tonumber(last) and now - last < apart then
+  return { 0, OFTEN_MS }
+end
+-- Keys of the wrong type fail here, before anything is written.
+check_groups(prefix)
+redis.call('ZCARD', limited)
+redis.call('ZCARD', delayed)
+local policy = group_policy(prefix, prefix .. 'meta')
+allow_writes_at_memory_limit(prefix)
+local mended = 0
+
+local consumer_groups
+local function is_pending(entry)
+  consumer_groups = consumer_groups or groups_of(stream)
+  for _, of in ipairs(consumer_groups) do
+    if of.pending > 0 and #redis.call('XPENDING', stream, of.name, entry, entry, 1) > 0 then
+      return true
+    end
+  end
+  return false
+end
+
+local function is_used(rest)
+  if string.sub(rest, 1, 1) == 'h' then
+    return is_member(delayed, string.sub(rest, 2))
+  end
+  return string.match(rest, '^%d+%-%d+$') ~= nil and is_pending(rest)
+end
+
+-- Returns where to go on; '' at the end.
+local function audit_slots(begin)
+  local at = begin == '' and '-' or '(' .. begin
+  while left > 0 do
+    local page = redis.call('ZRANGEBYLEX', slots, at, '+', 'LIMIT', 0, math.min(left, 50))
+    for i = 1, #page do
+      local is_read, group, behind = pcall(struct.unpack, '>I2c0', page[i])
+      if not is_read or not is_used(string.sub(page[i], behind)) then
+        mended = mended + redis.call('ZREM', slots, page[i])
+        if is_read and has_jobs(prefix, group) then
+          place_group(prefix, group)
+        end
+      end
+      begin, at = page[i], '(' .. page[i]
+    end
+    left = left - math.max(#page, 1)
+    if #page == 0 then
+      return ''
+    end
+  end
+  return begin
+end
+
+local taking
+local function may_start(group)
+  local concurrency, max, duration = limits_of_group(policy, group)
+  if concurrency and used_slots(prefix, group) >= concurrency then
+    return false
+  elseif max then
+    -- For no worker: those of this one have not started, as far as this script knows.
+    taking = taking or taking_of_groups(prefix, policy, '', us)
+    return group_allowance(prefix, group, max, duration, taking[group] or 0, us) > 0
+  end
+  return true
+end
+
+local function audit_room(begin)
+  local at = begin == '' and FIRST_GROUP or '[' .. begin
+  while left > 0 do
+    local member = redis.call('ZRANGEBYLEX', room, at, '+', 'LIMIT', 0, 1)[1]
+    if not member then
+      return ''
+    end
+    left = left - 1
+    local place = split_room_member(member)
+    if place.is_other then
+      -- Somebody else's bytes go where Jobs go.
+      redis.call('ZREM', room, member)
+      add_entries({ stream = stream, prefix = prefix, room = room }, { member })
+      mended, at = mended + 1, '(' .. member
+    else
+      local group = place.group
+      local _, to = group_bounds(group)
+      begin = string.sub(to, 2)
+      at = '[' .. begin
+      local waits = redis.call('ZSCORE', groups, group)
+      if not waits and redis.call('SISMEMBER', paused, group) == 0 and may_start(group) then
+        redis.call('ZREM', limited, group)
+        place_group(prefix, group)
+        mended = mended + 1
+      end
+    end
+  end
+  return begin
+end
+
+if not part then
+  part, from = 'slots', ''
+end
+if part == 'slots' then
+  from = audit_slots(from)
+  if from == '' then
+    part = 'room'
+  end
+end
+local is_over = false
+if part == 'room' and left > 0 then
+  from = audit_room(from)
+  if from == '' then
+    part, is_over = 'slots', true
+  end
+end
+redis.call('HSET', gate, 'audit', decimal(now) .. ' ' .. part .. ' ' .. from)
+if mended > 0 then
+  wake_idle(prefix, mended)
+end
+local is_soon = not is_over and (mended > 0 or redis.call('EXISTS', prefix .. 'wake:idle') == 1)
+return { mended, is_soon and SOON_MS or OFTEN_MS }

@@ -1,0 +1,63 @@
+-- Changes what is special about one group: limits of its own (lib/group-policy.lua), and whether it is paused. Tells the workers.
+--
+-- KEYS prefix calls
+-- ARGV 1 group
+--      then pairs of a field and its value, '' = none: concurrency, max, duration; paused: '1' = it is
+--      call     see lib/call-replies.lua
+-- Reply 1 if this changed something, else 0
+--
+-- Races
+--   Sent twice, after another caller has changed it: the second call gets the reply of the first, and changes nothing.
+--   Wake lost: each worker asks once a second.
+--   Delivery: it and this script are single steps on one slot, so no job of the group starts after a pause. Jobs that run go on.
+--   Memory full: see lib/full-memory.lua. A group of a full queue can be paused.
+
+-- @include lib/groups
+-- @include lib/wake
+-- @include lib/full-memory
+-- @include lib/call-replies
+
+local prefix, calls = KEYS[1], KEYS[2]
+local group, call = ARGV[1], ARGV[#ARGV]
+local said = kept_reply(calls, call, 0)
+if said then
+  return said
+end
+local policy, paused, limited = prefix .. 'groups:policy', prefix .. 'groups:paused', prefix .. 'groups:limited'
+-- Keys of the wrong type fail here, before anything is written.
+check_groups(prefix)
+redis.call('ZCARD', limited)
+redis.call('ZCARD', prefix .. 'room')
+local own = redis.call('HGET', policy, group) or '||'
+local fields = {}
+fields.concurrency, fields.max, fields.duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
+fields.paused = redis.call('SISMEMBER', paused, group) == 1 and '1' or ''
+for i = 2, #ARGV - 1, 2 do
+  fields[ARGV[i]] = ARGV[i + 1]
+end
+
+allow_writes_at_memory_limit(prefix)
+local changed = 0
+local limits = string.format('%s|%s|%s', fields.concurrency or '', fields.max or '', fields.duration or '')
+if limits ~= own then
+  changed = 1
+  if limits == '||' then
+    redis.call('HDEL', policy, group)
+  else
+    redis.call('HSET', policy, group, limits)
+  end
+end
+if redis.call(fields.paused == '1' and 'SADD' or 'SREM', paused, group) == 1 then
+  changed = 1
+end
+if changed == 1 then
+  -- It waits for what the limits say now.
+  redis.call('ZREM', limited, group)
+  if fields.paused == '1' then
+    redis.call('ZREM', prefix .. 'groups', group)
+  elseif has_jobs(prefix, group) then
+    place_group(prefix, group)
+    wake_idle(prefix, 100)
+  end
+end
+return keep_reply(calls, call, changed, changed == 0)
