@@ -73,19 +73,19 @@ local function limited_group_of(id)
   end
   local entry = redis.call('XRANGE', stream, id, id)[1]
   local head = entry and table_of(entry[2]).r
-  local group = head and #head > 22 and split_room_member(head .. member_of('', '')).group or ''
+  local of = head and #head > 22 and split_room_member(head .. member_of('', '')).group or ''
   local _, max, duration
-  if group ~= '' then
-    _, max, duration = limits_of_group(policy, group)
+  if of ~= '' then
+    _, max, duration = limits_of_group(policy, of)
   end
-  return max and group, max, duration
+  return max and of, max, duration
 end
 
 local function reclaim(id, starts, runs_alone, is_stalled)
-  local group, max, duration = limited_group_of(id)
-  if group then
+  local limited_group, max, duration = limited_group_of(id)
+  if limited_group then
     us = us or now_us()
-    if group_allowance(prefix, group, max, duration, 0, us) <= 0 then
+    if group_allowance(prefix, limited_group, max, duration, 0, us) <= 0 then
       return
     end
   end
@@ -96,8 +96,8 @@ local function reclaim(id, starts, runs_alone, is_stalled)
     vanished[#vanished + 1] = id
     return
   end
-  if group then
-    window_add(prefix .. 'limit:' .. group, duration, us, 1)
+  if limited_group then
+    window_add(prefix .. 'limit:' .. limited_group, duration, us, 1)
   end
   if runs_alone then
     quarantined = quarantined - 1

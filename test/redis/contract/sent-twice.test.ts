@@ -5,6 +5,7 @@ import { UnrecoverableError } from '../../../lib/engine/index.js';
 import type { Job } from '../../../lib/engine/index.js';
 import { isNumbered } from '../../../lib/redis/script-registry.js';
 import type { ScriptName } from '../../../lib/redis/script-runner.js';
+import { setGroup } from '../../../lib/redis/scripts/set-group.js';
 import { SOURCES } from '../../../lib/redis/scripts.generated.js';
 import { KEYS, eventually, next, take, useKit } from './kit.js';
 
@@ -133,6 +134,10 @@ test('every numbered call counts once', async () => {
   // The policy.
   expect(await queue.setGlobalConcurrency(5)).toBe(1);
   expect(await queue.removeGlobalConcurrency()).toBe(1);
+  expect(await link.use((to) => setGroup(to, KEYS, { group: 'a', concurrency: 2, paused: true }))).toBe(true);
+  expect(await link.use((to) => setGroup(to, KEYS, { group: 'a', concurrency: null, paused: false }))).toBe(
+    true,
+  );
 
   // Schedules; and a worker that releases what its handler does not end.
   await queue.upsertJobScheduler('k', { every: 50 }, { name: 'good', data: 'tick' });
