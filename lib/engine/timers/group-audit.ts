@@ -5,9 +5,9 @@ import { ConnectionError } from '../base/errors.js';
 import { Service } from '../base/service.js';
 import type { CommandLink } from '../connection/command-link.js';
 
-/** Until the first look, and after a look that failed, in ms. */
+/** Until the first step, and after a step that failed, in ms. */
 const FIRST_MS = 2_000;
-/** A look that is to follow so soon goes on with the one before it. */
+/** A step that is to follow so soon goes on with the one before it. */
 const SOON_MS = 1_000;
 
 /** While a queue is gated, compares what Redis knows of its groups with what is true: lua/audit-groups.lua. */
@@ -17,7 +17,7 @@ export class GroupAudit extends Service {
   readonly #onError: (error: unknown) => void;
   #isGated = false;
   #timer: Timer | undefined;
-  #looking: Promise<void> | undefined;
+  #auditing: Promise<void> | undefined;
 
   constructor(link: CommandLink, keys: QueueKeys, onError: (error: unknown) => void) {
     super();
@@ -29,7 +29,7 @@ export class GroupAudit extends Service {
   /** Whether the queue is gated, as far as is known. */
   set isGated(isGated: boolean) {
     this.#isGated = isGated;
-    if (isGated && this.isStarted && !this.#timer && !this.#looking) this.#plan(FIRST_MS);
+    if (isGated && this.isStarted && !this.#timer && !this.#auditing) this.#plan(FIRST_MS);
   }
 
   protected onStart(): Promise<void> {
@@ -39,7 +39,7 @@ export class GroupAudit extends Service {
 
   protected async onStop(): Promise<void> {
     this.#timer?.clear();
-    await this.#looking;
+    await this.#auditing;
   }
 
   #plan(ms: number): void {
@@ -47,14 +47,14 @@ export class GroupAudit extends Service {
     if (this.isStopping || !this.#isGated) return;
     this.#timer = new Timer(ms, () => {
       this.#timer = undefined;
-      this.#looking = this.#look(ms < SOON_MS).then((againMs) => {
-        this.#looking = undefined;
+      this.#auditing = this.#audit(ms < SOON_MS).then((againMs) => {
+        this.#auditing = undefined;
         this.#plan(againMs);
       });
     }).unref();
   }
 
-  async #look(soon: boolean): Promise<number> {
+  async #audit(soon: boolean): Promise<number> {
     try {
       return (await auditGroups(this.#link, this.#keys, { soon })).againMs;
     } catch (error) {
