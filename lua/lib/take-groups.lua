@@ -20,11 +20,13 @@ local function return_limited(fetch)
   end
 end
 
--- Up to `want` jobs of a group: { members, has_more, limited }. has_more: it may start another one after them; limited: it has more,
--- and its rate limit allows them at this time (unix ms). `taking`: says of how many jobs of a group it is not known whether they have started.
+-- Up to `want` jobs of a group: { members, head, has_more, limited }. head: what the members begin with. has_more: it may start another one
+-- after them; limited: it has more, and its rate limit allows them at this time (unix ms). `taking`: says of how many jobs of a group
+-- it is not known whether they have started.
 local function startable(fetch, policy, group, own, want, taking)
   local concurrency, max, duration = limits_with(policy, own)
-  local slots = concurrency and concurrency - used_slots(fetch.prefix, group) or want + 1
+  local from, to, head = group_bounds(group)
+  local slots = concurrency and concurrency - redis.call('ZLEXCOUNT', fetch.slots, from, to) or want + 1
   if slots <= 0 then
     return { members = {} }
   end
@@ -33,14 +35,14 @@ local function startable(fetch, policy, group, own, want, taking)
     tokens, frees = group_allowance(fetch.prefix, group, max, duration, taking(group), fetch.us)
   end
   local most = math.max(0, math.min(want, slots, tokens))
-  local from, to = group_bounds(group)
-  local members = redis.call('ZRANGEBYLEX', fetch.room, from, to, 'LIMIT', 0, most + 1)
-  local has_more = #members > most and slots > most
+  -- Where another one may start, it says whether there is one.
+  local members = redis.call('ZRANGEBYLEX', fetch.room, from, to, 'LIMIT', 0, slots > most and most + 1 or most)
+  local has_more = #members > most
   members[most + 1] = nil
   if has_more and tokens <= most then
-    return { members = members, is_counted = true, limited = math.ceil((fetch.us + frees) / 1000) }
+    return { members = members, head = head, is_counted = true, limited = math.ceil((fetch.us + frees) / 1000) }
   end
-  return { members = members, is_counted = max ~= nil, has_more = has_more }
+  return { members = members, head = head, is_counted = max ~= nil, has_more = has_more }
 end
 
 -- The jobs of these groups, the first of each, then the second of each; and of which group each is, by index.
@@ -58,16 +60,17 @@ local function in_rounds(given, most_rounds)
 end
 
 -- The jobs have entries, which were delivered: they use slots. An entry that was not delivered is delivered later, like any other.
-local function use_slots(prefix, entries, delivered, names, of)
-  local scored = {}
+local function use_slots(fetch, entries, delivered, given, of)
+  local scored, at = {}, 0
   for i = 1, #entries do
-    if delivered[i] and delivered[i][1] == entries[i] then
-      scored[#scored + 1] = 0
-      scored[#scored + 1] = slot_of(names[of[i]], entries[i])
+    local entry = entries[i]
+    if delivered[i] and delivered[i][1] == entry then
+      scored[at + 1], scored[at + 2] = '0', given[of[i]].head .. entry
+      at = at + 2
     end
   end
-  if #scored > 0 then
-    redis.call('ZADD', prefix .. 'slots', unpack(scored))
+  if at > 0 then
+    redis.call('ZADD', fetch.slots, unpack(scored))
   end
 end
 
@@ -100,7 +103,7 @@ local function take_turn(fetch, policy, most, taking)
     redis.call('ZREM', fetch.room, unpack(members))
     entries, failure = add_entries(fetch, members)
     if #entries > 0 then
-      use_slots(prefix, entries, deliver(fetch, #entries), names, of)
+      use_slots(fetch, entries, deliver(fetch, #entries), given, of)
     end
   end
   if failure then
@@ -124,8 +127,8 @@ local function take_turn(fetch, policy, most, taking)
       end
     end
     if given[i].has_more then
-      back[#back + 1] = decimal(at)
-      back[#back + 1] = names[i]
+      -- Redis writes a number of Lua with 17 digits.
+      back[#back + 1], back[#back + 2] = at, names[i]
     elseif given[i].limited then
       limited[#limited + 1] = decimal(given[i].limited)
       limited[#limited + 1] = names[i]
@@ -145,10 +148,11 @@ end
 
 local function take_all_turns(fetch, most)
   local prefix = fetch.prefix
-  local groups, slots = prefix .. 'groups', prefix .. 'slots'
+  local groups = prefix .. 'groups'
+  fetch.slots = prefix .. 'slots'
   -- Keys of the wrong type fail here, before anything is written.
   redis.call('ZCARD', groups)
-  redis.call('ZCARD', slots)
+  redis.call('ZCARD', fetch.slots)
   fetch.any_paused = redis.call('SCARD', prefix .. 'groups:paused') > 0
   local policy = group_policy(prefix, fetch.meta)
   return_limited(fetch)
