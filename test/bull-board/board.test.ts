@@ -16,6 +16,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ChasquiBoardModule, UnguardedBoardError } from '../../lib/bull-board/index.js';
 import { ChasquiModule, ChasquiQueues } from '../../lib/index.js';
 import { useRedis } from '../support/redis.js';
+import { CHANGES } from './support/changes.js';
 import { useBoards, type BoardApp, type ShownQueue } from './support/boards.js';
 
 const redis = useRedis();
@@ -217,27 +218,6 @@ test('pages of other sites cannot change jobs', async () => {
 });
 
 describe('read-only', () => {
-  const CHANGES = [
-    ['PUT', 'pause'],
-    ['PUT', 'resume'],
-    ['PUT', 'empty'],
-    ['PUT', 'obliterate', {}],
-    ['PUT', 'promote'],
-    ['PUT', 'concurrency', { concurrency: 1 }],
-    ['PUT', 'clean/failed'],
-    ['PUT', 'retry/failed'],
-    ['PUT', 'retry/completed'],
-    ['POST', 'add', { name: 'x', data: 1, options: {} }],
-    ['PUT', 'job/retry'],
-    ['PUT', 'job/clean'],
-    ['PUT', 'job/promote'],
-    ['PATCH', 'job/update-data', { jobData: 2 }],
-    ['PATCH', 'job/delay', { runAt: 5 }],
-    ['PUT', 'job-schedulers/nightly/run'],
-    ['PUT', 'job-schedulers/nightly/remove'],
-    ['PATCH', 'job-schedulers/nightly', { every: 5_000 }],
-  ] as const;
-
   test('the server refuses every change, of one queue or of all', async () => {
     const both = ChasquiModule.forFeature('mail', 'orders');
     const queues = ['orders', { name: 'mail', readOnlyMode: true }];

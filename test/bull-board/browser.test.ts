@@ -1,11 +1,10 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { UnrecoverableError, Worker } from '../../lib/engine/index.js';
 import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
@@ -74,14 +73,6 @@ const confirm = (page: Page): Promise<void> => page.getByRole('button', { name: 
 async function choose(page: Page, item: string): Promise<void> {
   await page.locator('button[aria-haspopup=menu][class*=trigger]').first().click();
   await page.getByRole('menuitem', { name: item }).click();
-}
-
-async function shoot(page: Page, name: string): Promise<void> {
-  const folder = process.env['BOARD_SCREENSHOTS'];
-  if (folder === undefined) return;
-  mkdirSync(folder, { recursive: true });
-  await page.waitForTimeout(1_500);
-  await page.screenshot({ path: join(folder, `${name}.png`) });
 }
 
 test('lists queues and jobs, pages through them, and finds a queue by its name', async () => {

@@ -38,6 +38,11 @@ export interface ShownQueue {
   readonly readOnlyMode: boolean;
   readonly counts: Readonly<Record<string, number>>;
   readonly jobs: readonly ShownJob[];
+  readonly displayName?: string;
+  readonly description?: string;
+  readonly activeRateLimitTtl: number;
+  readonly hasWorkers: boolean | null;
+  readonly isPaused: boolean;
 }
 
 export interface ShownJob {

@@ -4,6 +4,7 @@ import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import { readDeadLetterIds } from '../../../redis/scripts/read-dead-letters.js';
 import type { ReadDeadLettersOptions } from '../../../redis/scripts/read-dead-letters.js';
 import { readEntries } from '../../../redis/scripts/read-entries.js';
+import { readRoom } from '../../../redis/scripts/read-room.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import type { Job, JobOwner } from '../../job/job.js';
 import { listJobs, readFailed, readWork } from './lists.js';
@@ -32,6 +33,10 @@ export interface ListPage {
 
 /** So many jobs at both ends of a list are counted. In between, a page is where its index probably is. */
 export const COUNTED = 5_000;
+/** Behind the newest entry. */
+const END = '+';
+/** The greatest second part of an id. */
+const LAST_SEQ = String(2n ** 64n - 1n);
 /** Large entries: so many calls count from one end, and no more. */
 const MOST_STEPS = 50;
 
@@ -46,17 +51,17 @@ export async function readPage(
   list: StreamList,
   { skip, take, known = new Map() }: PageRange,
 ): Promise<ListPage> {
-  const totals = await countJobs(link, keys);
-  const total = list === 'waiting' ? totals.waiting : totals.deadLetters;
-  // The jobs of groups come first, and their positions are known.
-  const before = list === 'waiting' ? totals.grouped : 0;
-  const isCounted = skip < before + COUNTED || skip + take > total - COUNTED;
-  if (isCounted) {
-    return {
-      jobs: await countedPage(owner, link, keys, list, { skip, take, total }),
-      isNear: false,
-      positions: [],
-    };
+  const { before, length, after } = await extentOf(link, keys, list);
+  const offset = skip - before;
+  const exactly = { isNear: false, positions: [] };
+  if (offset < COUNTED) {
+    const range = { start: skip, end: skip + take - 1, asc: false };
+    return { jobs: await listJobs(owner, link, keys, [list], range), ...exactly };
+  }
+  // Of the entries and of what is behind them, so many are read before this page if the list is read from its other end.
+  const behindPage = length + after - offset - take;
+  if (behindPage < COUNTED + after) {
+    return { jobs: await fromOtherEnd(owner, link, keys, list, behindPage, take), ...exactly };
   }
   const read = (part: Part): Promise<ReadPart> =>
     list === 'waiting' ? readWork('waiting', owner, link, keys, part) : readFailed(owner, link, keys, part);
@@ -66,31 +71,43 @@ export async function readPage(
   if (at === undefined && behind !== undefined) {
     page = await read({ skip: 0, take, asc: true, at: opposite(behind) });
     page.jobs.reverse();
-    at = page.next === undefined ? '+' : opposite(page.next);
+    at = page.next === undefined ? END : opposite(page.next);
     page = { ...page, next: behind };
   } else {
-    at ??= await estimate(link, keys, list, { offset: skip - before, length: total - before });
+    at ??= await estimate(link, keys, list, { offset, length });
     page = await read({ skip: 0, take, asc: false, at });
   }
   await addTracked(link, keys, page.jobs);
-  const positions: [number, string][] = [[skip, at]];
+  const positions: [number, string][] = at === END ? [] : [[skip, at]];
   if (page.next !== undefined) positions.push([skip + take, page.next]);
   return { jobs: page.jobs, isNear: true, positions };
 }
 
-/** Reads from the nearer end. */
-async function countedPage(
+/** How many jobs come before those of the stream, how many are in it, and how many come after them; the newest first. */
+async function extentOf(
+  link: CommandLink,
+  keys: QueueKeys,
+  list: StreamList,
+): Promise<{ before: number; length: number; after: number }> {
+  const { waiting, grouped, deadLetters } = await countJobs(link, keys);
+  if (list === 'failed') return { before: 0, length: deadLetters, after: 0 };
+  const lifo = { part: 'lifo', order: 'first', skip: 0, after: undefined, take: 0, bytes: 1 } as const;
+  const { total: after } = await readRoom(link, keys, lifo);
+  return { before: grouped, length: waiting - grouped - after, after };
+}
+
+/** @param skip how many jobs come after the page; negative: the page is longer than what is left */
+async function fromOtherEnd(
   owner: JobOwner,
   link: CommandLink,
   keys: QueueKeys,
   list: StreamList,
-  { skip, take, total }: { skip: number; take: number; total: number },
+  skip: number,
+  take: number,
 ): Promise<Job[]> {
   const end = skip + take - 1;
-  if (skip <= total / 2) return listJobs(owner, link, keys, [list], { start: skip, end, asc: false });
-  if (skip >= total) return [];
-  const range = { start: Math.max(0, total - 1 - end), end: total - 1 - skip, asc: true };
-  return (await listJobs(owner, link, keys, [list], range)).reverse();
+  if (end < 0) return [];
+  return (await listJobs(owner, link, keys, [list], { start: Math.max(0, skip), end, asc: true })).reverse();
 }
 
 /** A bound of the one direction as that of the other: together, they leave out no entry, and have none twice. */
@@ -110,12 +127,13 @@ async function estimate(
     entryAt(link, keys, list, 'oldest', COUNTED),
   ]);
   // The list has become short meanwhile.
-  if (newest === undefined || oldest === undefined) return '+';
+  if (newest === undefined || oldest === undefined) return END;
   const share = (offset - newest.index) / Math.max(1, length - newest.index - oldest.index);
   if (newest.ms === oldest.ms) {
     return `${String(newest.ms)}-${String(Math.round(newest.seq - share * (newest.seq - oldest.seq)))}`;
   }
-  return String(Math.round(newest.ms - share * (newest.ms - oldest.ms)));
+  const ms = Math.round(newest.ms - share * (newest.ms - oldest.ms));
+  return `${String(ms)}-${LAST_SEQ}`;
 }
 
 /** An entry of a stream, counted from one end. */
@@ -134,7 +152,7 @@ async function entryAt(
   index: number,
 ): Promise<Counted | undefined> {
   const to = order === 'newest' ? '-' : '+';
-  let at: string | undefined = order === 'newest' ? '+' : '-';
+  let at: string | undefined = order === 'newest' ? END : '-';
   let skip = index;
   for (let step = 1; at !== undefined; step += 1) {
     const bounds = { from: at, to, order, skip: step < MOST_STEPS ? skip : 0, take: 1, filter: {} };
