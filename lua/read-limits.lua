@@ -2,7 +2,8 @@
 --
 -- KEYS meta stream prefix
 -- ARGV 1 group
--- Reply { concurrency, max, duration, limited, pending, starts, frees, ends }: '' where there is no such limit. limited: for how many
+-- Reply { concurrency, max, duration, limited, pending, starts, frees, ends, then those of groups: concurrency, max, duration,
+--      strict }: '' where there is no such limit. limited: for how many
 --      ms no job starts, whatever the window says; pending: how many jobs are in flight; starts: how many have started in the
 --      window; in how many ms the oldest of them leave it, and in how many ms all have left.
 
@@ -19,6 +20,7 @@ local starts, frees, ends = 0, 0, 0
 if limits.max then
   starts, frees, ends = window_use(prefix .. 'limit', limits.duration, us)
 end
+local of_groups = redis.call('HMGET', meta, 'groupConcurrency', 'groupMax', 'groupDuration', 'groupStrict')
 local function text(number)
   return number and decimal(number) or ''
 end
@@ -31,4 +33,8 @@ return {
   decimal(starts),
   decimal(math.ceil(frees / 1000)),
   decimal(math.ceil(ends / 1000)),
+  of_groups[1] or '',
+  of_groups[2] or '',
+  of_groups[3] or '',
+  of_groups[4] or '',
 }

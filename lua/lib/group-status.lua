@@ -1,4 +1,4 @@
--- @include lib/room
+-- @include lib/groups
 
 -- How many jobs of a group wait, and what the group waits for: 'paused'; 'limited' = for its rate limit; 'waiting' = for its turn;
 -- 'maxed' = for the end of one of its jobs; '' = for nothing, because it has no jobs that wait.

@@ -28,7 +28,7 @@ export type {
   TimeLimits,
 } from './options/job.js';
 export type { DeduplicationOptions } from './options/deduplication.js';
-export type { JobGroup } from './options/group.js';
+export type { GroupLimits, JobGroup } from './options/group.js';
 export type { RateLimit } from './options/limits.js';
 export type { PriorityOptions } from './options/priority.js';
 export type { KeepJobs, RemoveOn, TrackJobsOptions, TrackedBound } from './options/keep.js';

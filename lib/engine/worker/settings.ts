@@ -13,6 +13,7 @@ import type { MetricsSink } from '../base/metrics.js';
 import type { Guarded, Telemetry, WorkerTelemetry } from '../base/telemetry.js';
 import { consumerName } from './identity.js';
 import { MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
+import { consumerGroupOf } from '../config/options/group.js';
 import type {
   BackoffStrategy,
   BatchesOptions,
@@ -20,6 +21,7 @@ import type {
   ConsumerConfig,
   SchedulerConfig,
   ExpiredAction,
+  GroupLimits,
   RateLimit,
   WorkerOptions,
 } from '../config/options.js';
@@ -40,6 +42,8 @@ export interface WorkerSettings extends EventsSettings {
   blockMs: number;
   leaseMs: number;
   concurrency: number;
+  /** The defaults of groups of jobs that this worker declares. */
+  groupLimits: GroupLimits | undefined;
   limiter: RateLimit | undefined;
   maxAttempts: number;
   ackBatch: number;
@@ -86,7 +90,8 @@ export function toSettings(config: ConsumerConfig & BatchingOptions): WorkerSett
   const leaseMs = config.claimMinIdleMs ?? 30_000;
   const lockTtlMs = toMs(config.delayedLockTtlSecs ?? 5);
   return {
-    group: config.group ?? 'default',
+    group: consumerGroupOf(config.group),
+    groupLimits: typeof config.group === 'object' ? config.group : undefined,
     consumerId: consumerName(config.consumerId ?? 'c', leaseMs),
     batch: config.batch ?? 64,
     blockMs: Math.min(config.blockMs ?? 5_000, LONGEST_MS),

@@ -5,6 +5,7 @@ import { countStart } from '../../redis/scripts/count-start.js';
 import { readClock } from '../../redis/scripts/read-clock.js';
 import type { Policy } from '../../redis/scripts/read-policy.js';
 import { setPolicy } from '../../redis/scripts/set-policy.js';
+import { groupFields } from '../config/options/group.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
@@ -202,10 +203,13 @@ export class WorkerCore extends Service {
   }
 
   protected async onStart(): Promise<void> {
-    const { limiter } = this.#settings;
+    const { limiter, groupLimits } = this.#settings;
     if (limiter) {
       const { max, duration } = limiter;
       await setPolicy(this.#link, this.#keys, { declaredBy: 'limiter', fields: { max, duration } });
+    }
+    if (groupLimits) {
+      await setPolicy(this.#link, this.#keys, { declaredBy: 'group', fields: groupFields(groupLimits) });
     }
     await this.#reader.start();
     await Promise.all([this.#leases.start(), this.#timers.start(), this.#registration.start()]);

@@ -1,5 +1,6 @@
 import { participants, type Participant } from '../../engine/api/participants.js';
 import type { Queue } from '../../engine/index.js';
+import { consumerGroupOf } from '../../engine/config/options/group.js';
 import type { ChasquiWorkers } from './chasqui.workers.js';
 import type { QueueRegistration } from './queue.registration.js';
 import type { QueueRegistry } from './queue.registry.js';
@@ -26,7 +27,8 @@ export function queuesInUse(
   const registered = (registry?.all() ?? []).flatMap((registration) => {
     const { name } = registration;
     const queue = registry?.find(name);
-    const group = workers?.get(name)?.opts.group ?? registration.workerOptionsWith({}).group ?? 'default';
+    const worker = workers?.get(name);
+    const group = consumerGroupOf((worker ? worker.opts : registration.workerOptionsWith({})).group);
     return queue ? [{ name, queue, connection: connectionOf(registration), group }] : [];
   });
   const taken = new Set(registered.map(({ name }) => name));
@@ -34,7 +36,7 @@ export function queuesInUse(
     name,
     queue: participant.queue,
     connection: `of ${participant.kind} ${participant.queue.name}`,
-    group: participant.worker?.opts.group ?? 'default',
+    group: consumerGroupOf(participant.worker?.opts.group),
   }));
   return [...registered, ...others];
 }

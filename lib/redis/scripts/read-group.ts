@@ -10,6 +10,8 @@ export interface GroupReply {
   /** Jobs in flight. */
   active: number;
   status: GroupStatus;
+  /** Its own limits; undefined: it has the defaults. */
+  own: { concurrency: number | undefined; max: number | undefined; duration: number | undefined };
 }
 
 /** What a group has, and what it waits for. */
@@ -18,6 +20,8 @@ export async function readGroup(
   keys: QueueKeys,
   { group }: { group: string },
 ): Promise<GroupReply> {
-  const [jobs, active, status] = (await runner.run('read-group', keys, [group])) as [number, number, string];
-  return { jobs, active, status: toGroupStatus(status) };
+  const reply = await runner.run('read-group', keys, [group]);
+  const [jobs, active, status, ...texts] = reply as [number, number, string, ...string[]];
+  const [concurrency, max, duration] = texts.map((text) => (text === '' ? undefined : Number(text)));
+  return { jobs, active, status: toGroupStatus(status), own: { concurrency, max, duration } };
 }

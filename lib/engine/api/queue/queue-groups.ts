@@ -1,20 +1,28 @@
 import { countGroups, readGroups } from '../../admin/look/groups.js';
 import { listGroupJobs } from '../../admin/look/lists.js';
 import { checkIndex } from '../../config/check-arguments.js';
-import { checkGroupId, checkStatus } from '../../config/options/group.js';
+import { checkGroupId, checkGroupLimits, checkStatus, groupFields } from '../../config/options/group.js';
+import type { GroupLimits } from '../../config/options/group.js';
+import { checkLimitMs, checkMost } from '../../config/options/limits.js';
+import type { RateLimit } from '../../config/options/limits.js';
 import type { Job } from '../../job/job.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import type { GroupInfo, GroupStatus } from '../../../redis/scripts/list-groups.js';
 import { readGroup } from '../../../redis/scripts/read-group.js';
 import type { GroupReply } from '../../../redis/scripts/read-group.js';
+import { readLimits } from '../../../redis/scripts/read-limits.js';
+import { setGroup } from '../../../redis/scripts/set-group.js';
+import type { SetGroupOptions } from '../../../redis/scripts/set-group.js';
+import { setPolicy } from '../../../redis/scripts/set-policy.js';
 import { QueueLimits } from './queue-limits.js';
 
 /** What the jobs of a listed group wait for. */
 export type ListedStatus = Exclude<GroupStatus, 'empty'>;
 
 /**
- * The methods of a queue that look at groups: docs/groups.md. They change nothing. Only groups that have waiting jobs are
- * listed: a group is nothing but its jobs. Errors of all of them: ConfigError (CMQ-004) for a wrong argument, ConnectionError
+ * The methods of a queue for groups: docs/groups.md. Only groups that have waiting jobs are listed: a group is nothing but its
+ * jobs, its limits and its pause. These are stored in Redis, hold for all workers, and take effect within a second. A method that
+ * changes something resolves with whether it did. Errors of all of them: ConfigError (CMQ-004) for a wrong argument, ConnectionError
  * (CMQ-001), ShutdownError (CMQ-005).
  */
 export abstract class QueueGroups<Data, Result, Name extends string> extends QueueLimits<Data, Result, Name> {
@@ -82,6 +90,90 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   /** What the jobs of a group wait for; `empty` if it has no job that waits and is not paused. */
   async getGroupStatus(groupId: string): Promise<GroupStatus> {
     return (await this.#group('getGroupStatus', groupId)).status;
+  }
+
+  /**
+   * Sets the defaults of all groups: what is missing has no limit. They replace what the workers have declared (`group`) until
+   * that changes. A limit that is set while jobs run does not stop them.
+   */
+  async setGroupDefaults(limits: GroupLimits): Promise<boolean> {
+    const fields = groupFields(checkGroupLimits('setGroupDefaults', limits));
+    return this.core.use((link, keys) => setPolicy(link, keys, { fields }));
+  }
+
+  /** The defaults of all groups; `{}` if there are none. */
+  async getGroupDefaults(): Promise<GroupLimits> {
+    const { groups } = await this.core.use((link, keys) => readLimits(link, keys, { group: 'default' }));
+    const { concurrency, max, duration, isStrict } = groups;
+    return {
+      ...(concurrency !== undefined && { concurrency }),
+      ...(max !== undefined && duration !== undefined && { limit: { max, duration } }),
+      ...(isStrict && { strict: true }),
+    };
+  }
+
+  /** Removes also those that a worker has declared. */
+  async removeGroupDefaults(): Promise<boolean> {
+    return this.setGroupDefaults({});
+  }
+
+  /** No job of the group starts until {@link resumeGroup}; jobs that run go on. Other groups are not affected. */
+  async pauseGroup(groupId: string): Promise<boolean> {
+    return this.#setGroup('pauseGroup', groupId, { paused: true });
+  }
+
+  async resumeGroup(groupId: string): Promise<boolean> {
+    return this.#setGroup('resumeGroup', groupId, { paused: false });
+  }
+
+  /**
+   * Sets how many jobs of this group may be in flight at once, instead of the default of all groups. In a strict queue, it stays 1.
+   * @param concurrency a whole number from 1
+   */
+  async setGroupConcurrency(groupId: string, concurrency: number): Promise<boolean> {
+    checkMost('setGroupConcurrency: the concurrency', concurrency);
+    return this.#setGroup('setGroupConcurrency', groupId, { concurrency });
+  }
+
+  /** What {@link setGroupConcurrency} has set; null if the group has none of its own. */
+  async getGroupConcurrency(groupId: string): Promise<number | null> {
+    return (await this.#group('getGroupConcurrency', groupId)).own.concurrency ?? null;
+  }
+
+  /** The group has the default of all groups again. */
+  async removeGroupConcurrency(groupId: string): Promise<boolean> {
+    return this.#setGroup('removeGroupConcurrency', groupId, { concurrency: null });
+  }
+
+  /**
+   * Sets how many jobs of this group may start in any span of time of this length, instead of the default of all groups.
+   * @param max a whole number from 1
+   * @param duration in ms, from 1 to 2,592,000,000 (30 days)
+   */
+  async setGroupRateLimit(groupId: string, max: number, duration: number): Promise<boolean> {
+    checkMost('setGroupRateLimit: max', max);
+    checkLimitMs('setGroupRateLimit: the duration', duration);
+    return this.#setGroup('setGroupRateLimit', groupId, { max, duration });
+  }
+
+  /** What {@link setGroupRateLimit} has set; null if the group has none of its own. */
+  async getGroupRateLimit(groupId: string): Promise<RateLimit | null> {
+    const { max, duration } = (await this.#group('getGroupRateLimit', groupId)).own;
+    return max === undefined || duration === undefined ? null : { max, duration };
+  }
+
+  /** The group has the default of all groups again. */
+  async removeGroupRateLimit(groupId: string): Promise<boolean> {
+    return this.#setGroup('removeGroupRateLimit', groupId, { max: null, duration: null });
+  }
+
+  async #setGroup(
+    method: string,
+    group: string,
+    change: Omit<SetGroupOptions, 'group' | 'call'>,
+  ): Promise<boolean> {
+    checkGroupId(method, group);
+    return this.core.use((link, keys) => setGroup(link, keys, { group, ...change }));
   }
 
   async #group(method: string, group: string): Promise<GroupReply> {

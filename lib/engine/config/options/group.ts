@@ -1,8 +1,10 @@
 import { ConfigError, ConfigTypeError } from '../../base/errors.js';
-import { nested } from '../check-options.js';
+import { checkOptions, nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { oneOf, show, text, whole } from '../checks.js';
+import { boolean, oneOf, show, text, whole } from '../checks.js';
 import type { Check } from '../checks.js';
+import { rateLimitSchema } from './limits.js';
+import type { RateLimit } from './limits.js';
 import { MOST_PRIORITY } from './priority.js';
 
 /** The group of a job. The groups of a queue take turns: docs/groups.md. */
@@ -19,6 +21,19 @@ export interface JobGroup {
    * are delayed do not count, and a delayed job is never refused. Not for a schedule. Default: any number.
    */
   maxSize?: number;
+}
+
+/** The defaults of all groups of a queue. What is missing has no limit. */
+export interface GroupLimits {
+  /** How many jobs of each group may be in flight, in all workers together: a whole number from 1. Default: any number. */
+  concurrency?: number;
+  /** How many jobs of each group may start in any span of time of this length, in all workers together. Default: any number. */
+  limit?: RateLimit;
+  /**
+   * Each group runs one job after the other, also if a job fails: until its retry has ended, no other job of the group starts.
+   * Default false.
+   */
+  strict?: boolean;
 }
 
 export const MAX_GROUP_ID_BYTES = 256;
@@ -39,6 +54,51 @@ const jobGroupSchema: Schema<JobGroup> = {
 };
 
 const jobGroupObject = nested('job options: "group"', jobGroupSchema, ['id']);
+
+const groupLimitsSchema: Schema<GroupLimits> = {
+  concurrency: whole(1),
+  limit: nested('the limit of groups', rateLimitSchema, ['max', 'duration']),
+  strict: boolean,
+};
+
+const groupLimitsObject = nested('group', groupLimitsSchema);
+
+/** The option of a worker: the name of its consumer group, or the defaults of the groups of jobs. */
+export const workerGroup: Check = Object.assign(
+  (value: unknown) => {
+    if (typeof value === 'string') return text(value);
+    return (
+      groupLimitsObject(value) &&
+      'must be limits of groups such as { concurrency: 1 }, or the name of a consumer group'
+    );
+  },
+  { read: (value: unknown) => (typeof value === 'string' ? value : groupLimitsObject.read?.(value)) },
+);
+
+/** The consumer group that the option of a worker names. */
+export function consumerGroupOf(group: string | GroupLimits | undefined): string {
+  return typeof group === 'string' ? group : 'default';
+}
+
+/** @throws ConfigError (CMQ-004) */
+export function checkGroupLimits(method: string, limits: GroupLimits): GroupLimits {
+  return checkOptions(method, groupLimitsSchema, limits);
+}
+
+/** The fields of the policy that say the defaults of groups, as lib/redis/scripts/set-policy.ts takes them. */
+export function groupFields({ concurrency, limit, strict }: GroupLimits): {
+  groupConcurrency: number | undefined;
+  groupMax: number | undefined;
+  groupDuration: number | undefined;
+  groupStrict: number | undefined;
+} {
+  return {
+    groupConcurrency: concurrency,
+    groupMax: limit?.max,
+    groupDuration: limit?.duration,
+    groupStrict: strict === true ? 1 : undefined,
+  };
+}
 
 /** The job option. */
 export const jobGroup: Check = Object.assign(

@@ -20,6 +20,8 @@ import { connectionOption } from '../read-connection.js';
 import { batch, batchingSchema } from './batches.js';
 import type { BatchingOptions } from './batches.js';
 import type { Connection } from './connection.js';
+import { workerGroup } from './group.js';
+import type { GroupLimits } from './group.js';
 import { limitsSchema } from './job.js';
 import type { TimeLimits } from './job.js';
 import { rateLimitSchema } from './limits.js';
@@ -56,8 +58,12 @@ export interface ConsumerConfig extends TimeLimits {
   /**
    * Consumer group. All workers of a queue need the same one: each group gets every job, so with two groups each job runs
    * twice. Default `default`.
+   *
+   * Or, as in BullMQ Pro, the defaults of the groups of jobs: `{ concurrency, limit, strict }`. They are declared when the worker
+   * starts, and stored in Redis: a worker without them obeys them too. `queue.setGroupDefaults` replaces them until others are
+   * declared. The worker then has the consumer group `default`.
    */
-  group?: string;
+  group?: string | GroupLimits;
   /**
    * A label, such as the name of the deployment. Any number of processes may share it: the consumer in the group is
    * named `<label>-<uuid>;lease=<claimMinIdleMs>`, which is always unique. `worker.id` is that name. Default `c`.
@@ -241,7 +247,7 @@ const metricsOption: Check = (value) => {
 };
 
 export const consumerSchema: Schema<ConsumerConfig> = {
-  group: text,
+  group: workerGroup,
   consumerId: text,
   batch,
   blockMs: limitMs(1),
