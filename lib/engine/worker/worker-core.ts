@@ -4,8 +4,6 @@ import type { StreamEntry } from '../../redis/replies.js';
 import { countStart } from '../../redis/scripts/count-start.js';
 import { readClock } from '../../redis/scripts/read-clock.js';
 import type { Policy } from '../../redis/scripts/read-policy.js';
-import { setPolicy } from '../../redis/scripts/set-policy.js';
-import { groupFields } from '../config/options/group.js';
 import { removeConsumers } from '../../redis/scripts/remove-consumers.js';
 import { Timer } from '../../redis/timer.js';
 import { ShutdownError } from '../base/errors.js';
@@ -33,6 +31,7 @@ import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
 import type { MinuteCounts } from './minute-counts.js';
+import { declareLimits } from './declare-limits.js';
 import { observeJobs } from './observe-jobs.js';
 import { observeWorker, scoped } from './observe-worker.js';
 import { Registration } from './registration.js';
@@ -203,14 +202,7 @@ export class WorkerCore extends Service {
   }
 
   protected async onStart(): Promise<void> {
-    const { limiter, groupLimits } = this.#settings;
-    if (limiter) {
-      const { max, duration } = limiter;
-      await setPolicy(this.#link, this.#keys, { declaredBy: 'limiter', fields: { max, duration } });
-    }
-    if (groupLimits) {
-      await setPolicy(this.#link, this.#keys, { declaredBy: 'group', fields: groupFields(groupLimits) });
-    }
+    await declareLimits(this.#link, this.#keys, this.#settings);
     await this.#reader.start();
     await Promise.all([this.#leases.start(), this.#timers.start(), this.#registration.start()]);
   }

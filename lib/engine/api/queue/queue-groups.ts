@@ -10,7 +10,6 @@ import { countJobs } from '../../../redis/scripts/count-jobs.js';
 import type { GroupInfo, GroupStatus } from '../../../redis/scripts/list-groups.js';
 import { readGroup } from '../../../redis/scripts/read-group.js';
 import type { GroupReply } from '../../../redis/scripts/read-group.js';
-import { readLimits } from '../../../redis/scripts/read-limits.js';
 import { setGroup } from '../../../redis/scripts/set-group.js';
 import type { SetGroupOptions } from '../../../redis/scripts/set-group.js';
 import { setPolicy } from '../../../redis/scripts/set-policy.js';
@@ -103,7 +102,7 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
 
   /** The defaults of all groups; `{}` if there are none. */
   async getGroupDefaults(): Promise<GroupLimits> {
-    const { groups } = await this.core.use((link, keys) => readLimits(link, keys, { group: 'default' }));
+    const { groups } = await this.readLimits();
     const { concurrency, max, duration, isStrict } = groups;
     return {
       ...(concurrency !== undefined && { concurrency }),

@@ -90,7 +90,7 @@ export function groupFields({ concurrency, limit, strict }: GroupLimits): {
   groupConcurrency: number | undefined;
   groupMax: number | undefined;
   groupDuration: number | undefined;
-  groupStrict: number | undefined;
+  groupStrict: 1 | undefined;
 } {
   return {
     groupConcurrency: concurrency,
