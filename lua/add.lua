@@ -171,7 +171,8 @@ for offset = 1, #sizes, 4 do
         local of, most, _
         of, _, most, from = unpack_frame('>I2c0I4I4', ahead, from)
         if is_fresh and most > 0 and fits then
-          local there = sizes_of[of] or redis.call('ZLEXCOUNT', prefix .. 'room', group_bounds(of))
+          local from_group, to_group = group_bounds(of)
+          local there = sizes_of[of] or redis.call('ZLEXCOUNT', prefix .. 'room', from_group, to_group)
           fits = there < most
           sizes_of[of] = there + 1
           if not fits then

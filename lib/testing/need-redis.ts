@@ -75,6 +75,8 @@ export const NEED_REDIS = [
   'getMetrics',
   'changePause',
   'readTotals',
+  'readLimits',
+  'readPage',
   'rescheduleJobScheduler',
   'readServerInfo',
   'ping',

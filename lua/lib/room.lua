@@ -99,7 +99,8 @@ local function count_room(room)
   if all == 0 then
     return 0, 0, 0
   end
-  local alone = redis.call('ZLEXCOUNT', room, group_bounds(''))
+  local from, to = group_bounds('')
+  local alone = redis.call('ZLEXCOUNT', room, from, to)
   local lifo = alone > 0 and redis.call('ZLEXCOUNT', room, '[' .. '\0\0', '(' .. '\0\0\0\0\0\1') or 0
   return lifo, alone - lifo, all - alone
 end
