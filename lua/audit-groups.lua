@@ -1,10 +1,10 @@
--- Compares what Redis knows of groups with what is true, in small steps, and mends what differs: because somebody has deleted a key or
+-- Compares what Redis knows of groups with what is true, in small steps, and fixes what differs: because somebody has deleted a key or
 -- an entry, a worker of an earlier version has ended a job, or the policy has changed.
 --
 -- KEYS stream delayed gate prefix
 -- ARGV 1 most  how many slots and groups one call looks at, at most
 --      2 soon  '1' = the caller was told to call soon
--- Reply { mended, again }: how much this has mended; call again in so many ms
+-- Reply { fixed, again }: how much this has fixed; call again in so many ms
 --
 -- The steps: all slots, in the order of their groups: a slot whose job is not in flight any more is free. Then all groups that have
 -- waiting jobs: those that stand nowhere take turns, and so do those whose rate limit allows a start earlier than was known. Then the
@@ -26,7 +26,7 @@ local stream, delayed, gate, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local room, slots = prefix .. 'room', prefix .. 'slots'
 local groups, limited, paused = prefix .. 'groups', prefix .. 'groups:limited', prefix .. 'groups:paused'
 local left = tonumber(ARGV[1])
--- Until the next call: while there is something to mend, or workers wait; while groups are in use; else.
+-- Until the next call: while there is something to fix, or workers wait; while groups are in use; else.
 local SOON_MS, OFTEN_MS, SELDOM_MS = 20, 2000, 10000
 -- The first group id has one byte.
 local FIRST_GROUP = '[\0\1'
@@ -49,7 +49,7 @@ redis.call('ZCARD', limited)
 redis.call('ZCARD', delayed)
 local policy = group_policy(prefix, prefix .. 'meta')
 allow_writes_at_memory_limit(prefix)
-local mended = 0
+local fixed = 0
 
 local consumer_groups
 local function is_pending(entry)
@@ -77,7 +77,7 @@ local function audit_slots(begin)
     for i = 1, #page do
       local is_read, group, behind = pcall(struct.unpack, '>I2c0', page[i])
       if not is_read or not is_used(string.sub(page[i], behind)) then
-        mended = mended + redis.call('ZREM', slots, page[i])
+        fixed = fixed + redis.call('ZREM', slots, page[i])
         if is_read and has_jobs(prefix, group) then
           place_group(prefix, group)
         end
@@ -118,7 +118,7 @@ local function audit_room(begin)
       -- Somebody else's bytes go where Jobs go.
       redis.call('ZREM', room, member)
       add_entries({ stream = stream, prefix = prefix, room = room }, { member })
-      mended, at = mended + 1, '(' .. member
+      fixed, at = fixed + 1, '(' .. member
     else
       local group = place.group
       local _, to = group_bounds(group)
@@ -128,7 +128,7 @@ local function audit_room(begin)
       if not waits and redis.call('SISMEMBER', paused, group) == 0 and may_start(group) then
         redis.call('ZREM', limited, group)
         place_group(prefix, group)
-        mended = mended + 1
+        fixed = fixed + 1
       end
     end
   end
@@ -152,8 +152,8 @@ if part == 'room' and left > 0 then
   end
 end
 redis.call('HSET', gate, 'audit', decimal(now) .. ' ' .. part .. ' ' .. from)
-if mended > 0 then
-  wake_idle(prefix, mended)
+if fixed > 0 then
+  wake_idle(prefix, fixed)
 end
-local is_soon = not is_over and (mended > 0 or redis.call('EXISTS', prefix .. 'wake:idle') == 1)
-return { mended, is_soon and SOON_MS or OFTEN_MS }
+local is_soon = not is_over and (fixed > 0 or redis.call('EXISTS', prefix .. 'wake:idle') == 1)
+return { fixed, is_soon and SOON_MS or OFTEN_MS }

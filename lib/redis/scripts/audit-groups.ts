@@ -2,8 +2,8 @@ import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 
 export interface AuditReply {
-  /** How many slots and groups were mended. */
-  mended: number;
+  /** How many slots and groups were fixed. */
+  fixed: number;
   /** Call again in so many ms. */
   againMs: number;
 }
@@ -11,15 +11,15 @@ export interface AuditReply {
 /** How many slots and groups one call looks at: about 2 ms of Redis's time. */
 const MOST = 300;
 
-/** Compares what Redis knows of groups with what is true, one step further, and mends what differs. */
+/** Compares what Redis knows of groups with what is true, one step further, and fixes what differs. */
 export async function auditGroups(
   runner: ScriptRunner,
   keys: QueueKeys,
   { soon }: { soon: boolean },
 ): Promise<AuditReply> {
-  const [mended, againMs] = (await runner.run('audit-groups', keys, [MOST, soon ? '1' : ''])) as [
+  const [fixed, againMs] = (await runner.run('audit-groups', keys, [MOST, soon ? '1' : ''])) as [
     number,
     number,
   ];
-  return { mended, againMs };
+  return { fixed, againMs };
 }
