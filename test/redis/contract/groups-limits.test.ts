@@ -85,7 +85,7 @@ describe('the rate limit of groups', () => {
     const diary = new Diary();
     work(diary, { concurrency: 3 });
     await allOf(diary, 51);
-    expect(await redis.client.zrange(`${KEYS.prefix}groups:limited`, 0, -1)).toEqual(['a']);
+    expect(await redis.client.zrange(`${KEYS.prefix}groups:limited`, '0', '-1')).toEqual(['a']);
   });
 
   test('a job that is released keeps its group within the limit', async () => {
