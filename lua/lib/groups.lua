@@ -38,7 +38,7 @@ end
 -- Whether a group has waiting jobs.
 local function has_jobs(prefix, group)
   local from, to = group_bounds(group)
-  return redis.call('ZLEXCOUNT', prefix .. 'room', from, to) > 0
+  return #redis.call('ZRANGEBYLEX', prefix .. 'room', from, to, 'LIMIT', 0, 1) > 0
 end
 
 -- Of groups that may have lost their last job, by id: those that have none take no turns any more.
