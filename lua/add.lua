@@ -40,12 +40,15 @@
 -- @include lib/event-batch
 -- @include lib/time
 -- @include lib/work-stream
--- @include lib/live-job
--- @include lib/enter-room
+-- @include lib/envelope
+-- @include lib/delayed-member
 -- @include lib/call-dedup
--- @include lib/deduplicate
--- @include lib/result-waiters
--- @include lib/seal
+-- @include lib/tell-workers
+-- @seldom lib/live-job
+-- @seldom lib/enter-room
+-- @seldom lib/deduplicate
+-- @seldom lib/result-waiters
+-- @seldom lib/seal
 
 local stream, delayed, events, wake, calls, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local sequence, max_len, cap = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -331,7 +334,9 @@ end
 if #markers > 0 then
   redis.call('MSET', unpack(markers))
 end
-forget_lives(prefix, lives)
+if #lives > 0 then
+  forget_lives(prefix, lives)
+end
 if any_dedup then
   tell_gone(prefix, 'removed', replaced)
 end

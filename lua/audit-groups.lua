@@ -19,7 +19,7 @@
 -- @include lib/group-starts
 -- @include lib/stream-info
 -- @include lib/take-entries
--- @include lib/wake
+-- @include lib/wake-idle
 -- @include lib/full-memory
 
 local stream, delayed, gate, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]

@@ -13,7 +13,7 @@
 --   Memory full: see lib/full-memory.lua. A group of a full queue can be paused.
 
 -- @include lib/groups
--- @include lib/wake
+-- @include lib/wake-idle
 -- @include lib/full-memory
 -- @include lib/call-replies
 

@@ -1,7 +1,8 @@
 // Writes the scripts of lua/ and the version of the package into source files, so that the package reads no files at run
 // time, which a bundler would not include. `npm ci` and every command that reads lib/ call this.
 //
-// A line `-- @include lib/x` of a script stands for lua/lib/x.lua; what is included twice is there once.
+// A line `-- @include lib/x` of a script stands for lua/lib/x.lua; what is included twice is there once. A line `-- @seldom lib/x`
+// stands for it too, but its functions are made when the script calls one of them: Redis makes all others anew in each call.
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,31 +41,83 @@ function script(folder, name) {
   const text = readFileSync(join(folder, `${name}.lua`), 'utf8');
   const keys = /^-- KEYS (.+)$/m.exec(text)?.[1].trim().split(/\s+/);
   if (!keys) throw new Error(`lua/${name}.lua has no line "-- KEYS ..." in its header.`);
-  const lua = resolveIncludes(folder, name, text, new Set()).replace(/^[ \t]*(--.*)?\n/gm, '');
-  return { keys, lua: withoutUnusedFunctions(lua) };
+  const parts = new Parts(folder);
+  const often = parts.resolve(name, text.replace(/^(-- @(?:include|seldom) .*\n)(?![^]*^-- @)/m, `$1${SELDOM}`));
+  const [used, seldom] = withoutUnusedFunctions(`${often}${SPLIT}${parts.seldom()}`).split(SPLIT);
+  return { keys, lua: withSeldom(name, used, seldom) };
 }
+
+/** Where the functions are made that are called seldom: behind the last include of a script. */
+const SELDOM = '@seldom@\n';
+const SPLIT = '@split@\n';
+const FUNCTION = /^local function (\w+)\([^]*?^end\n/gm;
 
 /** Redis creates each function anew in each call of a script, so those that the script does not use are left out. */
 function withoutUnusedFunctions(lua) {
-  const kept = lua.replace(/^local function (\w+)\([^]*?^end\n/gm, (text, name) =>
+  const kept = lua.replace(FUNCTION, (text, name) =>
     lua.match(new RegExp(`\\b${name}\\b`, 'g')).length > 1 ? text : '',
   );
   return kept === lua ? lua : withoutUnusedFunctions(kept);
 }
 
-function resolveIncludes(folder, name, text, seen) {
-  return text.replace(/^-- @include (.*)$/gm, (_line, path) => {
-    const part = path.trim();
-    if (seen.has(part)) return '';
-    seen.add(part);
-    let included;
+/** A script whose functions in `seldom` are made at the first call of one of them. */
+function withSeldom(script, lua, seldom) {
+  const names = [...seldom.matchAll(/^local (function )?(\w+(?:, \w+)*)/gm)].flatMap(([, isFunction, list]) =>
+    list.split(', ').map((name) => ({ name, isFunction: isFunction !== undefined })),
+  );
+  const called = names.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(lua));
+  for (const { name, isFunction } of called) {
+    const isHidden = new RegExp(`\\blocal [^\\n=]*\\b${name}\\b|\\bfunction [^\\n(]*\\([^\\n)]*\\b${name}\\b`).test(lua);
+    if (!isFunction || isHidden) throw new Error(`lua/${script}.lua uses ${name} of a part that it calls seldom.`);
+  }
+  if (called.length === 0) return lua.replace(SELDOM, '');
+  const made = called.map(({ name }) => `${name} = ${name}`).join(', ');
+  const region = `local made\nseldom = function()\nif not made then\n${seldom}made = { ${made} }\nend\nreturn made\nend\n`;
+  const calls = called.reduce(
+    (text, { name }) => text.replace(new RegExp(`(?<![\\w.'"])${name}\\b`, 'g'), `seldom().${name}`),
+    lua,
+  );
+  return `local seldom\n${calls.replace(SELDOM, () => region)}`;
+}
+
+/** The parts of a script, each of which is there once. */
+class Parts {
+  #folder;
+  #seen = new Set();
+  #seldom = [];
+
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  /** The text without comments, with what it includes. */
+  resolve(name, text) {
+    const lua = text.replace(/^-- @(include|seldom) (.*)$/gm, (_line, how, path) => {
+      if (how === 'include') return this.#include(name, path.trim());
+      this.#seldom.push([name, path.trim()]);
+      return '';
+    });
+    return lua.replace(/^[ \t]*(--.*)?\n/gm, '');
+  }
+
+  /** What is called seldom, and is not included anyway. */
+  seldom() {
+    let lua = '';
+    for (const [name, path] of this.#seldom) lua += this.#include(name, path);
+    return lua;
+  }
+
+  #include(name, path) {
+    if (this.#seen.has(path)) return '';
+    this.#seen.add(path);
+    let text;
     try {
-      included = readFileSync(join(folder, `${part}.lua`), 'utf8');
+      text = readFileSync(join(this.#folder, `${path}.lua`), 'utf8');
     } catch (error) {
-      throw new Error(`lua/${name}.lua includes ${part}, and there is no lua/${part}.lua.`, { cause: error });
+      throw new Error(`lua/${name}.lua includes ${path}, and there is no lua/${path}.lua.`, { cause: error });
     }
-    return resolveIncludes(folder, part, included, seen);
-  });
+    return this.resolve(path, text);
+  }
 }
 
 /** Others may read the file meanwhile, and a file that stays as it is causes no build. */

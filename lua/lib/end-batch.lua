@@ -5,7 +5,7 @@
 -- @include lib/cancel-marks
 -- @include lib/call-replies
 -- @include lib/events
--- @include lib/wake
+-- @include lib/wake-idle
 -- @include lib/groups
 
 --   1 group  2 consumer  3 first  4 last   the smallest and the largest entry id of the batch

@@ -8,7 +8,7 @@
 -- `gate` has `turn`: the score of the group that started a job last. The first two sets are hints: take.lua looks whether a group has
 -- jobs and may start one. A group in neither set, because all its slots are in use, comes back when one of its jobs ends.
 -- @include lib/room
--- @include lib/wake
+-- @include lib/wake-idle
 
 -- Of this call: the turn, whether any group is paused, and the groups that were placed.
 local turn_now, any_paused
