@@ -42,7 +42,10 @@ function script(folder, name) {
   const keys = /^-- KEYS (.+)$/m.exec(text)?.[1].trim().split(/\s+/);
   if (!keys) throw new Error(`lua/${name}.lua has no line "-- KEYS ..." in its header.`);
   const parts = new Parts(folder);
-  const often = parts.resolve(name, text.replace(/^(-- @(?:include|seldom) .*\n)(?![^]*^-- @)/m, `$1${SELDOM}`));
+  const often = parts.resolve(
+    name,
+    text.replace(/^(-- @(?:include|seldom) .*\n)(?![^]*^-- @)/m, `$1${SELDOM}`),
+  );
   const [used, seldom] = withoutUnusedFunctions(`${often}${SPLIT}${parts.seldom()}`).split(SPLIT);
   return { keys, lua: withSeldom(name, used, seldom) };
 }
@@ -67,8 +70,11 @@ function withSeldom(script, lua, seldom) {
   );
   const called = names.filter(({ name }) => new RegExp(`\\b${name}\\b`).test(lua));
   for (const { name, isFunction } of called) {
-    const isHidden = new RegExp(`\\blocal [^\\n=]*\\b${name}\\b|\\bfunction [^\\n(]*\\([^\\n)]*\\b${name}\\b`).test(lua);
-    if (!isFunction || isHidden) throw new Error(`lua/${script}.lua uses ${name} of a part that it calls seldom.`);
+    const isHidden = new RegExp(
+      `\\blocal [^\\n=]*\\b${name}\\b|\\bfunction [^\\n(]*\\([^\\n)]*\\b${name}\\b`,
+    ).test(lua);
+    if (!isFunction || isHidden)
+      throw new Error(`lua/${script}.lua uses ${name} of a part that it calls seldom.`);
   }
   if (called.length === 0) return lua.replace(SELDOM, '');
   const made = called.map(({ name }) => `${name} = ${name}`).join(', ');

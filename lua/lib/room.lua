@@ -70,10 +70,10 @@ local function bounds_of(head)
   return '[' .. head, '(' .. string.sub(head, 1, -2) .. string.char(string.byte(head, -1) + 1)
 end
 
--- The bounds of the jobs of a group, '' = of the jobs without a group; and what its members begin with. No rank begins with 255.
+-- The bounds of the jobs of a group; '' = of the jobs without a group. No rank begins with 255.
 local function group_bounds(group)
   local head = struct.pack('>I2c0', #group, group)
-  return '[' .. head, '(' .. head .. '\255', head
+  return '[' .. head, '(' .. head .. '\255'
 end
 
 -- The bounds of the jobs of a rank that have no group.

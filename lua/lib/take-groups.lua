@@ -25,7 +25,8 @@ end
 -- it is not known whether they have started.
 local function startable(fetch, policy, group, own, want, taking)
   local concurrency, max, duration = limits_with(policy, own)
-  local from, to, head = group_bounds(group)
+  local from, to = group_bounds(group)
+  local head = string.sub(from, 2)
   local slots = concurrency and concurrency - redis.call('ZLEXCOUNT', fetch.slots, from, to) or want + 1
   if slots <= 0 then
     return { members = {} }
