@@ -7,6 +7,7 @@ import { registerCompletion } from './commands/completion.js';
 import { registerDlq } from './commands/dlq.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerEvents } from './commands/events.js';
+import { registerGroups } from './commands/groups.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerJob } from './commands/job.js';
 import { registerJobs } from './commands/jobs.js';
@@ -31,6 +32,7 @@ const COMMANDS: readonly Register[] = [
   registerJob,
   // Steer.
   registerSteer,
+  registerGroups,
   registerDlq,
   registerRepeatable,
   registerAdd,

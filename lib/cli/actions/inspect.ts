@@ -1,4 +1,5 @@
 import type { Context } from '../frame/context.js';
+import { limitsText } from '../inspect/group-limits.js';
 import { queueJson, readQueue } from '../inspect/read-queue.js';
 import type { QueueFacts } from '../inspect/read-queue.js';
 import type { Output } from '../output/output.js';
@@ -111,11 +112,13 @@ function stateOf({ isPaused, workers, waiting, active }: QueueFacts): string {
 }
 
 /** A line, if the queue has limits. */
-function limitsOf({ limits: { concurrency, rate } }: QueueFacts): [string, string][] {
+function limitsOf({ limits: { concurrency, rate }, groupLimits }: QueueFacts): [string, string][] {
   const limits: string[] = [];
   if (concurrency !== null) limits.push(`${plural(concurrency, 'job')} at once`);
   if (rate) limits.push(`${plural(rate.max, 'start')} in ${span(rate.duration)}`);
-  return limits.length === 0 ? [] : [['limits', limits.join(', ')]];
+  const ofGroups = limitsText(groupLimits);
+  const parts = [limits.join(', '), ofGroups && `each group: ${ofGroups}`].filter((part) => part !== '');
+  return parts.length === 0 ? [] : [['limits', parts.join('; ')]];
 }
 
 function printQueue(context: Context, facts: QueueFacts): void {
@@ -130,7 +133,10 @@ function printQueue(context: Context, facts: QueueFacts): void {
   printPairs(out, [
     ['queue', out.colors.bold(cell(facts.name))],
     ['state', state === 'up' ? out.colors.green(state) : out.colors.yellow(state)],
-    ['waiting', `${grouped(waiting)}${waiting > 0 ? `, the oldest for ${span(oldestWaitingMs)}` : ''}`],
+    [
+      'waiting',
+      `${grouped(waiting)}${waiting > 0 ? `, the oldest for ${span(oldestWaitingMs)}` : ''}${facts.grouped > 0 ? `, ${grouped(facts.grouped)} in groups` : ''}`,
+    ],
     ['active', grouped(facts.active)],
     ['delayed', `${grouped(delayed)}${due > 0 ? `, ${grouped(due)} due, late by ${span(overdueMs)}` : ''}`],
     ['failed', facts.failed > 0 ? out.colors.red(grouped(facts.failed)) : '0'],

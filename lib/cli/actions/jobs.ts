@@ -15,14 +15,17 @@ interface ListOptions {
   readonly limit?: number;
   readonly offset?: number;
   readonly asc?: boolean;
+  readonly group?: string;
 }
 
 export async function listJobs(
   context: Context,
   [name]: readonly [string],
-  { state, limit = DEFAULT_LIMIT, offset = 0, asc = false }: ListOptions,
+  options: ListOptions,
 ): Promise<void> {
+  const { state, limit = DEFAULT_LIMIT, offset = 0, asc = false, group } = options;
   const { out, signal } = context;
+  if (group !== undefined) return listGroup(context, name, group, options);
   const states = statesOf(state);
   const queue = await context.queue(name);
   const counts = await countsOf(queue, states);
@@ -39,9 +42,35 @@ export async function listJobs(
   }
   printJobs(out, jobs);
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  if (jobs.length < total) {
-    out.text(`\n${grouped(jobs.length)} of ${plural(total, 'job')}. --limit and --offset show more.`);
+  printRest(out, jobs.length, total);
+}
+
+function printRest(out: Context['out'], shown: number, total: number): void {
+  if (shown > 0 && shown < total) {
+    out.text(`\n${grouped(shown)} of ${plural(total, 'job')}. --limit and --offset show more.`);
   }
+}
+
+async function listGroup(
+  context: Context,
+  name: string,
+  group: string,
+  { state, limit = DEFAULT_LIMIT, offset = 0, asc }: ListOptions,
+): Promise<void> {
+  const { out } = context;
+  if (state !== undefined || asc !== undefined) {
+    throw usageError(
+      '--group lists the waiting jobs of a group in their order. It needs no --state and no --asc.',
+    );
+  }
+  const queue = await context.queue(name);
+  const total = await queue.getGroupJobsCount(group);
+  const found = await queue.getGroupJobs(group, offset, offset + limit - 1);
+  const jobs = found.map((job) => ({ job, state: 'waiting' as const }));
+  out.document({ queue: name, group, counts: { waiting: total }, jobs: jobs.map(jobJson) });
+  if (jobs.length === 0) out.text(`No job waits in the group${offset > 0 ? ', beyond the offset' : ''}.`);
+  else printJobs(out, jobs);
+  printRest(out, jobs.length, total);
 }
 
 /** The waiting jobs of a paused queue are listed as waiting, so they count as waiting. */

@@ -1,8 +1,18 @@
 import type { Context } from '../frame/context.js';
 import { cell, plural, shellWord } from '../output/values.js';
+import { pauseGroup, resumeGroup } from './groups.js';
 
-export async function pause(context: Context, [name]: readonly [string]): Promise<void> {
+interface SteerOptions {
+  readonly group?: string;
+}
+
+export async function pause(
+  context: Context,
+  [name]: readonly [string],
+  { group }: SteerOptions,
+): Promise<void> {
   const queue = await context.queue(name);
+  if (group !== undefined) return pauseGroup(context, queue, group);
   const changed = await queue.changePause(true);
   const [{ active = 0, paused = 0 }, workers] = await Promise.all([
     queue.getJobCounts('active', 'paused'),
@@ -27,8 +37,13 @@ export async function pause(context: Context, [name]: readonly [string]): Promis
   }
 }
 
-export async function resume(context: Context, [name]: readonly [string]): Promise<void> {
+export async function resume(
+  context: Context,
+  [name]: readonly [string],
+  { group }: SteerOptions,
+): Promise<void> {
   const queue = await context.queue(name);
+  if (group !== undefined) return resumeGroup(context, queue, group);
   const changed = await queue.changePause(false);
   const waiting = await queue.getWaitingCount();
   context.out.document({ queue: name, paused: false, changed, waiting });

@@ -10,17 +10,19 @@ export function registerSteer(program: Command): void {
   program
     .command('pause')
     .argument('<queue>', 'the queue')
-    .summary('pause a queue')
+    .option('--group <id>', 'only this group of jobs')
+    .summary('pause a queue, or a group of jobs')
     .description(
-      'Pauses a queue: no worker starts a job until it is resumed. Running jobs finish, and adds continue. The pause survives restarts.',
+      'Pauses a queue: no worker starts a job until it is resumed. Running jobs finish, and adds continue. The pause survives restarts. With --group, only the jobs of one group stop.',
     )
     .action(lazily(async () => (await import('../actions/steer.js')).pause));
 
   program
     .command('resume')
     .argument('<queue>', 'the queue')
-    .summary('resume a paused queue')
-    .description('Ends the pause of a queue.')
+    .option('--group <id>', 'only this group of jobs')
+    .summary('resume a paused queue, or a group of jobs')
+    .description('Ends the pause of a queue, or of one group. A group of a paused queue waits for the queue.')
     .action(lazily(async () => (await import('../actions/steer.js')).resume));
 
   program

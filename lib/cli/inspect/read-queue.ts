@@ -1,6 +1,7 @@
-import type { Queue, RateLimit, RepeatableJobMeta, WorkerInfo } from '../../engine/index.js';
+import type { GroupLimits, Queue, RateLimit, RepeatableJobMeta, WorkerInfo } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { iso } from '../output/values.js';
+import { limitsJson } from './group-limits.js';
 import { readRates } from './rates.js';
 import type { Rates } from './rates.js';
 
@@ -10,7 +11,11 @@ export interface QueueFacts {
   readonly isPaused: boolean;
   /** Null where there is no such limit. */
   readonly limits: { readonly concurrency: number | null; readonly rate: RateLimit | null };
+  /** The defaults of groups. */
+  readonly groupLimits: GroupLimits;
   readonly waiting: number;
+  /** How many of those wait in groups. */
+  readonly grouped: number;
   readonly oldestWaitingMs: number;
   readonly active: number;
   readonly delayed: number;
@@ -28,22 +33,27 @@ export interface QueueFacts {
 
 export async function readQueue(context: Context, queue: Queue): Promise<QueueFacts> {
   const { link } = await context.servers();
-  const [backlog, counts, workers, schedules, next, rates, concurrency, rate] = await Promise.all([
-    queue.getBacklog(),
-    queue.getJobCounts('completed'),
-    queue.getWorkers(),
-    queue.getJobSchedulersCount(),
-    queue.getRepeatableJobs(1),
-    readRates(link, queue.name),
-    queue.getGlobalConcurrency(),
-    queue.getGlobalRateLimit(),
-  ]);
+  const [backlog, counts, workers, schedules, next, rates, concurrency, rate, groupLimits, grouped] =
+    await Promise.all([
+      queue.getBacklog(),
+      queue.getJobCounts('completed'),
+      queue.getWorkers(),
+      queue.getJobSchedulersCount(),
+      queue.getRepeatableJobs(1),
+      readRates(link, queue.name),
+      queue.getGlobalConcurrency(),
+      queue.getGlobalRateLimit(),
+      queue.getGroupDefaults(),
+      queue.getGroupsJobsCount(),
+    ]);
   const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters, paused } = backlog;
   return {
     name: queue.name,
     isPaused: paused,
     limits: { concurrency, rate },
+    groupLimits,
     waiting,
+    grouped,
     oldestWaitingMs,
     active,
     delayed,
@@ -60,10 +70,11 @@ export async function readQueue(context: Context, queue: Queue): Promise<QueueFa
 
 /** A queue in JSON. docs/cli.md documents it. */
 export function queueJson(facts: QueueFacts): object {
-  const { name, isPaused, rates, workers, schedules, nextSchedule, ...numbers } = facts;
+  const { name, isPaused, limits, groupLimits, rates, workers, schedules, nextSchedule, ...numbers } = facts;
   return {
     name,
     paused: isPaused,
+    limits: { ...limits, groups: limitsJson(groupLimits) },
     ...numbers,
     perMinute: rates ?? null,
     workers: workers.length,

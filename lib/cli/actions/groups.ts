@@ -1,0 +1,104 @@
+import type { GroupInfo, ListedStatus, Queue } from '../../engine/index.js';
+import type { Context } from '../frame/context.js';
+import { limitsJson } from '../inspect/group-limits.js';
+import { printTable } from '../output/table.js';
+import { cell, grouped, plural, shellWord } from '../output/values.js';
+
+const DEFAULT_LIMIT = 50;
+
+interface ListOptions {
+  readonly status?: ListedStatus;
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+interface Row extends GroupInfo {
+  readonly active: number;
+}
+
+export async function listGroups(
+  context: Context,
+  [name]: readonly [string],
+  { status, limit = DEFAULT_LIMIT, offset = 0 }: ListOptions,
+): Promise<void> {
+  const { out } = context;
+  const queue = await context.queue(name);
+  const end = offset + limit - 1;
+  const [total, defaults, groups] = await Promise.all([
+    status === undefined
+      ? queue.getGroupsCount()
+      : queue.getGroupsCountByStatus().then((counts) => counts[status]),
+    queue.getGroupDefaults(),
+    status === undefined ? queue.getGroups(offset, end) : queue.getGroupsByStatus(status, offset, end),
+  ]);
+  const rows: Row[] = [];
+  for (const group of groups) {
+    context.signal.throwIfAborted();
+    rows.push({ ...group, active: await queue.getGroupActiveCount(group.id) });
+  }
+  out.document({ queue: name, total, defaults: limitsJson(defaults), groups: rows.map(groupJson) });
+  if (rows.length === 0) {
+    out.text(
+      `No group ${status === undefined ? 'has waiting jobs' : `is ${status}`}${offset > 0 ? ', beyond the offset' : ''}.`,
+    );
+    return;
+  }
+  const { green, yellow } = out.colors;
+  printTable(
+    out,
+    [
+      { title: 'GROUP', value: ({ id }) => cell(id), least: 8 },
+      { title: 'WAITING', value: ({ count }) => grouped(count), right: true },
+      { title: 'ACTIVE', value: ({ active }) => grouped(active), right: true, keep: 5 },
+      {
+        title: 'STATUS',
+        value: (row: Row) => row.status,
+        color: (text) => (text === 'waiting' ? green(text) : yellow(text)),
+        keep: 7,
+      },
+    ],
+    rows,
+  );
+  if (rows.length < total) {
+    out.text(`\n${grouped(rows.length)} of ${plural(total, 'group')}. --limit and --offset show more.`);
+  }
+}
+
+/** A group in JSON. docs/cli.md documents it. */
+function groupJson({ id, status, count, active }: Row): object {
+  return { id, status, waiting: count, active };
+}
+
+export async function pauseGroup(context: Context, queue: Queue, group: string): Promise<void> {
+  const changed = await queue.pauseGroup(group);
+  const [waiting, active] = await Promise.all([
+    queue.getGroupJobsCount(group),
+    queue.getGroupActiveCount(group),
+  ]);
+  context.out.document({ queue: queue.name, group, paused: true, changed, active, waiting });
+  context.out.text(
+    changed
+      ? `Paused group "${cell(group)}" of "${cell(queue.name)}".`
+      : `Group "${cell(group)}" of "${cell(queue.name)}" was paused already.`,
+  );
+  context.out.text(
+    `${plural(active, 'active job')} will finish, ${waits(waiting)}. Resume: chasqui resume ${shellWord(queue.name)} --group ${shellWord(group)}`,
+  );
+}
+
+export async function resumeGroup(context: Context, queue: Queue, group: string): Promise<void> {
+  const changed = await queue.resumeGroup(group);
+  const waiting = await queue.getGroupJobsCount(group);
+  const status = await queue.getGroupStatus(group);
+  context.out.document({ queue: queue.name, group, paused: false, changed, waiting, status });
+  context.out.text(
+    changed
+      ? `Resumed group "${cell(group)}" of "${cell(queue.name)}".`
+      : `Group "${cell(group)}" of "${cell(queue.name)}" was not paused.`,
+  );
+  context.out.text(`${waits(waiting)}.`);
+}
+
+function waits(waiting: number): string {
+  return `${plural(waiting, 'job')} wait${waiting === 1 ? 's' : ''}`;
+}

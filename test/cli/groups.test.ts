@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Queue } from '../../lib/engine/index.js';
+import { useRedis } from '../support/redis.js';
+import { usePipes } from './support/piped.js';
+
+const redis = useRedis();
+const chasqui = usePipes(() => ({ CHASQUI_REDIS_URL: redis.url }));
+
+/** A terminal shows its control character as text. */
+const HOSTILE = 'b o\u001b[31m';
+
+beforeEach(async () => {
+  await using queue = new Queue('mail', { connection: redis.connection });
+  for (const [id, count] of [
+    ['acme', 3],
+    [HOSTILE, 1],
+  ] as const) {
+    for (let n = 0; n < count; n++) {
+      await queue.add('send', { n }, { jobId: `${id}${n}`, group: { id } });
+    }
+  }
+});
+
+describe('groups', { timeout: 60_000 }, () => {
+  it('are listed, and counted by inspect', async () => {
+    expect((await chasqui('groups', 'mail', '--json')).json).toEqual({
+      queue: 'mail',
+      total: 2,
+      defaults: { concurrency: null, rate: null, strict: false },
+      groups: [
+        { id: 'acme', status: 'waiting', waiting: 3, active: 0 },
+        { id: HOSTILE, status: 'waiting', waiting: 1, active: 0 },
+      ],
+    });
+    const { out } = await chasqui('groups', 'mail', '--limit', '1');
+    expect(out).toMatch(/^GROUP +WAITING +ACTIVE +STATUS\nacme +3 +0 +waiting\n/);
+    expect(out).toContain('1 of 2 groups. --limit and --offset show more.');
+    const rest = await chasqui('groups', 'mail', '--offset', '1');
+    expect(rest.out).toContain('b o');
+    expect(rest.out).not.toContain('\u001b');
+    expect((await chasqui('inspect', 'mail')).out).toMatch(/waiting +4, .*, 4 in groups/);
+    expect((await chasqui('inspect', 'mail', '--json')).json).toMatchObject({ waiting: 4, grouped: 4 });
+  });
+
+  it('of a queue that has none are a sentence', async () => {
+    await using queue = new Queue('plain', { connection: redis.connection });
+    await queue.add('send', 1);
+    expect((await chasqui('groups', 'plain')).out).toBe('No group has waiting jobs.\n');
+    expect((await chasqui('groups', 'plain', '--status', 'paused')).out).toBe('No group is paused.\n');
+    expect((await chasqui('groups', 'plain', '--status', 'odd')).code).toBe(2);
+    expect((await chasqui('groups', 'nothing')).code).toBe(3);
+  });
+
+  it('show their defaults', async () => {
+    await using queue = new Queue('mail', { connection: redis.connection });
+    await queue.setGroupDefaults({ concurrency: 2, limit: { max: 10, duration: 1_000 } });
+    expect((await chasqui('inspect', 'mail')).out).toMatch(
+      /limits +each group: 2 jobs at once, 10 starts in 1s/,
+    );
+    const groups = { concurrency: 2, rate: { max: 10, duration: 1_000 }, strict: false };
+    expect((await chasqui('inspect', 'mail', '--json')).json).toMatchObject({
+      limits: { concurrency: null, rate: null, groups },
+    });
+    expect((await chasqui('groups', 'mail', '--json')).json).toMatchObject({ defaults: groups });
+    await queue.setGroupDefaults({ strict: true });
+    await queue.setGlobalConcurrency(7);
+    expect((await chasqui('inspect', 'mail')).out).toMatch(
+      /limits +7 jobs at once; each group: strictly one job after the other/,
+    );
+  });
+
+  it('are paused and resumed one by one', async () => {
+    const paused = await chasqui('pause', 'mail', '--group', HOSTILE, '--json');
+    expect(paused.json).toEqual({
+      queue: 'mail',
+      group: HOSTILE,
+      paused: true,
+      changed: true,
+      active: 0,
+      waiting: 1,
+    });
+    expect((await chasqui('pause', 'mail', '--group', HOSTILE)).out).toContain('was paused already');
+    expect((await chasqui('groups', 'mail', '--status', 'paused', '--json')).json).toMatchObject({
+      total: 1,
+      groups: [{ id: HOSTILE, status: 'paused' }],
+    });
+    expect((await chasqui('inspect', 'mail', '--json')).json).toMatchObject({ paused: false });
+    const resumed = await chasqui('resume', 'mail', '--group', HOSTILE, '--json');
+    expect(resumed.json).toEqual({
+      queue: 'mail',
+      group: HOSTILE,
+      paused: false,
+      changed: true,
+      waiting: 1,
+      status: 'waiting',
+    });
+    expect((await chasqui('resume', 'mail', '--group', 'acme')).out).toContain('was not paused');
+  });
+
+  it('an empty id is wrong', async () => {
+    const { code, err } = await chasqui('pause', 'mail', '--group', '');
+    expect(code).not.toBe(0);
+    expect(err).toContain('the group id must be a string that is not blank');
+  });
+
+  it('filter the list of jobs', async () => {
+    const { json } = await chasqui('jobs', 'list', 'mail', '--group', 'acme', '--limit', '2', '--json');
+    expect(json).toMatchObject({
+      group: 'acme',
+      counts: { waiting: 3 },
+      jobs: [
+        { id: 'acme0', state: 'waiting' },
+        { id: 'acme1', state: 'waiting' },
+      ],
+    });
+    expect((await chasqui('jobs', 'list', 'mail', '--group', 'acme', '--limit', '2')).out).toContain(
+      '2 of 3 jobs',
+    );
+    expect((await chasqui('jobs', 'list', 'mail', '--group', 'none')).out).toBe(
+      'No job waits in the group.\n',
+    );
+    expect((await chasqui('jobs', 'list', 'mail', '--group', 'acme', '--state', 'failed')).code).toBe(2);
+  });
+});
