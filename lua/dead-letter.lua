@@ -30,7 +30,7 @@
 -- @include lib/envelope
 -- @include lib/pages
 -- @include lib/tracked
--- @include lib/dedup
+-- @seldom lib/dedup
 
 local stream, dlq, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local batch = read_batch()

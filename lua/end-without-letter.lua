@@ -22,7 +22,7 @@
 -- @include lib/time
 -- @include lib/result-waiters
 -- @include lib/tracked
--- @include lib/dedup
+-- @seldom lib/dedup
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local batch = read_batch()

@@ -6,7 +6,7 @@
 -- @include lib/call-replies
 -- @include lib/events
 -- @include lib/wake-idle
--- @include lib/groups
+-- @seldom lib/end-groups
 
 --   1 group  2 consumer  3 first  4 last   the smallest and the largest entry id of the batch
 --   5 jobs         how many jobs
@@ -60,36 +60,6 @@ end
 local function end_leases(stream, batch, ids)
   local all = acknowledge(stream, batch.group, ids) == batch.jobs
   remove(stream, ids, all, batch.first, batch.last, batch.gaps)
-end
-
--- The slots of the jobs of groups among these entries, which have passed the fence, are free: their groups may start others.
--- Returns the groups of these jobs, by index.
-local function free_group_slots(prefix, groups, entries, done)
-  local is_done = {}
-  for i = 1, #done do
-    is_done[done[i]] = true
-  end
-  local slots, of, at = {}, {}, 1
-  while at <= #groups do
-    local index, group
-    index, group, at = struct.unpack('>I2I2c0', groups, at)
-    if is_done[entries[index]] then
-      slots[#slots + 1], of[index] = slot_of(group, entries[index]), group
-    end
-  end
-  for from = 1, #slots, 4000 do
-    redis.call('ZREM', prefix .. 'slots', unpack(slots, from, math.min(from + 3999, #slots)))
-  end
-  return of
-end
-
--- Groups, by any key, may have a slot that they had not: those that have waiting jobs take turns again.
-local function place_groups(prefix, groups)
-  for _, group in pairs(groups) do
-    if has_jobs(prefix, group) then
-      place_group(prefix, group)
-    end
-  end
 end
 
 -- Jobs have ended: others may start, if the queue limits how many are in flight. `hold`, if given, gets the groups of the jobs, by
