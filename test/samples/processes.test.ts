@@ -88,6 +88,18 @@ const SAYS: Record<string, readonly RegExp[]> = {
     /^ {2}worker \| {9}process payments .* ms$/,
     /^The API, the board and the worker have ended\.$/,
   ],
+  '10-tenants': [
+    /^200 reports of 15 ms, four at a time\. acme wants 180 of them, all at once\.$/,
+    /^Without groups, first come, first served:$/,
+    /^ {2}acme {5}█+░+ +p50 +\d+ ms {2}p95 +\d+ ms$/,
+    /^With groups, the tenants take turns:$/,
+    /^ {2}dentist .*p95 +\d+ ms$/,
+    /^With groups of concurrency 1, acme never has two handlers:$/,
+    /^In short, p95 of the waiting time:$/,
+    /^ {2}without groups {6}acme +\d+ ms {2}bakery +\d+ ms {2}cinema +\d+ ms {2}dentist +\d+ ms$/,
+    /^ {2}with groups .*dentist/,
+    /^ {2}with concurrency 1 .*dentist/,
+  ],
 };
 
 describe('as its own process, each sample ends by itself with exit code 0', () => {
@@ -130,4 +142,23 @@ it('04-roles runs its jobs in the other process', async () => {
     worker,
     worker,
   ]);
+});
+
+it('10-tenants: with groups, the small tenants wait less than half as long', async () => {
+  const main = join(root, 'dist-sample', '10-tenants', 'src', 'main.js');
+  const env = { ...process.env, REDIS_URL: redis.url };
+  const { stdout } = await promisify(execFile)(process.execPath, [main], { env, timeout: 40_000 });
+  // Not a terminal: no colors.
+  expect(stdout).not.toContain('\u001b');
+  const waited = (run: string): number[] => {
+    const line = stdout.split('\n').find((each) => each.startsWith(`  ${run} `)) ?? '';
+    return [...line.matchAll(/(\d+) ms/g)].map(([, ms]) => Number(ms));
+  };
+  const [acme, ...others] = waited('with groups');
+  const [, ...without] = waited('without groups');
+  expect(others).toHaveLength(3);
+  others.forEach((ms, index) => {
+    expect(ms).toBeLessThan((acme ?? 0) / 2);
+    expect(ms).toBeLessThan((without[index] ?? 0) / 2);
+  });
 });

@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { ChasquiModule, Queue } from '../../lib/index.js';
+import { useRedis } from '../support/redis.js';
+import { runJob, useApps, queueOf } from '../nest/support/apps.js';
+import { docsPage } from './support/page.js';
+
+const redis = useRedis();
+const { start } = useApps(redis);
+const { block } = docsPage('docs/groups.md', redis);
+
+let queue: Queue;
+beforeEach(() => {
+  queue = new Queue('reports', { connection: redis.connection });
+});
+afterEach(() => queue.close());
+
+type OfTenant<Result> = (reports: Queue, tenant: string) => Promise<Result>;
+
+it('a job is put into a group, and some run first', async () => {
+  const { orderReport } = await block<{ orderReport: OfTenant<void> }>('Put a job into a group')();
+  const { orderUrgentReport } = await block<{ orderUrgentReport: OfTenant<void> }>(
+    'Let some jobs of a group run first',
+  )();
+  const { whoWaits } = await block<{ whoWaits: (reports: Queue) => Promise<string[]> }>('Look at groups')();
+  await orderUrgentReport(queue, 'acme');
+  await orderReport(queue, 'acme');
+  expect((await queue.getGroupJobs('acme')).map(({ priority }) => priority)).toEqual([0, 1]);
+  expect(await whoWaits(queue)).toEqual(['acme: 2 jobs, waiting']);
+});
+
+it('the groups of a processor have limits', async () => {
+  const { Reports } = await block<{ Reports: new () => object }>('Let only so many jobs of a group run')();
+  const app = await start({
+    imports: [ChasquiModule.forFeature({ name: 'reports' })],
+    providers: [Reports],
+  });
+  expect(await queueOf(app, 'reports').getGroupDefaults()).toEqual({ concurrency: 2 });
+  const { result } = await runJob(app, 'reports', 'report', { tenant: 'acme' }, { group: { id: 'acme' } });
+  expect(result).toBe('report of acme');
+});
+
+it('one group has other limits, and is paused', async () => {
+  const { upgrade } = await block<{ upgrade: OfTenant<void> }>('Give one group other limits')();
+  const { suspend } = await block<{ suspend: OfTenant<boolean> }>('Pause a group')();
+  await upgrade(queue, 'acme');
+  expect(await queue.getGroupConcurrency('acme')).toBe(10);
+  expect(await queue.getGroupRateLimit('acme')).toEqual({ max: 1_000, duration: 60_000 });
+  expect([await suspend(queue, 'acme'), await suspend(queue, 'acme')]).toEqual([true, false]);
+  expect(await queue.getGroupStatus('acme')).toBe('paused');
+});
+
+it('a group stays small', async () => {
+  const { tryToOrder } = await block<{ tryToOrder: OfTenant<boolean> }>('Keep a group small')();
+  expect(await tryToOrder(queue, 'acme')).toBe(true);
+  await queue.addBulk(
+    Array.from({ length: 999 }, () => ({ name: 'report', data: {}, opts: { group: { id: 'acme' } } })),
+  );
+  expect(await tryToOrder(queue, 'acme')).toBe(false);
+  expect(await tryToOrder(queue, 'bakery')).toBe(true);
+});
