@@ -111,9 +111,11 @@ function standInFor(name: string, queue: ChasquiAdapter): Adapter {
 interface ShownQueue {
   name: string;
   description?: string | undefined;
-  displayName?: string | undefined;
   pagination: { range: { start: number } };
 }
+
+const ABOUT =
+  'This page is about where its number says: the list is long, and the middle of it is not counted.';
 
 /** Says which page is only about where its number says. */
 function withNotes(
@@ -126,7 +128,7 @@ function withNotes(
   if (active && adapter instanceof ChasquiAdapter) {
     const status = query['status'] as string | undefined;
     if (adapter.isNear(status, active.pagination.range.start)) {
-      active.displayName = `${active.displayName ?? active.name} (about this page)`;
+      active.description = [ABOUT, active.description].filter(Boolean).join(' ');
     }
   }
   return result;

@@ -225,8 +225,11 @@ describe('a page in the middle of a long list', () => {
       const { app, queue } = await start();
       await FILL[status](queue);
       const page = async (number: number): Promise<{ data: unknown[]; isNear: boolean }> => {
-        const { jobs, displayName = '' } = await list(app, status, number);
-        return { data: jobs.map(({ data }) => data), isNear: displayName.includes('about') };
+        const { jobs, description = '' } = await list(app, status, number);
+        return {
+          data: jobs.map(({ data }) => data),
+          isNear: description.includes('about where its number says'),
+        };
       };
       const from = (first: number): number[] => [...Array(10).keys()].map((n) => first - n);
       expect(await page(500)).toEqual({ data: from(COUNT - 1 - 4_990), isNear: false });
@@ -258,8 +261,8 @@ describe('a page in the middle of a long list', () => {
       (await list(app, 'waiting', number)).jobs.map(({ name }) => name);
     expect(await names(1)).toEqual([...Array(10).keys()].map((n) => `g${String(14 - n)}`));
     expect((await names(2)).filter((name) => name.startsWith('g'))).toHaveLength(5);
-    const { jobs, displayName } = await list(app, 'waiting', 650);
-    expect(displayName).toContain('about');
+    const { jobs, description } = await list(app, 'waiting', 650);
+    expect(description).toContain('about where its number says');
     expect(jobs).toHaveLength(10);
     await queue.addBulk(
       [...Array(25).keys()].map((data) => ({ name: `l${String(data)}`, data, opts: { lifo: true } })),

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { Module, type INestApplication, type ModuleMetadata } from '@nestjs/common';
+import { Module, type INestApplication, type ModuleMetadata, type VersioningOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { afterEach } from 'vitest';
@@ -22,6 +22,7 @@ export interface StartOptions extends ModuleMetadata {
   root?: Partial<ChasquiModuleOptions>;
   library?: HttpLibrary;
   prefix?: string;
+  versioning?: VersioningOptions;
 }
 
 /** The fields that tests look at. */
@@ -91,6 +92,7 @@ export function useBoards(redis: { readonly connection: Connection }) {
       root = {},
       library = 'express',
       prefix,
+      versioning,
       imports = [],
       ...rest
     } = options;
@@ -104,13 +106,16 @@ export function useBoards(redis: { readonly connection: Connection }) {
       ...rest,
     })
     class AppModule {}
-    const settings = { logger: collector(logs), abortOnError: false };
+    // A browser opens connections in advance, and sends nothing on them.
+    const forceCloseConnections = true;
+    const settings = { logger: collector(logs), abortOnError: false, forceCloseConnections };
     const app =
       library === 'express'
         ? await NestFactory.create(AppModule, settings)
-        : await NestFactory.create(AppModule, new FastifyAdapter(), settings);
+        : await NestFactory.create(AppModule, new FastifyAdapter({ forceCloseConnections }), settings);
     apps.push(app);
     if (prefix !== undefined) app.setGlobalPrefix(prefix);
+    if (versioning) app.enableVersioning(versioning);
     await app.listen(0, '127.0.0.1');
     const origin = (await app.getUrl()).replace('[::1]', '127.0.0.1');
     return {
