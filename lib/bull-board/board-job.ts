@@ -7,6 +7,8 @@ import { shown, hasNote, UNDECODABLE, type Shown } from './shown-value.js';
 
 /** The most characters of the options and of the progress. */
 const SMALL = 10_000;
+/** The most characters of a name. This package allows fewer, and other writers do not. */
+const NAME = 500;
 /** The most characters of a reason. */
 const REASON = 4_000;
 
@@ -82,7 +84,7 @@ export class BoardJob implements QueueJob {
     const job = this.#job;
     return {
       id: this.id === '' ? null : this.id,
-      name: job.name,
+      name: shown(job.name, NAME).value as string,
       progress: shown(job.progress, SMALL).value as object,
       attemptsMade: job.attemptsMade,
       finishedOn: job.finishedOn ?? null,

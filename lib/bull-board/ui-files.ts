@@ -53,13 +53,16 @@ export class UiFiles {
 /** The page loads its font from another host, which would learn who looks at the board. It has fonts to fall back to. */
 const FONTS = /<link [^>]*fonts\.googleapis\.com[^>]*>/g;
 
+/** Long words, such as ids without a space, must not make the page wider than its window. */
+const WRAP = '<style>body{overflow-wrap:anywhere}</style>';
+
 /** The page of Bull Board, a template with names in `<%= … %>` (escaped) and `<%- … %>` (as it is). */
 export class UiPage {
   readonly #template: string;
 
   /** @throws ConfigError (CMQ-004) for a template of another kind */
   constructor(path: string) {
-    this.#template = readFileSync(path, 'utf8').replaceAll(FONTS, '');
+    this.#template = readFileSync(path, 'utf8').replaceAll(FONTS, '').replace('</head>', `${WRAP}</head>`);
     if (!this.#template.includes('<%- uiConfig %>') || this.render({}).includes('<%')) {
       throw new ConfigError(
         'ChasquiBoardModule: this version of @bull-board/ui is not known. Install version 9.10.',

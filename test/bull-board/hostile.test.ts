@@ -122,13 +122,13 @@ test.each([
     await queue.add('a', { [long('k')]: long('d') }, { jobId: 'i'.repeat(400), attempts: 1 });
     await fail(queue, long('e'));
     // The package refuses such a name, and other writers may not.
-  await queue.add('a', 1, { jobId: 'named' });
-  const [[, fields] = []] = await redis.client.xrangeBuffer(queue.keys.stream, '-', '+');
-  const bytes = fields![fields!.findIndex((field) => field.toString() === 'd') + 1]!;
-  await redis.client.xadd(queue.keys.stream, '*', 'd', bytes, 'n', long('n'));
-  await queue.add('n'.repeat(256), 1, { group: { id: 'g'.repeat(200) } });
-  await queue.upsertJobScheduler('s'.repeat(480), { every: 60_000_000 }, { name: 't'.repeat(256) });
-  const page = await browser.open(`${app.origin}/queues/queue/mail`, options);
+    await queue.add('a', 1, { jobId: 'named' });
+    const [[, fields] = []] = await redis.client.xrangeBuffer(queue.keys.stream, '-', '+');
+    const bytes = fields![fields!.findIndex((field) => field.toString() === 'd') + 1]!;
+    await redis.client.xadd(queue.keys.stream, '*', 'd', bytes, 'n', long('n'));
+    await queue.add('n'.repeat(256), 1, { group: { id: 'g'.repeat(200) } });
+    await queue.upsertJobScheduler('s'.repeat(480), { every: 60_000_000 }, { name: 't'.repeat(256) });
+    const page = await browser.open(`${app.origin}/queues/queue/mail`, options);
     await sees(page, 'eeeeeeeeee');
     await isIntact(page);
     await shoot(page, `long-list-${screen}`);
