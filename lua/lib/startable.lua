@@ -10,6 +10,9 @@ local SAMPLE = 100
 
 -- How many jobs of these groups may start. `count`: how many groups there are.
 local function startable_of(prefix, policy, groups, count)
+  if #groups == 0 then
+    return 0
+  end
   local own, free = own_limits(policy, groups), 0
   for i = 1, #groups do
     local from, to = group_bounds(groups[i])
@@ -20,7 +23,7 @@ local function startable_of(prefix, policy, groups, count)
     end
     free = free + math.min(waiting, max or waiting)
   end
-  return #groups > 0 and math.ceil(free * count / #groups) or 0
+  return math.ceil(free * count / #groups)
 end
 
 -- Of so many waiting jobs of groups.

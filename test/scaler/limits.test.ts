@@ -79,4 +79,53 @@ describe('jobsWanted never exceeds what may run', () => {
     await queue.setGlobalConcurrency(2);
     expect(await jobsWanted()).toBe(2);
   });
+
+  it('with groups: what each of them may run, and no job of a paused one', async () => {
+    const queue = kit.queue();
+    const group = (id: string): object => ({ group: { id } });
+    await add(10, group('big'));
+    await add(1, group('small'));
+    await add(3);
+    expect(await jobsWanted()).toBe(14);
+    await queue.setGroupDefaults({ concurrency: 2 });
+    expect(await jobsWanted()).toBe(6);
+    await queue.setGroupConcurrency('big', 4);
+    expect(await jobsWanted()).toBe(8);
+    await queue.setGlobalConcurrency(7);
+    expect(await jobsWanted()).toBe(7);
+    await queue.removeGlobalConcurrency();
+    const latch = new Latch();
+    const worker = kit.worker(() => latch.opened, { concurrency: 20 });
+    await next(worker, 'active');
+    await expect.poll(() => queue.getActiveCount()).toBe(8);
+    expect(await queue.count()).toBe(6);
+    // The six others wait for the four of their group.
+    expect(await jobsWanted()).toBe(8);
+    latch.open();
+    await expect.poll(() => queue.count()).toBe(0);
+    await worker.close();
+    await add(5, group('big'));
+    await queue.pauseGroup('big');
+    expect(await jobsWanted()).toBe(0);
+    await queue.resumeGroup('big');
+    await queue.setGroupRateLimit('big', 3, 1_000);
+    expect(await jobsWanted()).toBe(3);
+  });
+
+  it('with thousands of groups, in one short call', async () => {
+    const queue = kit.queue();
+    const jobs = [...Array(6_000).keys()].map((n) => ({
+      name: 'a',
+      data: n,
+      opts: { group: { id: `tenant ${String(n % 3_000)}` } },
+    }));
+    await queue.addBulk(jobs);
+    await queue.setGroupDefaults({ concurrency: 1 });
+    expect(await jobsWanted()).toBe(3_000);
+    await queue.setGlobalConcurrency(50);
+    expect(await jobsWanted()).toBe(50);
+    const begun = performance.now();
+    for (let n = 0; n < 100; n += 1) await queue.getBacklog();
+    expect((performance.now() - begun) / 100).toBeLessThan(20);
+  });
 });
