@@ -20,9 +20,8 @@
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters
--- @include lib/tracked
 -- @include lib/cleaned
--- @include lib/dedup-of-job
+-- @include lib/free-marked
 
 local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
@@ -86,18 +85,9 @@ if #ids > 0 then
     end
   end
   if #marked > 0 then
-    local keys = {}
-    for i = 1, #marked do
-      keys[#keys + 1] = prefix .. 'dlid:' .. marked[i]
-      keys[#keys + 1] = prefix .. 'didx:' .. marked[i]
-    end
-    redis.call('UNLINK', unpack(keys))
     redis.call('SREM', unique, unpack(marked))
-    forget_tracked(prefix, marked)
-    for i = 1, #marked do
-      free_dedup(prefix .. 'stream', delayed, prefix, marked[i], marked_bodies[i])
-    end
   end
+  free_marked(prefix, marked, marked_bodies)
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[6]), #ids, 'delayed')
 end

@@ -21,9 +21,8 @@
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters
--- @include lib/tracked
 -- @include lib/cleaned
--- @include lib/dedup-of-job
+-- @include lib/free-marked
 
 local room, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, number, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[#ARGV]
@@ -95,18 +94,7 @@ until is_last or #ids >= most or looks >= LOOKS or bytes >= BYTES
 
 if #ids > 0 then
   forget_groups(prefix, room, groups)
-  if #marked > 0 then
-    local keys = {}
-    for i = 1, #marked do
-      keys[#keys + 1] = prefix .. 'dlid:' .. marked[i]
-      keys[#keys + 1] = prefix .. 'didx:' .. marked[i]
-    end
-    redis.call('UNLINK', unpack(keys))
-    forget_tracked(prefix, marked)
-    for i = 1, #marked do
-      free_dedup(prefix .. 'stream', prefix .. 'delayed', prefix, marked[i], bodies[i])
-    end
-  end
+  free_marked(prefix, marked, bodies)
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[7]), #ids, ARGV[1] == 'prioritized' and 'prioritized' or 'wait')
 end

@@ -23,9 +23,8 @@
 -- @include lib/call-replies
 -- @include lib/full-memory
 -- @include lib/result-waiters
--- @include lib/tracked
 -- @include lib/cleaned
--- @include lib/dedup-of-job
+-- @include lib/free-marked
 
 local stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
@@ -83,17 +82,7 @@ end)
 if #entries > 0 then
   allow_writes_at_memory_limit(prefix)
   redis.call('XDEL', stream, unpack(entries))
-  if #marked > 0 then
-    local keys = {}
-    for i = 1, #marked do
-      keys[i] = prefix .. 'dlid:' .. marked[i]
-    end
-    redis.call('UNLINK', unpack(keys))
-    forget_tracked(prefix, marked)
-    for i = 1, #marked do
-      free_dedup(stream, prefix .. 'delayed', prefix, marked[i], bodies[i])
-    end
-  end
+  free_marked(prefix, marked, bodies)
   tell_gone(prefix, 'removed', ids)
   announce_cleaned(events, tonumber(ARGV[6]), #entries, 'wait')
 end
