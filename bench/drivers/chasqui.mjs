@@ -24,7 +24,7 @@ export function openDriver({ port, events = true, tracked = false, telemetry, en
       return new Queue(name, { connection, ...announce, ...(tracked && { trackJobs: true }) });
     },
 
-    async worker(name, handler, { concurrency, storeResults = false, limiter, more }) {
+    async worker(name, handler, { concurrency, storeResults = false, limiter, group, more }) {
       const results = storeResults ? { storeResults } : {};
       const worker = new Worker(name, handler, {
         connection,
@@ -33,6 +33,7 @@ export function openDriver({ port, events = true, tracked = false, telemetry, en
         ...results,
         ...announce,
         ...(limiter && { limiter }),
+        ...(group && { group }),
         ...more,
       });
       worker.on('error', fail);

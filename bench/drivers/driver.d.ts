@@ -23,6 +23,15 @@ export interface Limiter {
   readonly duration: number;
 }
 
+export interface WorkerSettings {
+  readonly concurrency: number;
+  readonly storeResults?: boolean;
+  readonly limiter?: Limiter;
+  /** Of each group, at most so many jobs run at once. */
+  readonly group?: { readonly concurrency: number };
+  readonly part?: string;
+}
+
 /** What a scenario knows of a queue system. A scenario is written once, against this. */
 export interface Driver {
   readonly version: string;
@@ -30,7 +39,7 @@ export interface Driver {
   worker(
     name: string,
     handler: (job: BenchJob) => Promise<unknown>,
-    options: { concurrency: number; storeResults?: boolean; limiter?: Limiter; part?: string },
+    options: WorkerSettings,
   ): Promise<BenchWorker>;
   isFirstAttempt(job: BenchJob): boolean;
   /** Options of a job that is tried twice, the second time after 1 ms. */

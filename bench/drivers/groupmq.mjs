@@ -12,8 +12,11 @@ const { version } = createRequire(import.meta.url)('groupmq/package.json');
  * @returns {import('./driver.d.ts').Driver}
  */
 export function openDriver({ port }) {
-  const redis = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null });
-  const queueOf = (name) => new Queue({ redis, namespace: name });
+  // A queue closes its connection with itself.
+  const queueOf = (name) => {
+    const redis = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null });
+    return new Queue({ redis, namespace: name });
+  };
 
   return {
     version,
@@ -31,11 +34,15 @@ export function openDriver({ port }) {
     },
 
     async worker(name, handler, { concurrency }) {
-      const worker = new Worker({ queue: queueOf(name), handler, concurrency, onError: fail });
+      const queue = queueOf(name);
+      const worker = new Worker({ queue, handler, concurrency, onError: fail });
       worker.on('error', fail);
       return {
         start: () => void worker.run().catch(fail),
-        close: () => worker.close(),
+        async close() {
+          await worker.close();
+          await queue.close();
+        },
       };
     },
 
@@ -48,9 +55,7 @@ export function openDriver({ port }) {
       return groups + running;
     },
 
-    async close() {
-      redis.disconnect();
-    },
+    async close() {},
   };
 }
 
