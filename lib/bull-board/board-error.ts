@@ -5,6 +5,7 @@ import {
   JobStateError,
   messageOf,
   PayloadTooLargeError,
+  GroupFullError,
   QueueFullError,
   ScheduleNotFoundError,
   ShutdownError,
@@ -37,6 +38,7 @@ function statusOf(error: unknown): number {
   if (error instanceof ConnectionError || error instanceof ShutdownError) return 503;
   if (error instanceof JobNotFoundError || error instanceof ScheduleNotFoundError) return 404;
   if (error instanceof JobStateError || error instanceof QueueFullError) return 409;
+  if (error instanceof GroupFullError) return 409;
   if (error instanceof PayloadTooLargeError) return 413;
   const { code } = error as { code?: unknown };
   // The engine's other coded errors refuse what the board was asked for: an option, an id, data.

@@ -188,6 +188,17 @@ test('counts and lists jobs with a priority', async () => {
   expect(list.jobs.map(({ name }) => name)).toEqual(['urgent']);
 });
 
+test('lists the jobs of groups among those that wait', async () => {
+  const app = await boards.start({ imports: [mail], root: { workers: false } });
+  await app.queue('mail').add('plain', 1);
+  await app.queue('mail').add('of acme', 2, { group: { id: 'acme', priority: 4 } });
+  const list = (await app.call('GET', '/queues/api/queues?activeQueue=mail&status=waiting')).body.queues[0]!;
+  expect(list.counts).toMatchObject({ waiting: 2, prioritized: 0 });
+  expect(list.jobs.map(({ name }) => name).sort()).toEqual(['of acme', 'plain']);
+  const job = list.jobs.find(({ name }) => name === 'of acme');
+  expect(job?.opts).toMatchObject({ group: { id: 'acme', priority: 4 } });
+});
+
 test('pages of other sites cannot change jobs', async () => {
   const app = await boards.start({ imports: [mail] });
   const host = new URL(app.origin).host;

@@ -128,12 +128,21 @@ export function withDefaults(
   // As a default, deduplication applies to single jobs without an id of their own.
   const isOther = opts?.jobId !== undefined || merged.repeat !== undefined;
   if (isOther && opts?.deduplication === undefined) delete merged.deduplication;
+  // As a default, the size of a group is for single jobs.
+  if (merged.repeat !== undefined && opts?.group === undefined) withoutSize(merged);
   // As a default, a priority is for jobs without a group of their own.
   if (opts?.group !== undefined) {
     if (opts.priority === undefined) delete merged.priority;
     if (opts.lifo === undefined) delete merged.lifo;
   }
   return merged;
+}
+
+/** A schedule adds its jobs whatever the size of their group. */
+export function withoutSize(options: JobsOptions): void {
+  if (options.group?.maxSize === undefined) return;
+  const { maxSize: _m, ...group } = options.group;
+  options.group = group;
 }
 
 /** @throws ConfigTypeError (CMQ-004) unless `jobs` is a list of jobs */

@@ -6,7 +6,7 @@ import { anything } from '../../config/checks.js';
 import { jobSchema } from '../../config/options/job.js';
 import { repeatSchema } from '../../config/options/repeat.js';
 import type { JobSchedulerTemplate, JobsOptions, RepeatOptions } from '../../config/options.js';
-import { checkJobOptions, withDefaults } from '../../enqueue/new-job.js';
+import { checkJobOptions, withDefaults, withoutSize } from '../../enqueue/new-job.js';
 import type { JobLimits } from '../../enqueue/new-job.js';
 import { Job } from '../../job/job.js';
 import type { JobOwner } from '../../job/job.js';
@@ -57,6 +57,7 @@ export function fromTemplate(
   const merged = withDefaults(defaults, opts) ?? {};
   // A default is for single jobs.
   delete merged.deduplication;
+  if (opts?.group === undefined) withoutSize(merged);
   checkJobOptions(merged, limits);
   return {
     key,
