@@ -72,7 +72,7 @@ local function free_slots(prefix, batch, entries, done, hold)
       if hold then
         hold(groups)
       end
-      place_groups(prefix, groups)
+      place_startable(prefix, groups)
     end)
   end
   if batch.is_gated then

@@ -23,10 +23,15 @@ local function free_group_slots(prefix, groups, entries, done)
 end
 
 -- Groups, by any key, may have a slot that they had not: those that have waiting jobs take turns again.
-local function place_groups(prefix, groups)
+local function place_startable(prefix, groups)
+  local seen, startable = {}, {}
   for _, group in pairs(groups) do
-    if has_jobs(prefix, group) then
-      place_group(prefix, group)
+    if not seen[group] and has_jobs(prefix, group) then
+      startable[#startable + 1] = group
     end
+    seen[group] = true
+  end
+  for from = 1, #startable, 1000 do
+    place_groups(prefix, { unpack(startable, from, math.min(from + 999, #startable)) })
   end
 end

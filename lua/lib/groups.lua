@@ -20,19 +20,30 @@ local function check_groups(prefix)
   redis.call('SCARD', prefix .. 'groups:paused')
 end
 
--- A group that has waiting jobs gets its turn, behind one start of each group that waits. A group that has one keeps it.
+-- Groups that have waiting jobs, 1,000 at most, get their turns, behind one start of each group that waits. A group that has one
+-- keeps it.
+local function place_groups(prefix, groups)
+  local placed = { 'ZADD', prefix .. 'groups', 'NX' }
+  for i = 1, #groups do
+    local group = groups[i]
+    if not placed_groups[group] then
+      if not turn_now then
+        turn_now = redis.call('HGET', prefix .. 'gate', 'turn') or '0'
+        any_paused = redis.call('EXISTS', prefix .. 'groups:paused') == 1
+      end
+      placed_groups[group] = true
+      if not any_paused or redis.call('SISMEMBER', prefix .. 'groups:paused', group) == 0 then
+        placed[#placed + 1], placed[#placed + 2] = turn_now, group
+      end
+    end
+  end
+  if #placed > 3 then
+    redis.call(unpack(placed))
+  end
+end
+
 local function place_group(prefix, group)
-  if placed_groups[group] then
-    return
-  end
-  if not turn_now then
-    turn_now = redis.call('HGET', prefix .. 'gate', 'turn') or 0
-    any_paused = redis.call('EXISTS', prefix .. 'groups:paused') == 1
-  end
-  placed_groups[group] = true
-  if not any_paused or redis.call('SISMEMBER', prefix .. 'groups:paused', group) == 0 then
-    redis.call('ZADD', prefix .. 'groups', 'NX', turn_now, group)
-  end
+  place_groups(prefix, { group })
 end
 
 -- Whether a group has waiting jobs.

@@ -14,9 +14,7 @@ local function return_limited(fetch)
   local due = redis.call('ZRANGEBYSCORE', limited, '-inf', decimal(fetch.now), 'LIMIT', 0, MOST_RETURNED)
   if #due > 0 then
     redis.call('ZREM', limited, unpack(due))
-    for i = 1, #due do
-      place_group(fetch.prefix, due[i])
-    end
+    place_groups(fetch.prefix, due)
   end
 end
 
