@@ -183,11 +183,15 @@ export class BoardServer implements IServerAdapter {
   }
 }
 
-/** Headlines of the board by status. */
+/** Headlines of the board by status: its own, by their keys, or text, which it shows as it is. */
 const TITLES: Readonly<Record<number, string>> = {
+  400: 'Not accepted',
   403: 'ERRORS.FORBIDDEN',
   404: 'ERRORS.JOB_NOT_FOUND',
   405: 'ERRORS.QUEUE_READ_ONLY',
+  409: 'Not possible now',
+  413: 'Too large',
+  415: 'Not accepted',
   503: 'ERRORS.REDIS_UNAVAILABLE',
 };
 

@@ -7,6 +7,7 @@ import { BoardServer, type BoardAnswer, type BoardRequest } from './board-server
 import { checkBoardOptions } from './check-options.js';
 import { ChasquiAdapter } from './chasqui.adapter.js';
 import { UnguardedBoardError } from './errors.js';
+import { MetricsHistory } from './metrics-history.js';
 import { BOARD_OPTIONS, BOARD_PATH } from './module-definition.js';
 import type { BoardQueueOptions, ChasquiBoardOptions } from './options.js';
 
@@ -18,6 +19,7 @@ export class Board implements OnModuleInit {
   readonly #board: ReturnType<typeof createBullBoard>;
   readonly #options: ChasquiBoardOptions;
   readonly #shown = new Map<string, Queue>();
+  readonly #adapters = new Map<string, ChasquiAdapter>();
 
   constructor(
     @Inject(BOARD_OPTIONS) options: ChasquiBoardOptions,
@@ -29,7 +31,11 @@ export class Board implements OnModuleInit {
       throw new UnguardedBoardError(path);
     }
     const uiConfig = { boardTitle: 'Chasqui', hideDocsLink: true, ...this.#options.uiConfig };
-    this.#board = createBullBoard({ queues: [], serverAdapter: this.#server, options: { uiConfig } });
+    this.#board = createBullBoard({
+      queues: [],
+      serverAdapter: this.#server,
+      options: { uiConfig, historyProvider: new MetricsHistory(() => this.#adapters.values()) },
+    });
   }
 
   /** @throws ConfigError (CMQ-004) for a queue that is not registered */
@@ -56,7 +62,9 @@ export class Board implements OnModuleInit {
       if (this.#shown.get(options.name) === queue) continue;
       this.#shown.set(options.name, queue);
       const readOnlyMode = this.#options.readOnly === true || options.readOnlyMode === true;
-      this.#board.addQueue(new ChasquiAdapter(queue, { ...options, readOnlyMode }));
+      const adapter = new ChasquiAdapter(queue, { ...options, readOnlyMode });
+      this.#adapters.set(options.name, adapter);
+      this.#board.addQueue(adapter);
     }
   }
 

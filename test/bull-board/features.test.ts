@@ -198,6 +198,54 @@ describe('a queue', () => {
   });
 });
 
+test('the history of metrics has hours and days, of one queue and of all', async () => {
+  const app = await boards.start({
+    imports: [ChasquiModule.forFeature('mail', 'orders')],
+    root: { workers: false },
+  });
+  const DAY = 86_400_000;
+  const today = Math.floor(Date.now() / DAY) * DAY;
+  // As lua/count-ended.lua keeps it: minute → count.
+  const write = async (name: string, kind: string, minutes: Record<number, number>): Promise<void> => {
+    const known = Object.keys(minutes).map((ms) => Math.floor(Number(ms) / 60_000));
+    await redis.client.hset(`${app.queue(name).keys.prefix}metrics:${kind}`, {
+      ...Object.fromEntries(
+        Object.entries(minutes).map(([ms, count]) => [Math.floor(Number(ms) / 60_000), count]),
+      ),
+      count: Object.values(minutes).reduce((sum, count) => sum + count, 0),
+      first: Math.min(...known),
+      last: Math.max(...known),
+    });
+  };
+  await write('mail', 'completed', { [today - DAY]: 3, [today - DAY + 3_600_000]: 4, [today]: 5 });
+  await write('mail', 'failed', { [today]: 1 });
+  await write('orders', 'completed', { [today - 3 * DAY]: 9, [today]: 10 });
+  const history = async (query: string): Promise<unknown> =>
+    (
+      await app.call(
+        'GET',
+        `/queues/api/metrics/history?from=${String(today - 5 * DAY)}&to=${String(Date.now())}&${query}`,
+      )
+    ).body;
+  expect(await history('granularity=day')).toEqual({
+    completed: [
+      { ts: today - 3 * DAY, value: 9 },
+      { ts: today - DAY, value: 7 },
+      { ts: today, value: 15 },
+    ],
+    failed: [{ ts: today, value: 1 }],
+  });
+  expect(await history('granularity=hour&queue=mail&metric=completed')).toEqual({
+    completed: [
+      { ts: today - DAY, value: 3 },
+      { ts: today - DAY + 3_600_000, value: 4 },
+      { ts: today, value: 5 },
+    ],
+  });
+  expect(await history('granularity=day&queue=unknown')).toEqual({ completed: [], failed: [] });
+  expect((await app.call('GET', '/queues/api/metrics/history?from=5')).status).toBe(400);
+});
+
 describe('a page in the middle of a long list', () => {
   const COUNT = 13_000;
 
