@@ -9,7 +9,8 @@
 --                 'data'     a job that is waiting, prioritized, delayed or failed: replaces its payload (value, a msgpack
 --                            binary)
 --                 'priority' a job that is waiting, prioritized or delayed: gives it another priority (value; 0 = none, -1 =
---                            lifo). A job that waits goes behind all others of that priority
+--                            lifo). A job that waits goes behind all others of that priority; if it has that priority already, it stays
+--                            where it is
 --      2 job id  3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
 --      6 events_cap   0 = no events
 --      7 value        '' if the change has none
@@ -178,7 +179,9 @@ local function change_priority(state, place, in_room)
   end
   local d, name, keep, since = read_waiting(place, in_room)
   local bytes = with_extra(d, 'priority', encoded)
-  if bytes and bytes ~= d then
+  local _, rank = room_place_of(d)
+  -- Not the bytes: a number has several forms.
+  if bytes and select(2, room_place_of(bytes)) ~= rank then
     stop_waiting(place, in_room)
     -- Its time to live goes on: by itself, it would be ready from now on.
     add_waiting(stream, prefix, id, with_ready(bytes, since), name, keep)

@@ -19,20 +19,22 @@ local is_asked_for = read_filter(9)
 
 local groups = groups_of(stream)
 if state == 'active' then
-  local delivered
+  local newest
   for _, group in ipairs(groups) do
-    if group.pending > 0 and (not delivered or is_before(delivered, group['last-delivered-id'])) then
-      delivered = group['last-delivered-id']
+    -- Not the last entry that was delivered: entries behind it may have been delivered ahead (lifo).
+    local last = group.pending > 0 and redis.call('XPENDING', stream, group.name)[3]
+    if last and (not newest or is_before(newest, last)) then
+      newest = last
     end
   end
-  if not delivered then
+  if not newest then
     return { '', 0 }
   end
   -- No entry behind it is active.
   if slice.newest_first and slice.from == '+' then
-    slice.from = delivered
+    slice.from = newest
   elseif not slice.newest_first and slice.to == '+' then
-    slice.to = delivered
+    slice.to = newest
   end
 end
 

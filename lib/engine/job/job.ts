@@ -197,9 +197,9 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   }
 
   /**
-   * Gives a job that waits or is delayed another priority: it goes behind all waiting jobs of that priority. Without
-   * `priority` and `lifo`, it has none. Both count inside the group of a job
-   * that has one.
+   * Gives a job that waits or is delayed another priority: it goes behind all waiting jobs of that priority. A job that has that
+   * priority already stays where it is. Without `priority` and `lifo`, it has none. Both count inside the group of a job that has
+   * one.
    * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152; JobStateError (CMQ-107) for a job that is
    * active or has ended; JobNotFoundError (CMQ-106)
    */
