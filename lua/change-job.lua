@@ -182,9 +182,10 @@ local function change_priority(state, place, in_room)
   local _, rank = room_place_of(d)
   -- Not the bytes: a number has several forms.
   if bytes and select(2, room_place_of(bytes)) ~= rank then
-    stop_waiting(place, in_room)
     -- Its time to live goes on: by itself, it would be ready from now on.
     add_waiting(stream, prefix, id, with_ready(bytes, since), name, keep)
+    -- Only now: otherwise its group would lose its turn if it has no other job.
+    stop_waiting(place, in_room)
   end
   return bytes ~= nil
 end

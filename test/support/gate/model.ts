@@ -8,6 +8,19 @@ export interface ModelJob {
   state: 'waiting' | 'delayed' | 'active' | 'dead';
   /** The worker that has it. */
   by: string;
+  /** Of a strict group: it waits for its retry, and no other job of the group starts. */
+  holds: boolean;
+  /** It held its group: it is the next of it. */
+  isNext: boolean;
+}
+
+export interface ModelGroup {
+  isPaused: boolean;
+  concurrency: number;
+  max: number;
+  starts: number;
+  /** How many jobs of each other group have started since this group could start one. */
+  passedBy: Map<string, number>;
 }
 
 /** What the gate is: which job starts next, and how many may. */
@@ -19,35 +32,59 @@ export class GateModel {
   max = Infinity;
   /** In the window of the rate limit, which is longer than a run of the model. */
   starts = 0;
+  groupConcurrency = Infinity;
+  readonly groups = new Map<string, ModelGroup>();
   #seq = 0;
+
+  /** @param isStrict groups run one job at a time, and wait for its retry */
+  constructor(public isStrict: boolean) {}
 
   in(state: ModelJob['state']): ModelJob[] {
     return this.jobs.filter((job) => job.state === state);
   }
 
-  add(job: Omit<ModelJob, 'seq' | 'by'>): ModelJob {
-    const added = { ...job, seq: (this.#seq += 1), by: '' };
-    this.jobs.push(added);
-    return added;
+  group(id: string): ModelGroup {
+    const known = this.groups.get(id);
+    const none = {
+      isPaused: false,
+      concurrency: 0,
+      max: Infinity,
+      starts: 0,
+      passedBy: new Map<string, number>(),
+    };
+    if (!known) this.groups.set(id, none);
+    return known ?? none;
   }
 
-  /** The job comes to wait: behind all others of its rank, or where it was. */
+  add(job: Pick<ModelJob, 'data' | 'group' | 'rank' | 'state'>): void {
+    this.jobs.push({ ...job, seq: (this.#seq += 1), by: '', holds: false, isNext: false });
+  }
+
+  /** The job comes to wait: behind all others of its rank; if it held its group, before them; or where it was. */
   wait(job: ModelJob, isBack = false): void {
-    Object.assign(job, { state: 'waiting', by: '', seq: isBack ? job.seq : (this.#seq += 1) });
+    const isNext = isBack ? job.isNext : job.holds;
+    const seq = isBack ? job.seq : (this.#seq += 1);
+    Object.assign(job, { state: 'waiting', by: '', holds: false, isNext, seq });
+  }
+
+  delay(job: ModelJob, isRetry = false): void {
+    Object.assign(job, {
+      state: 'delayed',
+      holds: isRetry && this.isStrict && job.group !== '',
+      isNext: false,
+    });
   }
 
   end(job: ModelJob): void {
     this.jobs = this.jobs.filter((one) => one !== job);
   }
 
-  /** The jobs that wait, the next first; those of a group are not in the order in which groups take turns. */
-  line(): ModelJob[] {
-    return this.in('waiting').toSorted(
-      (a, b) =>
-        Number(a.group !== '') - Number(b.group !== '') ||
-        a.rank - b.rank ||
-        (a.rank === 0 ? b.seq - a.seq : a.seq - b.seq),
-    );
+  /** The jobs of a group that wait, the next first; '' = the jobs without a group. */
+  line(group = ''): ModelJob[] {
+    const rank = (job: ModelJob): number => (job.isNext ? 0 : job.rank);
+    return this.in('waiting')
+      .filter((job) => job.group === group)
+      .toSorted((a, b) => rank(a) - rank(b) || (rank(a) === 0 ? b.seq - a.seq : a.seq - b.seq));
   }
 
   /** How many jobs may start now. */
@@ -56,13 +93,39 @@ export class GateModel {
     return Math.max(0, Math.min(this.concurrency - this.in('active').length, this.max - this.starts));
   }
 
-  /** These jobs start, in this order. */
-  start(jobs: readonly ModelJob[], by: string): void {
-    for (const job of jobs) Object.assign(job, { state: 'active', by });
-    this.count(jobs.length);
+  /** In use: jobs in flight, and those that hold the group. */
+  slots(group: string): number {
+    return this.jobs.filter((job) => job.group === group && (job.state === 'active' || job.holds)).length;
   }
 
-  count(starts: number): void {
-    if (this.max < Infinity) this.starts += starts;
+  /** The groups that could start a job if the queue had room. */
+  ready(): string[] {
+    return [...this.groups.keys()].filter((id) => {
+      const { isPaused, concurrency, max, starts } = this.group(id);
+      const most = this.isStrict ? 1 : concurrency || this.groupConcurrency;
+      return !isPaused && this.slots(id) < most && starts < max && this.line(id).length > 0;
+    });
+  }
+
+  start(job: ModelJob, by: string): void {
+    Object.assign(job, { state: 'active', by, holds: false });
+    this.count(job);
+    if (job.group === '') return;
+    for (const id of this.ready()) {
+      const { passedBy } = this.group(id);
+      if (id !== job.group) passedBy.set(job.group, (passedBy.get(job.group) ?? 0) + 1);
+    }
+    this.group(job.group).passedBy.clear();
+  }
+
+  count({ group }: ModelJob): void {
+    if (this.max < Infinity) this.starts += 1;
+    if (group !== '' && this.group(group).max < Infinity) this.group(group).starts += 1;
+  }
+
+  /** A group that cannot start a job is not passed by. */
+  settle(): void {
+    const ready = new Set(this.ready());
+    for (const [id, { passedBy }] of this.groups) if (!ready.has(id)) passedBy.clear();
   }
 }

@@ -6,6 +6,7 @@ import type { Delivery } from '../../../lib/engine/worker/lease/delivery.js';
 import type { QueueKeys } from '../../../lib/redis/keys.js';
 import { streamsOf } from '../../../lib/redis/replies.js';
 import type { StreamEntry } from '../../../lib/redis/replies.js';
+import { packGroups } from '../../../lib/redis/scripts/lib/fence.js';
 import { complete } from '../../../lib/redis/scripts/complete.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
 import { createGroup } from '../../../lib/redis/scripts/create-group.js';
@@ -58,7 +59,7 @@ export class RawWorker {
     const entries: StreamEntry[] = [];
     let starts: string | undefined;
     for (const [key, of] of streamsOf(
-      await take(this.#runner, this.#keys, { group: GROUP, consumerId, count }),
+      await take(this.#runner, this.#keys, { group: GROUP, consumerId, count, started: undefined }),
     )) {
       if (String(key) === GATE_KEY) ({ starts } = readGateNews(of));
       else entries.push(...of);
@@ -93,7 +94,7 @@ export class RawWorker {
   }
 
   /** Nobody renews the leases of this worker any more, and they are over. */
-  async die(): Promise<void> {
+  async lapse(): Promise<void> {
     const ids = [...this.inFlight.values()].map(({ entryId }) => entryId);
     if (ids.length === 0) return;
     const { stream } = this.#keys;
@@ -126,6 +127,7 @@ export class RawWorker {
         ...QUIET,
         jobs: deliveries.map((delivery) => ({ delivery, backoffMs: HOUR, attemptsUsed: 1, reason: 'no' })),
         event: 'failed',
+        keepsTurn: true,
         writeMember: writeDelayedMember,
         wakePromoter: false,
         hasPlaces: true,
@@ -134,7 +136,7 @@ export class RawWorker {
     );
   }
 
-  async deadLetter(jobs: readonly number[]): Promise<number[]> {
+  async bury(jobs: readonly number[]): Promise<number[]> {
     return this.#end(jobs, (deliveries, batch) =>
       deadLetter(this.#runner, this.#keys, {
         ...batch,
@@ -178,6 +180,7 @@ export class RawWorker {
       unannounced: 0,
       gaps: '-',
       isGated: true,
+      groups: groupsOf(deliveries),
     };
     const { lost } = await send(deliveries, batch);
     for (const job of jobs) this.inFlight.delete(job);
@@ -193,4 +196,13 @@ interface Batch {
   unannounced: number;
   gaps: string;
   isGated: boolean;
+  groups: Buffer | undefined;
+}
+
+function groupsOf(deliveries: readonly Delivery[]): Buffer | undefined {
+  const jobs = deliveries.flatMap(({ roomHead }, index) => {
+    const length = roomHead?.readUInt16BE(0) ?? 0;
+    return roomHead && length > 0 ? [{ index, group: roomHead.subarray(2, 2 + length) }] : [];
+  });
+  return jobs.length > 0 ? packGroups(jobs) : undefined;
 }
