@@ -2,13 +2,31 @@
 --
 -- KEYS room prefix
 -- ARGV 1 group
--- Reply { jobs, active, status, own… }: jobs is how many wait, active how many are in flight; see lib/group-status.lua. own: its own
---      limits, concurrency, max and duration; '' = it has none
+-- Reply { jobs, active, status, own…, starts, frees, ends }: jobs is how many wait, active how many are in flight; see lib/group-status.lua. own: its own
+--      limits, concurrency, max and duration; '' = it has none. How many of its jobs have started in the window of its rate limit, in how many ms the oldest of
+--      them leave it, and in how many ms all have left: 0 without a rate limit.
 
 -- @include lib/group-status
+-- @include lib/group-policy
+-- @include lib/limits
 
 local room, prefix, group = KEYS[1], KEYS[2], ARGV[1]
 local jobs, status = status_of(prefix, room, group)
 local own = redis.call('HGET', prefix .. 'groups:policy', group) or '||'
 local concurrency, max, duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
-return { jobs, active_of_group(prefix, group), status, concurrency or '', max or '', duration or '' }
+local _, most, window = limits_of_group(group_policy(prefix, prefix .. 'meta'), group)
+local starts, frees, ends = 0, 0, 0
+if most then
+  starts, frees, ends = window_use(prefix .. 'limit:' .. group, window, now_us())
+end
+return {
+  jobs,
+  active_of_group(prefix, group),
+  status,
+  concurrency or '',
+  max or '',
+  duration or '',
+  decimal(starts),
+  decimal(math.ceil(frees / 1000)),
+  decimal(math.ceil(ends / 1000)),
+}

@@ -60,6 +60,7 @@ export const NEED_REDIS = [
   'removeGroupConcurrency',
   'setGroupRateLimit',
   'getGroupRateLimit',
+  'getGroupRateLimitTtl',
   'removeGroupRateLimit',
   'getGlobalConcurrency',
   'isMaxed',

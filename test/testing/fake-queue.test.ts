@@ -237,6 +237,7 @@ const NEED_REDIS: Record<string, Use> = {
   getGroupConcurrency: (queue) => queue.getGroupConcurrency('g'),
   removeGroupConcurrency: (queue) => queue.removeGroupConcurrency('g'),
   setGroupRateLimit: (queue) => queue.setGroupRateLimit('g', 1, 1),
+  getGroupRateLimitTtl: (queue) => queue.getGroupRateLimitTtl('g'),
   getGroupRateLimit: (queue) => queue.getGroupRateLimit('g'),
   removeGroupRateLimit: (queue) => queue.removeGroupRateLimit('g'),
   getGlobalConcurrency: (queue) => queue.getGlobalConcurrency(),

@@ -12,6 +12,11 @@ export interface GroupReply {
   status: GroupStatus;
   /** Its own limits; undefined: it has the defaults. */
   own: { concurrency: number | undefined; max: number | undefined; duration: number | undefined };
+  /** Jobs that have started in the window of its rate limit; 0 without one. */
+  starts: number;
+  /** In how many ms the oldest of them leave the window, and in how many ms all have left. */
+  freesMs: number;
+  endsMs: number;
 }
 
 /** What a group has, and what it waits for. */
@@ -22,6 +27,9 @@ export async function readGroup(
 ): Promise<GroupReply> {
   const reply = await runner.run('read-group', keys, [group]);
   const [jobs, active, status, ...texts] = reply as [number, number, string, ...string[]];
-  const [concurrency, max, duration] = texts.map((text) => (text === '' ? undefined : Number(text)));
-  return { jobs, active, status: toGroupStatus(status), own: { concurrency, max, duration } };
+  const [concurrency, max, duration, starts = 0, freesMs = 0, endsMs = 0] = texts.map((text) =>
+    text === '' ? undefined : Number(text),
+  );
+  const own = { concurrency, max, duration };
+  return { jobs, active, status: toGroupStatus(status), own, starts, freesMs, endsMs };
 }

@@ -87,6 +87,7 @@ describe('a group', () => {
     expect(await queue.setGroupRateLimit('slow', 2, 3_600_000)).toBe(true);
     expect(await queue.getGroupRateLimit('slow')).toEqual({ max: 2, duration: 3_600_000 });
     expect(await queue.getGroupRateLimit('fast')).toBeNull();
+    expect(await queue.getGroupRateLimitTtl('slow')).toBe(-2);
     await addMany(queue, 'slow', 5);
     await addMany(queue, 'fast', 5);
     const latch = new Latch();
@@ -96,6 +97,13 @@ describe('a group', () => {
       expect(ran()).toBe(7);
       expect(await queue.getGroups()).toEqual([{ id: 'slow', status: 'limited', count: 3 }]);
     });
+    for (const full of [undefined, 2]) {
+      const ttl = await queue.getGroupRateLimitTtl('slow', full);
+      expect(ttl).toBeGreaterThan(3_500_000);
+      expect(ttl).toBeLessThanOrEqual(3_640_000);
+    }
+    expect(await queue.getGroupRateLimitTtl('slow', 3)).toBe(0);
+    expect(await queue.getGroupRateLimitTtl('fast')).toBe(-2);
     expect(await queue.removeGroupRateLimit('slow')).toBe(true);
     await eventually(() => {
       expect(ran()).toBe(10);
@@ -208,6 +216,7 @@ describe('wrong arguments are refused', () => {
         () => queue.removeGroupConcurrency(id),
         () => queue.setGroupRateLimit(id, 1, 1),
         () => queue.getGroupRateLimit(id),
+        () => queue.getGroupRateLimitTtl(id),
         () => queue.removeGroupRateLimit(id),
       ]) {
         expect(await rejection(call())).toMatchObject({ name: 'TypeError', code: 'CMQ-004' });

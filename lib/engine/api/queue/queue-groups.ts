@@ -166,6 +166,18 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
     return this.#setGroup('removeGroupRateLimit', groupId, { max: null, duration: null });
   }
 
+  /**
+   * For how many ms the rate limit lets no job of the group start. With `maxJobs`, the window counts as full with so many starts: 0
+   * if it has fewer. Without it: until all starts have left the window. -2 if nothing has started, or there is no rate limit.
+   */
+  async getGroupRateLimitTtl(groupId: string, maxJobs?: number): Promise<number> {
+    if (maxJobs !== undefined) checkMost('getGroupRateLimitTtl: maxJobs', maxJobs);
+    const { starts, freesMs, endsMs } = await this.#group('getGroupRateLimitTtl', groupId);
+    if (starts === 0) return -2;
+    if (maxJobs === undefined) return endsMs;
+    return starts >= maxJobs ? freesMs : 0;
+  }
+
   async #setGroup(
     method: string,
     group: string,
