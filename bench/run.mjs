@@ -8,7 +8,7 @@ import { costsOf, printCommands, printProfiles } from './src/details.mjs';
 import { describeMachine, versions } from './src/machine.mjs';
 import { measureNative, sharesOf } from './src/native.mjs';
 import { drawOnScreen } from './src/report/screen.mjs';
-import { comparison, costs, growth, nest, shares, telemetry, unused } from './src/report/tables.mjs';
+import { comparison, costs, growth, nest, pair, shares, telemetry, unused } from './src/report/tables.mjs';
 import { keptFrom, writeReport } from './src/report/write.mjs';
 import { measureAll } from './src/rounds.mjs';
 import { rowsOf } from './src/rows.mjs';
@@ -36,7 +36,10 @@ async function main(options) {
 
 async function bench(options) {
   if (options.build) buildIfStale();
-  const scenarios = await selectScenarios(options.scenario);
+  // The processes that measure know it by this.
+  if (options.before) process.env.BENCH_BEFORE = resolve(options.before);
+  const selected = await selectScenarios(options.scenario);
+  const scenarios = selected.filter(({ group }) => group !== 'before' || options.before);
   const unknown = options.only?.find((name) => !Object.hasOwn(VARIANTS, name));
   if (unknown !== undefined) {
     throw new UsageError(`No side is named '${unknown}'. There are: ${Object.keys(VARIANTS).join(', ')}`);
@@ -104,6 +107,8 @@ function gridsOf(report) {
   return {
     comparison: comparison(inGroup('main'), usual),
     nest: nest(inGroup('nest')),
+    groups: pair(inGroup('groups'), 'groups that take turns', ['peerGroups', 'ours'], 'ours / GroupMQ'),
+    before: pair(inGroup('before'), 'without newer features', ['oursBefore', 'ours'], 'now / before'),
     telemetry: telemetry(inGroup('telemetry')),
     costs: costs(
       report.costs,

@@ -14,7 +14,7 @@ export const VARIANTS = {
   oursTracked: { title: 'chasqui, tracked', driver: './chasqui.mjs', options: { tracked: true } },
   oursTraced: { title: 'chasqui, with telemetry', driver: './traced.mjs', options: {} },
   oursSdk: { title: 'chasqui, in a process with an SDK', driver: './traced.mjs', options: { sdkOnly: true } },
-  peerGroups: { title: 'GroupMQ', driver: './groupmq.mjs', options: {} },
+  peerGroups: { title: 'GroupMQ 1.1', driver: './groupmq.mjs', options: {} },
   oursBefore: { title: 'chasqui, before', driver: './before.mjs', options: {} },
   oursPart: { title: 'chasqui, one part changed', driver: './parts.mjs', options: {} },
 };

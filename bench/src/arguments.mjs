@@ -9,6 +9,7 @@ export const HELP = `Compares nestjs-chasqui with BullMQ on a private Redis serv
   --rounds N        rounds, each of which measures every side once (default 5; with --quick 2)
   --quick           fewer rounds and fewer jobs: for use while working, not for quoting
   --only LIST       sides, by comma: peer, ours, peerTuned, oursQuiet, oursNest, oursPart (default all)
+  --before DIR      another version of this project, built, as one more side: the scenarios before/*
   --profile DIR     write a CPU profile of every measured process to DIR, and print what costs most
   --commands        print what each side asked of the server
   --out DIR         where the report goes (default: bench/, and only for a full run)
@@ -31,6 +32,7 @@ export function readArguments(argv) {
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
+      before: { type: 'string' },
       profile: { type: 'string' },
       commands: { type: 'boolean', default: false },
       out: { type: 'string' },

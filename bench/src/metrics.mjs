@@ -16,6 +16,7 @@ export const METRICS = {
   connections: { label: 'connections', unit: '', better: 'lower', digits: 0 },
   slowestCallMs: { label: 'slowest call', unit: 'ms', better: 'lower', digits: 1 },
   redisMsPerSecond: { label: 'Redis CPU per second', unit: 'ms', better: 'lower', digits: 2 },
+  takeUs: { label: 'Redis per job', unit: 'µs', better: 'lower', digits: 1 },
   redisShare: { label: 'Redis busy', unit: '%', better: 'lower', digits: 0 },
   allowedShare: { label: 'of what the handlers allow', unit: '%', better: 'higher', digits: 0 },
   machineShare: { label: 'all cores busy', unit: '%', better: 'lower', digits: 0 },

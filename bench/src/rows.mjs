@@ -7,7 +7,7 @@ import { median, pairedRatio, spread } from './stats.mjs';
  * @typedef {object} Row one line of a table: one metric of one scenario
  * @property {string} scenario
  * @property {string} title
- * @property {'main' | 'nest' | 'telemetry' | 'growth' | 'unused'} group
+ * @property {'main' | 'groups' | 'before' | 'nest' | 'telemetry' | 'growth' | 'unused'} group
  * @property {string} metric
  * @property {Record<string, number>} medians by variant
  * @property {Record<string, number>} spreads by variant: (max − min) / median

@@ -24,12 +24,14 @@ const FILES = [
   'growth-waiting',
   'growth-delayed',
   'growth-promotion',
+  'growth-take',
   'growth-specs',
   'growth-processes',
   'growth-payload',
   'growth-queues',
   'heap-backlog',
   'unused',
+  'before',
 ];
 
 /** @returns {Promise<object[]>} */

@@ -37,7 +37,7 @@ export function comparison(rows, variants) {
 
 /** @returns {Grid} */
 export function nest(rows) {
-  return pair(rows, 'in a Nest application', 'oursNest', 'Nest / bare');
+  return pair(rows, 'in a Nest application', ['ours', 'oursNest'], 'Nest / bare');
 }
 
 /** @returns {Grid} */
@@ -45,7 +45,7 @@ export function telemetry(rows) {
   const { head, rows: cells } = pair(
     rows,
     'traces (1 % sampled) and metrics',
-    'oursTraced',
+    ['ours', 'oursTraced'],
     'with / without',
   );
   // The SDK alone stands between the two.
@@ -56,12 +56,13 @@ export function telemetry(rows) {
   };
 }
 
-function pair(rows, title, other, ratio) {
+/** @returns {Grid} two sides, and their ratio */
+export function pair(rows, title, [one, other], ratio) {
   return {
-    head: [title, VARIANTS.ours.title, VARIANTS[other].title, ratio, 'target', 'met'],
+    head: [title, VARIANTS[one].title, VARIANTS[other].title, ratio, 'target', 'met'],
     rows: rows.map((row) => [
       row.title,
-      format(row.metric, row.medians.ours),
+      format(row.metric, row.medians[one]),
       format(row.metric, row.medians[other]),
       formatRatio(row.ratios.ours),
       row.target,
