@@ -36,6 +36,7 @@ async function workerThatWaits(): Promise<Worker> {
 describe('the runbook', () => {
   const overview = block<{ overview(queue: Queue): Promise<unknown> }>('See what happens');
   const stop = block<{ stopTheDamage(queue: Queue): Promise<void> }>('Stop the damage');
+  const stopOne = block<{ stopTenant(queue: Queue): Promise<string[]> }>('Stop one tenant');
   const busy = block<{ busyWorkers(queue: Queue): Promise<string[]> }>('Which worker is it');
   const find = block<{ findOrder(queue: Queue, to: string): Promise<string | undefined> }>('Find a job');
   const hurry = block<{ hurry(queue: Queue, id: string): Promise<void> }>('Change one job');
@@ -57,6 +58,15 @@ describe('the runbook', () => {
     const pause = vi.spyOn(queue, 'pause');
     await (await stop()).stopTheDamage(queue);
     expect(pause).toHaveBeenCalledOnce();
+    expect(await queue.isPaused()).toBe(false);
+  });
+
+  it('pauses one group', async () => {
+    for (const id of ['acme', 'acme', 'globex']) await queue.add('report', {}, { group: { id } });
+    expect(await (await stopOne()).stopTenant(queue)).toEqual([
+      'acme: paused, 2 jobs',
+      'globex: waiting, 1 jobs',
+    ]);
     expect(await queue.isPaused()).toBe(false);
   });
 
