@@ -3,16 +3,15 @@
 --
 -- KEYS stream delayed gate prefix
 -- ARGV 1 most  how many slots and groups one call looks at, at most
---      2 soon  '1' = the caller was told to call soon
 -- Reply { fixed, again }: how much this has fixed; call again in so many ms
 --
 -- The steps: all slots, in the order of their groups: a slot whose job is not in flight any more is free. Then all groups that have
 -- waiting jobs: those that stand nowhere take turns, and so do those whose rate limit allows a start earlier than was known. Then the
--- same anew. The field `audit` of the hash `gate` says when the last step was, and where the next one begins.
+-- same anew. The field `audit` of the hash `gate` says when the next step is due, and where it begins.
 --
 -- Races
 --   Delivery, end of a job: they and this script are single steps on one slot, so a job in flight is pending and has its slot.
---   Two workers: they share the work.
+--   Two workers: one call does a step, and the other one comes too early for the next.
 --   Memory full: see lib/full-memory.lua.
 
 -- @include lib/groups
@@ -26,8 +25,8 @@ local stream, delayed, gate, prefix = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local room, slots = prefix .. 'room', prefix .. 'slots'
 local groups, limited, paused = prefix .. 'groups', prefix .. 'groups:limited', prefix .. 'groups:paused'
 local left = tonumber(ARGV[1])
--- Until the next call: while there is something to fix, or workers wait; while groups are in use; else.
-local SOON_MS, OFTEN_MS, SELDOM_MS = 20, 2000, 10000
+-- Until the next step: while there is something to fix; while there is more to look at; while groups are in use; else.
+local SOON_MS, NEXT_MS, OFTEN_MS, SELDOM_MS = 20, 100, 2000, 10000
 -- The first group id has one byte.
 local FIRST_GROUP = '[\0\1'
 
@@ -37,10 +36,9 @@ local has_slots = redis.call('EXISTS', slots) == 1
 if not has_slots and #redis.call('ZRANGEBYLEX', room, FIRST_GROUP, '+', 'LIMIT', 0, 1) == 0 then
   return { 0, SELDOM_MS }
 end
-local last, part, from = string.match(redis.call('HGET', gate, 'audit') or '', '^(%d+) (%l+) (.*)$')
--- A worker that was told to call soon goes on, unless another one does.
-local apart = ARGV[2] == '1' and SOON_MS / 2 or OFTEN_MS / 4
-if last and now >= tonumber(last) and now - last < apart then
+local due, part, from = string.match(redis.call('HGET', gate, 'audit') or '', '^(%d+) (%l+) (.*)$')
+-- Due later than ever: the clock was set back.
+if due and now < tonumber(due) and due - now <= OFTEN_MS then
   return { 0, OFTEN_MS }
 end
 -- Keys of the wrong type fail here, before anything is written.
@@ -151,9 +149,10 @@ if part == 'room' and left > 0 then
     part, is_over = 'slots', true
   end
 end
-redis.call('HSET', gate, 'audit', decimal(now) .. ' ' .. part .. ' ' .. from)
+local again = fixed > 0 and SOON_MS or is_over and OFTEN_MS or NEXT_MS
+-- A little earlier: the caller's clock may run faster.
+redis.call('HSET', gate, 'audit', decimal(now + again * 0.9) .. ' ' .. part .. ' ' .. from)
 if fixed > 0 then
   wake_idle(prefix, fixed)
 end
-local is_soon = not is_over and (fixed > 0 or redis.call('EXISTS', prefix .. 'wake:idle') == 1)
-return { fixed, is_soon and SOON_MS or OFTEN_MS }
+return { fixed, again }

@@ -7,8 +7,6 @@ import type { CommandLink } from '../connection/command-link.js';
 
 /** Until the first step, and after a step that failed, in ms. */
 const FIRST_MS = 2_000;
-/** A step that is to follow so soon goes on with the one before it. */
-const SOON_MS = 1_000;
 
 /** While a queue is gated, compares what Redis knows of its groups with what is true: lua/audit-groups.lua. */
 export class GroupAudit extends Service {
@@ -47,16 +45,16 @@ export class GroupAudit extends Service {
     if (this.isStopping || !this.#isGated) return;
     this.#timer = new Timer(ms, () => {
       this.#timer = undefined;
-      this.#auditing = this.#audit(ms < SOON_MS).then((againMs) => {
+      this.#auditing = this.#audit().then((againMs) => {
         this.#auditing = undefined;
         this.#plan(againMs);
       });
     }).unref();
   }
 
-  async #audit(soon: boolean): Promise<number> {
+  async #audit(): Promise<number> {
     try {
-      return (await auditGroups(this.#link, this.#keys, { soon })).againMs;
+      return (await auditGroups(this.#link, this.#keys)).againMs;
     } catch (error) {
       // Without a connection, others report that.
       if (!this.isStopping && !(error instanceof ConnectionError)) this.#onError(error);

@@ -12,14 +12,7 @@ export interface AuditReply {
 const MOST = 150;
 
 /** Compares what Redis knows of groups with what is true, one step further, and fixes what differs. */
-export async function auditGroups(
-  runner: ScriptRunner,
-  keys: QueueKeys,
-  { soon }: { soon: boolean },
-): Promise<AuditReply> {
-  const [fixed, againMs] = (await runner.run('audit-groups', keys, [MOST, soon ? '1' : ''])) as [
-    number,
-    number,
-  ];
+export async function auditGroups(runner: ScriptRunner, keys: QueueKeys): Promise<AuditReply> {
+  const [fixed, againMs] = (await runner.run('audit-groups', keys, [MOST])) as [number, number];
   return { fixed, againMs };
 }

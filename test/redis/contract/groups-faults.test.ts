@@ -94,6 +94,17 @@ describe('slots do not leak', () => {
     await expectNoTrace(redis);
   });
 
+  test('and 3,000 groups start again when somebody deletes their turns', async () => {
+    const queue = redis.queue();
+    for (let from = 0; from < 3_000; from += 1_000)
+      await queue.addBulk(Array.from({ length: 1_000 }, (_, i) => jobsOf(`g${from + i}`, 1)).flat());
+    await redis.client.del(`${KEYS.prefix}groups`);
+    const diary = new Diary();
+    work(diary, { concurrency: 50 });
+    await allOf(diary, 3_000);
+    await expectNoTrace(redis);
+  });
+
   test('when the whole stream is gone, the next jobs of the group run', async () => {
     await groupDefaults(redis, { groupConcurrency: 1 });
     await redis.queue().addBulk(jobsOf('a', 2));
