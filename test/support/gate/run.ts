@@ -268,7 +268,7 @@ export class Run {
     for (let step = 0; step < 4; step += 1) {
       const at = await this.#client.hget(keys.gate, 'audit');
       if (at !== null) await this.#client.hset(keys.gate, 'audit', at.replace(/^\d+/, '1'));
-      all += (await auditGroups(runnerOn(this.#client), keys, { soon: false })).fixed;
+      all += (await auditGroups(runnerOn(this.#client), keys)).fixed;
     }
     return all;
   }
