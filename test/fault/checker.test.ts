@@ -13,7 +13,7 @@ const LEASE_MS = 600;
 const worker = { claimMinIdleMs: LEASE_MS, blockMs: 500, concurrency: 10 };
 
 describe('the checker on ledgers', () => {
-  const nothing: Stored = { stream: [], delayed: [], dlq: [], commits: [] };
+  const nothing: Stored = { stream: [], delayed: [], room: [], dlq: [], commits: [] };
   const record = (
     kind: LedgerRecord['kind'],
     id: string,

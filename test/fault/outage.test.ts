@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RedisServer } from '../../lib/testing/index.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
+import { KINDS, SlotWatch } from '../support/fault/gated.js';
 import { Rig } from '../support/fault/rig.js';
 
 const BLOCK_MS = 1_000;
@@ -21,28 +22,35 @@ function control(server: RedisServer): Redis {
 }
 
 describe('kill -9 of Redis', () => {
-  it('with appendfsync always loses nothing, whenever it comes', async () => {
-    await using server = await RedisServer.start({ appendonly: 'always' });
-    await using rig = new Rig({ connection: { host: server.host, port: server.port } });
-    const client = control(server);
-    await rig.worker('one', worker);
-    await rig.worker('two', worker);
-    const producer = rig.producer('producer', queue);
-    const load = rig.load(4, () => producer.add({ do: 'finish' }));
-    for (let kills = 1; kills <= 3; kills += 1) {
+  it.each(KINDS)(
+    'of a %s queue with appendfsync always loses nothing, whenever it comes',
+    async (kind) => {
+      await using server = await RedisServer.start({ appendonly: 'always' });
+      await using rig = new Rig({ connection: { host: server.host, port: server.port }, kind });
+      const client = control(server);
+      const producer = rig.producer('producer', queue);
+      const slots = await SlotWatch.begin(kind, client, producer);
+      const workers = [await rig.worker('one', worker), await rig.worker('two', worker)];
+      const load = rig.load(4, () => producer.add({ do: 'finish' }));
+      for (let kills = 1; kills <= 3; kills += 1) {
+        await rig.until('COMPLETED', rig.ids('COMPLETED').size + 200, 10_000);
+        await server.kill();
+        await server.restart();
+      }
       await rig.until('COMPLETED', rig.ids('COMPLETED').size + 200, 10_000);
-      await server.kill();
-      await server.restart();
-    }
-    await rig.until('COMPLETED', rig.ids('COMPLETED').size + 200, 10_000);
-    await load.stop();
-    await rig.drained(client, 15_000);
-    const findings = await rig.check(client);
-    expect(findings.acked).toBeGreaterThan(800);
-    // At each kill, what both workers had under way may run once more.
-    expect(violations(findings, { extraRuns: 3 * 2 * worker.concurrency })).toEqual([]);
-    client.disconnect();
-  }, 60_000);
+      await load.stop();
+      await rig.drained(client, 15_000);
+      await slots.verify(rig, () => {
+        for (const { gate } of workers) gate.release();
+      });
+      const findings = await rig.check(client);
+      expect(findings.acked).toBeGreaterThan(800);
+      // At each kill, what both workers had under way may run once more.
+      expect(violations(findings, { extraRuns: 3 * 2 * worker.concurrency })).toEqual([]);
+      client.disconnect();
+    },
+    60_000,
+  );
 
   it('with appendfsync everysec loses adds of the last two seconds only', async () => {
     await using server = await RedisServer.start({ appendonly: 'everysec' });

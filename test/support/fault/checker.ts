@@ -10,6 +10,7 @@ export interface Stored {
   /** Job ids, one for each place in which a job is. */
   readonly stream: readonly string[];
   readonly delayed: readonly string[];
+  readonly room: readonly string[];
   readonly dlq: readonly string[];
   /** Job ids of the `completed` events: written in the step that ends a job, so each is a commit. */
   readonly commits: readonly string[];
@@ -51,12 +52,16 @@ export async function readStored(client: Redis, keys: QueueKeys): Promise<Stored
       const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === 'd');
       return decodeEnvelope(fields[at + 1]!).id;
     });
-  const members = (await client.callBuffer('ZRANGE', keys.delayed, '0', '-1')) as Buffer[];
+  const members = async (set: string): Promise<Buffer[]> =>
+    (await client.callBuffer('ZRANGE', set, '0', '-1')) as Buffer[];
+  const idOf = (member: Buffer): string => decodeEnvelope(member.subarray(4 + member.readUInt32LE(0))).id;
   const events = await eventsIn(client, keys.events);
   return {
     stream: await entryIds(keys.stream),
     dlq: await entryIds(keys.dlq),
-    delayed: members.map((member) => decodeEnvelope(member.subarray(4 + member.readUInt32LE(0))).id),
+    delayed: (await members(keys.delayed)).map(idOf),
+    // Behind the group, the rank, the number and the keep: see lua/lib/room.lua.
+    room: (await members(keys.room)).map((member) => idOf(member.subarray(22 + member.readUInt16BE(0)))),
     commits: events.flatMap(({ e, id = '' }) => (e === 'completed' ? [id] : [])),
   };
 }
@@ -77,7 +82,7 @@ export function compare(
   const hashes = new Map<string, Set<string | undefined>>();
   for (const { id, hash } of of('ATTEMPT')) hashes.set(id, (hashes.get(id) ?? new Set()).add(hash));
 
-  const places = [...stored.stream, ...stored.delayed, ...stored.dlq];
+  const places = [...stored.stream, ...stored.delayed, ...stored.room, ...stored.dlq];
   const placed = new Set(places);
   const starts = of('START');
   const seen = new Set([...placed, ...starts.map(({ id }) => id)]);

@@ -16,6 +16,8 @@ import { hashOf, openLedger } from './ledger.mjs';
 import { untilStopped } from './load.js';
 import type { Load } from './load.js';
 import type { Ledger, LedgerRecord } from './ledger.mjs';
+import { optionsOf } from './gated.js';
+import type { QueueKind } from './gated.js';
 
 /** The compiled engine that children run. */
 export const ENGINE = new URL('../../../dist/engine/index.js', import.meta.url).href;
@@ -25,6 +27,8 @@ export interface RigOptions {
   readonly connection: QueueOptions['connection'];
   /** URL of the engine that children run. Default: the compiled package. */
   readonly engine?: string;
+  /** What is special about the queue. Default: nothing. */
+  readonly kind?: QueueKind;
 }
 
 export type WorkerSettings = Omit<WorkerOptions, 'connection'>;
@@ -39,6 +43,7 @@ export class Rig implements AsyncDisposable {
   readonly records: LedgerRecord[] = [];
   readonly #connection: QueueOptions['connection'];
   readonly #engine: string;
+  readonly #kind: QueueKind;
   readonly #dir = mkdtempSync(join(tmpdir(), 'chasqui-fault-'));
   readonly #paths: string[] = [];
   readonly #ledgers: Ledger[] = [];
@@ -47,6 +52,7 @@ export class Rig implements AsyncDisposable {
   constructor(options: RigOptions) {
     this.#connection = options.connection;
     this.#engine = options.engine ?? ENGINE;
+    this.#kind = options.kind ?? 'plain';
   }
 
   /** A process of its own with a worker that reads already. */
@@ -106,7 +112,7 @@ export class Rig implements AsyncDisposable {
   ): Producer {
     const queue = new Queue<Task>(this.queueName, { ...options, connection });
     this.#closing.push(() => queue.close());
-    return new Producer(queue, this.#ledger(name));
+    return new Producer(queue, this.#ledger(name), this.#kind);
   }
 
   /** `count` loops that call `add` again as soon as it has ended, until the load or the rig is stopped. */
@@ -138,12 +144,13 @@ export class Rig implements AsyncDisposable {
     let since = performance.now();
     await waitUntil('An empty queue', ms, async () => {
       // In one step: between two commands, a job may move from the set that is read last to the stream that was read first.
-      const lengths = "return { redis.call('XLEN', KEYS[1]), redis.call('ZCARD', KEYS[2]) }";
-      const read = client.eval(lengths, 2, this.keys.stream, this.keys.delayed);
+      const lengths =
+        "return { redis.call('XLEN', KEYS[1]) + redis.call('ZCARD', KEYS[3]), redis.call('ZCARD', KEYS[2]) }";
+      const read = client.eval(lengths, 3, this.keys.stream, this.keys.delayed, this.keys.room);
       const [waiting, delayed] = (await read) as [number, number];
       if (waiting + delayed > 0) {
         since = performance.now();
-        return `${waiting} in the stream, ${delayed} delayed`;
+        return `${waiting} in the stream and the room, ${delayed} delayed`;
       }
       return performance.now() - since >= quietMs ? undefined : 'empty for too short a time';
     });
@@ -199,14 +206,16 @@ export class Producer {
   constructor(
     readonly queue: Queue<Task>,
     private readonly ledger: Ledger,
+    private readonly kind: QueueKind,
   ) {}
 
   /** One job; resolves with it, or with undefined where the add did not succeed. */
   async add(task: Task, options: JobsOptions = {}): Promise<Job<Task> | undefined> {
-    const id = options.jobId ?? `${this.ledger.by}-${(this.#next += 1)}`;
+    const nth = (this.#next += 1);
+    const id = options.jobId ?? `${this.ledger.by}-${nth}`;
     this.ledger.write('ATTEMPT', id, { hash: hashOf(task) });
     try {
-      const job = await this.queue.add('task', task, { ...options, jobId: id });
+      const job = await this.queue.add('task', task, { ...optionsOf(this.kind, nth), ...options, jobId: id });
       this.ledger.write('ACK', id, job.duplicate ? { detail: 'duplicate' } : {});
       return job;
     } catch (error) {

@@ -10,7 +10,7 @@ export interface ModelJob {
   by: string;
   /** Of a strict group: it waits for its retry, and no other job of the group starts. */
   holds: boolean;
-  /** It held its group: it is the next of it. */
+  /** Its group has waited for its retry: it is the next of it. */
   isNext: boolean;
 }
 
@@ -60,7 +60,7 @@ export class GateModel {
     this.jobs.push({ ...job, seq: (this.#seq += 1), by: '', holds: false, isNext: false });
   }
 
-  /** The job comes to wait: behind all others of its rank; if it held its group, before them; or where it was. */
+  /** The job comes to wait: behind all others of its rank; if its group has waited for it, before them; or where it was. */
   wait(job: ModelJob, isBack = false): void {
     const isNext = isBack ? job.isNext : job.holds;
     const seq = isBack ? job.seq : (this.#seq += 1);

@@ -136,7 +136,7 @@ export class RawWorker {
     );
   }
 
-  async bury(jobs: readonly number[]): Promise<number[]> {
+  async failForGood(jobs: readonly number[]): Promise<number[]> {
     return this.#end(jobs, (deliveries, batch) =>
       deadLetter(this.#runner, this.#keys, {
         ...batch,

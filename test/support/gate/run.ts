@@ -148,7 +148,7 @@ export class Run {
         model.delay(this.of(one), true);
         return;
       case 'die':
-        expect(await worker.bury([one])).toEqual([]);
+        expect(await worker.failForGood([one])).toEqual([]);
         this.of(one).state = 'dead';
         return;
       case 'release':

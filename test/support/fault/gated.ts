@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import { expect } from 'vitest';
+import type { JobsOptions } from '../../../lib/engine/index.js';
+import type { Producer, Rig } from './rig.js';
+
+/** What is special about a queue: nothing; priorities and a global concurrency; or also groups with a concurrency of their own. */
+export const KINDS = ['plain', 'gated', 'grouped'] as const;
+export type QueueKind = (typeof KINDS)[number];
+
+/** How many jobs may be in flight: in all, and of each group. */
+const IN_ALL = 12;
+const OF_GROUP = 3;
+const GROUPS = ['a', 'b', 'c'] as const;
+
+/** The options of the nth job of a queue of this kind. */
+export function optionsOf(kind: QueueKind, nth: number): JobsOptions {
+  if (kind === 'plain' || nth % 7 === 0) return {};
+  if (kind === 'gated' || nth % 7 === 1) return { priority: 1 + (nth % 3) };
+  return { group: { id: GROUPS[nth % GROUPS.length] as string } };
+}
+
+/** Counts what is in flight, again and again. */
+export class SlotWatch {
+  /** The most that were in flight: in all, and of one group. */
+  readonly most = { inAll: 0, ofGroup: 0 };
+  #isStopped = false;
+  readonly #sampling: Promise<void>;
+
+  private constructor(
+    readonly kind: QueueKind,
+    readonly client: Redis,
+    readonly producer: Producer,
+  ) {
+    this.#sampling = this.#sample();
+  }
+
+  /** Sets the limits of the kind. They are in effect before the first job is added. */
+  static async begin(kind: QueueKind, client: Redis, producer: Producer): Promise<SlotWatch> {
+    const { queue } = producer;
+    if (kind !== 'plain') await queue.setGlobalConcurrency(IN_ALL);
+    if (kind === 'grouped') await queue.setGroupDefaults({ concurrency: OF_GROUP });
+    return new SlotWatch(kind, client, producer);
+  }
+
+  async #sample(): Promise<void> {
+    const { client, most } = this;
+    const { stream, prefix } = this.producer.queue.keys;
+    while (!this.#isStopped) {
+      await delay(20);
+      const [pending = 0] = (await client.xpending(stream, 'default').catch(() => [])) as number[];
+      most.inAll = Math.max(most.inAll, pending);
+      for (const group of GROUPS) {
+        const head = `\0\u0001${group}`;
+        const of = await client.zlexcount(`${prefix}slots`, `[${head}`, `(${head}\u00ff`).catch(() => 0);
+        most.ofGroup = Math.max(most.ofGroup, of);
+      }
+    }
+  }
+
+  /** No limit was exceeded, and no slot has leaked: with nothing else to do, as many jobs run at once as are allowed, and no more. */
+  async verify(rig: Rig, release: () => unknown): Promise<void> {
+    this.#isStopped = true;
+    await this.#sampling;
+    if (this.kind === 'plain') return;
+    expect(this.most.inAll, 'samples').toBeGreaterThan(0);
+    expect(this.most.inAll, 'in flight').toBeLessThanOrEqual(IN_ALL);
+    expect(this.most.ofGroup, 'in flight of a group').toBeLessThanOrEqual(OF_GROUP);
+    const before = rig.ids('START').size;
+    const each = Array.from({ length: 2 * OF_GROUP }, () => GROUPS).flat();
+    const options: JobsOptions[] =
+      this.kind === 'grouped'
+        ? each.map((id) => ({ group: { id } }))
+        : each.map((_, nth) => ({ priority: 1 + (nth % 3) }));
+    const allowed = this.kind === 'grouped' ? OF_GROUP * GROUPS.length : IN_ALL;
+    await Promise.all(options.map((of) => this.producer.add({ do: 'hold-deaf' }, of)));
+    await rig.until('START', before + allowed, 10_000);
+    await delay(500);
+    expect(rig.ids('START').size - before, 'run at once').toBe(allowed);
+    await release();
+    await rig.drained(this.client, 15_000);
+    await rig.until('COMPLETED', rig.ids('START').size, 5_000);
+    expect(await this.client.exists(`${this.producer.queue.keys.prefix}slots`), 'slots').toBe(0);
+  }
+}
