@@ -8,6 +8,7 @@ import { BoardError } from './board-error.js';
 import { ChasquiAdapter } from './chasqui.adapter.js';
 
 export type Handler = (request: BullBoardRequest) => Promise<ControllerHandlerReturnType>;
+/** A queue of the board, also one of Bull Board's own adapters. */
 type Adapter = BullBoardQueues extends Map<string, infer Value> ? Value : never;
 
 /**
@@ -35,7 +36,7 @@ export class AllQueues {
   }
 
   async #answer(handler: Handler, request: BullBoardRequest): Promise<ControllerHandlerReturnType> {
-    this.#askAgain();
+    this.#askAgain(request.queues);
     for (;;) {
       try {
         return await handler({ ...request, queues: this.#shown(request.queues) });
@@ -46,8 +47,11 @@ export class AllQueues {
   }
 
   /** Nothing waits for the answers: the next poll of the board profits from them. */
-  #askAgain(): void {
+  #askAgain(queues: BullBoardQueues): void {
+    const shown = new Set<unknown>(queues.values());
     for (const queue of this.#down) {
+      // A queue that was closed and registered again has another adapter.
+      if (!shown.has(queue)) this.#down.delete(queue);
       queue.getJobCounts().then(
         () => this.#down.delete(queue),
         () => undefined,
