@@ -9,6 +9,7 @@
 
 -- @include lib/limits
 -- @include lib/stream-info
+-- @include lib/group-policy
 
 local meta, stream, prefix, group = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local limits, us = limits_of(meta) or {}, now_us()
@@ -20,7 +21,7 @@ local starts, frees, ends = 0, 0, 0
 if limits.max then
   starts, frees, ends = window_use(prefix .. 'limit', limits.duration, us)
 end
-local of_groups = redis.call('HMGET', meta, 'groupConcurrency', 'groupMax', 'groupDuration', 'groupStrict')
+local of_groups = group_policy(prefix, meta)
 local function text(number)
   return number and decimal(number) or ''
 end
@@ -33,8 +34,8 @@ return {
   decimal(starts),
   decimal(math.ceil(frees / 1000)),
   decimal(math.ceil(ends / 1000)),
-  of_groups[1] or '',
-  of_groups[2] or '',
-  of_groups[3] or '',
-  of_groups[4] or '',
+  text(of_groups.concurrency),
+  text(of_groups.max),
+  text(of_groups.duration),
+  of_groups.is_strict and '1' or '',
 }

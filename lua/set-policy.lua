@@ -1,14 +1,15 @@
 -- Changes fields of the policy of a queue, and wakes its workers so that they learn of it at once.
 --
 -- KEYS meta stream prefix calls
--- ARGV 1 declared  what declares this, such as 'limiter'; '' = nobody does: a caller changes it now
---      2 as        what is declared, as text
+-- ARGV 1 declared  what workers declare: 'limiter' or 'group'; '' = a caller changes it now
+--      2 as        what is declared, as text; '' = a caller removes what was declared
 --      then pairs of a field and its value, '' = none
 --      call        see lib/call-replies.lua
 -- Reply 1 if this changed something, else 0
 --
 -- Many processes declare the same at their start. Only what was not declared before takes effect: so what a caller has changed
--- stays until the declaration changes.
+-- stays until the declaration changes. A caller who removes a limit ends that: what the workers declare takes effect again, because
+-- they look once a second whether it is declared.
 --
 -- Races
 --   Sent twice, after another caller has changed it: the second call gets the reply of the first, and changes nothing.
@@ -27,7 +28,7 @@ local said = kept_reply(calls, call, 0)
 if said then
   return said
 end
-local is_known = declared ~= '' and redis.call('HGET', meta, 'declared:' .. declared) == ARGV[2]
+local is_known = ARGV[2] ~= '' and redis.call('HGET', meta, 'declared:' .. declared) == ARGV[2]
 if is_known then
   return keep_reply(calls, call, 0, true)
 end
@@ -58,10 +59,12 @@ local function return_groups()
 end
 
 allow_writes_at_memory_limit(prefix)
-if declared ~= '' then
+local changed, of_groups, is_forgotten = 0, false, false
+if ARGV[2] ~= '' then
   redis.call('HSET', meta, 'declared:' .. declared, ARGV[2])
+elseif declared ~= '' then
+  is_forgotten = redis.call('HDEL', meta, 'declared:' .. declared) == 1
 end
-local changed, of_groups = 0, false
 for i = 3, #ARGV - 1, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   if (redis.call('HGET', meta, field) or '') ~= value then
@@ -77,7 +80,7 @@ if of_groups then
   -- Keys of the wrong type do not keep a policy from being changed.
   pcall(return_groups)
 end
-if changed == 1 then
+if changed == 1 or is_forgotten then
   wake_workers(stream, prefix)
 end
-return keep_reply(calls, call, changed, changed == 0)
+return keep_reply(calls, call, changed, changed == 0 and not is_forgotten)

@@ -3,14 +3,15 @@
 --   groupMax, groupDuration     how many may start in any so many ms
 --   groupStrict                 '1': one after the other, also when a job fails: until its retry has ended, no other starts
 -- The hash `groups:policy` has what differs for single groups: '<concurrency>|<max>|<duration>', each '' = as for all groups.
+-- @include lib/limit
 
 local function group_policy(prefix, meta)
   local fields = redis.call('HMGET', meta, 'groupConcurrency', 'groupMax', 'groupDuration', 'groupStrict')
   local own = prefix .. 'groups:policy'
   return {
-    concurrency = tonumber(fields[1] or nil),
-    max = tonumber(fields[2] or nil),
-    duration = tonumber(fields[3] or nil),
+    concurrency = limit_of(fields[1]),
+    max = limit_of(fields[2]),
+    duration = limit_of(fields[3]),
     is_strict = fields[4] == '1',
     own = redis.call('HLEN', own) > 0 and own,
   }
@@ -26,9 +27,9 @@ local function limits_with(policy, own)
   local concurrency, max, duration = policy.concurrency, policy.max, policy.duration
   if own then
     local own_concurrency, own_max, own_duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
-    concurrency = tonumber(own_concurrency) or concurrency
-    max = tonumber(own_max) or max
-    duration = tonumber(own_duration) or duration
+    concurrency = limit_of(own_concurrency) or concurrency
+    max = limit_of(own_max) or max
+    duration = limit_of(own_duration) or duration
   end
   if policy.is_strict then
     concurrency = 1

@@ -4,6 +4,7 @@
 --   limited        until when none may start, in unix ms
 -- How many are in flight is what the pending list says. It cannot get out of step with the jobs, whatever becomes of their workers.
 -- @include lib/time
+-- @include lib/limit
 
 -- A window of starts is a list of '<end>:<count>', oldest first: so many jobs had started, in all, when that part of the window
 -- ended (in unix µs). Its first element is the newest part that has left the window. There are at most so many parts.
@@ -123,12 +124,12 @@ local function limits_from(concurrency, max, duration, limited)
   if not (concurrency or max or limited) then
     return nil
   end
-  return {
-    concurrency = tonumber(concurrency or nil),
-    max = tonumber(max or nil),
-    duration = tonumber(duration or nil),
-    limited = tonumber(limited or nil),
-  }
+  local limits = { concurrency = limit_of(concurrency), limited = limit_of(limited) }
+  limits.max, limits.duration = limit_of(max), limit_of(duration)
+  if not (limits.max and limits.duration) then
+    limits.max, limits.duration = nil, nil
+  end
+  return (limits.concurrency or limits.max or limits.limited) and limits or nil
 end
 
 -- The limits of a queue.

@@ -4,11 +4,15 @@
 
 -- Whether the pause of these fields, each false if it is not there, is one at a time in unix ms.
 local function is_pause(paused, ends, now)
-  return paused and not (ends and now >= tonumber(ends))
+  return paused and not (ends and now >= (tonumber(ends) or math.huge))
 end
 
 -- Since when the queue is paused, as text; nil if it is not. Writes nothing.
 local function paused_since(meta)
   local fields = redis.call('HMGET', meta, 'paused', 'until')
-  return is_pause(fields[1], fields[2], fields[1] and now_ms()) and fields[1] or nil
+  if not is_pause(fields[1], fields[2], fields[1] and now_ms()) then
+    return nil
+  end
+  -- Somebody else may have written it: then it is not known since when.
+  return string.match(fields[1], '^%d+$') or '0'
 end

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { describe, expect, it } from 'vitest';
+import { Queue, Worker } from '../../lib/engine/index.js';
 import { RedisServer } from '../../lib/testing/index.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
@@ -76,6 +77,31 @@ describe('kill -9 of Redis', () => {
     expect(early).toEqual([]);
     expect(violations(findings, { lost: findings.lost.length })).toEqual([]);
     client.disconnect();
+  }, 30_000);
+});
+
+describe('Redis that starts again with no data', () => {
+  it('the limit that a running worker declares holds from the first job on', async () => {
+    await using server = await RedisServer.start();
+    const connection = { host: server.host, port: server.port };
+    const queue = new Queue('limited', { connection });
+    const starts: number[] = [];
+    const limiter = { max: 5, duration: 500 };
+    const worker = new Worker('limited', () => void starts.push(performance.now()), { connection, limiter });
+    queue.on('error', () => undefined);
+    worker.on('error', () => undefined);
+    await worker.waitUntilReady();
+    await server.kill();
+    await server.restart();
+    await waitUntil('The limit', RECOVERY_MS, async () => {
+      const limit = await queue.getGlobalRateLimit().catch(String);
+      return limit !== null && typeof limit === 'object' ? undefined : String(limit);
+    });
+    await queue.addBulk(Array.from({ length: 15 }, () => ({ name: 'a', data: 1 })));
+    await waitUntil('The jobs', 10_000, () => (starts.length === 15 ? undefined : String(starts.length)));
+    // Three windows: the third one begins two durations after the first.
+    expect((starts[10] as number) - (starts[0] as number)).toBeGreaterThan(900);
+    await Promise.all([worker.close(), queue.close()]);
   }, 30_000);
 });
 

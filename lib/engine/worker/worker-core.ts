@@ -31,7 +31,7 @@ import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
 import type { MinuteCounts } from './minute-counts.js';
-import { declareLimits } from './declare-limits.js';
+import { DeclaredLimits } from './declare-limits.js';
 import { observeJobs } from './observe-jobs.js';
 import { observeWorker, scoped } from './observe-worker.js';
 import { Registration } from './registration.js';
@@ -67,6 +67,7 @@ export class WorkerCore extends Service {
   readonly #timers: WorkerTimers;
   readonly #settlement: Settlement;
   readonly #release: Release;
+  readonly #declared: DeclaredLimits;
   readonly #policy: PolicyWatch;
   readonly #gate: Gate;
   readonly #admission: Admission;
@@ -129,7 +130,8 @@ export class WorkerCore extends Service {
       clock,
       onError,
     );
-    this.#policy = new PolicyWatch(link, keys, settings.clock, this.#policyRead, onError);
+    this.#declared = new DeclaredLimits(link, keys, settings);
+    this.#policy = new PolicyWatch(link, keys, settings.clock, this.#declared, this.#policyRead, onError);
     this.#gate = new Gate(this.#policy, { ...hooks, changed: this.#gateChanged });
     const admission = this.#admissionSettings(onError);
     this.#admission = new Admission(admission, this.#inFlight, runner, this.#release, this.#gate);
@@ -202,7 +204,7 @@ export class WorkerCore extends Service {
   }
 
   protected async onStart(): Promise<void> {
-    await declareLimits(this.#link, this.#keys, this.#settings);
+    await this.#declared.declare();
     await this.#reader.start();
     await Promise.all([this.#leases.start(), this.#timers.start(), this.#registration.start()]);
   }

@@ -16,9 +16,14 @@ export interface PolicyFields {
   groupStrict?: 1 | undefined;
 }
 
+/** What workers can declare: limits of the queue, and of each group. */
+export type DeclaredKind = 'limiter' | 'group';
+
 export interface SetPolicyOptions extends RepeatableCall {
-  /** Who declares this. Then it takes effect only if it differs from what was declared last. Undefined: a caller changes it. */
-  declaredBy?: string | undefined;
+  /** A worker declares this. It takes effect only if it differs from what was declared last. Undefined: a caller changes it. */
+  declaredBy?: DeclaredKind | undefined;
+  /** A caller removes the limits of this kind: then what the workers declare takes effect again. */
+  removes?: DeclaredKind | undefined;
   fields: PolicyFields;
 }
 
@@ -26,11 +31,11 @@ export interface SetPolicyOptions extends RepeatableCall {
 export async function setPolicy(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { declaredBy = '', fields, call }: SetPolicyOptions,
+  { declaredBy, removes, fields, call }: SetPolicyOptions,
 ): Promise<boolean> {
   const pairs: ScriptArgument[] = Object.entries(fields as Record<string, number | undefined>).flatMap(
     ([field, value]) => [field, value ?? ''],
   );
-  const as = declaredBy === '' ? '' : JSON.stringify(fields);
-  return (await runner.run('set-policy', keys, [declaredBy, as, ...pairs], { call })) === 1;
+  const as = declaredBy === undefined ? '' : JSON.stringify(fields);
+  return (await runner.run('set-policy', keys, [declaredBy ?? removes ?? '', as, ...pairs], { call })) === 1;
 }

@@ -97,7 +97,8 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
    */
   async setGroupDefaults(limits: GroupLimits): Promise<boolean> {
     const fields = groupFields(checkGroupLimits('setGroupDefaults', limits));
-    return this.core.use((link, keys) => setPolicy(link, keys, { fields }));
+    const removes = Object.values(fields).every((value) => value === undefined) ? 'group' : undefined;
+    return this.core.use((link, keys) => setPolicy(link, keys, { removes, fields }));
   }
 
   /** The defaults of all groups; `{}` if there are none. */
@@ -111,7 +112,7 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
     };
   }
 
-  /** Removes also those that a worker has declared. */
+  /** Removes what {@link setGroupDefaults} has set: within a second, those that the workers declare (`group`) hold again. */
   async removeGroupDefaults(): Promise<boolean> {
     return this.setGroupDefaults({});
   }

@@ -1,6 +1,7 @@
 import { readLimits } from '../../../redis/scripts/read-limits.js';
 import type { LimitsReply } from '../../../redis/scripts/read-limits.js';
 import { setPolicy } from '../../../redis/scripts/set-policy.js';
+import type { DeclaredKind, PolicyFields } from '../../../redis/scripts/set-policy.js';
 import { setRateLimited } from '../../../redis/scripts/set-rate-limited.js';
 import { checkLimitMs, checkMost } from '../../config/options/limits.js';
 import type { RateLimit } from '../../config/options/limits.js';
@@ -60,9 +61,12 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
     return max === undefined || duration === undefined ? null : { max, duration };
   }
 
-  /** Removes also the one that a worker has declared (`limiter`). Resolves with 1 if there was one, else with 0. */
+  /**
+   * Removes what {@link setGlobalRateLimit} has set: within a second, the `limiter` of the workers that run holds again, if they have
+   * one. Resolves with 1 if there was a limit, else with 0.
+   */
   async removeGlobalRateLimit(): Promise<number> {
-    return this.#set({ max: undefined, duration: undefined });
+    return this.#set({ max: undefined, duration: undefined }, 'limiter');
   }
 
   /**
@@ -96,8 +100,8 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
     return Number(await this.core.use((link, keys) => setRateLimited(link, keys, { ms: undefined })));
   }
 
-  async #set(fields: Parameters<typeof setPolicy>[2]['fields']): Promise<number> {
-    return Number(await this.core.use((link, keys) => setPolicy(link, keys, { fields })));
+  async #set(fields: PolicyFields, removes?: DeclaredKind): Promise<number> {
+    return Number(await this.core.use((link, keys) => setPolicy(link, keys, { removes, fields })));
   }
 
   /** @internal The limits, and how far they are used, for the dashboard. */

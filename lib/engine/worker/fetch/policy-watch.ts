@@ -3,7 +3,8 @@ import { readPolicy } from '../../../redis/scripts/read-policy.js';
 import type { Policy } from '../../../redis/scripts/read-policy.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
-import { ConnectionError, messageOf } from '../../base/errors.js';
+import { ConnectionError, DecodeError, messageOf } from '../../base/errors.js';
+import { printable } from '../../base/printable.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { POLL_MS } from '../../timers/due-loop.js';
 import { whenFilled } from '../../timers/empty-watch.js';
@@ -11,15 +12,23 @@ import { whenFilled } from '../../timers/empty-watch.js';
 /** What was read longer ago than this may have changed: this process was stopped, or its event loop was. In ms. */
 const STALE_MS = 1.5 * POLL_MS;
 
+/** What a worker declares of the policy. */
+interface Declared {
+  readonly isEmpty: boolean;
+  /** Stores what Redis does not know any more. Resolves with whether there was something. */
+  restore(policy: Policy): Promise<boolean>;
+}
+
 /**
  * Knows the policy of a queue, which is in Redis, so that all processes agree on it. A wake entry tells of a change. Wakes
  * can get lost, so this looks once a second, too: while there is no policy, with the one command that all empty sets of a
- * connection share; else with a read of its own.
+ * connection share; else with a read of its own. What the worker declares and Redis has lost is stored again before anything starts.
  */
 export class PolicyWatch {
   readonly #link: CommandLink;
   readonly #keys: QueueKeys;
   readonly #clock: Pick<Clock, 'monotonic'>;
+  readonly #declared: Declared;
   readonly #changed: (policy: Policy) => void;
   readonly #onError: (error: unknown) => void;
   #reading: Promise<void> | undefined;
@@ -28,6 +37,7 @@ export class PolicyWatch {
   #unwatch: (() => void) | undefined;
   #stopped = false;
   #lastError = '';
+  #lastGarbage = '';
   /** Monotonic ms from which on what is known may be out of date. */
   staleAt = Infinity;
 
@@ -35,12 +45,14 @@ export class PolicyWatch {
     link: CommandLink,
     keys: QueueKeys,
     clock: Pick<Clock, 'monotonic'>,
+    declared: Declared,
     changed: (policy: Policy) => void,
     onError: (error: unknown) => void,
   ) {
     this.#link = link;
     this.#keys = keys;
     this.#clock = clock;
+    this.#declared = declared;
     this.#changed = changed;
     this.#onError = onError;
   }
@@ -80,11 +92,13 @@ export class PolicyWatch {
     const sentAt = this.#clock.monotonic();
     let hasPolicy = true;
     try {
-      const policy = await readPolicy(this.#link, this.#keys);
+      let policy = await readPolicy(this.#link, this.#keys);
+      if (await this.#declared.restore(policy)) policy = await readPolicy(this.#link, this.#keys);
       this.#lastError = '';
       this.staleAt = sentAt + STALE_MS;
-      hasPolicy = policy.pausedSince !== undefined || policy.isGated;
+      hasPolicy = policy.pausedSince !== undefined || policy.isGated || !this.#declared.isEmpty;
       if (!this.#stopped) this.#changed(policy);
+      this.#report(policy.garbage);
     } catch (error) {
       // Without an answer, waiting for one would stop the jobs that are here.
       this.staleAt = Infinity;
@@ -95,6 +109,21 @@ export class PolicyWatch {
     } finally {
       this.#plan(hasPolicy);
     }
+  }
+
+  /** Once, until it changes. */
+  #report(garbage: Policy['garbage']): void {
+    const fields = garbage.map(([field, value]) => `"${field}" is "${printable(value)}"`).join(', ');
+    if (fields !== this.#lastGarbage && fields !== '') {
+      const key = printable(this.#keys.meta);
+      this.#onError(
+        new DecodeError(
+          `The policy of the queue in the key "${key}" has fields that are no whole numbers from 1, so they are ignored: ${fields}. ` +
+            'Another program wrote them. Set or remove these limits, or resume the queue, to replace them.',
+        ),
+      );
+    }
+    this.#lastGarbage = fields;
   }
 
   /** @param byItself there is a policy, or it cannot be read, so the shared command cannot watch it */
