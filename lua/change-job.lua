@@ -3,7 +3,8 @@
 -- KEYS stream delayed dlq events promoterWake prefix calls
 -- ARGV 1 change   'locate'   changes nothing
 --                 'remove'   a job that is waiting, prioritized, delayed, or kept after its completion
---                 'promote'  a delayed job: it waits from now on
+--                 'promote'  a delayed job: it waits from now on; one that is parked (lib/dedup.lua) is due, and stays so until the
+--                            job before it has ended
 --                 'delay'    a delayed job: it is due so many ms from now (value)
 --                 'move'     a waiting, prioritized or delayed job: it is due at a time (value, unix ms)
 --                 'data'     a job that is waiting, prioritized, delayed or failed: replaces its payload (value, a msgpack
@@ -73,6 +74,7 @@ local function promote(member)
 end
 
 local function schedule(member, due, name)
+  move_parked(prefix, id, due)
   local head = redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')
   redis.call('ZADD', delayed, decimal(due), member)
   if not head[2] or due < tonumber(head[2]) then
@@ -259,7 +261,12 @@ local function carry_out(state, place, in_room)
   if change == 'remove' then
     remove(state, place, in_room)
   elseif change == 'promote' then
-    promote(place)
+    -- Whether a parked job may start is for the promoter to say.
+    if move_parked(prefix, id, now) then
+      schedule(place, now, (split_member(place)))
+    else
+      promote(place)
+    end
   elseif change == 'priority' then
     return change_priority(state, place, in_room)
   else

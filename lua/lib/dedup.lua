@@ -56,6 +56,21 @@ local function hand_over_dedup(stream, delayed, prefix, key, next_job, due)
   end
 end
 
+-- A delayed job is to start at another time. If it is parked, it starts no earlier, and not before the job before it has ended. Returns
+-- whether it is parked.
+local function move_parked(prefix, id, due)
+  local dedup = redis.pcall('HGET', prefix .. 'dedup:parked', id)
+  if type(dedup) ~= 'string' then
+    return false
+  end
+  local key = dedup_key(prefix, dedup)
+  local _, next_job = holder_of(key)
+  if next_job == id then
+    redis.call('HSET', key, 'due', decimal(due))
+  end
+  return true
+end
+
 -- A job with this deduplication id has ended, or was removed. Then a `ttl` ends with it.
 local function release_dedup(stream, delayed, prefix, dedup, id, is_removed)
   local key = dedup_key(prefix, dedup)

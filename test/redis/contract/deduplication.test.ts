@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { DeduplicationOptions, Job, JobsOptions } from '../../../lib/engine/index.js';
+import type { DeduplicationOptions, Job, JobsOptions, Queue } from '../../../lib/engine/index.js';
 import { KEYS, Latch, eventually, next, take, useKit } from './kit.js';
 
 const redis = useKit();
@@ -355,6 +355,60 @@ describe('keepLastIfActive', () => {
     await both;
     expect(ran).toEqual([1, 4]);
     await eventually(async () => expect(await dedupKeys()).toEqual([]));
+  });
+
+  test.each([
+    ['promote', (_: Queue, job: Job) => job.promote()],
+    ['promoteJobs', (queue: Queue) => queue.promoteJobs()],
+    ['changeDelay', (_: Queue, job: Job) => job.changeDelay(1)],
+    ['moveToDelayed', (_: Queue, job: Job) => job.moveToDelayed(Date.now())],
+  ])('%s does not start the kept job while the other one is active', async (_, start) => {
+    const queue = redis.queue();
+    const latch = new Latch();
+    const ran: unknown[] = [];
+    const worker = redis.worker(
+      async ({ data }) => {
+        ran.push(data);
+        if (data === 1) await latch.opened;
+      },
+      { concurrency: 5 },
+    );
+    const active = next(worker, 'active');
+    await queue.add('a', 1, last);
+    await active;
+    await queue.add('a', 2, last);
+    const [kept] = await queue.getDelayed();
+    await start(queue, kept!);
+    // A job that comes later, and starts by the same promoter, shows that it has looked.
+    const other = next(worker, 'completed');
+    await queue.add('other', 9, { delay: 50 });
+    await other;
+    expect(ran).toEqual([1, 9]);
+    await queue.add('a', 3, last);
+    const both = take(worker, 'completed', 2);
+    latch.open();
+    await both;
+    expect(ran).toEqual([1, 9, 3]);
+    await eventually(async () => expect(await dedupKeys()).toEqual([]));
+  });
+
+  test('a kept job that is given a later time starts then', async () => {
+    const queue = redis.queue();
+    const latch = new Latch();
+    const worker = redis.worker(({ data }) => (data === 1 ? latch.opened : undefined), { concurrency: 5 });
+    const active = next(worker, 'active');
+    await queue.add('a', 1, last);
+    await active;
+    await queue.add('a', 2, last);
+    const [kept] = await queue.getDelayed();
+    await kept!.changeDelay(30_000);
+    const completed = next(worker, 'completed');
+    latch.open();
+    await completed;
+    expect(await queue.getDelayedCount()).toBe(1);
+    expect((await queue.getDelayed())[0]!.delay).toBeGreaterThan(20_000);
+    await kept!.promote();
+    expect((await next(worker, 'completed'))[0].data).toBe(2);
   });
 
   test('a job that is not active yet is not replaced', async () => {

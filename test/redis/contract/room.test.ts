@@ -53,7 +53,7 @@ describe('jobs with a priority', () => {
     });
     expect(await queue.getPrioritizedCount()).toBe(4);
     expect(await queue.count()).toBe(7);
-    expect(await queue.getCountsPerPriority([0, 1, 5, 9, 7])).toEqual({ 0: 1, 1: 1, 5: 2, 9: 1, 7: 0 });
+    expect(await queue.getCountsPerPriority([0, 1, 5, 9, 7])).toEqual({ 0: 3, 1: 1, 5: 2, 9: 1, 7: 0 });
     expect(names(await queue.getWaiting())).toEqual(['last 2', 'last', 'plain']);
     expect(names(await queue.getPrioritized())).toEqual(['high', 'middle', 'middle 2', 'low']);
     expect(names(await queue.getJobs('prioritized', 0, -1, false))).toEqual([

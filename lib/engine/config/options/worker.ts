@@ -61,7 +61,7 @@ export interface ConsumerConfig extends TimeLimits {
    *
    * Or, as in BullMQ Pro, the defaults of the groups of jobs: `{ concurrency, limit, strict }`. They are declared when the worker
    * starts, and stored in Redis: a worker without them obeys them too. `queue.setGroupDefaults` replaces them until others are
-   * declared. The worker then has the consumer group `default`.
+   * declared, and `queue.removeGroupDefaults` ends that. The worker then has the consumer group `default`.
    */
   group?: string | GroupLimits;
   /**
@@ -83,7 +83,7 @@ export interface ConsumerConfig extends TimeLimits {
   /**
    * So many jobs of the queue may start in any span of time of this length, in all workers together. It is declared when the
    * worker starts, and stored in Redis: a worker without it obeys it too. `queue.setGlobalRateLimit` replaces it until another
-   * limit is declared, and `queue.removeGlobalRateLimit` removes it. Default: none.
+   * limit is declared, and `queue.removeGlobalRateLimit` ends that. Default: none.
    */
   limiter?: RateLimit;
   /** Total attempts of a job that does not set its own. Default 3. */
