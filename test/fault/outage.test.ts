@@ -98,7 +98,9 @@ describe('Redis that starts again with no data', () => {
       return limit !== null && typeof limit === 'object' ? undefined : String(limit);
     });
     await queue.addBulk(Array.from({ length: 15 }, () => ({ name: 'a', data: 1 })));
-    await waitUntil('The jobs', 10_000, () => (starts.length === 15 ? undefined : String(starts.length)));
+    await waitUntil('The jobs', 10_000, () =>
+      Promise.resolve(starts.length === 15 ? undefined : String(starts.length)),
+    );
     // Three windows: the third one begins two durations after the first.
     expect((starts[10] as number) - (starts[0] as number)).toBeGreaterThan(900);
     await Promise.all([worker.close(), queue.close()]);
