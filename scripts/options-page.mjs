@@ -38,6 +38,7 @@ const SECTIONS = [
       { name: 'JobsOptions', title: '`queue.add`', inherited: ['TimeLimits'] },
       { name: 'JobGroup', title: '`group` of a job' },
       { name: 'BackoffOptions', title: '`backoff`' },
+      { name: 'DeduplicationOptions', title: '`deduplication`' },
       { name: 'RepeatOptions', title: '`repeat`' },
       { name: 'WaitForResultOptions', title: '`job.waitForResult`' },
     ],

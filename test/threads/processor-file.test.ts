@@ -22,7 +22,13 @@ describe('a processor file', () => {
     const esm = await start();
     expect((await esm.run('thread')).value).toBeGreaterThan(0);
     await esm.worker.close();
-    for (const path of [fixturePath('plain.cjs'), fixturePath('plain'), fixture('plain.cjs').href]) {
+    const paths = [
+      fixturePath('plain.cjs'),
+      fixturePath('plain'),
+      fixture('plain.cjs').href,
+      fixturePath('default.cjs'),
+    ];
+    for (const path of paths) {
       const { run, worker } = await start({}, path);
       expect((await run('any', { to: 'ada' })).value).toEqual({ hello: 'ada' });
       await worker.close();

@@ -66,8 +66,10 @@ export async function loadExports(file: string): Promise<Readonly<Record<string,
   const { default: main } = module;
   // What TypeScript and others compile to CommonJS.
   if (isObject(main) && readProperty(main, '__esModule') === true) return main as Record<string, unknown>;
-  // module.exports of CommonJS.
-  return isObject(main) ? { ...module, ...main, default: main } : module;
+  // module.exports of CommonJS, or exports.default.
+  if (!isObject(main)) return module;
+  const inner = typeof main === 'function' ? undefined : readProperty(main, 'default');
+  return { ...module, ...main, default: typeof inner === 'function' ? inner : main };
 }
 
 async function importOrRequire(file: string): Promise<unknown> {

@@ -175,7 +175,7 @@ export class Thread {
     const { job } = this.#run;
     // The work is done; running it again would not make its result leave the thread.
     if (lost !== undefined) {
-      const message = `The result of job ${printable(job.id)} ("${printable(job.name)}") cannot leave its thread: ${lost}. The job counts as completed, without a result. Return data that structuredClone() accepts.`;
+      const message = `The result of job ${printable(job.id)} ("${printable(job.name)}") cannot leave its thread: ${lost.replace(/\.$/, '')}. The job counts as completed, without a result. Return data that structuredClone() accepts.`;
       this.#observer.onError(new EncodeError(message));
     }
     this.#settle()?.resolve(value);
