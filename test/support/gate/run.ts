@@ -181,7 +181,8 @@ export class Run {
       model.wait(job);
     } else {
       await handle.moveToDelayed(Date.now() + HOUR);
-      model.delay(job);
+      // A job that waits for its retry goes on to do so.
+      if (job.state === 'waiting') model.delay(job);
     }
   }
 
