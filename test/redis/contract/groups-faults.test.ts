@@ -4,7 +4,7 @@ import type { WorkerOptions } from '../../../lib/engine/index.js';
 import { GATE_KEY, take } from '../../../lib/redis/scripts/take.js';
 import { streamsOf } from '../../../lib/redis/replies.js';
 import { runnerOn } from '../../support/script-runner.js';
-import { Diary, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
+import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
 
 const redis = useKit();
@@ -21,12 +21,6 @@ afterEach(() => {
 
 function work(diary: Diary, options: Partial<WorkerOptions> = {}, ms: Parameters<Diary['processor']>[0] = 0) {
   return redis.worker(diary.processor(ms), { concurrency: 5, ...options });
-}
-
-async function allOf(diary: Diary, count: number): Promise<void> {
-  await eventually(() => {
-    expect(diary.started.length).toBe(count);
-  });
 }
 
 /** What a worker takes that dies with it. Returns the ids of the entries. */

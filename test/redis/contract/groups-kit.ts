@@ -48,6 +48,13 @@ export class Diary {
   }
 }
 
+/** So many jobs have started. */
+export async function allOf(diary: Diary, count: number, ms?: number): Promise<void> {
+  await eventually(() => {
+    expect(diary.started.length).toBe(count);
+  }, ms);
+}
+
 /** Changes the limits of all groups. */
 export function groupDefaults(redis: Kit, fields: PolicyFields): Promise<boolean> {
   return setPolicy(runnerOn(redis.client), KEYS, { fields });

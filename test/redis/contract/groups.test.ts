@@ -1,19 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../../lib/engine/index.js';
-import { Diary, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
+import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
 
 const redis = useKit();
 
 function work(diary: Diary, options: Partial<WorkerOptions> = {}, ms: Parameters<Diary['processor']>[0] = 0) {
   return redis.worker(diary.processor(ms), { concurrency: 1, ...options });
-}
-
-async function allOf(diary: Diary, count: number, ms?: number): Promise<void> {
-  await eventually(() => {
-    expect(diary.started.length).toBe(count);
-  }, ms);
 }
 
 describe('groups', () => {
