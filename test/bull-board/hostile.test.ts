@@ -208,9 +208,17 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     });
     await app.queue('mail').add('before', 1);
     const page = await browser.open(`${app.origin}/queues/queue/mail`);
+    const unanswered = new Set<unknown>();
+    page.on('request', (request) => unanswered.add(request));
+    for (const end of ['requestfinished', 'requestfailed'] as const)
+      page.on(end, (request) => unanswered.delete(request));
     await sees(page, 'before');
     isSignedIn = false;
+    // A request that the guard has let in may read the queue later: the job is added when each of them has its answer.
+    await page.waitForResponse((response) => response.status() === 401, { timeout: 20_000 });
+    await vi.waitFor(() => expect(unanswered.size).toBe(0), 20_000);
     await app.queue('mail').add('secret', 1);
+    await page.waitForResponse((response) => response.status() === 401, { timeout: 20_000 });
     await page
       .getByText(/Sign in again|Unauthorized/)
       .first()
