@@ -45,6 +45,7 @@ export class ChasquiTelemetry implements Telemetry {
     const meters = this.#meters();
     if (!meters) return spans ? traced(spans) : {};
     const counts = meters.queue(queue.queue);
+    counts.isAdded = true;
     const closed = meters.gauges.addQueue(queue);
     return {
       ...(spans && traced(spans)),
@@ -69,6 +70,7 @@ export class ChasquiTelemetry implements Telemetry {
       tracer && traces !== 'none' ? new ProcessSpans(tracer, worker, { traces, baggage }) : undefined;
     const meters = this.#meters();
     const counts = meters?.queue(worker.queue);
+    if (counts) expectJobs(counts, worker);
     const closed = meters?.gauges.addWorker(worker);
     return {
       ...(spans && {
@@ -116,6 +118,12 @@ export class ChasquiTelemetry implements Telemetry {
 
 function traced(spans: SendSpans): ProducerTelemetry {
   return { send: (jobs) => spans.start(jobs), scheduled: () => spans.link() };
+}
+
+/** Counters of a worker are there, with 0, before it counts. */
+function expectJobs(counts: QueueCounts, { jobNames = [] }: ObservedWorker): void {
+  counts.isWorked = true;
+  for (const name of jobNames) counts.names.of(name);
 }
 
 function countSent(counts: QueueCounts, jobs: readonly SentJob[], error: unknown): void {

@@ -93,19 +93,19 @@ export class Meters {
       });
     };
     const queues = this.#queues;
+    const added = (): QueueCounts[] => [...queues.values()].filter(({ isAdded }) => isAdded);
+    const worked = (): QueueCounts[] => [...queues.values()].filter(({ isWorked }) => isWorked);
     counter(METRICS.sent, function* () {
-      for (const { names } of queues.values()) for (const name of names.values()) yield* name.sentCounts();
+      for (const { names } of added()) for (const name of names.values()) yield* name.sentCounts();
     });
     counter(METRICS.consumed, function* () {
-      for (const { names } of queues.values()) for (const name of names.values()) yield name.consumed;
+      for (const { names } of worked()) for (const name of names.values()) yield name.consumed;
     });
     counter(METRICS.ended, function* () {
-      for (const { names } of queues.values()) for (const name of names.values()) yield* name.endedCounts();
+      for (const { names } of worked()) for (const name of names.values()) yield* name.endedCounts();
     });
     for (const which of ['promoted', 'fired', 'evicted', 'leasesLost'] as const) {
-      counter(METRICS[which], function* () {
-        for (const queue of queues.values()) yield queue[which];
-      });
+      counter(METRICS[which], () => worked().map((queue) => queue[which]));
     }
     counter(METRICS.reconnects, () => [this.#reconnects]);
   }
@@ -126,9 +126,8 @@ export class Meters {
   }
 }
 
-/** A counter that has counted nothing has no value. */
 function observe(result: ObservableResult, counts: Iterable<Count>): void {
-  for (const { value, attributes } of counts) if (value > 0) result.observe(value, attributes);
+  for (const { value, attributes } of counts) result.observe(value, attributes);
 }
 
 /**

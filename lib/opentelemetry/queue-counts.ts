@@ -10,6 +10,21 @@ const MAX_ERROR_TYPES = 50;
 
 type Outcome = Exclude<RunEnd, 'lost'>;
 
+/** Every way in which a run can end, so that its counter is there before it counts: see `NameCounts.endedCounts`. */
+const ENDS: readonly (readonly [Outcome, DlqReason?])[] = [
+  ...(['completed', 'retried', 'cancelled', 'dropped', 'released'] as const).map((end) => [end] as const),
+  ...(
+    [
+      'retries_exhausted',
+      'unrecoverable',
+      'expired',
+      'decode_failed',
+      'malformed',
+      'oversize_payload',
+    ] as const
+  ).map((reason) => ['dead-lettered', reason] as const),
+];
+
 /** A number that only grows, and its labels. */
 export class Count {
   value = 0;
@@ -79,7 +94,9 @@ export class NameCounts {
     yield* this.#notSent.values();
   }
 
+  /** All of them, also those that are 0: a reader such as Prometheus does not see the first step of a series that is new. */
   endedCounts(): Iterable<Count> {
+    for (const [outcome, reason] of ENDS) this.ended(outcome, reason);
     return this.#ended.values();
   }
 }
@@ -94,6 +111,10 @@ export class QueueCounts {
   readonly leasesLost: Count;
   readonly sends: Share;
   readonly settles: Share;
+  /** Whether this process has, or had, a queue object or a producer for it. */
+  isAdded = false;
+  /** Whether it has, or had, a worker for it. */
+  isWorked = false;
   readonly #operations = new Map<string, NameTable<Attributes>>();
 
   constructor(queue: string, maxJobNames: number, mostPerSecond: number) {

@@ -14,6 +14,18 @@ const sdk = useSdk();
 /** Of the six states of a queue that cannot be read. */
 const UNKNOWN = [NaN, NaN, NaN, NaN, NaN, NaN];
 
+/** The counters, and the label that a test looks at. */
+const COUNTERS: Readonly<Record<string, string>> = {
+  'messaging.client.sent.messages': 'messaging.destination.name',
+  'messaging.client.consumed.messages': 'messaging.destination.name',
+  'chasqui.jobs.ended': 'chasqui.job.outcome',
+  'chasqui.jobs.promoted': 'messaging.destination.name',
+  'chasqui.schedules.fired': 'messaging.destination.name',
+  'chasqui.dead_letters.evicted': 'messaging.destination.name',
+  'chasqui.worker.leases.lost': 'messaging.destination.name',
+  'chasqui.connection.reconnects': 'none',
+};
+
 const valuesOf = async (metric: string): Promise<unknown[]> =>
   (await sdk.points(metric)).map(({ value }) => value);
 
@@ -121,6 +133,50 @@ describe('metrics', () => {
       for (const { attributes } of dataPoints)
         for (const label of Object.keys(attributes)) expect(labels, descriptor.name).toContain(label);
     }
+  });
+
+  it('a counter is there with 0 before it counts, for each label that is known', async () => {
+    const telemetry = new ChasquiTelemetry();
+    const producing = kit.queue({ telemetry }, 'added');
+    kit.worker(() => undefined, { telemetry });
+    const queue = kit.queue();
+    const counters = async (): Promise<Record<string, unknown[]>> => {
+      const collected = (await sdk.collect()).filter(({ descriptor }) => descriptor.name in COUNTERS);
+      return Object.fromEntries(
+        collected.map(({ descriptor, dataPoints }) => [
+          descriptor.name,
+          dataPoints.map(({ value, attributes }) => [value, attributes[COUNTERS[descriptor.name] ?? '']]),
+        ]),
+      );
+    };
+    const atStart = {
+      'chasqui.jobs.promoted': [[0, NAME]],
+      'chasqui.schedules.fired': [[0, NAME]],
+      'chasqui.dead_letters.evicted': [[0, NAME]],
+      'chasqui.worker.leases.lost': [[0, NAME]],
+      'chasqui.connection.reconnects': [[0, undefined]],
+    };
+    expect(await counters()).toEqual(atStart);
+
+    await queue.add('welcome', {});
+    await producing.add('welcome', {});
+    await vi.waitFor(async () => {
+      expect(await sdk.value('chasqui.jobs.ended', { 'chasqui.job.outcome': 'completed' })).toBe(1);
+    });
+    expect(await counters()).toEqual({
+      ...atStart,
+      'messaging.client.sent.messages': [[1, 'added']],
+      'messaging.client.consumed.messages': [[1, NAME]],
+      'chasqui.jobs.ended': [
+        [1, 'completed'],
+        ...['retried', 'cancelled', 'dropped', 'released'].map((outcome) => [0, outcome]),
+        ...Array.from({ length: 6 }, () => [0, 'dead-lettered']),
+      ],
+    });
+    const reasons = (await sdk.points('chasqui.jobs.ended')).map(
+      ({ attributes }) => attributes['chasqui.dead_letter.reason'],
+    );
+    expect(new Set(reasons).size).toBe(7);
   });
 
   it('labels stay few and harmless, whatever names jobs and errors have', async () => {

@@ -120,6 +120,15 @@ it('a process that only adds jobs has spans and gauges', async () => {
   expect(await sdk.value('chasqui.worker.concurrency', {})).toBeUndefined();
 });
 
+it('a worker has counters of the jobs that it has handlers for, with 0, before any comes', async () => {
+  await serve();
+  const mails = { 'messaging.destination.name': 'welcome', 'chasqui.job.name': 'mail' };
+  expect(await sdk.value('messaging.client.sent.messages', mails)).toBe(0);
+  expect(await sdk.value('messaging.client.consumed.messages', mails)).toBe(0);
+  const dead = { ...mails, 'chasqui.job.outcome': 'dead-lettered' };
+  expect(await sdk.value('chasqui.jobs.ended', { ...dead, 'chasqui.dead_letter.reason': 'expired' })).toBe(0);
+});
+
 it('send() of a client and the handler of the message are one trace', async () => {
   @Controller()
   class Prices {

@@ -29,6 +29,8 @@ export interface ObservedWorker extends ObservedQueue {
   readonly group: string;
   /** The name of the consumer. */
   readonly consumer: string;
+  /** Names of jobs that it has a handler for, if they are known before jobs come. */
+  readonly jobNames?: readonly string[];
   /** Handlers that run now, and how many may. */
   load(): { readonly running: number; readonly concurrency: number };
 }

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import type { WorkerOptions } from '../../engine/index.js';
+import type { Telemetry, WorkerOptions, WorkerTelemetry } from '../../engine/index.js';
 import { WORKER_EVENTS } from '../constants.js';
 import type { HandlerDeclaration } from '../explorer/declarations.js';
 import { handles } from '../explorer/routes.js';
@@ -112,8 +112,15 @@ function workerOptions(
 ): WorkerOptions {
   return {
     ...options,
+    ...(options.telemetry && { telemetry: knowingNames(options.telemetry, [...routes.names.keys()]) }),
     ...(limitsOf && { limitsOf }),
     ...(batchesOf && { batchesOf }),
     ...(unknownJobs === 'release' && { accepts: (name: string) => handles(routes, name) }),
   };
+}
+
+/** The same telemetry. It hears which jobs the worker has handlers for, so that their counters begin with 0. */
+function knowingNames(telemetry: Telemetry, jobNames: readonly string[]): Telemetry {
+  if (!telemetry.worker) return telemetry;
+  return { worker: (worker) => telemetry.worker?.({ ...worker, jobNames }) as WorkerTelemetry };
 }
