@@ -99,6 +99,16 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
     expect((boot as Error).message).toContain('no model file');
   });
 
+  it.each([
+    ['both', 'ConfigError', 'Worker "images": batches cannot run in threads'],
+    ['process', 'ConfigError', 'Worker "images": batches cannot run in threads'],
+    ['thread', 'ThreadBootError', 'ImagesProcessor.batched (ImagesModule) has "batches", and batches cannot run in threads'],
+  ])('does not boot with batches in its threads: %s', async (BATCHES, name, message) => {
+    const { boot, ended } = await run(folder, [['batched', {}]], { BATCHES });
+    expect(ended).toBeUndefined();
+    expect(boot).toMatchObject({ name, message: expect.stringContaining(message) as string });
+  });
+
   it('has no thread where this process does not work on the queue', async () => {
     const { stdout, boot } = await run(folder, [], { FAIL_BOOT: 'thread', WORKERS: 'none' });
     expect(boot).toBeUndefined();

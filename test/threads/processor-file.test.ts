@@ -35,6 +35,19 @@ describe('a processor file', () => {
     }
   });
 
+  it.each([{ batches: { size: 2 } }, { batchesOf: () => undefined }])('refuses %o', (options) => {
+    expect(
+      () =>
+        new engine.Worker('threads', fixturePath('plain.cjs'), { connection: redis.connection, ...options }),
+    ).toThrow(
+      expect.objectContaining({
+        code: 'CMQ-004',
+        message:
+          'Worker "threads": batches cannot run in threads, because a thread runs one job at a time. Remove "batches", or run the handler without threads.',
+      }) as Error,
+    );
+  });
+
   it('gets a real job with the data that it was added with', async () => {
     const { run } = await start();
     const data = {

@@ -10,6 +10,7 @@ import { JobContextFactory, type JobHandler } from '../job-context/job-context.f
 import { JobRouter } from '../job-context/job-router.js';
 import { JobScopes } from '../job-context/job-scope.js';
 import { ChasquiCoreModule } from '../modules/core.module.js';
+import { describeLocation } from '../source-location.js';
 import { moduleIn } from './thread-module.js';
 import { THREAD_ROLE, type ThreadRole } from './thread-role.js';
 
@@ -61,5 +62,11 @@ function routerOf(context: INestApplicationContext, { file, queue, globalEnhance
   for (const { host, methodName } of handlers) assertEnhancersBound(host, methodName);
   const locations = processors.map(({ host }) => locationOf(host));
   const routes = planRoutes(queue, handlers, locations);
-  return new JobRouter(queue, routes, (handler) => contexts.create(handler, globalEnhancers));
+  return new JobRouter(queue, routes, (handler, isBatched) => {
+    if (!isBatched) return contexts.create(handler, globalEnhancers);
+    // The application has refused its own; this processor is another one.
+    throw new ConfigError(
+      `${describeLocation(locationOf(handler.host, handler.methodName))} has "batches", and batches cannot run in threads, because a thread runs one job at a time.`,
+    );
+  });
 }

@@ -21,6 +21,10 @@ function batchWorker(processor: BatchProcessor, options: Options): Worker {
 }
 
 const idsOf = (jobs: readonly Job[]): string[] => jobs.map(({ id }) => id);
+function fail(error: unknown): never {
+  throw error;
+}
+
 const adds = (count: number, name = 'mail') =>
   Array.from({ length: count }, (_, i) => ({ name, data: i, opts: { jobId: `${name}-${i}` } }));
 
@@ -230,7 +234,7 @@ describe('a worker with batches', () => {
       job.fail(new Error('by itself'));
       return 'a result';
     });
-    const [job, error] = await next(worker, 'failed');
+    const [[job, error]] = await Promise.all([next(worker, 'failed'), take(worker, 'completed', 2)]);
     expect(job?.failedReason).toBe('by itself');
     expect(error).toEqual(new Error('by itself'));
   });
@@ -293,7 +297,7 @@ describe('a time limit in a batch', () => {
       { batches: { size: 2 } },
     );
     const completed = take(worker, 'completed', 1);
-    const [job, error] = await next(worker, 'failed');
+    const [[job, error]] = await Promise.all([next(worker, 'failed'), take(worker, 'completed', 2)]);
     expect([job?.id, error]).toEqual(['short', expect.any(JobTimeoutError)]);
     expect(idsOf(await completed)).toEqual(['long']);
     expect(reasons).toEqual([error]);
@@ -347,7 +351,7 @@ describe('a cancellation in a batch', () => {
     const completed = take(worker, 'completed', 2);
     await next(worker, 'active');
     await queue.cancel('mail-1');
-    const [job, error] = await next(worker, 'failed');
+    const [[job, error]] = await Promise.all([next(worker, 'failed'), take(worker, 'completed', 2)]);
     expect([job?.id, error]).toEqual(['mail-1', expect.any(JobCancelledError)]);
     expect(idsOf(await completed)).toEqual(['mail-0', 'mail-2']);
   });
@@ -518,22 +522,125 @@ describe('batchesOf', () => {
     expect(got).toContain('single');
   });
 
-  it('that throws, or answers nonsense, is reported, and the jobs come alone', async () => {
-    await kit.queue().addBulk(['throws', 'nonsense', 'null'].map((name) => ({ name, data: null })));
-    const got: unknown[] = [];
-    const worker = kit.worker((input: Job | Job[]) => void got.push(Array.isArray(input)), {
-      batchesOf: (name) => {
-        if (name === 'throws') throw new Error('no');
-        return (name === 'null' ? null : { size: -1 }) as never;
+  const garbage: [string, () => unknown, string][] = [
+    ['throws', () => fail(new Error('no such table')), 'batchesOf("throws") threw: no such table.'],
+    ['throws text', () => fail('no\nsuch table'), 'batchesOf("throws text") threw: no'],
+    ['throws nothing', () => fail(undefined), 'batchesOf("throws nothing") threw: undefined.'],
+    ['size -1', () => ({ size: -1 }), 'batchesOf("size -1"): option "size" must be a whole number'],
+    ['no size', () => ({}), 'batchesOf("no size"): option "size" is missing.'],
+    [
+      'misspelled',
+      () => ({ Size: 5 }),
+      'batchesOf("misspelled"): unknown option "Size" (5). Did you mean "size"?',
+    ],
+    ['null', () => null, 'batchesOf("null"): options must be an object, not null.'],
+    ['false', () => false, 'batchesOf("false"): options must be an object, not false.'],
+    ['number', () => 5, 'batchesOf("number"): options must be an object, not 5.'],
+    [
+      'promise',
+      () => Promise.resolve({ size: 5 }),
+      'batchesOf("promise"): options must be an object with options',
+    ],
+    [
+      'accessor',
+      () => ({
+        get size() {
+          return fail(new Error('no'));
+        },
+      }),
+      'batchesOf("accessor"): option "size" cannot be read',
+    ],
+  ];
+
+  it.each([{}, { batches: { size: 3 } }])(
+    'that throws, or answers nonsense, fails the job, and the handler is not called; with %o',
+    async (options) => {
+      const queue = kit.queue();
+      await queue.addBulk(
+        [...garbage.map(([name]) => name), 'good'].map((name) => ({
+          name,
+          data: null,
+          opts: { attempts: 1 },
+        })),
+      );
+      const got: unknown[] = [];
+      const worker = kit.worker(
+        (input: Job | Job[]) => void got.push(Array.isArray(input) && input.map(({ name }) => name)),
+        {
+          ...options,
+          batchesOf: (name) =>
+            name === 'good' ? { size: 5 } : (garbage.find(([other]) => other === name)?.[1]() as never),
+        },
+      );
+      await Promise.all([take(worker, 'completed', 1), take(worker, 'deadLettered', garbage.length)]);
+      expect(got).toEqual([['good']]);
+      const details = new Map((await queue.peekDlq()).map(({ name, detail }) => [name, detail]));
+      for (const [name, , message] of garbage) {
+        expect(details.get(name)).toContain(message);
+        expect(details.get(name)).toContain(
+          'The handler was not called: it may expect a job, or an array of jobs.',
+        );
+      }
+    },
+  );
+
+  it('that recovers gets the job at its next attempt', async () => {
+    await kit.queue().addBulk(adds(2));
+    const got: [number, number][][] = [];
+    let calls = 0;
+    const worker = kit.worker(
+      ((jobs: Job<number>[]) =>
+        void got.push(jobs.map(({ data, attemptsMade }) => [data, attemptsMade]))) as never,
+      {
+        batchesOf: () => ((calls += 1) === 1 ? fail(new Error('not yet')) : { size: 2 }),
+        retry: { initialBackoffMs: 1, jitterMs: 0 },
       },
-    });
-    await take(worker, 'completed', 3);
-    expect(got).toEqual([false, false, false]);
-    expect(kit.errors.splice(0).map(String)).toEqual([
-      'Error: no',
-      expect.stringContaining('batchesOf("nonsense"): option "size" must be a whole number'),
-      expect.stringContaining('batchesOf("null"): options must be an object'),
+    );
+    const [[job, error]] = await Promise.all([next(worker, 'failed'), take(worker, 'completed', 2)]);
+    expect([job?.data, error]).toEqual([
+      0,
+      expect.objectContaining({ name: 'ConfigError', code: 'CMQ-004' }),
     ]);
+    expect(got).toEqual([[[1, 1]], [[0, 2]]]);
+  });
+
+  it('is asked once for a job, also after a crash: what the handler gets does not change meanwhile', async () => {
+    await kit.client.xgroup('CREATE', KEYS.stream, 'default', '0', 'MKSTREAM');
+    const queue = kit.queue();
+    await queue.addBulk(adds(3));
+    // A worker that dies with the jobs.
+    await kit.client.xreadgroup('GROUP', 'default', 'dead', 'STREAMS', KEYS.stream, '>');
+    const got: unknown[] = [];
+    const asked: string[] = [];
+    const worker = kit.worker(
+      (input: Job | Job[]) =>
+        void got.push(Array.isArray(input) ? input.map(({ data }) => data as number) : input.data),
+      {
+        // The second job is a batch, as long as it is asked once.
+        batchesOf: (name) => (asked.push(name) === 2 ? { size: 3 } : undefined),
+        claimMinIdleMs: 300,
+        concurrency: 1,
+      },
+    );
+    await take(worker, 'completed', 3);
+    expect(got).toHaveLength(3);
+    expect(got.filter(Array.isArray)).toHaveLength(1);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('may change its object later: what it was when it was checked counts', async () => {
+    const options = { size: 2 };
+    await kit.queue().addBulk(adds(5));
+    const sizes: number[] = [];
+    const worker = kit.worker(
+      ((jobs: Job[]) => {
+        sizes.push(jobs.length);
+        options.size = -1;
+      }) as never,
+      { batchesOf: () => options, concurrency: 1 },
+    );
+    await take(worker, 'completed', 5);
+    expect(sizes).toEqual([2, 2, 1]);
   });
 
   it('may return a new object each time: each job is a batch of one then', async () => {

@@ -1,4 +1,5 @@
 import { ConfigError } from '../../base/errors.js';
+import { messageOf } from '../../base/thrown.js';
 import { checkOptions } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { ms, record, show, whole } from '../checks.js';
@@ -26,7 +27,8 @@ export interface BatchingOptions {
   batches?: BatchesOptions;
   /**
    * The batches of jobs by name. Jobs for which it returns the same object share batches; jobs for which it returns undefined
-   * come as `batches` of the worker says. The worker calls it for each job, so it must be fast. Default: none.
+   * come as `batches` of the worker says. Jobs for which it throws, or returns anything else, fail (CMQ-004), and are retried
+   * like other failed jobs. The worker calls it for each job, so it must be fast. Default: none.
    */
   batchesOf?: (name: string) => BatchesOptions | undefined;
 }
@@ -82,9 +84,18 @@ export const batch: Check = (value) =>
     ? 'is the number of entries fetched at once. Batches of jobs for one call of the handler are the option "batches": { size, minSize?, timeoutMs? }; here it must be a number'
     : batchSize(value);
 
-/** What {@link BatchingOptions.batchesOf} has returned. @throws ConfigError (CMQ-004) */
-export function readBatchesOf(name: string, answer: unknown): BatchesOptions | undefined {
-  if (answer === undefined) return undefined;
-  const owner = `batchesOf(${show(name)})`;
-  return checkBatches(owner, answer as BatchesOptions);
+/** What {@link BatchingOptions.batchesOf} has returned; a copy. @throws ConfigError (CMQ-004) */
+export function readBatchesOf(name: string, answer: object): BatchesOptions {
+  return checkBatches(`batchesOf(${show(name)})`, answer as BatchesOptions);
+}
+
+/** With what the jobs fail for which {@link BatchingOptions.batchesOf} has thrown, or has returned no options. */
+export function batchesOfError(name: string, thrown: unknown): ConfigError {
+  const problem =
+    thrown instanceof ConfigError ? thrown.message : `batchesOf(${show(name)}) threw: ${messageOf(thrown)}`;
+  return new ConfigError(
+    `${problem.replace(/\.?$/, '.')} The handler was not called: it may expect a job, or an array of jobs. ` +
+      'Make batchesOf return { size, minSize?, timeoutMs? } or undefined.',
+    { cause: thrown },
+  );
 }

@@ -1,5 +1,5 @@
 import { Timer } from '../../../redis/timer.js';
-import { BATCH_TIMEOUT_MS, readBatchesOf } from '../../config/options/batches.js';
+import { BATCH_TIMEOUT_MS, batchesOfError, readBatchesOf } from '../../config/options/batches.js';
 import type { BatchesOptions, BatchingOptions } from '../../config/options/batches.js';
 import type { Delivery } from '../lease/delivery.js';
 
@@ -10,13 +10,14 @@ export interface GatheringsSettings extends BatchingOptions {
   now: () => number;
   /** A batch has waited for its least size for long enough. */
   due: () => void;
-  onError: (error: unknown) => void;
 }
 
 /** With more gatherings than that, none waits for its least size: `batchesOf` returns new objects again and again. */
 const MOST_GATHERINGS = 1_000;
 /** How much the newest arrivals say about the next ones. */
 const WEIGHT = 0.5;
+/** An array with the job. */
+export const BATCH_OF_ONE = 'batch of one';
 
 /** Jobs that go to the same handler calls, and have not started, in the order of their arrival. */
 class Gathering {
@@ -37,15 +38,17 @@ class Gathering {
 export class Gatherings {
   readonly #settings: GatheringsSettings;
   readonly #gatherings = new Map<BatchesOptions, Gathering>();
-  /** Answers of `batchesOf` that are well formed. */
-  readonly #checked = new WeakSet<BatchesOptions>();
+  /** Answers of `batchesOf`, and the options that each had when it was checked. */
+  readonly #checked = new WeakMap<BatchesOptions, BatchesOptions>();
+  /** The jobs that come alone, and not as a job: as a batch of one, or not at all. */
+  readonly #alone = new WeakMap<Delivery, typeof BATCH_OF_ONE | Error>();
   /** When a job has arrived, in monotonic ms, where it may have to wait. A job that was offered to other workers comes back. */
   readonly #arrivals = new WeakMap<Delivery, number>();
   #size = 0;
   /** The largest `size` of the batches that have been here; 0 before the first. */
   #largest: number;
   /** The share of jobs that come alone, among the last ones. */
-  #alone = 0;
+  #aloneShare = 0;
   readonly #arrived = { alone: 0, gathered: 0 };
 
   constructor(settings: GatheringsSettings) {
@@ -77,21 +80,24 @@ export class Gatherings {
   get perHandler(): number {
     const { alone, gathered } = this.#arrived;
     if (alone + gathered > 0) {
-      this.#alone += (alone / (alone + gathered) - this.#alone) * WEIGHT;
+      this.#aloneShare += (alone / (alone + gathered) - this.#aloneShare) * WEIGHT;
       this.#arrived.alone = this.#arrived.gathered = 0;
     }
-    return 1 / (this.#alone + (1 - this.#alone) / this.largest);
+    return 1 / (this.#aloneShare + (1 - this.#aloneShare) / this.largest);
   }
 
-  /** Whether the handler gets jobs of this name as batches. */
-  isBatched(name: string): boolean {
-    return this.#optionsOf(name) !== undefined;
+  /** What the handler gets for a job that comes alone; undefined for the job itself. The error: nothing, the job fails with it. */
+  inputOf(delivery: Delivery): typeof BATCH_OF_ONE | Error | undefined {
+    return this.#alone.get(delivery);
   }
 
   /** False: the job comes alone. So does a job whose worker has died: it may have been its fault. */
   add(delivery: Delivery): boolean {
-    const options = delivery.crashes === 0 ? this.#optionsOf(delivery.name) : undefined;
-    if (!options) {
+    const options = this.#optionsOf(delivery.name);
+    this.#alone.delete(delivery);
+    if (options && (options instanceof Error || delivery.crashes > 0))
+      this.#alone.set(delivery, options instanceof Error ? options : BATCH_OF_ONE);
+    if (!options || options instanceof Error || delivery.crashes > 0) {
       this.#arrived.alone += 1;
       return false;
     }
@@ -194,19 +200,18 @@ export class Gatherings {
     });
   }
 
-  #optionsOf(name: string): BatchesOptions | undefined {
-    const { batches, batchesOf, onError } = this.#settings;
+  /** The error: nobody can tell whether the handler expects a job or an array. */
+  #optionsOf(name: string): BatchesOptions | Error | undefined {
+    const { batches, batchesOf } = this.#settings;
     if (!batchesOf) return batches;
     try {
-      const options = batchesOf(name);
-      if (options !== undefined && !this.#checked.has(options)) {
-        readBatchesOf(name, options);
-        this.#checked.add(options);
-      }
-      return options ?? batches;
+      const answer = batchesOf(name);
+      if (answer === undefined) return batches;
+      let options = this.#checked.get(answer);
+      if (!options) this.#checked.set(answer, (options = readBatchesOf(name, answer)));
+      return options;
     } catch (error) {
-      onError(error);
-      return batches;
+      return batchesOfError(name, error);
     }
   }
 }

@@ -2,7 +2,7 @@ import { Timer } from '../../../redis/timer.js';
 import type { Delivery } from '../lease/delivery.js';
 import { QUEUED } from '../lease/states.js';
 import type { Release } from '../settle/release.js';
-import type { Gatherings } from './gatherings.js';
+import type { BATCH_OF_ONE, Gatherings } from './gatherings.js';
 
 /** A job that waits longer than this was fetched too early. In ms. */
 export const STUCK_MS = 250;
@@ -66,9 +66,9 @@ export class Queued {
     return this.#quarantined.length > 0;
   }
 
-  /** Whether the handler gets the job as part of a batch, if only of one. */
-  isBatched({ name }: Delivery): boolean {
-    return this.#gatherings?.isBatched(name) ?? false;
+  /** What the handler gets for a job that comes alone; undefined for the job itself. The error: nothing, the job fails with it. */
+  inputOf(delivery: Delivery): typeof BATCH_OF_ONE | Error | undefined {
+    return this.#gatherings?.inputOf(delivery);
   }
 
   /** A job that a dead worker has left is late already: it goes first. */

@@ -5,6 +5,7 @@ import { runBatch } from '../run/run-batch.js';
 import type { Runner } from '../run/runner.js';
 import type { Release } from '../settle/release.js';
 import type { Gate } from './gate.js';
+import { BATCH_OF_ONE } from './gatherings.js';
 import type { Queued } from './queued.js';
 
 export interface StarterSettings {
@@ -101,7 +102,10 @@ export class Starter {
   }
 
   #run(delivery: Delivery): void {
-    this.#runner.run(delivery);
+    const input = this.#queued.inputOf(delivery);
+    if (input === undefined) this.#runner.run(delivery);
+    else if (input === BATCH_OF_ONE) runBatch(this.#runner, [delivery]);
+    else this.#runner.refuse(delivery, input);
     this.#handlers.called(delivery.startedAt);
   }
 
@@ -111,12 +115,10 @@ export class Starter {
   }
 
   #startAloneAfter(delivery: Delivery, answer: Promise<boolean>): void {
-    // A job of a batch whose worker has died is a batch of one.
-    const isBatch = this.#queued.isBatched(delivery);
     this.#startAfter(
       [delivery],
       answer.then((mayStart) => [mayStart]),
-      isBatch,
+      false,
     );
   }
 

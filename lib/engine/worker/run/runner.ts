@@ -146,6 +146,11 @@ export class Runner {
     this.succeed(delivery, job, returned);
   }
 
+  /** Fails the attempt without a call of the handler. */
+  refuse(delivery: Delivery, error: Error): void {
+    this.fail(delivery, this.begin(delivery), error);
+  }
+
   /** What comes before the call of the handler. */
   begin(delivery: Delivery): Job {
     const job = delivery.job as Job;
