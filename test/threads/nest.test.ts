@@ -102,7 +102,11 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
   it.each([
     ['both', 'ConfigError', 'Worker "images": batches cannot run in threads'],
     ['process', 'ConfigError', 'Worker "images": batches cannot run in threads'],
-    ['thread', 'ThreadBootError', 'ImagesProcessor.batched (ImagesModule) has "batches", and batches cannot run in threads'],
+    [
+      'thread',
+      'ThreadBootError',
+      'ImagesProcessor.batched (ImagesModule) has "batches", and batches cannot run in threads',
+    ],
   ])('does not boot with batches in its threads: %s', async (BATCHES, name, message) => {
     const { boot, ended } = await run(folder, [['batched', {}]], { BATCHES });
     expect(ended).toBeUndefined();
