@@ -244,7 +244,7 @@ describe('a wrong processor', () => {
     [{ useWorkerThreads: { maxThread: 1 } }, 'Did you mean "maxThreads"?'],
     [{ useWorkerThreads: 'yes' }, 'must be true, false, or an object'],
     [{ workerThreadsOptions: { resourceLimits: { maxOldGenerationSizeMb: 0 } } }, 'maxOldGenerationSizeMb'],
-    [{ workerForkOptions: {} }, 'unknown option "workerForkOptions"'],
+    [{ workerForkOptions: {} }, 'option "workerForkOptions" of BullMQ does not exist here'],
   ])('has the options %o', (given, message) => {
     const create = (): unknown =>
       new engine.Worker('threads', fixture('plain.cjs'), { ...opts(), ...(given as object) });

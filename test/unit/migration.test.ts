@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
+import { checkOptions } from '../../lib/engine/config/check-options.js';
+import type { Schema } from '../../lib/engine/config/check-options.js';
+import { queueEventsSchema } from '../../lib/engine/config/options/events.js';
+import { jobSchema } from '../../lib/engine/config/options/job.js';
+import { queueSchema } from '../../lib/engine/config/options/queue.js';
+import { repeatSchema } from '../../lib/engine/config/options/repeat.js';
+import { workerSchema } from '../../lib/engine/config/options/worker.js';
 
 const root = new URL('../../', import.meta.url);
 const bullmq = new URL('node_modules/bullmq/dist/esm/', root);
@@ -68,5 +75,44 @@ describe('the page on the way from BullMQ leaves out nothing', () => {
     const members = membersOf(file);
     expect(members.length).toBeGreaterThan(2);
     expect(members.filter((name) => !mentioned.has(name))).toEqual([]);
+  });
+});
+
+describe('an option of BullMQ that does not exist here', () => {
+  const schemas: Record<string, Schema<Record<string, unknown>>> = {
+    'interfaces/queue-options.d.ts': { ...queueSchema, ...queueEventsSchema },
+    'interfaces/worker-options.d.ts': workerSchema,
+    'interfaces/sandboxed-options.d.ts': workerSchema,
+    'interfaces/base-job-options.d.ts': jobSchema,
+    'types/job-options.d.ts': jobSchema,
+    'interfaces/repeat-options.d.ts': repeatSchema,
+  };
+  // Fields of an option, and what the page has a row for.
+  const other = new Set([
+    'events',
+    'maxLen',
+    'metadata',
+    'omitContext',
+    'key',
+    'jobId',
+    'immediately',
+    'count',
+  ]);
+
+  it.each(Object.entries(schemas))('is refused by its name, with what to do instead: %s', (file, schema) => {
+    let refused = 0;
+    for (const member of membersOf(file)) {
+      if (Object.hasOwn(schema, member) || other.has(member)) continue;
+      refused += 1;
+      expect(() => checkOptions('options', schema, { [member]: 1 })).toThrow(
+        expect.objectContaining({
+          code: 'CMQ-100',
+          message: expect.stringMatching(
+            new RegExp(`^options: option "${member}" of BullMQ does not exist here: .{10,}\\.$`),
+          ) as string,
+        }) as Error,
+      );
+    }
+    expect(refused).toBeGreaterThan(0);
   });
 });

@@ -1,4 +1,5 @@
-import { ConfigError } from '../base/errors.js';
+import { ConfigError, NotSupportedError } from '../base/errors.js';
+import { insteadOfBullMq } from './bullmq-options.js';
 import { isSecret, record, show } from './checks.js';
 import type { Check } from './checks.js';
 import { nearestKey } from './nearest-key.js';
@@ -11,7 +12,8 @@ export type Schema<T> = { readonly [K in keyof Required<T>]: Check };
  * count like any other option. The result is a copy, so later changes of the given object have no effect. Undefined
  * values count as absent.
  * @throws ConfigError (CMQ-004) that names the owner, the key and the nearest valid key. It shows the value only if the
- * value cannot be a secret: a password may stand in an option that does not exist.
+ * value cannot be a secret: a password may stand in an option that does not exist. NotSupportedError (CMQ-100) for an option
+ * of BullMQ that does not exist here.
  */
 export function checkOptions<T extends object>(
   owner: string,
@@ -110,7 +112,10 @@ function keysOf(given: object, schema: object): string[] {
   return [...keys];
 }
 
-function unknownOption(owner: string, key: string, value: unknown, known: readonly string[]): ConfigError {
+function unknownOption(owner: string, key: string, value: unknown, known: readonly string[]): Error {
+  const instead = insteadOfBullMq(key);
+  if (instead !== undefined)
+    return new NotSupportedError(`${owner}: option "${key}" of BullMQ does not exist here: ${instead}.`);
   const nearest = nearestKey(key, known);
   const hint = nearest === undefined ? '' : ` Did you mean "${nearest}"?`;
   return new ConfigError(`${owner}: unknown option ${shownKey(key)}${shownValue(key, value)}.${hint}`);
