@@ -1,61 +1,30 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { RedisServer } from '../../lib/testing/index.js';
-import { Prometheus } from '../support/prometheus.js';
+import type { Prometheus } from '../support/prometheus.js';
 import { expressions } from './support/dashboard.js';
+import { startSample, type ObservedSample } from './support/observed-sample.js';
 
-// The running sample app, scraped by a real Prometheus with the configuration of the sample.
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const folder = join(root, 'sample', '08-observe', 'prometheus');
 const PATIENCE = { timeout: 15_000, interval: 250 };
 
 /** What this test asks the application to do. The first attempt of a busy mail fails. */
 const MAILS = { ada: 20, busy: 6, nobody: 4 };
 const IMAGES = 8;
 
-let redis: RedisServer;
-let app: ChildProcess;
-let url: string;
+let sample: ObservedSample;
 let prometheus: Prometheus;
 
 beforeAll(async () => {
-  // Not `useRedis`, which empties the server before each test.
-  redis = await RedisServer.start();
-  const main = join(root, 'dist-sample', '08-observe', 'src', 'main.js');
-  const env = { ...process.env, REDIS_URL: redis.url, PORT: '0' };
-  app = spawn(process.execPath, [main, 'serve'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of createInterface(app.stdout!)) {
-    url = /^metrics: (.*)\/metrics$/.exec(line)?.[1] ?? '';
-    if (url !== '') break;
-  }
-  const config = readFileSync(join(folder, 'prometheus.yml'), 'utf8')
-    .replace('127.0.0.1:3008', new URL(url).host)
-    .replaceAll(/_interval: 5s/g, '_interval: 1s');
-  const rules = readFileSync(join(folder, 'alerts.yml'), 'utf8');
-  prometheus = await Prometheus.start(config, { 'alerts.yml': rules });
-
-  const post = async (path: string, body: object): Promise<void> => {
-    const headers = { 'content-type': 'application/json' };
-    const response = await fetch(`${url}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
-    expect(response.status).toBe(202);
-  };
+  sample = await startSample();
+  prometheus = sample.prometheus;
   for (const [name, count] of Object.entries(MAILS)) {
-    for (let i = 0; i < count; i += 1) await post('mails', { to: `${name}@example.com` });
+    for (let i = 0; i < count; i += 1) await sample.post('mails', { to: `${name}@example.com` });
   }
-  for (let i = 0; i < IMAGES; i += 1) await post('images', { width: 200 });
+  for (let i = 0; i < IMAGES; i += 1) await sample.post('images', { width: 200 });
 }, 60_000);
 
 afterAll(async () => {
-  await prometheus.stop();
-  const exited = once(app, 'exit');
-  app.kill('SIGTERM');
-  expect(await exited).toEqual([0, null]);
-  await redis.stop();
+  const code = await sample.stopApp();
+  await sample.stop();
+  expect(code).toBe(0);
 });
 
 const SEND = 'messaging_destination_name="mail", chasqui_job_name="send"';

@@ -25,9 +25,10 @@ const file = new URL('../../../sample/08-observe/grafana/chasqui-queues.json', i
 export const dashboard = JSON.parse(readFileSync(fileURLToPath(file), 'utf8')) as Dashboard;
 
 /** Every expression of the dashboard, with the variables of Grafana filled in for all queues. */
-export function expressions(rateInterval: string): readonly { title: string; expr: string }[] {
-  return dashboard.panels.flatMap(({ title, targets = [] }) =>
+export function expressions(rateInterval: string): readonly { panel: number; title: string; expr: string }[] {
+  return dashboard.panels.flatMap(({ id, title, targets = [] }) =>
     targets.map(({ refId, expr }) => ({
+      panel: id,
       title: `${title} ${refId}`,
       expr: expr.replaceAll('$queue', '.*').replaceAll('$__rate_interval', rateInterval),
     })),
