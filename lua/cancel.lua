@@ -26,6 +26,7 @@
 -- @include lib/pages
 -- @include lib/events
 -- @include lib/time
+-- @include lib/forget-gate
 
 local delayed, stream, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local scope, cap = ARGV[1], tonumber(ARGV[2])
@@ -88,4 +89,5 @@ if ts then
   trim_events(events, cap)
 end
 tell_gone(prefix, 'removed', removed)
+forget_gate(prefix)
 return keep_reply(calls, call, reply)

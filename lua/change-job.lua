@@ -41,6 +41,7 @@
 -- @include lib/events
 -- @include lib/time
 -- @include lib/tracked
+-- @include lib/forget-gate
 
 local stream, delayed, dlq, events, wake, prefix, calls = unpack(KEYS)
 local change, id, value = ARGV[1], ARGV[2], ARGV[7]
@@ -292,4 +293,7 @@ if type(done) == 'table' then
   return done
 end
 tell_workers(stream, prefix)
+if state == 'delayed' then
+  forget_gate(prefix)
+end
 return keep_reply(calls, call, { state, done and 1 or 0, state == 'failed' and place or '' })

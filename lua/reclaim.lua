@@ -12,16 +12,20 @@
 --                   worker could not start them
 --      8 max_bytes  the call ends after so many bytes of entries
 --      9 events_cap  about how many events are kept; 0 = no `stalled` events
--- Reply { now, { { id, starts, { field, value… }, cancelled, stalled }… }, { vanished… } }: now in unix ms; starts is how
---      many workers have died with the job in flight (from the second start on, count-start.lua counts); cancelled is 1 if the job must not run again
---      (cancel.lua), else 0. stalled is 1 if the lease of its worker ran out, and 0 if it was handed over. A vanished id was pending,
---      but its entry is gone.
+-- Reply { now, { { id, starts, { field, value… }, cancelled, stalled }… }, { vanished… }, unconfirmed, wait }: now in unix ms;
+--      starts is how many workers have died with the job in flight (from the second start on, count-start.lua counts); cancelled is 1 if
+--      the job must not run again (cancel.lua), else 0. stalled is 1 if the lease of its worker ran out, and 0 if it was handed over. A
+--      vanished id was pending, but its entry is gone. unconfirmed: '' = nobody counts these starts; else pass it to confirm-starts.lua
+--      when they have started: its consumer is the caller's, a space, and this. wait: rate limits have left some for later; ask again
+--      in so many ms; '' = they have left none.
 --
--- A job that starts again is a start: of its queue, and of its group. Where a rate limit forbids it, it is left for later.
+-- A job that starts again is a start: of its queue, and of its group. Where a rate limit forbids it, it is left for later, and a start
+-- of later is kept for it: else jobs that wait would take each start that becomes free.
 --
 -- Races
 --   Two workers scan at once: the first resets the idle time, so the second does not see the entries.
---   Reply lost: the entries are pending for the caller, and its next renew.lua returns them.
+--   Reply lost: the entries are pending for the caller, and its next renew.lua returns them. Their starts count for a while longer: see
+--     lib/limits.lua.
 --   Own entries: they are left to renew.lua, which knows what is in flight.
 
 -- @include lib/time
@@ -37,20 +41,24 @@
 local stream, events, prefix, group, me = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
 local lease_ms, steady_ms, count = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 local quarantined, bytes, events_cap = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local now = now_ms()
+local us = now_us()
+local now = math.floor(us / 1000)
 if now > tonumber(ARGV[5]) then
-  return { decimal(now), {}, {} }
+  return { decimal(now), {}, {}, '', '' }
 end
 
 -- A job that starts again is a start, too.
-local limits, us = limits_of(prefix .. 'meta'), nil
+local limits = limits_of(prefix .. 'meta')
+local tokens, wait = count, ''
 if limits then
-  us = now_us()
   -- It is in flight already.
   limits.concurrency = nil
-  count = allowance(limits, stream, group, prefix, count, us)
+  tokens, wait = allowance(limits, stream, group, prefix, count, us, KEPT)
 end
+wait = tonumber(wait) or math.huge
 
+-- How many the limit of the queue has left for later; and those of groups, by group. In how many ms more may start.
+local left, left_in, waits = 0, {}, math.huge
 local entries, vanished = {}, {}
 
 local announced = false
@@ -65,7 +73,7 @@ local function announce_stalled(fields)
 end
 
 -- The group of a pending entry, if it has a rate limit; then the limit: max, duration.
-local policy
+local policy, taking
 local function limited_group_of(id)
   policy = policy or group_policy(prefix, prefix .. 'meta')
   if not policy.max and not policy.own then
@@ -81,11 +89,21 @@ local function limited_group_of(id)
   return max and of, max, duration
 end
 
+local starts_of, any_start, longest = {}, false, 0
 local function reclaim(id, starts, runs_alone, is_stalled)
+  if #entries >= tokens then
+    left, waits = left + 1, math.min(waits, wait)
+    return
+  end
   local limited_group, max, duration = limited_group_of(id)
   if limited_group then
-    us = us or now_us()
-    if group_allowance(prefix, limited_group, max, duration, 0, us) <= 0 then
+    taking = taking or taking_of_groups(prefix, policy, '', us, KEPT)
+    local in_group = (taking[limited_group] or 0) + (starts_of[limited_group] or 0)
+    local free, frees = group_allowance(prefix, limited_group, max, duration, in_group, us)
+    longest = math.max(longest, duration)
+    if free <= 0 then
+      left_in[limited_group] = (left_in[limited_group] or 0) + 1
+      waits = math.min(waits, math.ceil(frees / 1000))
       return
     end
   end
@@ -97,7 +115,8 @@ local function reclaim(id, starts, runs_alone, is_stalled)
     return
   end
   if limited_group then
-    window_add(prefix .. 'limit:' .. limited_group, duration, us, 1)
+    starts_of[limited_group] = (starts_of[limited_group] or 0) + 1
+    any_start = true
   end
   if runs_alone then
     quarantined = quarantined - 1
@@ -112,7 +131,7 @@ end
 
 local function reclaim_from(consumer, lease)
   for _, pending in ipairs(redis.call('XPENDING', stream, group, 'IDLE', decimal(lease), '-', '+', 1000, consumer)) do
-    if #entries >= count or bytes <= 0 then
+    if #entries + left >= count or bytes <= 0 then
       return
     end
     -- A job that was handed over could not start where it was, most likely because it must run alone. The delivery counter
@@ -130,10 +149,23 @@ for _, of in ipairs(consumers_of(stream, group)) do
     reclaim_from(of.name, lease)
   end
 end
-if limits and limits.max and #entries > 0 then
-  window_add(prefix .. 'limit', limits.duration, us, #entries)
+-- The worker may take other jobs meanwhile, so these have a name of their own.
+local unconfirmed, starter = '', me .. ' ' .. decimal(us)
+if limits and limits.max then
+  keep_starts(prefix, limits.duration, us, left)
+  if #entries > 0 then
+    begin_starts(prefix, starter, limits.duration, us, #entries)
+    unconfirmed = decimal(us)
+  end
+end
+if any_start then
+  begin_group_starts(prefix, starter, us, starts_of, longest)
+  unconfirmed = decimal(us)
+end
+if taking then
+  keep_group_starts(prefix, us, left_in, longest)
 end
 if announced then
   trim_events(events, events_cap)
 end
-return { decimal(now), entries, vanished }
+return { decimal(now), entries, vanished, unconfirmed, waits < math.huge and decimal(waits) or '' }

@@ -21,6 +21,7 @@
 -- @include lib/full-memory
 -- @include lib/call-replies
 -- @include lib/groups
+-- @include lib/idle-workers
 
 local meta, stream, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local declared, call = ARGV[1], ARGV[#ARGV]
@@ -81,6 +82,7 @@ if of_groups then
   pcall(return_groups)
 end
 if changed == 1 or is_forgotten then
+  forget_idle_workers(prefix)
   wake_workers(stream, prefix)
 end
 return keep_reply(calls, call, changed, changed == 0 and not is_forgotten)

@@ -12,6 +12,7 @@
 -- @include lib/time
 -- @include lib/wake
 -- @include lib/full-memory
+-- @include lib/idle-workers
 
 local meta, stream, prefix, ms = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 allow_writes_at_memory_limit(prefix)
@@ -22,6 +23,7 @@ if ms ~= '' then
 end
 local removed = redis.call('HDEL', meta, 'limited') + redis.call('DEL', prefix .. 'limit', prefix .. 'taking')
 if removed > 0 then
+  forget_idle_workers(prefix)
   wake_workers(stream, prefix)
 end
 return removed > 0 and 1 or 0

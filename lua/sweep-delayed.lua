@@ -22,6 +22,7 @@
 -- @include lib/result-waiters
 -- @include lib/cleaned
 -- @include lib/free-marked
+-- @include lib/forget-gate
 
 local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
@@ -89,6 +90,7 @@ if #ids > 0 then
   end
   free_marked(prefix, marked, marked_bodies)
   tell_gone(prefix, 'removed', ids)
+  forget_gate(prefix)
   announce_cleaned(events, tonumber(ARGV[6]), #ids, 'delayed')
 end
 return keep_reply(calls, call, step_reply(is_last and '' or from .. ' ' .. skip, ids, ARGV[5]))

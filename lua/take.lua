@@ -72,7 +72,10 @@ local allowed, wait = count, ''
 if limits then
   if limits.limited and limits.limited <= now then
     redis.call('HDEL', meta, 'limited')
+    limits = limits_from(concurrency, max, duration, false)
   end
+end
+if limits then
   allowed, wait = allowance(limits, fetch.stream, fetch.group, prefix, count, us)
 end
 

@@ -27,15 +27,18 @@ local function add_group_starts(prefix, policy, frames, now)
   end
 end
 
--- How many jobs of each group may not have started yet. Those that were delivered to this worker have started by now.
-local function taking_of_groups(prefix, policy, consumer, now)
+-- How many jobs of each group may not have started yet, without those of the name `except`. Those that were delivered to this worker
+-- have started by now.
+local function taking_of_groups(prefix, policy, consumer, now, except)
   local taking, all = {}, redis.call('HGETALL', prefix .. 'groups:taking')
   for i = 1, #all, 2 do
     local since, frames = string.match(all[i + 1], '^(%d+):(.*)$')
     if not since or all[i] == consumer or now - since > MOST_TAKING then
       redis.call('HDEL', prefix .. 'groups:taking', all[i])
-      add_group_starts(prefix, policy, frames or '', now)
-    else
+      if all[i] ~= KEPT then
+        add_group_starts(prefix, policy, frames or '', now)
+      end
+    elseif all[i] ~= except then
       for group, jobs in pairs(read_group_starts(frames)) do
         taking[group] = (taking[group] or 0) + jobs
       end
@@ -44,13 +47,22 @@ local function taking_of_groups(prefix, policy, consumer, now)
   return taking
 end
 
--- So many jobs of each of these groups are delivered to a worker.
-local function begin_group_starts(prefix, consumer, now, jobs_of)
+-- So many jobs of each of these groups are delivered to a worker. `longest`: of their durations, in ms.
+local function begin_group_starts(prefix, consumer, now, jobs_of, longest)
   local frames = { decimal(now) .. ':' }
   for group, jobs in pairs(jobs_of) do
     frames[#frames + 1] = struct.pack('>I2c0I4', #group, group, jobs)
   end
   redis.call('HSET', prefix .. 'groups:taking', consumer, table.concat(frames))
+  expire_taking(prefix .. 'groups:taking', longest)
+end
+
+-- So many starts of each of these groups are kept for jobs of dead workers.
+local function keep_group_starts(prefix, now, jobs_of, longest)
+  redis.call('HDEL', prefix .. 'groups:taking', KEPT)
+  if next(jobs_of) then
+    begin_group_starts(prefix, KEPT, now, jobs_of, longest)
+  end
 end
 
 -- The jobs that were delivered to a worker at this time, as text, have started.

@@ -10,9 +10,11 @@
 -- ended (in unix µs). Its first element is the newest part that has left the window. There are at most so many parts.
 local PARTS = 1000
 -- A job starts somewhat later than it is delivered. Until its worker says that it has started, it counts as a start that does not
--- leave the window: the hash `taking` has '<jobs>:<unix µs>' per worker. A worker that does not say so for this time, in µs, or for
--- the duration if that is longer, has died.
+-- leave the window: the hash `taking` has '<jobs>:<unix µs>' per worker. A worker that does not say so for this time, in µs, has died:
+-- its jobs count as started then.
 local MOST_TAKING = 30000000
+-- Where the workers stand, the starts that are kept for jobs of dead workers: see reclaim.lua.
+local KEPT = ' kept'
 
 local function now_us()
   local time = redis.call('TIME')
@@ -82,19 +84,28 @@ local function window_add(key, duration, now, starts)
   redis.call('PEXPIRE', key, math.ceil((width + stays) / 1000) + 1000)
 end
 
--- How many jobs were delivered that may not have started yet.
-local function taking_now(taking, duration, now)
+-- How many jobs were delivered that may not have started yet, without those of one name.
+local function taking_now(taking, duration, now, except)
   local jobs = 0
   local all = redis.call('HGETALL', taking)
   for i = 1, #all, 2 do
     local of, since = string.match(all[i + 1], '^(%d+):(%d+)$')
-    if now - since > math.max(MOST_TAKING, duration * 1000) then
+    if not of or now - since > MOST_TAKING + duration * 1000 then
       redis.call('HDEL', taking, all[i])
-    else
+    elseif all[i] ~= except then
       jobs = jobs + of
     end
   end
   return jobs
+end
+
+-- When no worker comes any more, what they have not confirmed goes as soon as it counts no more. `duration`: the longest, in ms.
+local function expire_taking(taking, duration)
+  local ms = math.ceil(MOST_TAKING / 1000 + duration) + 1000
+  if redis.call('PTTL', taking) < ms then
+    -- A little more: this is not due at each start.
+    redis.call('PEXPIRE', taking, decimal(ms + 10000))
+  end
 end
 
 -- A worker says that the jobs have started which were delivered to it at `starts`, as text: from now on, they are in the window.
@@ -117,6 +128,15 @@ local function begin_starts(prefix, consumer, duration, now, jobs)
     window_add(prefix .. 'limit', duration, now, tonumber(before))
   end
   redis.call('HSET', prefix .. 'taking', consumer, jobs .. ':' .. decimal(now))
+  expire_taking(prefix .. 'taking', duration)
+end
+
+-- So many starts are kept for jobs of dead workers.
+local function keep_starts(prefix, duration, now, jobs)
+  redis.call('HDEL', prefix .. 'taking', KEPT)
+  if jobs > 0 then
+    begin_starts(prefix, KEPT, duration, now, jobs)
+  end
 end
 
 -- The limits that these fields of `meta` say, each false if it is not there; nil if there are none. Their fields are numbers, or nil.
@@ -138,7 +158,8 @@ local function limits_of(meta)
 end
 
 -- How many of `count` jobs may start now. Fewer than all: in how many ms more may, as text; '' if only the end of a job decides that.
-local function allowance(limits, stream, group, prefix, count, now)
+-- `except`: of this name, no jobs are counted that may not have started yet.
+local function allowance(limits, stream, group, prefix, count, now, except)
   if limits.limited and limits.limited * 1000 > now then
     return 0, decimal(math.ceil(limits.limited - now / 1000))
   end
@@ -149,7 +170,7 @@ local function allowance(limits, stream, group, prefix, count, now)
   end
   if limits.max and count > 0 then
     local used, frees = window_use(prefix .. 'limit', limits.duration, now)
-    local free = limits.max - used - taking_now(prefix .. 'taking', limits.duration, now)
+    local free = limits.max - used - taking_now(prefix .. 'taking', limits.duration, now, except)
     if free < count then
       count, wait = math.max(0, free), decimal(used > 0 and math.ceil(frees / 1000) or limits.duration)
     end

@@ -6,6 +6,7 @@
 -- @include lib/full-memory
 -- @include lib/dedup
 -- @include lib/enter-room
+-- @include lib/forget-gate
 
 -- The members at the head of the set that are due by `to`: at most `most` jobs, and about `most_bytes` bytes.
 local function head_of(delayed, to, most, most_bytes)
@@ -188,6 +189,9 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
     delete_keys(indices)
   end
   tell_workers(stream, prefix)
+  if has_places then
+    forget_gate(prefix)
+  end
   if cap > 0 and promoted > 0 then
     -- If the stream accepted only some jobs, only these have an event.
     for i = #due, promoted + 1, -1 do

@@ -19,7 +19,7 @@ local function return_limited(fetch)
 end
 
 -- Up to `want` jobs of a group: { members, head, has_more, limited }. head: what the members begin with. has_more: it may start another one
--- after them; limited: it has more, and its rate limit allows them at this time (unix ms). `taking`: says of how many jobs of a group
+-- after them; limited: it has more, and its rate limit allows them at this time (unix ms); window: its duration, if its starts are counted. `taking`: says of how many jobs of a group
 -- it is not known whether they have started.
 local function startable(fetch, policy, group, own, want, taking)
   local concurrency, max, duration = limits_with(policy, own)
@@ -39,9 +39,9 @@ local function startable(fetch, policy, group, own, want, taking)
   local has_more = #members > most
   members[most + 1] = nil
   if has_more and tokens <= most then
-    return { members = members, head = head, is_counted = true, limited = math.ceil((fetch.us + frees) / 1000) }
+    return { members = members, head = head, window = duration, limited = math.ceil((fetch.us + frees) / 1000) }
   end
-  return { members = members, head = head, is_counted = max ~= nil, has_more = has_more }
+  return { members = members, head = head, window = max and duration, has_more = has_more }
 end
 
 -- The jobs of these groups, the first of each, then the second of each; and of which group each is, by index.
@@ -120,7 +120,8 @@ local function take_turn(fetch, policy, most, taking)
     local at = turn + (started - 1) * count + i
     if started > 0 then
       last = math.max(last, at)
-      if given[i].is_counted then
+      if given[i].window then
+        fetch.longest = math.max(fetch.longest, given[i].window)
         fetch.starts_of[names[i]] = (fetch.starts_of[names[i]] or 0) + started
         fetch.any_start = true
       end
@@ -155,7 +156,7 @@ local function take_all_turns(fetch, most)
   fetch.any_paused = redis.call('SCARD', prefix .. 'groups:paused') > 0
   local policy = group_policy(prefix, fetch.meta)
   return_limited(fetch)
-  fetch.starts_of = {}
+  fetch.starts_of, fetch.longest = {}, 0
   local known
   local function taking(group)
     -- Read only if a group has a rate limit.
@@ -174,7 +175,7 @@ local function take_all_turns(fetch, most)
     looks = looks - looked
   end
   if fetch.any_start then
-    begin_group_starts(prefix, fetch.consumer, fetch.us, fetch.starts_of)
+    begin_group_starts(prefix, fetch.consumer, fetch.us, fetch.starts_of, fetch.longest)
   end
   if failure or fetch.taken == end_at then
     return failure

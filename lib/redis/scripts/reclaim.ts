@@ -1,5 +1,6 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
+import type { ConfirmStartsOptions } from './confirm-starts.js';
 import { foundEntry } from './lib/found-entry.js';
 import type { FoundEntry, FoundRow } from './lib/found-entry.js';
 
@@ -34,6 +35,10 @@ export interface ReclaimReply {
   entries: ReclaimedEntry[];
   /** Ids that were pending, but whose entries are gone. */
   vanished: string[];
+  /** To be confirmed when these jobs have started; undefined: nobody counts starts. */
+  unconfirmed: ConfirmStartsOptions | undefined;
+  /** Rate limits have left some for later: ask again in so many ms. */
+  waitMs: number | undefined;
 }
 
 type ReclaimedRow = [...FoundRow, stalled: number];
@@ -47,10 +52,19 @@ export async function reclaim(
   const { group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes, eventsCap } = options;
   const args = [group, consumerId, leaseMs, steadyMs, latest, count, quarantined, maxBytes, eventsCap];
   const reply = await runner.run('reclaim', keys, args, { buffers: true });
-  const [now, rows, vanished] = reply as [Buffer, ReclaimedRow[], Buffer[]];
+  const [now, rows, vanished, starts, wait] = reply as [Buffer, ReclaimedRow[], Buffer[], Buffer, Buffer];
   const entries = rows.map(([id, starts, fields, cancelled, stalled]) => ({
     ...foundEntry([id, starts, fields, cancelled]),
     stalled: stalled === 1,
   }));
-  return { now: Number(now.toString()), entries, vanished: vanished.map(String) };
+  return {
+    now: Number(now.toString()),
+    entries,
+    vanished: vanished.map(String),
+    unconfirmed:
+      starts.length === 0
+        ? undefined
+        : { consumerId: `${consumerId} ${starts.toString()}`, starts: starts.toString() },
+    waitMs: wait.length === 0 ? undefined : Number(wait.toString()),
+  };
 }

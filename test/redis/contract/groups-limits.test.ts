@@ -1,23 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../../lib/engine/index.js';
-import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
+import {
+  Diary,
+  allOf,
+  changeGroup,
+  expectNoTrace,
+  fullest,
+  groupDefaults,
+  jobsOf,
+  slots,
+} from './groups-kit.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
 
 const redis = useKit();
 
 function work(diary: Diary, options: Partial<WorkerOptions> = {}, ms: Parameters<Diary['processor']>[0] = 0) {
   return redis.worker(diary.processor(ms), { concurrency: 1, ...options });
-}
-
-/** The most starts in any span of so many ms. */
-function fullest(starts: readonly number[], duration: number): number {
-  let most = 0;
-  for (let from = 0, to = 0; to < starts.length; to += 1) {
-    while ((starts[to] as number) - (starts[from] as number) >= duration) from += 1;
-    most = Math.max(most, to - from + 1);
-  }
-  return most;
 }
 
 function timesOf(diary: Diary, group: string): number[] {

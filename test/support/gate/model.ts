@@ -19,6 +19,8 @@ export interface ModelGroup {
   concurrency: number;
   max: number;
   starts: number;
+  /** Starts that are kept for its jobs of dead workers. */
+  kept: number;
   /** How many jobs of each other group have started since this group could start one. */
   passedBy: Map<string, number>;
 }
@@ -32,6 +34,8 @@ export class GateModel {
   max = Infinity;
   /** In the window of the rate limit, which is longer than a run of the model. */
   starts = 0;
+  /** Starts that are kept for jobs of dead workers. */
+  kept = 0;
   groupConcurrency = Infinity;
   readonly groups = new Map<string, ModelGroup>();
   #seq = 0;
@@ -50,6 +54,7 @@ export class GateModel {
       concurrency: 0,
       max: Infinity,
       starts: 0,
+      kept: 0,
       passedBy: new Map<string, number>(),
     };
     if (!known) this.groups.set(id, none);
@@ -90,7 +95,10 @@ export class GateModel {
   /** How many jobs may start now. */
   get free(): number {
     if (this.isPaused || this.isLimited) return 0;
-    return Math.max(0, Math.min(this.concurrency - this.in('active').length, this.max - this.starts));
+    return Math.max(
+      0,
+      Math.min(this.concurrency - this.in('active').length, this.max - this.starts - this.kept),
+    );
   }
 
   /** In use: jobs in flight, and those that hold the group. */
@@ -101,9 +109,9 @@ export class GateModel {
   /** The groups that could start a job if the queue had room. */
   ready(): string[] {
     return [...this.groups.keys()].filter((id) => {
-      const { isPaused, concurrency, max, starts } = this.group(id);
+      const { isPaused, concurrency, max, starts, kept } = this.group(id);
       const most = this.isStrict ? 1 : concurrency || this.groupConcurrency;
-      return !isPaused && this.slots(id) < most && starts < max && this.line(id).length > 0;
+      return !isPaused && this.slots(id) < most && starts + kept < max && this.line(id).length > 0;
     });
   }
 
@@ -116,6 +124,34 @@ export class GateModel {
       if (id !== job.group) passedBy.set(job.group, (passedBy.get(job.group) ?? 0) + 1);
     }
     this.group(job.group).passedBy.clear();
+  }
+
+  /** Jobs of dead workers start again, of these in their order, `most` at most. Returns them. */
+  reclaim(orphans: readonly ModelJob[], most: number, by: string): ModelJob[] {
+    const tokens = this.isLimited ? 0 : this.max - this.starts;
+    const got: ModelJob[] = [];
+    let left = 0;
+    const leftIn = new Map<string, number>();
+    for (const job of orphans) {
+      if (got.length + left >= most) break;
+      const { max, starts } = this.group(job.group);
+      if (got.length >= tokens) {
+        left += 1;
+        continue;
+      }
+      const ofGroup = got.filter(({ group }) => group === job.group).length;
+      const isLimited = job.group !== '' && max < Infinity;
+      if (isLimited) leftIn.set(job.group, leftIn.get(job.group) ?? 0);
+      if (isLimited && starts + ofGroup >= max) leftIn.set(job.group, (leftIn.get(job.group) ?? 0) + 1);
+      else got.push(job);
+    }
+    for (const job of got) {
+      job.by = by;
+      this.count(job);
+    }
+    if (this.max < Infinity) this.kept = left;
+    if (leftIn.size > 0) for (const [id, group] of this.groups) group.kept = leftIn.get(id) ?? 0;
+    return got;
   }
 
   count({ group }: ModelJob): void {

@@ -4,7 +4,7 @@ import { writeDelayedMember } from '../../../lib/engine/codec/write-envelope.js'
 import { boundsOf, toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
 import type { Delivery } from '../../../lib/engine/worker/lease/delivery.js';
 import type { QueueKeys } from '../../../lib/redis/keys.js';
-import { streamsOf } from '../../../lib/redis/replies.js';
+import { compareStreamIds, streamsOf } from '../../../lib/redis/replies.js';
 import type { StreamEntry } from '../../../lib/redis/replies.js';
 import { packGroups } from '../../../lib/redis/scripts/lib/fence.js';
 import { complete } from '../../../lib/redis/scripts/complete.js';
@@ -71,7 +71,7 @@ export class RawWorker {
   /** Takes over what workers had whose leases are over. */
   async reclaim(count: number): Promise<number[]> {
     const { consumerId } = this;
-    const { entries } = await reclaim(this.#runner, this.#keys, {
+    const { entries, unconfirmed } = await reclaim(this.#runner, this.#keys, {
       group: GROUP,
       consumerId,
       leaseMs: HOUR,
@@ -82,6 +82,7 @@ export class RawWorker {
       maxBytes: 1e6,
       eventsCap: 0,
     });
+    if (unconfirmed) await confirmStarts(this.#runner, this.#keys, unconfirmed);
     return this.#keep(entries.map(({ entry, starts }) => toDelivery(entry, starts)));
   }
 
@@ -91,6 +92,13 @@ export class RawWorker {
       this.inFlight.set(Number(delivery.name), delivery);
       return Number(delivery.name);
     });
+  }
+
+  /** The names of its jobs, in the order of their entries. */
+  get orphans(): number[] {
+    return [...this.inFlight]
+      .toSorted(([, one], [, other]) => compareStreamIds(one.entryId, other.entryId))
+      .map(([name]) => name);
   }
 
   /** Nobody renews the leases of this worker any more, and they are over. */

@@ -78,23 +78,16 @@ export class Run {
     const { model } = this;
     const worker = this.workers[nth] as RawWorker;
     if (reclaim) {
-      const orphans = model
-        .in('active')
-        .filter(({ by }) => this.late.some(({ consumerId }) => consumerId === by));
-      // A start counts for the limits of the queue and of the group.
-      const tokens = model.isLimited ? 0 : Math.max(0, model.max - model.starts);
-      const may = ['', ...GROUPS].reduce((sum, id) => {
-        const jobs = orphans.filter(({ group }) => group === id).length;
-        const { max, starts } = model.group(id);
-        return sum + (id === '' ? jobs : Math.min(jobs, Math.max(0, max - starts)));
-      }, 0);
+      const orphans = this.late
+        .toSorted((one, other) => (one.consumerId < other.consumerId ? -1 : 1))
+        .flatMap((late) => late.orphans.filter((data) => this.of(data)?.by === late.consumerId));
       const got = await worker.reclaim(fetch);
-      expect(got.length, 'reclaimed').toBe(Math.min(fetch, tokens, may));
-      for (const data of got) {
-        expect(names(orphans)).toContain(data);
-        this.of(data).by = worker.consumerId;
-        model.count(this.of(data));
-      }
+      const expected = model.reclaim(
+        orphans.map((data) => this.of(data)),
+        fetch,
+        worker.consumerId,
+      );
+      expect(got, 'reclaimed').toEqual(names(expected));
       return;
     }
     const free = Math.min(fetch, model.free);
@@ -222,7 +215,7 @@ export class Run {
         return;
       case 'forget':
         await queue.removeRateLimitKey();
-        Object.assign(model, { isLimited: false, starts: 0 });
+        Object.assign(model, { isLimited: false, starts: 0, kept: 0 });
         return;
       case 'drain':
         await queue.drain();
@@ -316,8 +309,6 @@ export class Run {
     for (const group of GROUPS)
       for (const set of ['resume', 'concurrency', 'max'] as const) open.push({ group, set, to: 0 });
     for (const step of [...open, { groupConcurrency: 0 }]) await this.carryOut(step, -1);
-    // Else the queue may never have been gated.
-    await this.carryOut({ add: 'priority 1', group: '', delayed: false, ownId: false }, 1_000);
     for (const job of model.in('delayed')) {
       await this.handles.get(job.data)?.promote();
       model.wait(job);

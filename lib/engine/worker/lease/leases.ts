@@ -12,6 +12,7 @@ import { ConnectionError, LostEntryError } from '../../base/errors.js';
 import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import type { InFlight } from './in-flight.js';
+import { ReclaimedStarts } from './reclaimed-starts.js';
 import { ServerTime } from './server-time.js';
 import { LOST, isLeaseWatched } from './states.js';
 
@@ -54,6 +55,8 @@ const RECLAIM_BATCH = 100;
 const RECLAIM_BYTES = 4_194_304;
 /** How many entries that never arrived are recovered at once, at most. */
 const STRANDED_BATCH = 100;
+/** Where rate limits leave jobs for later, they are asked for again after so many ms at the earliest. */
+const LATER_MS = 10;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
 const FORGET_AFTER_LEASES = 20;
 /** By how much Redis's clock may differ from what is expected before it counts as set, in ms, and in shares of a lease. */
@@ -81,6 +84,9 @@ export class Leases extends Service {
   readonly #onError: (error: unknown) => void;
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
+  readonly #starts: ReclaimedStarts;
+  /** Rate limits have left some for later. */
+  #laterTimer: Timer | undefined;
   #timer: Timer | undefined;
   #beating: Promise<void> | undefined;
   #reclaiming: Promise<void> | undefined;
@@ -115,6 +121,7 @@ export class Leases extends Service {
     this.#onError = onError;
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
+    this.#starts = new ReclaimedStarts(link, keys, inFlight, onError);
   }
 
   protected onStart(): Promise<void> {
@@ -126,6 +133,8 @@ export class Leases extends Service {
   protected async onStop(): Promise<void> {
     this.#timer?.clear();
     await Promise.all([this.#beating, this.#reclaiming]);
+    this.#laterTimer?.clear();
+    this.#starts.stop();
   }
 
   #plan(): void {
@@ -237,7 +246,7 @@ export class Leases extends Service {
     const { group, consumerId, leaseMs, eventsCap, clock } = this.#settings;
     const sentAt = clock.monotonic();
     const latest = this.#serverTime.latest(sentAt);
-    const { now, entries, vanished } = await reclaim(this.#link, this.#keys, {
+    const { now, entries, vanished, unconfirmed, waitMs } = await reclaim(this.#link, this.#keys, {
       group,
       consumerId,
       leaseMs: Math.ceil(leaseMs),
@@ -255,7 +264,17 @@ export class Leases extends Service {
     for (const { entry, starts, cancelled, stalled } of entries) {
       this.#reclaimer.reclaimed(entry, starts, cancelled, stalled);
     }
+    if (unconfirmed)
+      this.#starts.add(
+        unconfirmed,
+        entries.map(({ entry }) => entry[0].toString()),
+      );
     if (vanished.length > 0) this.#onError(this.#lostEntries(vanished));
+    this.#laterTimer?.clear();
+    this.#laterTimer = undefined;
+    // A heartbeat comes in any case.
+    if (waitMs !== undefined && waitMs < this.#beatMs && !this.isStopping)
+      this.#laterTimer = new Timer(Math.max(waitMs, LATER_MS), this.#onFree);
     return entries.length > 0 || now > latest;
   }
 

@@ -98,6 +98,11 @@ export function isInFlight(state: State): boolean {
   return state < COMPLETED;
 }
 
+/** Its handler may still be called, and was not. */
+export function hasNotStarted(state: State): boolean {
+  return state < RUNNING || state === OFFERED;
+}
+
 /** Its handler was called, and what becomes of the job is not decided. */
 export function isUndecided(state: State): boolean {
   return state === RUNNING || state === CONCLUDING;

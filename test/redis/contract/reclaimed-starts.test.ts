@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
+import { createGroup } from '../../../lib/redis/scripts/create-group.js';
+import { reclaim } from '../../../lib/redis/scripts/reclaim.js';
+import type { ReclaimReply } from '../../../lib/redis/scripts/reclaim.js';
+import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
+import { streamsOf } from '../../../lib/redis/replies.js';
+import { runnerOn } from '../../support/script-runner.js';
+import { Diary, allOf, changeGroup, fullest, groupDefaults, jobsOf } from './groups-kit.js';
+import { KEYS, eventually, useKit } from './kit.js';
+
+const redis = useKit();
+
+const HOUR = 3_600_000;
+const GROUP = 'default';
+const DEAD = 'dead-00000000-0000-4000-8000-000000000000;lease=600';
+
+async function join(consumer: string): Promise<void> {
+  await createGroup(runnerOn(redis.client), KEYS, { stream: KEYS.stream, group: GROUP, consumer });
+}
+
+interface Taken {
+  readonly jobs: number;
+  readonly starts: string | undefined;
+}
+
+/** What a worker takes of the gate. Nobody says that the jobs have started. */
+async function takeAs(consumerId: string, count: number): Promise<Taken> {
+  const options = { group: GROUP, consumerId, count, started: undefined };
+  const taken = { jobs: 0, starts: undefined as string | undefined };
+  for (const [key, entries] of streamsOf(await take(runnerOn(redis.client), KEYS, options))) {
+    if (key.toString() === GATE_KEY) taken.starts = readGateNews(entries).starts;
+    else taken.jobs += entries.length;
+  }
+  return taken;
+}
+
+/** What a worker takes over from all others, whatever their leases. */
+function reclaimAs(consumerId: string, count = 100): Promise<ReclaimReply> {
+  return reclaim(runnerOn(redis.client), KEYS, {
+    group: GROUP,
+    consumerId,
+    leaseMs: 0,
+    steadyMs: HOUR,
+    latest: Number.MAX_SAFE_INTEGER,
+    count,
+    quarantined: 100,
+    maxBytes: 1e6,
+    eventsCap: 0,
+  });
+}
+
+const limits = {
+  queue: (max: number, duration: number) => redis.queue().setGlobalRateLimit(max, duration),
+  'every group': (max: number, duration: number) =>
+    groupDefaults(redis, { groupMax: max, groupDuration: duration }),
+  'one group': (max: number, duration: number) => changeGroup(redis, { group: 'a', max, duration }),
+};
+
+describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
+  test('a job that was delivered, and may have started, counts when it is reclaimed', async () => {
+    await limit(1, HOUR);
+    await redis.queue().addBulk(jobsOf('a', 3));
+    await join('one');
+    expect((await takeAs('one', 5)).jobs).toBe(1);
+    expect((await reclaimAs('two')).entries).toEqual([]);
+    await limit(2, HOUR);
+    expect((await reclaimAs('two')).entries).toHaveLength(1);
+    await limit(3, HOUR);
+    expect((await takeAs('three', 5)).jobs).toBe(1);
+    expect((await reclaimAs('four')).entries).toEqual([]);
+  });
+
+  test('a job that is reclaimed counts from its start on', async () => {
+    await limit(2, 300);
+    await redis.queue().addBulk(jobsOf('a', 3));
+    await join('one');
+    const { starts } = await takeAs('one', 1);
+    await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'one', starts: starts as string });
+    const { entries, unconfirmed } = await reclaimAs('two');
+    expect(entries).toHaveLength(1);
+    await delay(400);
+    // What one has started has left the window. What two has got has not started, as far as Redis knows.
+    expect((await takeAs('three', 1)).jobs).toBe(1);
+    expect((await takeAs('four', 1)).jobs).toBe(0);
+    await confirmStarts(runnerOn(redis.client), KEYS, unconfirmed as NonNullable<typeof unconfirmed>);
+    expect((await takeAs('four', 1)).jobs).toBe(0);
+    await eventually(async () => {
+      expect((await takeAs('four', 1)).jobs).toBe(1);
+    });
+  });
+
+  test(
+    'jobs of a worker that has died come before those that wait, within the limit',
+    { timeout: 20_000 },
+    async () => {
+      await limit(5, 150);
+      await redis.queue().addBulk(jobsOf('a', 120));
+      await join(DEAD);
+      const { starts } = await takeAs(DEAD, 4);
+      await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: DEAD, starts: starts as string });
+      const diary = new Diary();
+      for (let i = 0; i < 2; i += 1)
+        redis.worker(diary.processor(), { concurrency: 4, claimMinIdleMs: 600, blockMs: 300 });
+      await allOf(diary, 120, 15_000);
+      const last = Math.max(...[0, 1, 2, 3].map((data) => diary.started.indexOf(`a${String(data)}`)));
+      // A lease, two scans, and what starts meanwhile.
+      expect(last).toBeLessThan(80);
+      expect(fullest(diary.times.get('a') ?? [], 150)).toBeLessThanOrEqual(5);
+      await eventually(async () => {
+        const left = (await redis.keys()).filter((key) => key.endsWith('taking'));
+        expect(left).toEqual([]);
+      });
+    },
+  );
+
+  test('what was not confirmed goes when no worker comes any more', async () => {
+    await limit(5, 1_000);
+    await redis.queue().addBulk(jobsOf('a', 3));
+    await join('one');
+    await takeAs('one', 1);
+    await reclaimAs('two');
+    const keys = (await redis.keys()).filter((key) => key.endsWith('taking'));
+    expect(keys).toHaveLength(1);
+    // A worker has 30 seconds to start a job, which then is in the window for a second.
+    const left = await redis.client.pttl(keys[0] as string);
+    expect(left).toBeGreaterThan(30_000);
+    expect(left).toBeLessThan(60_000);
+  });
+});
