@@ -1,0 +1,143 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { jobsOf } from './groups-kit.js';
+import { useKit } from './kit.js';
+
+const redis = useKit();
+
+const BIG = 'big';
+/** Jobs that each small tenant has waiting or running, from the start to the end: with each that starts, it adds another one. */
+const OF_EACH = 20;
+
+interface Setup {
+  workers: number;
+  concurrency: number;
+  /** How long a handler waits, in ms. */
+  runMs: number;
+  /** Small tenants that alone keep all handlers busy. */
+  tenants: number;
+  /** Jobs of those tenants that are measured; or jobs of tenants of their own, one after the other. */
+  measured: { jobs: number } | { singles: number };
+  /** False: the jobs are in no group. */
+  isFair?: boolean;
+}
+
+/** In ms, from the add to the start of the handler. */
+interface Waits {
+  p50: number;
+  p95: number;
+  max: number;
+  /** The share of the handlers that ran when another one started. */
+  busy: number;
+  /** Of each tenant, at the 95th percentile. */
+  byTenant: number[];
+}
+
+function percentile(waits: readonly number[], share: number): number {
+  return waits.toSorted((a, b) => a - b)[Math.ceil(waits.length * share) - 1] as number;
+}
+
+/** @param big how many jobs of the big tenant wait or run, from the start to the end */
+async function waitsOf(big: number, setup: Setup): Promise<Waits> {
+  const { workers, concurrency, runMs, tenants, measured, isFair = true } = setup;
+  const queue = redis.queue();
+  await queue.obliterate({ force: true });
+  for (let from = 0; from < big; from += 2_000)
+    await queue.addBulk(
+      jobsOf(BIG, Math.min(2_000, big - from)).map((job) => (isFair ? job : { ...job, opts: {} })),
+    );
+  const names = Array.from({ length: tenants }, (_, i) => `tenant-${String(i)}`);
+  const waits = new Map<string, number[]>();
+  let starts = 0;
+  const add = (name: string): Promise<unknown> =>
+    queue.add(name, performance.now(), isFair ? { group: { id: name } } : {});
+  let ended = false;
+  let running = 0;
+  const busy: number[] = [];
+  /** Called with each start of a single job. */
+  let singleStarted: (ms: number) => void = () => undefined;
+  await Promise.all(names.flatMap((name) => Array.from({ length: OF_EACH }, () => add(name))));
+  const started = Array.from({ length: workers }, () =>
+    redis.worker(
+      async ({ name, data }) => {
+        const wait = performance.now() - (data as number);
+        busy.push((running += 1) / (workers * concurrency));
+        if (name.startsWith('single')) {
+          singleStarted(wait);
+        } else if (!ended) {
+          void add(name);
+          if (name !== BIG) {
+            starts += 1;
+            waits.set(name, [...(waits.get(name) ?? []), wait]);
+          }
+        }
+        await delay(runMs);
+        running -= 1;
+      },
+      { concurrency },
+    ),
+  );
+  // The first round has waited for the workers.
+  const settled = 2 * tenants * OF_EACH;
+  const untilStarts = async (count: number): Promise<void> => {
+    while (starts < count) await delay(10);
+  };
+  await untilStarts(settled);
+  waits.clear();
+  busy.length = 0;
+  if ('jobs' in measured) {
+    await untilStarts(settled + measured.jobs);
+  } else {
+    const alone: number[] = [];
+    for (let i = 0; i < measured.singles; i += 1) {
+      const start = new Promise<number>((resolve) => (singleStarted = resolve));
+      await add(`single-${String(i)}`);
+      alone.push(await start);
+    }
+    waits.clear();
+    waits.set('single', alone);
+  }
+  ended = true;
+  const share = busy.reduce((sum, of) => sum + of, 0) / busy.length;
+  await Promise.all(started.map((worker) => worker.close()));
+  const all = [...waits.values()].flat();
+  return {
+    p50: percentile(all, 0.5),
+    p95: percentile(all, 0.95),
+    max: Math.max(...all),
+    busy: share,
+    byTenant: [...waits.values()].map((of) => percentile(of, 0.95)),
+  };
+}
+
+const shown = ({ p50, p95, max, busy }: Waits): string =>
+  `p50 ${p50.toFixed(0)} ms, p95 ${p95.toFixed(0)} ms, max ${max.toFixed(0)} ms; ${(100 * busy).toFixed(0)} % of the handlers busy`;
+
+async function compare(setup: Setup): Promise<{ alone: Waits; beside: Waits }> {
+  const alone = await waitsOf(0, setup);
+  const beside = await waitsOf(9 * setup.tenants * OF_EACH, setup);
+  if (process.env['WAITS'] !== undefined)
+    console.log(`${JSON.stringify(setup)}\n  without ${shown(alone)}\n  with    ${shown(beside)}`);
+  return { alone, beside };
+}
+
+describe('with nine tenths of all jobs from one tenant, the others wait for at most twice as long', () => {
+  test.each<Setup>([
+    { workers: 2, concurrency: 1, runMs: 10, tenants: 4, measured: { jobs: 200 } },
+    { workers: 2, concurrency: 10, runMs: 20, tenants: 9, measured: { jobs: 1_080 } },
+    { workers: 1, concurrency: 50, runMs: 50, tenants: 9, measured: { jobs: 1_080 } },
+    { workers: 2, concurrency: 1, runMs: 10, tenants: 4, measured: { singles: 50 } },
+    { workers: 2, concurrency: 5, runMs: 20, tenants: 9, measured: { singles: 100 } },
+  ])('%j', { timeout: 60_000 }, async (setup) => {
+    const { alone, beside } = await compare(setup);
+    expect(Math.min(alone.busy, beside.busy)).toBeGreaterThan(0.3);
+    expect(beside.p95).toBeLessThanOrEqual(2 * alone.p95);
+    for (const p95 of beside.byTenant) expect(p95).toBeLessThanOrEqual(2 * Math.max(...alone.byTenant));
+  });
+
+  test('and without groups, they wait far longer', { timeout: 60_000 }, async () => {
+    const setup: Setup = { workers: 2, concurrency: 10, runMs: 10, tenants: 9, measured: { jobs: 360 } };
+    const { alone, beside } = await compare({ ...setup, isFair: false });
+    expect(beside.p95).toBeGreaterThan(4 * alone.p95);
+  });
+});
