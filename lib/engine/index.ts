@@ -44,6 +44,7 @@ export { decodePayload, encodePayload } from './codec/payload.js';
 export { Producer } from './api/producer.js';
 export type { NamedPayload, RunAt } from './api/producer.js';
 export { Queue } from './api/queue.js';
+export { exportPrometheusMetrics } from './api/export-prometheus-metrics.js';
 export { QueueEvents } from './api/queue-events.js';
 export type * from './api/queue-event-types.js';
 export { RepeatPattern } from './timers/repeat/pattern.js';

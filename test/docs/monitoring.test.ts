@@ -3,6 +3,7 @@ import type { INestApplication, Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { metrics } from '@opentelemetry/api';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ChasquiModule } from '../../lib/index.js';
 import { queueOf } from '../nest/support/apps.js';
 import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
@@ -35,6 +36,38 @@ it('the application of the page serves its metrics', async () => {
     'chasqui_queue_jobs{messaging_destination_name="mail",chasqui_job_state="waiting"} 1\n',
   );
   metrics.disable();
+});
+
+const without = block<{ QueueMetricsController: Type }>('Without OpenTelemetry');
+
+it('the controller without OpenTelemetry serves the metrics that the page lists', async () => {
+  const { QueueMetricsController } = await without();
+  const module = await Test.createTestingModule({
+    imports: [
+      ChasquiModule.forRoot({ connection: redis.connection, workers: false }),
+      ChasquiModule.forFeature('mail', 'images'),
+    ],
+    controllers: [QueueMetricsController],
+  })
+    .setLogger(SILENT)
+    .compile();
+  app = module.createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  await queueOf(app, 'mail').add('send', {});
+  const response = await fetch(`${await app.getUrl()}/metrics`);
+  expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+  const text = await response.text();
+  for (const [queue, waiting] of Object.entries({ mail: 1, images: 0 })) {
+    expect(text).toContain(`bullmq_job_count{queue="${queue}",state="waiting"} ${String(waiting)}\n`);
+  }
+  const [, section = ''] = /### Without OpenTelemetry\n(.*?)\n## /s.exec(textOf('docs/monitoring.md')) ?? [];
+  const names = [...section.matchAll(/^\| (`.*?`) +\|/gm)].map(([, cell = '']) => cell).join();
+  const listed = [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  // Workers have counted nothing.
+  const exported = [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name);
+  expect(new Set([...exported, 'bullmq_job_completed_total', 'bullmq_job_failed_total'])).toEqual(
+    new Set(listed),
+  );
 });
 
 it('the page has every alert of the sample', () => {

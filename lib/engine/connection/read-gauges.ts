@@ -1,6 +1,7 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { readBacklog } from '../../redis/scripts/read-backlog.js';
 import { readPulse } from '../../redis/scripts/read-pulse.js';
+import type { ScriptRunner } from '../../redis/script-runner.js';
 import type { QueueGauges } from '../base/telemetry.js';
 import type { CommandLink } from './command-link.js';
 
@@ -14,10 +15,16 @@ export function readGauges(
   group: string,
 ): Promise<QueueGauges> | undefined {
   if (!link.isReady || link.outage || link.isReleased) return undefined;
-  return Promise.all([
-    readBacklog(link, keys, { group }),
-    readPulse(link, keys, { limit: MOST_WORKERS }),
-  ]).then(([backlog, { workers, completed }]) => ({
+  return countQueue(link, keys, group);
+}
+
+/** The same, whatever the state of the connection is. */
+export async function countQueue(runner: ScriptRunner, keys: QueueKeys, group: string): Promise<QueueGauges> {
+  const [backlog, { workers, completed }] = await Promise.all([
+    readBacklog(runner, keys, { group }),
+    readPulse(runner, keys, { limit: MOST_WORKERS }),
+  ]);
+  return {
     waiting: backlog.waiting - backlog.prioritized,
     active: backlog.active,
     delayed: backlog.delayed,
@@ -29,5 +36,5 @@ export function readGauges(
     scheduleLagMs: backlog.schedulesOverdueMs,
     workers,
     isPaused: backlog.paused,
-  }));
+  };
 }

@@ -6,6 +6,9 @@ import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import { countByTypes, countDelayed, getJobCounts } from '../../admin/look/counts.js';
 import { getMetrics } from '../../admin/look/metrics.js';
 import type { Metrics } from '../../admin/look/metrics.js';
+import { readQueueNumbers } from '../../admin/look/queue-numbers.js';
+import type { QueueNumbers } from '../../admin/look/queue-numbers.js';
+import { checkGlobalLabels, toPrometheus } from '../../admin/look/to-prometheus.js';
 import { checkCountedTypes } from '../../admin/look/job-types.js';
 import type { JobCounts } from '../../admin/look/job-types.js';
 import { ConfigError } from '../../base/errors.js';
@@ -116,6 +119,24 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
     checkIndex('getMetrics: start', start);
     checkIndex('getMetrics: end', end);
     return this.core.use((link, keys) => getMetrics(link, keys, type, start, end));
+  }
+
+  /**
+   * The numbers of the queue in the text format of Prometheus, from Redis in one round trip: `bullmq_job_count`, with the types of
+   * {@link getJobCounts} as the label `state`; `bullmq_job_completed_total` and `bullmq_job_failed_total`, once workers with
+   * `metrics: { maxDataPoints }` have counted; and the gauges of the queue that `ChasquiTelemetry` has, by the same names. For
+   * several queues, use the function `exportPrometheusMetrics(queues)`.
+   * @param globalVariables labels that every sample gets
+   * @throws ConfigError (CMQ-004) for a label that Prometheus does not accept, or that the export sets itself
+   */
+  async exportPrometheusMetrics(globalVariables: Record<string, string> = {}): Promise<string> {
+    checkGlobalLabels(globalVariables);
+    return toPrometheus([{ name: this.name, numbers: await this.readNumbers() }], globalVariables);
+  }
+
+  /** @internal What `exportPrometheusMetrics` shows. */
+  readNumbers(): Promise<QueueNumbers> {
+    return this.core.use((link, keys) => readQueueNumbers(link, keys, 'default'));
   }
 
   /** @internal All counts and whether the queue is paused, for the dashboard. */
