@@ -62,6 +62,19 @@ describe('groups', () => {
       Array.from({ length: 1_000 }, (_, i) => `g${String(1_000 + i)}`),
     );
     expect((await queue.getGroups(730, 731)).map(({ id }) => id)).toEqual(['g1730', 'g1731']);
+    for (let i = 500; i < 510; i += 1) await queue.pauseGroup(`g${String(1_000 + i)}`);
+    const paused = async (start?: number, end?: number): Promise<string[]> =>
+      (await queue.getGroupsByStatus('paused', start, end)).map(({ id }) => id);
+    expect(await paused()).toEqual(Array.from({ length: 10 }, (_, i) => `g${String(1_500 + i)}`));
+    expect(await paused(2, 4)).toEqual(['g1502', 'g1503', 'g1504']);
+    expect(await paused(8, 100)).toEqual(['g1508', 'g1509']);
+    expect(await paused(10, 12)).toEqual([]);
+    expect(await paused(3, 2)).toEqual([]);
+    expect(await queue.getGroupsCountByStatus()).toEqual({ waiting: 990, limited: 0, maxed: 0, paused: 10 });
+    // No group behind those that were asked for is looked at.
+    await redis.client.config('RESETSTAT');
+    expect(await queue.getGroupsByStatus('waiting', 0, 9)).toHaveLength(10);
+    expect(await redis.client.info('commandstats')).toContain('cmdstat_evalsha:calls=1,');
   });
 
   test('leave no key behind when their jobs are removed, cleaned or drained', async () => {

@@ -1,4 +1,4 @@
-import { countGroups, readGroups } from '../../admin/look/groups.js';
+import { allGroups, countGroups, readGroups, readGroupsByStatus } from '../../admin/look/groups.js';
 import { listGroupJobs } from '../../admin/look/lists.js';
 import { checkIndex } from '../../config/check-arguments.js';
 import { checkGroupId, checkGroupLimits, checkStatus, groupFields } from '../../config/options/group.js';
@@ -37,21 +37,25 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
     return this.core.use((link, keys) => readGroups(link, keys, start, end === -1 ? Infinity : end));
   }
 
-  /** The groups of one status, as {@link getGroups} lists them: it looks at all groups before those that it returns. */
+  /**
+   * The groups of one status, as {@link getGroups} lists them. It looks at all groups before those that it returns, so ask for
+   * few at a time where there are many.
+   */
   async getGroupsByStatus(status: ListedStatus, start = 0, end = -1): Promise<GroupInfo[]> {
     checkStatus('getGroupsByStatus', status);
     checkIndex('getGroupsByStatus: start', start, 0);
     checkIndex('getGroupsByStatus: end', end, -1);
-    const groups = await this.core.use((link, keys) => readGroups(link, keys, 0, Infinity));
-    const found = groups.filter((group) => group.status === status);
-    return found.slice(start, end === -1 ? undefined : end + 1);
+    return this.core.use((link, keys) =>
+      readGroupsByStatus(link, keys, status, start, end === -1 ? Infinity : end),
+    );
   }
 
   /** How many of the groups that have waiting jobs are of each status. */
   async getGroupsCountByStatus(): Promise<Record<ListedStatus, number>> {
     const counts = { waiting: 0, limited: 0, maxed: 0, paused: 0 };
-    const groups = await this.core.use((link, keys) => readGroups(link, keys, 0, Infinity));
-    for (const { status } of groups) if (status !== 'empty') counts[status] += 1;
+    await this.core.use(async (link, keys) => {
+      for await (const { status } of allGroups(link, keys)) if (status !== 'empty') counts[status] += 1;
+    });
     return counts;
   }
 
