@@ -4,13 +4,14 @@
 -- KEYS stream room meta gate prefix
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
 --      4 started   `starts` of the reply before: these jobs have started; '' = that was confirmed, or need not be
--- Reply { { stream, { entries } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP.
+-- Reply { { stream, { entries } } or { 'room', { entry id, member, … } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in
+--      the shape of a reply of XREADGROUP. A job of the room comes as its member, because the script has it: see lib/room.lua.
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
 --      starts: pass it to confirm-starts.lua, or to the next call, as soon as these jobs have started; '' = starts are not counted.
 --
 -- The order: lifo; jobs of the work stream; priorities; groups in turns. A job of the room gets an entry at the end of the
--- stream. All entries of the stream were delivered before then, so the next read delivers just this entry. Only a job with lifo
--- overtakes entries that wait: it is claimed, and its entry is in the list `ahead` until reads come to it and step over it.
+-- stream, and is claimed. All entries before it were delivered by then, so no read comes to it. Only a job with lifo
+-- overtakes entries that wait: its entry is in the list `ahead` until reads come to it and step over it.
 --
 -- Races
 --   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
@@ -83,10 +84,15 @@ end
 local function take()
   local failure = room_size > 0 and take_lifo(fetch, allowed)
   local is_drained = not failure and fetch.taken < allowed and take_waiting(fetch, allowed - fetch.taken)
-  if not failure and fetch.taken < allowed and room_size > 0 then
-    failure = take_prioritized(fetch, allowed - fetch.taken)
+  if failure or fetch.taken == allowed or room_size == 0 then
+    return failure
+  elseif not is_drained then
+    -- Jobs of the room come behind the entries that this has yet to step over.
+    wait = '1'
+    return
   end
-  if failure or not is_drained or fetch.taken == allowed or room_size == 0 then
+  failure = take_prioritized(fetch, allowed - fetch.taken)
+  if failure or fetch.taken == allowed then
     return failure
   end
   local group_wait

@@ -24,6 +24,25 @@ export type MakeEntry<Work> = (
   fieldsAt: number,
 ) => Work;
 
+/** Makes the record of an entry that comes as another string than its fields; all of that string has arrived. */
+export type MakeFromString<Work> = (
+  source: Buffer,
+  idFrom: number,
+  idTo: number,
+  from: number,
+  to: number,
+) => Work;
+
+/** What a reply has of the work stream. */
+export interface WorkOfReply<Work> {
+  /** The stream. */
+  readonly key: string;
+  readonly make: MakeEntry<Work>;
+  /** Under this key, there are entry ids and strings, in turns. */
+  readonly stringsKey: string;
+  readonly makeFromString: MakeFromString<Work>;
+}
+
 const NIL = Buffer.from('*-1\r\n');
 const NULL = Buffer.from('_\r\n');
 const ARRAY = 0x2a;
@@ -40,8 +59,7 @@ const MINUS = 0x2d;
  * reply to a command that it sends again on a new connection.
  */
 export class EntryTap<Work> {
-  readonly #workKey: string;
-  readonly #make: MakeEntry<Work>;
+  readonly #of: WorkOfReply<Work>;
   readonly #socket: Socket;
   readonly #decode: (chunk: Buffer) => void;
   #state: 'passing' | 'armed' | 'reading' = 'passing';
@@ -52,32 +70,23 @@ export class EntryTap<Work> {
   #streamsLeft = 0;
   #entriesLeft = 0;
   #key: string | undefined;
+  #hasStrings = false;
   #others: StreamEntry[] | undefined;
   #read: TappedRead<Work> = { work: [], parts: [], others: [] };
   #finished: TappedRead<Work> | undefined;
 
-  private constructor(
-    socket: Socket,
-    decode: (chunk: Buffer) => void,
-    workKey: string,
-    make: MakeEntry<Work>,
-  ) {
+  private constructor(socket: Socket, decode: (chunk: Buffer) => void, of: WorkOfReply<Work>) {
     this.#socket = socket;
     this.#decode = decode;
-    this.#workKey = workKey;
-    this.#make = make;
+    this.#of = of;
   }
 
   /** Undefined if the socket does not have exactly one listener of `data`. */
-  static on<Work>(
-    socket: Socket | undefined,
-    workKey: string,
-    make: MakeEntry<Work>,
-  ): EntryTap<Work> | undefined {
+  static on<Work>(socket: Socket | undefined, of: WorkOfReply<Work>): EntryTap<Work> | undefined {
     const listeners = socket?.listeners('data') ?? [];
     if (!socket || listeners.length !== 1) return undefined;
     const decode = listeners[0] as (chunk: Buffer) => void;
-    const tap = new EntryTap(socket, decode, workKey, make);
+    const tap = new EntryTap(socket, decode, of);
     socket.on('data', tap.#onData);
     socket.off('data', decode);
     return tap;
@@ -174,13 +183,14 @@ export class EntryTap<Work> {
       const entries = reply.head(ARRAY, ARRAY);
       if (entries < 0) return false;
       this.#key = key;
-      this.#entriesLeft = entries;
-      if (key !== this.#workKey) {
+      this.#hasStrings = key === this.#of.stringsKey;
+      this.#entriesLeft = this.#hasStrings ? entries / 2 : entries;
+      if (key !== this.#of.key && !this.#hasStrings) {
         this.#others = [];
         this.#read.others.push([key, this.#others]);
       } else if (this.#read.work.length > 0) this.#read.parts.push(this.#read.work.length);
     } else {
-      if (!this.#entry(reply)) return false;
+      if (!(this.#hasStrings ? this.#string(reply) : this.#entry(reply))) return false;
       this.#entriesLeft -= 1;
     }
     if (this.#entriesLeft === 0) {
@@ -207,7 +217,16 @@ export class EntryTap<Work> {
       values?.push(bytes.subarray(reply.from, to));
     }
     if (values) this.#others?.push([bytes.subarray(idFrom, idTo), values]);
-    else this.#read.work.push(this.#make(bytes, idFrom, idTo, fields, fieldsAt));
+    else this.#read.work.push(this.#of.make(bytes, idFrom, idTo, fields, fieldsAt));
+    return true;
+  }
+
+  #string(reply: ReplyCursor): boolean {
+    const idTo = reply.bulk();
+    const idFrom = reply.from;
+    const to = idTo < 0 ? -1 : reply.bulk();
+    if (to < 0) return false;
+    this.#read.work.push(this.#of.makeFromString(reply.bytes, idFrom, idTo, reply.from, to));
     return true;
   }
 

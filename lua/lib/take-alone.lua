@@ -28,7 +28,7 @@ local function take_waiting(fetch, most)
     if is_before(last, next_ahead) then
       local between = #redis.call('XRANGE', stream, '(' .. last, '(' .. next_ahead, 'COUNT', most)
       if between > 0 then
-        most = most - #deliver(fetch, between)
+        most = most - deliver(fetch, between)
       end
       if most == 0 then
         return false
@@ -42,7 +42,7 @@ local function take_waiting(fetch, most)
   if next_ahead or most == 0 then
     return false
   end
-  return #deliver(fetch, most) < most
+  return deliver(fetch, most) < most
 end
 
 -- The jobs at the head of the room that have no group, out of it; `with_lifo`: only those with lifo.
@@ -66,29 +66,19 @@ local function take_lifo(fetch, most)
   if waits and (not fetch.gated or fetch.now - fetch.gated < LEARNED_MS) then
     return
   end
-  local entries, failure = add_entries(fetch, leave_head(fetch, most, true))
-  if not waits and #entries > 0 then
-    deliver(fetch, #entries)
-  elseif #entries > 0 then
-    local command = { 'XCLAIM', fetch.stream, fetch.group, fetch.consumer, 0 }
-    for i = 1, #entries do
-      command[#command + 1] = entries[i]
-    end
-    command[#command + 1] = 'RETRYCOUNT'
-    command[#command + 1] = 1
-    command[#command + 1] = 'FORCE'
-    fetch.reply[#fetch.reply + 1] = { fetch.stream, redis.call(unpack(command)) }
+  local members = leave_head(fetch, most, true)
+  local entries, failure = add_entries(fetch, members)
+  deliver_added(fetch, entries, members, not waits)
+  if waits and #entries > 0 then
     redis.call('RPUSH', fetch.prefix .. 'ahead', unpack(entries))
-    fetch.taken = fetch.taken + #entries
   end
   return failure
 end
 
--- The same.
+-- The same. All entries of the stream were delivered.
 local function take_prioritized(fetch, most)
-  local entries, failure = add_entries(fetch, leave_head(fetch, most, false))
-  if #entries > 0 then
-    deliver(fetch, #entries)
-  end
+  local members = leave_head(fetch, most, false)
+  local entries, failure = add_entries(fetch, members)
+  deliver_added(fetch, entries, members, true)
   return failure
 end

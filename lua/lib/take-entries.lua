@@ -3,15 +3,37 @@
 -- @include lib/room
 -- @include lib/envelope
 
--- Delivers the next entries of the stream. Returns them.
+-- Delivers the next entries of the stream. Returns how many.
 local function deliver(fetch, most)
   local read = redis.call('XREADGROUP', 'GROUP', fetch.group, fetch.consumer, 'COUNT', most, 'STREAMS', fetch.stream, '>')
-  if read then
-    fetch.reply[#fetch.reply + 1] = read[1]
-    fetch.taken = fetch.taken + #read[1][2]
-    return read[1][2]
+  if not read then
+    return 0
   end
-  return {}
+  fetch.reply[#fetch.reply + 1] = read[1]
+  fetch.taken = fetch.taken + #read[1][2]
+  return #read[1][2]
+end
+
+-- Delivers the entries that these jobs of the room were given. `is_next`: all entries before them were delivered. The reply has the
+-- jobs as they were in the room: to read the entries would cost more than all the rest.
+local function deliver_added(fetch, entries, members, is_next)
+  local count = #entries
+  if count == 0 then
+    return
+  end
+  local claim, jobs = { 'XCLAIM', fetch.stream, fetch.group, fetch.consumer, 0 }, {}
+  for i = 1, count do
+    local entry = entries[i]
+    claim[5 + i] = entry
+    jobs[2 * i - 1], jobs[2 * i] = entry, members[i]
+  end
+  claim[count + 6], claim[count + 7], claim[count + 8], claim[count + 9] = 'RETRYCOUNT', 1, 'FORCE', 'JUSTID'
+  if is_next then
+    claim[count + 10], claim[count + 11] = 'LASTID', entries[count]
+  end
+  redis.call(unpack(claim))
+  fetch.reply[#fetch.reply + 1] = { 'room', jobs }
+  fetch.taken = fetch.taken + count
 end
 
 -- Gives jobs of the room their entries, and says where the jobs are whose ids are the callers'. Returns the entries, or the error

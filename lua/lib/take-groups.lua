@@ -58,19 +58,13 @@ local function in_rounds(given, most_rounds)
   return members, of
 end
 
--- The jobs have entries, which were delivered: they use slots. An entry that was not delivered is delivered later, like any other.
-local function use_slots(fetch, entries, delivered, given, of)
-  local scored, at = {}, 0
+-- The jobs have entries, which were delivered: they use slots.
+local function use_slots(fetch, entries, given, of)
+  local scored = { 'ZADD', fetch.slots }
   for i = 1, #entries do
-    local entry = entries[i]
-    if delivered[i] and delivered[i][1] == entry then
-      scored[at + 1], scored[at + 2] = '0', given[of[i]].head .. entry
-      at = at + 2
-    end
+    scored[2 * i + 1], scored[2 * i + 2] = '0', given[of[i]].head .. entries[i]
   end
-  if at > 0 then
-    redis.call('ZADD', fetch.slots, unpack(scored))
-  end
+  redis.call(unpack(scored))
 end
 
 -- Takes jobs of the groups whose turn it is. Returns how many groups it has looked at; and the error reply of the stream, if it
@@ -102,7 +96,8 @@ local function take_turn(fetch, policy, most, taking)
     redis.call('ZREM', fetch.room, unpack(members))
     entries, failure = add_entries(fetch, members)
     if #entries > 0 then
-      use_slots(fetch, entries, deliver(fetch, #entries), given, of)
+      deliver_added(fetch, entries, members, true)
+      use_slots(fetch, entries, given, of)
     end
   end
   if failure then

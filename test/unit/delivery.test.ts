@@ -4,6 +4,7 @@ import {
   gapsOf,
   numberPlaces,
   readDelivery,
+  readMember,
   toDelivery,
 } from '../../lib/engine/worker/lease/delivery.js';
 
@@ -53,6 +54,46 @@ describe('an entry, decoded or read where it stands', () => {
     expect(both('1-2', 'd', '', 'n', 'aab')[1].name).toBe('aab');
     expect(both('1-3', 'd', '')[1].name).toBe('');
     expect(both('1-4', 'd', '', 'n', 'aab')[1].name).toBe('aab');
+  });
+});
+
+describe('a job that comes as it was in the room', () => {
+  const head = (group: string, keepMs: number): Buffer => {
+    const bytes = Buffer.alloc(22 + Buffer.byteLength(group));
+    bytes.writeUInt16BE(Buffer.byteLength(group));
+    bytes.write(group, 2);
+    bytes.writeDoubleBE(keepMs, bytes.length - 8);
+    return bytes;
+  };
+  const named = (name: string): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(Buffer.byteLength(name));
+    return Buffer.concat([length, Buffer.from(name)]);
+  };
+  const read = (member: Buffer) => {
+    const source = Buffer.concat([Buffer.from('$3\r\n1-1\r\n'), member, Buffer.from('\r\n')]);
+    return readMember(source, 4, 7, 9, 9 + member.length);
+  };
+
+  test.each([
+    ['', -1, 'send', 'bytes', undefined],
+    ['tenant\nñ', 0, '', '', '0'],
+    ['g'.repeat(256), 3_600_000, 'ñ', '\r\n$3', '3600000'],
+  ])('of group %j', (group, keepMs, name, bytes, uniqueMs) => {
+    const delivery = read(Buffer.concat([head(group, keepMs), named(name), Buffer.from(bytes)]));
+    expect(delivery).toMatchObject({ entryId: '1-1', name, uniqueMs, roomHead: head(group, keepMs) });
+    expect(delivery.bytes?.toString()).toBe(bytes);
+  });
+
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    ['one byte', Buffer.from('x')],
+    ['text', Buffer.from('somebody else wrote this')],
+    ['a member that is cut', Buffer.concat([head('g', 0), named('send').subarray(0, 6)])],
+  ])('%s is a Job without a name', (_, member) => {
+    const delivery = read(member);
+    expect(delivery).toMatchObject({ entryId: '1-1', name: '', uniqueMs: undefined, roomHead: undefined });
+    expect(delivery.bytes).toEqual(member);
   });
 });
 

@@ -27,11 +27,20 @@ class Wire extends EventEmitter {
   constructor() {
     super();
     this.on('data', (chunk: Buffer) => this.passed.push(chunk.toString()));
-    const tap = EntryTap.on(this as unknown as Socket, 'work', (source, idFrom, idTo, fields, at): Work => ({
-      id: source.toString('latin1', idFrom, idTo),
-      fields,
-      rest: source.toString('latin1', at, at + 8),
-    }));
+    const tap = EntryTap.on<Work>(this as unknown as Socket, {
+      key: 'work',
+      make: (source, idFrom, idTo, fields, at) => ({
+        id: source.toString('latin1', idFrom, idTo),
+        fields,
+        rest: source.toString('latin1', at, at + 8),
+      }),
+      stringsKey: 'strings',
+      makeFromString: (source, idFrom, idTo, from, to) => ({
+        id: source.toString('latin1', idFrom, idTo),
+        fields: -1,
+        rest: source.toString('latin1', from, to),
+      }),
+    });
     if (!tap) throw new Error('no tap');
     this.tap = tap;
   }
@@ -154,11 +163,33 @@ test('an entry of 8 MB in pieces of 64 KB', () => {
   expect(read?.work).toMatchObject([{ id: '1-1' }, { id: '1-2' }]);
 });
 
+test.each([1, 7, 100, 10_000])('entries that come as strings, in pieces of %i bytes', (piece) => {
+  const strings = [bulk('2-1'), bulk('one\r\n$3'), bulk('2-2'), bulk(''), bulk('2-3'), bulk('ñ')];
+  const read = new Wire().read(
+    resp2([
+      ['work', [entry('1-1', 'd', 'a')]],
+      ['strings', strings],
+      ['gate', [entry('0-0', 'wait', '1')]],
+      ['strings', []],
+    ]),
+    piece,
+  );
+  expect(read?.work).toEqual([
+    { id: '1-1', fields: 2, rest: '$1\r\nd\r\n$' },
+    { id: '2-1', fields: -1, rest: 'one\r\n$3' },
+    { id: '2-2', fields: -1, rest: '' },
+    { id: '2-3', fields: -1, rest: 'Ã±' },
+  ]);
+  expect(read?.parts[0]).toBe(1);
+  expect(read?.others).toHaveLength(1);
+});
+
 test('does nothing where somebody else listens too', () => {
   const socket = new EventEmitter();
   socket.on('data', () => undefined);
   socket.on('data', () => undefined);
-  expect(EntryTap.on(socket as unknown as Socket, 'work', () => 0)).toBeUndefined();
-  expect(EntryTap.on(undefined, 'work', () => 0)).toBeUndefined();
+  const of = { key: 'work', make: () => 0, stringsKey: 'strings', makeFromString: () => 0 };
+  expect(EntryTap.on(socket as unknown as Socket, of)).toBeUndefined();
+  expect(EntryTap.on(undefined, of)).toBeUndefined();
   expect(socket.listenerCount('data')).toBe(2);
 });

@@ -36,17 +36,37 @@ export function groupOfRoomHead(head: Buffer): Buffer | undefined {
   return length > 0 && head.length === 2 + length + PLACE_BYTES ? head.subarray(2, 2 + length) : undefined;
 }
 
+/** Where the parts of a member stand. */
+export interface RoomMemberParts {
+  /** Its place in the room. */
+  readonly headBytes: number;
+  readonly nameAt: number;
+  readonly jobAt: number;
+}
+
+/** Undefined for bytes that are no member of the room. */
+export function partsOfRoomMember(member: Buffer): RoomMemberParts | undefined {
+  if (member.length < 2) return undefined;
+  const headBytes = 2 + member.readUInt16BE() + PLACE_BYTES;
+  const nameAt = headBytes + 4;
+  if (member.length < nameAt) return undefined;
+  const jobAt = nameAt + member.readUInt32LE(headBytes);
+  return member.length < jobAt ? undefined : { headBytes, nameAt, jobAt };
+}
+
+/** For how many ms the id of the job stays taken after the job; negative if the id is not the caller's. */
+export function keepOfRoomHead(head: Buffer): number {
+  return head.readDoubleBE(head.length - 8);
+}
+
 /** Undefined for bytes that are no member of the room. */
 export function readRoomMember(member: Buffer): RoomMember | undefined {
-  if (member.length < 2) return undefined;
-  const at = 2 + member.readUInt16BE();
-  const nameAt = at + PLACE_BYTES + 4;
-  if (member.length < nameAt) return undefined;
-  const jobAt = nameAt + member.readUInt32LE(at + PLACE_BYTES);
-  if (member.length < jobAt) return undefined;
-  const rank = member.readUInt32BE(at);
+  const parts = partsOfRoomMember(member);
+  if (!parts) return undefined;
+  const { headBytes, nameAt, jobAt } = parts;
+  const rank = member.readUInt32BE(headBytes - PLACE_BYTES);
   return {
-    group: member.toString('utf8', 2, at),
+    group: member.toString('utf8', 2, headBytes - PLACE_BYTES),
     priority: Math.max(0, rank - 1),
     lifo: rank === 0,
     since: readRoomHead(member)?.since ?? 0,

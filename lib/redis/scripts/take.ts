@@ -24,9 +24,12 @@ export interface GateNews {
 /** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
 export const GATE_KEY = 'gate';
 
+/** In the reply, the key of entry ids and members of the room, in turns. Keys of queues are never like it. */
+export const ROOM_KEY = 'room';
+
 /**
  * Fetches jobs of a gated queue. Resolves with a reply in the shape of one of XREADGROUP: the entries of the work stream, in parts
- * of entries that stand next to each other, and an entry under {@link GATE_KEY}. Never sent twice.
+ * of entries that stand next to each other, some of them under {@link ROOM_KEY}, and an entry under {@link GATE_KEY}. Never sent twice.
  */
 export function take(
   runner: ScriptRunner,

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
+import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import type { WorkerOptions } from '../../../lib/engine/index.js';
-import { GATE_KEY, take } from '../../../lib/redis/scripts/take.js';
-import { streamsOf } from '../../../lib/redis/replies.js';
+import { take } from '../../../lib/redis/scripts/take.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
@@ -29,9 +29,7 @@ async function takeAndDie(count: number): Promise<string[]> {
   await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0', 'MKSTREAM').catch(() => undefined);
   const options = { group: 'default', consumerId: DEAD, count, started: undefined };
   const reply = await take(runnerOn(redis.client), KEYS, options);
-  return streamsOf(reply)
-    .filter(([key]) => key.toString() !== GATE_KEY)
-    .flatMap(([, entries]) => entries.map(([id]) => id.toString()));
+  return decodedParts(reply, KEYS.stream).parts.flatMap((jobs) => jobs.map(({ entryId }) => entryId));
 }
 
 describe('slots do not leak', () => {

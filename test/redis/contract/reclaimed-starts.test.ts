@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
 import { createGroup } from '../../../lib/redis/scripts/create-group.js';
 import { reclaim } from '../../../lib/redis/scripts/reclaim.js';
 import type { ReclaimReply } from '../../../lib/redis/scripts/reclaim.js';
 import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
-import { streamsOf } from '../../../lib/redis/replies.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { Diary, allOf, changeGroup, fullest, groupDefaults, jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
@@ -28,12 +28,9 @@ interface Taken {
 /** What a worker takes of the gate. Nobody says that the jobs have started. */
 async function takeAs(consumerId: string, count: number): Promise<Taken> {
   const options = { group: GROUP, consumerId, count, started: undefined };
-  const taken = { jobs: 0, starts: undefined as string | undefined };
-  for (const [key, entries] of streamsOf(await take(runnerOn(redis.client), KEYS, options))) {
-    if (key.toString() === GATE_KEY) taken.starts = readGateNews(entries).starts;
-    else taken.jobs += entries.length;
-  }
-  return taken;
+  const { parts, others } = decodedParts(await take(runnerOn(redis.client), KEYS, options), KEYS.stream);
+  const news = others.find(([key]) => key === GATE_KEY)?.[1] ?? [];
+  return { jobs: parts.flat().length, starts: readGateNews(news).starts };
 }
 
 /** What a worker takes over from all others, whatever their leases. */

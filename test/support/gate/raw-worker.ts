@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { decodeEnvelope } from '../../../lib/engine/codec/read-envelope.js';
 import { writeDelayedMember } from '../../../lib/engine/codec/write-envelope.js';
+import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { boundsOf, toDelivery } from '../../../lib/engine/worker/lease/delivery.js';
 import type { Delivery } from '../../../lib/engine/worker/lease/delivery.js';
 import type { QueueKeys } from '../../../lib/redis/keys.js';
 import { compareStreamIds, streamsOf } from '../../../lib/redis/replies.js';
-import type { StreamEntry } from '../../../lib/redis/replies.js';
 import { packGroups } from '../../../lib/redis/scripts/lib/fence.js';
 import { complete } from '../../../lib/redis/scripts/complete.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
@@ -56,16 +56,16 @@ export class RawWorker {
 
   async #take(count: number): Promise<number[]> {
     const { consumerId } = this;
-    const entries: StreamEntry[] = [];
-    let starts: string | undefined;
-    for (const [key, of] of streamsOf(
-      await take(this.#runner, this.#keys, { group: GROUP, consumerId, count, started: undefined }),
-    )) {
-      if (String(key) === GATE_KEY) ({ starts } = readGateNews(of));
-      else entries.push(...of);
-    }
+    const reply = await take(this.#runner, this.#keys, {
+      group: GROUP,
+      consumerId,
+      count,
+      started: undefined,
+    });
+    const { parts, others } = decodedParts(reply, this.#keys.stream);
+    const { starts } = readGateNews(others.find(([key]) => key === GATE_KEY)?.[1] ?? []);
     if (starts !== undefined) await confirmStarts(this.#runner, this.#keys, { consumerId, starts });
-    return this.#keep(entries.map((entry) => toDelivery(entry, 0)));
+    return this.#keep(parts.flat());
   }
 
   /** Takes over what workers had whose leases are over. */

@@ -18,10 +18,9 @@ import type { CommandLink } from '../../connection/command-link.js';
 import { ConnectionError, ShutdownError, messageOf } from '../../base/errors.js';
 import { ReadSize } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
-import { readDelivery } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import { connectionName } from '../identity.js';
-import { bytesOf, decodedParts, tappedParts } from './brought.js';
+import { bytesOf, decodedParts, tappedParts, workOf } from './brought.js';
 import { Starts } from './starts.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
@@ -289,9 +288,7 @@ export class Reader extends Service {
       this.#client = client;
       client.on('ready', () => {
         // On a cluster, any node may answer, so there is no single socket to tap.
-        this.#tap = isCluster(client)
-          ? undefined
-          : EntryTap.on(client.stream, this.#keys.stream, readDelivery);
+        this.#tap = isCluster(client) ? undefined : EntryTap.on(client.stream, workOf(this.#keys.stream));
         if (!this.#settings.nudge) void this.#identify(client);
       });
       client.on('close', () => {

@@ -3,6 +3,7 @@ import { bulkLength, bulkStart } from '../../../redis/reply-cursor.js';
 import { compareStreamIds } from '../../../redis/replies.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import type { Keep } from '../../codec/keep.js';
+import { keepOfRoomHead, partsOfRoomMember } from '../../codec/room.js';
 import type { WireRetry } from '../../codec/envelope.js';
 import type { JobCancelledError } from '../../base/errors.js';
 import type { Job } from '../../job/job.js';
@@ -193,6 +194,28 @@ export function readDelivery(
   }
   const delivery = new Delivery(source, idFrom, idTo, source, from, to, name, uniqueMs, 0);
   delivery.roomHead = room;
+  return delivery;
+}
+
+/** The same of an entry that comes as the member that its job had in the room. */
+export function readMember(
+  source: Buffer,
+  idFrom: number,
+  idTo: number,
+  memberFrom: number,
+  memberTo: number,
+): Delivery {
+  const member = source.subarray(memberFrom, memberTo);
+  const parts = partsOfRoomMember(member);
+  // Other bytes are a Job without a name: see lua/lib/room.lua.
+  if (!parts) return new Delivery(source, idFrom, idTo, source, memberFrom, memberTo, '', undefined, 0);
+  const head = member.subarray(0, parts.headBytes);
+  const keepMs = keepOfRoomHead(head);
+  const from = memberFrom + parts.jobAt;
+  const name = nameOf(source, memberFrom + parts.nameAt, from);
+  const uniqueMs = keepMs >= 0 ? keepMs.toFixed() : undefined;
+  const delivery = new Delivery(source, idFrom, idTo, source, from, memberTo, name, uniqueMs, 0);
+  delivery.roomHead = head;
   return delivery;
 }
 
