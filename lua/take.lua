@@ -63,6 +63,10 @@ if room_size > 0 and not gated then
 end
 fetch.gated = tonumber(gated or nil)
 
+if room_size == 0 and gated then
+  forget_turns(prefix)
+end
+
 if ARGV[4] ~= '' then
   confirm_starts(prefix, fetch.consumer, limits, ARGV[4], us)
   -- Keys of the wrong type keep no job from its start.

@@ -66,7 +66,7 @@ end
 
 -- The member of `slots` for an entry of a group.
 local function slot_of(group, entry)
-  return struct.pack('>I2c0', #group, group) .. entry
+  return group_head(group) .. entry
 end
 
 -- How many slots of a group are in use.

@@ -70,9 +70,14 @@ local function bounds_of(head)
   return '[' .. head, '(' .. string.sub(head, 1, -2) .. string.char(string.byte(head, -1) + 1)
 end
 
+-- What the members of a group begin with.
+local function group_head(group)
+  return struct.pack('>I2c0', #group, group)
+end
+
 -- The bounds of the jobs of a group; '' = of the jobs without a group. No rank begins with 255.
 local function group_bounds(group)
-  local head = struct.pack('>I2c0', #group, group)
+  local head = group_head(group)
   return '[' .. head, '(' .. head .. '\255'
 end
 

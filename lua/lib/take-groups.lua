@@ -9,6 +9,11 @@ local MOST_RETURNED = 200
 -- The sets of groups are hints, so a call may look at groups that cannot start a job: at most so many beyond those that it asks for.
 local MOST_LOOKS = 200
 
+-- There are no jobs in groups, so their turns are hints for nothing.
+local function forget_turns(prefix)
+  redis.call('UNLINK', prefix .. 'groups', prefix .. 'groups:limited')
+end
+
 local function return_limited(fetch)
   local limited = fetch.prefix .. 'groups:limited'
   local due = redis.call('ZRANGEBYSCORE', limited, '-inf', decimal(fetch.now), 'LIMIT', 0, MOST_RETURNED)
@@ -18,18 +23,37 @@ local function return_limited(fetch)
   end
 end
 
--- Up to `want` jobs of a group: { members, head, has_more, limited }. head: what the members begin with. has_more: it may start another one
--- after them; limited: it has more, and its rate limit allows them at this time (unix ms); window: its duration, if its starts are counted. `taking`: says of how many jobs of a group
--- it is not known whether they have started.
-local function startable(fetch, policy, group, own, want, taking)
-  local concurrency, max, duration = limits_with(policy, own)
-  local from, to = group_bounds(group)
-  local head = string.sub(from, 2)
-  local slots = concurrency and concurrency - redis.call('ZLEXCOUNT', fetch.slots, from, to) or want + 1
-  if slots <= 0 then
-    return { members = {} }
+-- How many slots each group uses, by id. nil if that is much more to read than to count the slots of each group that is looked at.
+local function read_slots(fetch, looks)
+  if redis.call('ZCARD', fetch.slots) > looks * 4 then
+    return nil
   end
-  local tokens, frees = want + 1, 0
+  local used, all = {}, redis.call('ZRANGE', fetch.slots, 0, -1)
+  for i = 1, #all do
+    local high, low = byte_of(all[i], 1, 2)
+    local ends = low and 2 + high * 256 + low
+    if ends and ends < #all[i] then
+      local group = sub_of(all[i], 3, ends)
+      used[group] = (used[group] or 0) + 1
+    end
+  end
+  return used
+end
+
+-- Up to `want` jobs of a group, and more if it has a limit or more jobs:
+--   has_more  it may start another one after them
+--   limited   it has more, and its rate limit allows them at this time (unix ms)
+-- `head`: what its members begin with. `taking`: says of how many jobs of a group it is not known whether they have started.
+local function startable(fetch, group, head, want, concurrency, max, duration, taking)
+  local from, to = '[' .. head, '(' .. head .. '\255'
+  local slots = want + 1
+  if concurrency then
+    slots = concurrency - (fetch.used and (fetch.used[group] or 0) or redis.call('ZLEXCOUNT', fetch.slots, from, to))
+  end
+  if slots <= 0 then
+    return {}
+  end
+  local tokens, frees = slots, 0
   if max then
     tokens, frees = group_allowance(fetch.prefix, group, max, duration, taking(group), fetch.us)
   end
@@ -38,95 +62,109 @@ local function startable(fetch, policy, group, own, want, taking)
   local members = redis.call('ZRANGEBYLEX', fetch.room, from, to, 'LIMIT', 0, slots > most and most + 1 or most)
   local has_more = #members > most
   members[most + 1] = nil
-  if has_more and tokens <= most then
-    return { members = members, head = head, window = duration, limited = math.ceil((fetch.us + frees) / 1000) }
+  if has_more and max and tokens <= most then
+    return members, false, math.ceil((fetch.us + frees) / 1000)
   end
-  return { members = members, head = head, window = max and duration, has_more = has_more }
+  return members, has_more
 end
 
 -- The jobs of these groups, the first of each, then the second of each; and of which group each is, by index.
-local function in_rounds(given, most_rounds)
-  local members, of = {}, {}
+local function in_rounds(members_of, most_rounds)
+  local members, of, at = {}, {}, 0
   for round = 1, most_rounds do
-    for i = 1, #given do
-      local member = given[i].members[round]
+    for i = 1, #members_of do
+      local member = members_of[i][round]
       if member then
-        members[#members + 1], of[#of + 1] = member, i
+        at = at + 1
+        members[at], of[at] = member, i
       end
     end
   end
   return members, of
 end
 
--- The jobs have entries, which were delivered: they use slots.
-local function use_slots(fetch, entries, given, of)
-  local scored = { 'ZADD', fetch.slots }
-  for i = 1, #entries do
-    scored[2 * i + 1], scored[2 * i + 2] = '0', given[of[i]].head .. entries[i]
+-- Gives these jobs their entries, delivers these, and uses slots for them. `heads`: what the members of each group begin with; `of`: of
+-- which group each is. Returns the error reply of the stream, if it accepts no entries.
+local function start_members(fetch, members, heads, of)
+  redis.call('ZREM', fetch.room, unpack(members))
+  local entries, failure = add_entries(fetch, members)
+  if #entries > 0 then
+    deliver_added(fetch, entries, members, true)
+    local scored = { 'ZADD', fetch.slots }
+    for i = 1, #entries do
+      scored[2 * i + 1], scored[2 * i + 2] = '0', heads[of[i]] .. entries[i]
+    end
+    redis.call(unpack(scored))
   end
-  redis.call(unpack(scored))
+  return failure
 end
 
 -- Takes jobs of the groups whose turn it is. Returns how many groups it has looked at; and the error reply of the stream, if it
 -- accepts no entries: then those groups keep their turns.
 local function take_turn(fetch, policy, most, taking)
   local prefix, groups = fetch.prefix, fetch.prefix .. 'groups'
-  local popped = redis.call('ZPOPMIN', groups, most)
-  local count = #popped / 2
+  local names = redis.call('ZRANGE', groups, 0, most - 1)
+  local count = #names
   if count == 0 then
     return 0
   end
-  local names = {}
-  for i = 1, count do
-    names[i] = popped[2 * i - 1]
-  end
   local paused = fetch.any_paused and redis.call('SMISMEMBER', prefix .. 'groups:paused', unpack(names)) or {}
   local own = own_limits(policy, names)
-  local given, rounds = {}, 0
+  local all_concurrency, all_max, all_duration = limits_with(policy)
+  if not fetch.has_read_slots and (all_concurrency or policy.own) then
+    fetch.has_read_slots, fetch.used = true, read_slots(fetch, count)
+  end
+  local heads, members_of, windows, limited_until, has_more, rounds = {}, {}, {}, {}, {}, 0
   local share, extra = math.floor(most / count), most % count
   for i = 1, count do
-    local want = i <= extra and share + 1 or share
-    given[i] = paused[i] == 1 and { members = {} } or startable(fetch, policy, names[i], own[i], want, taking)
-    rounds = math.max(rounds, #given[i].members)
+    local name = names[i]
+    if paused[i] == 1 then
+      members_of[i] = {}
+    else
+      local concurrency, max, duration = all_concurrency, all_max, all_duration
+      if own[i] then
+        concurrency, max, duration = limits_with(policy, own[i])
+      end
+      local want = i <= extra and share + 1 or share
+      heads[i], windows[i] = group_head(name), duration
+      members_of[i], has_more[i], limited_until[i] =
+        startable(fetch, name, heads[i], want, concurrency, max, duration, taking)
+      rounds = math.max(rounds, #members_of[i])
+    end
   end
 
-  local members, of = in_rounds(given, rounds)
-  local entries, failure = {}, nil
-  if #members > 0 then
-    redis.call('ZREM', fetch.room, unpack(members))
-    entries, failure = add_entries(fetch, members)
-    if #entries > 0 then
-      deliver_added(fetch, entries, members, true)
-      use_slots(fetch, entries, given, of)
+  if rounds > 0 then
+    local members, of = in_rounds(members_of, rounds)
+    local failure = start_members(fetch, members, heads, of)
+    if failure then
+      return count, failure
     end
   end
-  if failure then
-    for i = 1, count do
-      redis.call('ZADD', groups, popped[2 * i], names[i])
-    end
-    return count, failure
-  end
+  redis.call('ZREMRANGEBYRANK', groups, 0, count - 1)
 
   local turn = tonumber(redis.call('HGET', fetch.gate, 'turn')) or 0
   local last, back, limited = turn, {}, {}
   for i = 1, count do
-    local started = #given[i].members
+    local started, name = #members_of[i], names[i]
     -- Where this group comes in the row of starts, round after round.
     local at = turn + (started - 1) * count + i
     if started > 0 then
       last = math.max(last, at)
-      if given[i].window then
-        fetch.longest = math.max(fetch.longest, given[i].window)
-        fetch.starts_of[names[i]] = (fetch.starts_of[names[i]] or 0) + started
+      if fetch.used then
+        fetch.used[name] = (fetch.used[name] or 0) + started
+      end
+      if windows[i] then
+        fetch.longest = math.max(fetch.longest, windows[i])
+        fetch.starts_of[name] = (fetch.starts_of[name] or 0) + started
         fetch.any_start = true
       end
     end
-    if given[i].has_more then
+    if has_more[i] then
       -- Redis writes a number of Lua with 17 digits.
-      back[#back + 1], back[#back + 2] = at, names[i]
-    elseif given[i].limited then
-      limited[#limited + 1] = decimal(given[i].limited)
-      limited[#limited + 1] = names[i]
+      back[#back + 1], back[#back + 2] = at, name
+    elseif limited_until[i] then
+      limited[#limited + 1] = decimal(limited_until[i])
+      limited[#limited + 1] = name
     end
   end
   if last > turn then
@@ -171,6 +209,9 @@ local function take_all_turns(fetch, most)
   end
   if fetch.any_start then
     begin_group_starts(prefix, fetch.consumer, fetch.us, fetch.starts_of, fetch.longest)
+  end
+  if redis.call('EXISTS', fetch.room) == 0 then
+    forget_turns(prefix)
   end
   if failure or fetch.taken == end_at then
     return failure
