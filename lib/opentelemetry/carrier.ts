@@ -1,4 +1,13 @@
-import { ROOT_CONTEXT, propagation, type Context } from '@opentelemetry/api';
+import { randomBytes } from 'node:crypto';
+import {
+  ROOT_CONTEXT,
+  TraceFlags,
+  isSpanContextValid,
+  propagation,
+  trace,
+  type Context,
+  type SpanContext,
+} from '@opentelemetry/api';
 import type { TraceCarrier } from '../engine/base/telemetry.js';
 
 /*
@@ -38,11 +47,26 @@ export function isLinking(carrier: TraceCarrier): boolean {
   return carrier[LINK] === '1';
 }
 
+/**
+ * Travels where a trace begins with the add and is not sampled. Nobody else knows that trace, so its ids need not travel: the
+ * jobs are 56 bytes shorter.
+ */
+export const UNSAMPLED_ROOT: TraceCarrier = Object.freeze({ u: '1' });
+const W3C_FIELDS: readonly string[] = ['traceparent', 'tracestate', 'baggage'];
+
+/** Whether this is all that there is to say of a context that has this span: neither a propagator nor baggage says more. */
+export function isUnsampledRoot(context: Context, span: SpanContext, withBaggage: boolean): boolean {
+  if ((span.traceFlags & TraceFlags.SAMPLED) !== 0 || span.traceState !== undefined) return false;
+  if (!isSpanContextValid(span) || (withBaggage && propagation.getBaggage(context))) return false;
+  const fields = propagation.fields();
+  return fields.includes('traceparent') && fields.every((field) => W3C_FIELDS.includes(field));
+}
+
 const NOT_SAMPLED = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]$/;
 
 /** Whether it says that its trace is not sampled. */
-export function isUnsampled({ p }: TraceCarrier): boolean {
-  return p !== undefined && NOT_SAMPLED.test(p);
+export function isUnsampled({ p, u }: TraceCarrier): boolean {
+  return p === undefined ? u === UNSAMPLED_ROOT['u'] : NOT_SAMPLED.test(p);
 }
 
 /**
@@ -52,7 +76,7 @@ export function isUnsampled({ p }: TraceCarrier): boolean {
 export class UnreadContext implements Context {
   readonly #carrier: TraceCarrier;
   readonly #withBaggage: boolean;
-  #read: Context | undefined;
+  #read: Context | undefined = undefined;
 
   constructor(carrier: TraceCarrier, withBaggage: boolean) {
     this.#carrier = carrier;
@@ -72,6 +96,17 @@ export class UnreadContext implements Context {
   }
 
   get #context(): Context {
-    return (this.#read ??= toContext(this.#carrier, this.#withBaggage));
+    return (this.#read ??=
+      this.#carrier['p'] === undefined ? newUnsampled() : toContext(this.#carrier, this.#withBaggage));
   }
+}
+
+/** As if a trace that is not sampled had come from elsewhere. */
+function newUnsampled(): Context {
+  return trace.setSpanContext(ROOT_CONTEXT, {
+    traceId: randomBytes(16).toString('hex'),
+    spanId: randomBytes(8).toString('hex'),
+    traceFlags: TraceFlags.NONE,
+    isRemote: true,
+  });
 }

@@ -66,6 +66,8 @@ export class ProcessSpans {
     if (carrier && carrier === this.#lastUnsampled) return this.#lastScope;
     // As for `send`: the decision that a trace is not sampled holds for the runs of its jobs.
     if (carrier && isUnsampled(carrier)) {
+      // Each run of such a job has a trace of its own.
+      if (carrier['p'] === undefined) return scopeOf(new UnreadContext(carrier, baggage));
       this.#lastUnsampled = carrier;
       return (this.#lastScope = scopeOf(new UnreadContext(carrier, baggage)));
     }

@@ -11,9 +11,11 @@ import {
 } from '@opentelemetry/api';
 import type { Sending, SentJob, TraceCarrier } from '../engine/base/telemetry.js';
 import { ATTRIBUTES, SYSTEM } from './conventions.js';
-import { toCarrier } from './carrier.js';
+import { UNSAMPLED_ROOT, isUnsampledRoot, toCarrier } from './carrier.js';
 import { failSpan } from './fail-span.js';
 import { labelOf } from './labels.js';
+
+const UNSAMPLED_SENDING: Sending = { carrier: UNSAMPLED_ROOT };
 
 /** Starts the spans `send <queue>` of one queue, and makes what travels with its jobs. */
 export class SendSpans {
@@ -56,6 +58,8 @@ export class SendSpans {
       active,
     );
     const isRecorded = span.isRecording();
+    if (!isRecorded && !parent && isUnsampledRoot(active, span.spanContext(), this.#withBaggage))
+      return UNSAMPLED_SENDING;
     const carrier = toCarrier(trace.setSpan(active, span), this.#withBaggage, jobs.length > 1 && isRecorded);
     if (!isRecorded) return carrier && { carrier };
     describeSend(span, jobs);

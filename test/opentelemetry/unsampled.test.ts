@@ -1,4 +1,4 @@
-import { context, trace } from '@opentelemetry/api';
+import { context, createContextKey, propagation, trace, type TextMapPropagator } from '@opentelemetry/api';
 import { AlwaysOffSampler, ParentBasedSampler } from '@opentelemetry/sdk-trace-node';
 import { describe, expect, it, vi } from 'vitest';
 import { ChasquiTelemetry } from '../../lib/opentelemetry/index.js';
@@ -37,5 +37,57 @@ describe('a trace that is not sampled', () => {
     }
     expect(seen[3]).toMatchObject({ traceFlags: 0, isRemote: true });
     expect(sdk.spans()).toEqual([]);
+  });
+
+  it('that begins with an add travels without ids: each run has ids of its own, and the decision', async () => {
+    const telemetry = new ChasquiTelemetry();
+    const queue = kit.queue({ telemetry });
+    const seen: Record<string, string>[] = [];
+    kit.worker(
+      async () => {
+        await Promise.resolve();
+        const headers: Record<string, string> = {};
+        propagation.inject(context.active(), headers);
+        seen.push(headers);
+        if (seen.length === 1) throw new Error('once');
+      },
+      { telemetry },
+    );
+    await queue.add('one', {}, { attempts: 2, backoff: 1 });
+    await queue.addBulk([{ name: 'two', data: 2 }]);
+    await vi.waitFor(() => {
+      expect(seen).toHaveLength(3);
+    });
+    const sent = seen.map(({ traceparent }) => traceparent ?? '');
+    for (const header of sent) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(new Set(sent).size).toBe(3);
+    expect(sdk.spans()).toEqual([]);
+  });
+
+  it('that begins with an add carries what another propagator says of it', async () => {
+    const key = createContextKey('tenant');
+    const tenant: TextMapPropagator = {
+      fields: () => ['x-tenant'],
+      inject: (active, carrier, setter) => {
+        setter.set(carrier, 'x-tenant', String(active.getValue(key)));
+      },
+      extract: (active, carrier, getter) => active.setValue(key, getter.get(carrier, 'x-tenant')),
+    };
+    propagation.disable();
+    propagation.setGlobalPropagator(tenant);
+    const telemetry = new ChasquiTelemetry();
+    const queue = kit.queue({ telemetry });
+    const seen: unknown[] = [];
+    kit.worker(
+      async () => {
+        await Promise.resolve();
+        seen.push(context.active().getValue(key));
+      },
+      { telemetry },
+    );
+    await context.with(context.active().setValue(key, 'acme'), () => queue.add('one', {}));
+    await vi.waitFor(() => {
+      expect(seen).toEqual(['acme']);
+    });
   });
 });

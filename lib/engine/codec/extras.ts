@@ -85,16 +85,35 @@ export function encodeExtras(...maps: readonly (Extras | undefined)[]): Buffer |
   return isPlain ? PLAIN_BYTES : encodePayload(merged, 'extras');
 }
 
-/** What most jobs of a tracked queue have. They share it, so that they need not be encoded and decoded one by one. */
-const PLAIN: Extras = Object.freeze({ keep: TRACKED });
-const PLAIN_BYTES = encodePayload(PLAIN, 'extras');
+/** What most jobs of a tracked queue have. They share it, so that they need not be encoded one by one. */
+const PLAIN_BYTES = encodePayload({ keep: TRACKED }, 'extras');
 
 /**
  * Reads the bytes behind a Job. A job that is fine otherwise must run, whatever stands there: bytes that are no map are
- * ignored, and so is a known field of a wrong type. Undefined if nothing is left.
+ * ignored, and so is a known field of a wrong type. Undefined if nothing is left. Jobs with the same bytes may share the map.
  */
 export function readExtras(bytes: Buffer, from = 0, to = bytes.length): Extras | undefined {
-  if (to - from === PLAIN_BYTES.length && PLAIN_BYTES.compare(bytes, from, to) === 0) return PLAIN;
+  if (to - from > MOST_SHARED_BYTES) return readMap(bytes, from, to);
+  if (isLast(bytes, from, to)) return last;
+  last = readMap(bytes, from, to);
+  lastLength = bytes.copy(lastBytes, 0, from, to);
+  return last;
+}
+
+const MOST_SHARED_BYTES = 96;
+/** The last map of few bytes, and its bytes: jobs in a row often have the same, as the jobs of one request do. */
+let last: Extras | undefined;
+let lastLength = -1;
+const lastBytes = Buffer.alloc(MOST_SHARED_BYTES);
+
+function isLast(bytes: Buffer, from: number, to: number): boolean {
+  if (to - from !== lastLength) return false;
+  // Backwards: two traces differ near their end.
+  for (let i = lastLength - 1; i >= 0; i--) if (bytes[from + i] !== lastBytes[i]) return false;
+  return true;
+}
+
+function readMap(bytes: Buffer, from: number, to: number): Extras | undefined {
   const plain = readPlainTrace(bytes, from, to);
   if (plain) return plain;
   let map: unknown;

@@ -72,23 +72,14 @@ function encodedHead(): Buffer {
 }
 
 const PLAIN_LENGTH = PLAIN_HEAD.length + TRACEPARENT_LENGTH;
-/** The last one that was read, and its bytes: jobs that were added together have the same. */
-const lastBytes = Buffer.alloc(PLAIN_LENGTH);
-let last: { readonly trace: TraceCarrier } | undefined;
 
-/** Extras that have a carrier and nothing else, which many jobs may share; undefined if they are of any other form. */
+/** Extras that have such a carrier and nothing else; undefined if they are of any other form. */
 export function readPlainTrace(
   bytes: Buffer,
   from: number,
   to: number,
 ): { readonly trace: TraceCarrier } | undefined {
   if (to - from !== PLAIN_LENGTH) return undefined;
-  // Backwards: two traces differ near their end.
-  let same = PLAIN_LENGTH;
-  while (same > 0 && bytes[from + same - 1] === lastBytes[same - 1]) same -= 1;
-  if (same === 0 && last) return last;
   for (let i = 0; i < PLAIN_HEAD.length; i++) if (bytes[from + i] !== PLAIN_HEAD[i]) return undefined;
-  bytes.copy(lastBytes, 0, from, to);
-  const p = bytes.toString('latin1', from + PLAIN_HEAD.length, to);
-  return (last = Object.freeze({ trace: Object.freeze({ p }) }));
+  return { trace: { p: bytes.toString('latin1', from + PLAIN_HEAD.length, to) } };
 }

@@ -51,7 +51,7 @@ export function toNewJob(
   const payload = encodeWithin(name, data, limits.maxPayloadBytes);
   if (options === undefined) {
     const now = Date.now();
-    const job: NewJob = { id: nextUlid(now), name, payload, createdAtMs: now, attempt: 0 };
+    const job: NewJob = { id: nextUlid(now), name, payload, createdAtMs: now, attempt: 0, extras: undefined };
     if (limits.keep) keepJob(job, name, {}, limits.keep, limits);
     return job;
   }
@@ -66,6 +66,7 @@ export function toNewJob(
     payload,
     createdAtMs,
     attempt: 0,
+    extras: undefined,
     retry: toWireRetry(options),
     delayMs: options.delay === undefined ? undefined : Math.ceil(options.delay),
   };

@@ -12,13 +12,15 @@ export function sendObserved(
   add: () => Promise<Duplicates>,
 ): Promise<Duplicates> {
   const sending = telemetry.send?.(jobs);
-  const carrier = sending && attempt(() => sending.carrier);
-  if (carrier)
-    attempt(() => {
-      attach(carrier, jobs, maxPayloadBytes);
-    });
+  if (!sending) return add();
+  try {
+    const { carrier } = sending;
+    if (carrier) attach(carrier, jobs, maxPayloadBytes);
+  } catch {
+    // Anybody's carrier: the jobs go without it.
+  }
   const added = add();
-  if (sending) tellEnd(sending, added);
+  tellEnd(sending, added);
   return added;
 }
 
