@@ -1,5 +1,5 @@
 // Writes the scripts of lua/ and the version of the package into source files, so that the package reads no files at run
-// time, which a bundler would not include. `npm ci` and every command that reads lib/ call this.
+// time, which a bundler would not include. Every command that reads lib/ calls this.
 //
 // A line `-- @include lib/x` of a script stands for lua/lib/x.lua; what is included twice is there once. A line `-- @seldom lib/x`
 // stands for it too, but its functions are made when the script calls one of them: Redis makes all others anew in each call.

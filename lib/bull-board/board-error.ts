@@ -19,6 +19,8 @@ export class BoardError extends Error {
     readonly statusCode: number,
     message: string,
     options?: { cause?: unknown },
+    /** The headline of the message, if that of the status does not fit: a key of the board, or text. */
+    readonly title?: string,
   ) {
     super(message, options);
   }
@@ -31,7 +33,8 @@ const HAS_ACTIVE_JOBS = 'Cannot obliterate queue with active jobs';
 export function toBoardError(error: unknown): BoardError {
   if (error instanceof BoardError) return error;
   if (error instanceof JobsActiveError) return new BoardError(409, HAS_ACTIVE_JOBS, { cause: error });
-  return new BoardError(statusOf(error), messageOf(error), { cause: error });
+  const title = error instanceof ScheduleNotFoundError ? 'ERRORS.JOB_SCHEDULER_NOT_FOUND' : undefined;
+  return new BoardError(statusOf(error), messageOf(error), { cause: error }, title);
 }
 
 function statusOf(error: unknown): number {

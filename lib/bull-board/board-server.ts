@@ -120,7 +120,7 @@ export class BoardServer implements IServerAdapter {
     refuseForeign(request);
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     const route = this.#routes.find((one) => one.method === method && matches(one.segments, segments));
-    if (!route) throw new BoardError(404, 'The board has no such route.');
+    if (!route) throw new BoardError(404, 'The board has no such route.', undefined, 'Not found');
     this.#refuseReadOnly(method, segments);
     const params: Record<string, string> = {};
     route.segments.forEach((name, index) => {
@@ -176,10 +176,12 @@ export class BoardServer implements IServerAdapter {
   }
 
   #failed(error: unknown): ControllerHandlerReturnType {
-    const { status = 500, body } = this.#onError(toBoardError(error));
-    const { error: title, message } = body as { error: { key: string }; message?: string };
+    const told = toBoardError(error);
+    const { status = 500, body } = this.#onError(told);
+    const { error: usual, message } = body as { error: { key: string }; message?: string };
+    const key = told.title ?? TITLES[status] ?? usual.key;
     // The stack, which the board adds during development, is for the log.
-    return { status, body: { error: { key: TITLES[status] ?? title.key }, message } as never };
+    return { status, body: { error: { key }, message } as never };
   }
 }
 

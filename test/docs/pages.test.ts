@@ -101,6 +101,7 @@ describe('commands in README.md and docs/', () => {
       case 'run':
         return args.slice(0, 1).filter((script) => !(script in scripts));
       case 'install':
+      case 'ls':
         return args.filter((dependency) => !known.includes(dependency));
       default:
         return [command];
