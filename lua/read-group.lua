@@ -12,8 +12,7 @@
 
 local room, prefix, group = KEYS[1], KEYS[2], ARGV[1]
 local jobs, status = status_of(prefix, room, group)
-local own = redis.call('HGET', prefix .. 'groups:policy', group) or '||'
-local concurrency, max, duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
+local concurrency, max, duration = own_parts(redis.call('HGET', prefix .. 'groups:policy', group) or nil)
 local _, most, window = limits_of_group(group_policy(prefix, prefix .. 'meta'), group)
 local starts, frees, ends = 0, 0, 0
 if most then
@@ -23,9 +22,9 @@ return {
   jobs,
   active_of_group(prefix, group),
   status,
-  concurrency or '',
-  max or '',
-  duration or '',
+  concurrency,
+  max,
+  duration,
   decimal(starts),
   decimal(math.ceil(frees / 1000)),
   decimal(math.ceil(ends / 1000)),

@@ -1,4 +1,4 @@
--- Changes what is special about one group: limits of its own (lib/group-policy.lua), and whether it is paused. Tells the workers.
+-- Changes what is special about one group: limits of its own (lib/own-limits.lua), and whether it is paused. Tells the workers.
 --
 -- KEYS prefix calls
 -- ARGV 1 group
@@ -16,6 +16,7 @@
 -- @include lib/wake-idle
 -- @include lib/full-memory
 -- @include lib/call-replies
+-- @include lib/own-limits
 
 local prefix, calls = KEYS[1], KEYS[2]
 local group, call = ARGV[1], ARGV[#ARGV]
@@ -30,7 +31,7 @@ redis.call('ZCARD', limited)
 redis.call('ZCARD', prefix .. 'room')
 local own = redis.call('HGET', policy, group) or '||'
 local fields = {}
-fields.concurrency, fields.max, fields.duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
+fields.concurrency, fields.max, fields.duration = own_parts(own)
 fields.paused = redis.call('SISMEMBER', paused, group) == 1 and '1' or ''
 for i = 2, #ARGV - 1, 2 do
   fields[ARGV[i]] = ARGV[i + 1]
@@ -38,7 +39,7 @@ end
 
 allow_writes_at_memory_limit(prefix)
 local changed = 0
-local limits = string.format('%s|%s|%s', fields.concurrency or '', fields.max or '', fields.duration or '')
+local limits = string.format('%s|%s|%s', fields.concurrency, fields.max, fields.duration)
 if limits ~= own then
   changed = 1
   if limits == '||' then

@@ -2,8 +2,9 @@
 --   groupConcurrency            how many may be in flight
 --   groupMax, groupDuration     how many may start in any so many ms
 --   groupStrict                 '1': one after the other, also when a job fails: until its retry has ended, no other starts
--- The hash `groups:policy` has what differs for single groups: '<concurrency>|<max>|<duration>', each '' = as for all groups.
+-- The hash `groups:policy` has what differs for single groups: see lib/own-limits.lua.
 -- @include lib/limit
+-- @include lib/own-limits
 
 local function group_policy(prefix, meta)
   local fields = redis.call('HMGET', meta, 'groupConcurrency', 'groupMax', 'groupDuration', 'groupStrict')
@@ -26,7 +27,7 @@ end
 local function limits_with(policy, own)
   local concurrency, max, duration = policy.concurrency, policy.max, policy.duration
   if own then
-    local own_concurrency, own_max, own_duration = string.match(own, '^(%d*)|(%d*)|(%d*)$')
+    local own_concurrency, own_max, own_duration = own_parts(own)
     concurrency = limit_of(own_concurrency) or concurrency
     max = limit_of(own_max) or max
     duration = limit_of(own_duration) or duration
