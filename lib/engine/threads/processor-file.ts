@@ -19,6 +19,8 @@ export class ProcessorFile {
 const EXTENSIONS = ['.js', '.cjs', '.mjs', '.ts', '.cts', '.mts'];
 const SOURCE: Readonly<Record<string, string>> = { '.js': '.ts', '.cjs': '.cts', '.mjs': '.mts' };
 
+const MODULES = new Set(['.mts', '.cts']);
+
 /**
  * The absolute path of a file that threads load. The extension may be missing. `.js` also finds the `.ts` of it, which a
  * loader such as tsx compiles.
@@ -76,12 +78,28 @@ async function importOrRequire(file: string): Promise<unknown> {
   try {
     return await import(pathToFileURL(file).href);
   } catch (error) {
-    // A loader that hooks `require` only, such as ts-node/register.
+    // A loader that hooks `require` only, such as ts-node/register, or tsx in a thread.
     if (readProperty(error, 'code') !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error;
     const load = createRequire(file);
+    const extension = extname(file);
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- it is how such loaders make themselves known
-    if (!Object.hasOwn(load.extensions, extname(file))) throw error;
-    const loaded: unknown = load(file);
-    return { default: loaded };
+    const known = load.extensions;
+    // tsx compiles `.mts` and `.cts` too, and does not say so.
+    const isKnown = Object.hasOwn(known, extension) || (MODULES.has(extension) && Object.hasOwn(known, '.ts'));
+    if (!isKnown) throw noLoader(error);
+    try {
+      const loaded: unknown = load(file);
+      return { default: loaded };
+    } catch (failure) {
+      // Nobody has compiled it.
+      throw failure instanceof SyntaxError ? noLoader(error) : failure;
+    }
   }
+}
+
+function noLoader(error: unknown): ConfigError {
+  return new ConfigError(
+    `${messageOf(error)}. Threads have the loaders that the command line of Node.js names: node --import tsx, or node -r ts-node/register. Or compile the file before`,
+    { cause: error },
+  );
 }
