@@ -85,7 +85,8 @@ async function importOrRequire(file: string): Promise<unknown> {
     // eslint-disable-next-line @typescript-eslint/no-deprecated -- it is how such loaders make themselves known
     const known = load.extensions;
     // tsx compiles `.mts` and `.cts` too, and does not say so.
-    const isKnown = Object.hasOwn(known, extension) || (MODULES.has(extension) && Object.hasOwn(known, '.ts'));
+    const isKnown =
+      Object.hasOwn(known, extension) || (MODULES.has(extension) && Object.hasOwn(known, '.ts'));
     if (!isKnown) throw noLoader(error);
     try {
       const loaded: unknown = load(file);
