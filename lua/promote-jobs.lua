@@ -21,7 +21,7 @@ if said then
 end
 local due = head_of(delayed, '+inf', tonumber(ARGV[1]), 524288)
 local promoted, failure =
-  promote_head(due, delayed, stream, events, prefix, tonumber(ARGV[2]), tonumber(ARGV[3]), now_ms())
+  promote_head(due, delayed, stream, events, prefix, tonumber(ARGV[2]), tonumber(ARGV[3]), now_ms(), true)
 if failure then
   return failure
 end

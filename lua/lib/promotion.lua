@@ -26,8 +26,8 @@ local function head_of(delayed, to, most, most_bytes)
 end
 
 -- Of these jobs, by index: those that are parked until another job has ended, and have to wait on (lib/dedup.lua). Moves them
--- back in the set. nil if there is none.
-local function hold_back(due, ids, delayed, stream, prefix, now)
+-- back in the set. nil if there is none. `ends_delays`: they do not wait for delays of their own any more.
+local function hold_back(due, ids, delayed, stream, prefix, now, ends_delays)
   local parked = prefix .. 'dedup:parked'
   if redis.call('EXISTS', parked) == 0 then
     return nil
@@ -42,6 +42,9 @@ local function hold_back(due, ids, delayed, stream, prefix, now)
     end
     if job and next_job == ids[i] and life_of(stream, delayed, prefix, job) == 'live' then
       redis.call('ZADD', delayed, 'XX', decimal(now + PARKED_MS), due[i])
+      if ends_delays then
+        redis.call('HDEL', key, 'due')
+      end
       stays = stays or {}
       stays[i] = true
     elseif key then
@@ -57,7 +60,8 @@ end
 
 -- Moves these members, which are the head of the set, and announces the jobs. Returns how many were moved; then the error
 -- reply of the stream, if it did not accept all of them; then whether some of the ids are the caller's.
-local function promote_head(due, delayed, stream, events, prefix, cap, batch_from, now)
+-- `ends_delays`: see hold_back.
+local function promote_head(due, delayed, stream, events, prefix, cap, batch_from, now, ends_delays)
   allow_writes_at_memory_limit(prefix)
 
   local names, bodies, ids = {}, {}, {}
@@ -90,7 +94,7 @@ local function promote_head(due, delayed, stream, events, prefix, cap, batch_fro
   local unique, dlid = prefix .. 'delayed:unique', prefix .. 'dlid:'
   local any_unique = #due > 0 and redis.call('EXISTS', unique) == 1
   local is_unique, keeps = {}, {}
-  local stays = any_unique and hold_back(due, ids, delayed, stream, prefix, now)
+  local stays = any_unique and hold_back(due, ids, delayed, stream, prefix, now, ends_delays)
   if stays then
     local jobs = 0
     for i = 1, #due do

@@ -91,7 +91,7 @@ describe('an app in bundles', () => {
     }[];
     expect(end?.code).toBe('CMQ-027');
     // Newer versions of Node.js remove the types, and refuse the enum.
-    if (process.features.typescript === undefined)
+    if (!('typescript' in process.features))
       expect(end?.message).toContain(
         'Threads have the loaders that the command line of Node.js names: node --import tsx',
       );

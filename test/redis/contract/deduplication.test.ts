@@ -392,6 +392,25 @@ describe('keepLastIfActive', () => {
     await eventually(async () => expect(await dedupKeys()).toEqual([]));
   });
 
+  test.each([
+    ['promote', (_: Queue, job: Job) => job.promote()],
+    ['promoteJobs', (queue: Queue) => queue.promoteJobs()],
+  ])('%s ends the delay of the kept job', async (_, promote) => {
+    const queue = redis.queue();
+    const latch = new Latch();
+    const worker = redis.worker(({ data }) => (data === 1 ? latch.opened : undefined), { concurrency: 5 });
+    const active = next(worker, 'active');
+    await queue.add('a', 1, last);
+    await active;
+    await queue.add('a', 2, { ...last, delay: 600_000 });
+    const [kept] = await queue.getDelayed();
+    await promote(queue, kept!);
+    const both = take(worker, 'completed', 2);
+    latch.open();
+    expect((await both).map(({ data }) => data)).toEqual([1, 2]);
+    await eventually(async () => expect(await dedupKeys()).toEqual([]));
+  });
+
   test('a kept job that is given a later time starts then', async () => {
     const queue = redis.queue();
     const latch = new Latch();
