@@ -2,7 +2,8 @@
 -- limits, of the queue and of groups.
 --
 -- KEYS meta prefix
--- ARGV 1 consumer  2 starts  what take.lua replied
+-- ARGV 1 consumer  2 starts   what take.lua, or reclaim.lua, replied; '' = none of these
+--      3 lost_ms  the heartbeat has found the jobs whose delivery was lost before so many ms, and they have started; '' = not so
 -- Reply none
 --
 -- Races
@@ -13,5 +14,16 @@
 -- @include lib/group-starts
 
 local meta, prefix, consumer = KEYS[1], KEYS[2], ARGV[1]
-confirm_starts(prefix, consumer, limits_of(meta), ARGV[2], now_us())
-confirm_group_starts(prefix, meta, consumer, ARGV[2])
+local limits, us = limits_of(meta), now_us()
+if ARGV[2] ~= '' then
+  confirm_starts(prefix, consumer, limits, ARGV[2], us)
+  confirm_group_starts(prefix, meta, consumer, ARGV[2])
+end
+if ARGV[3] ~= '' then
+  for name, since in pairs(lost_starts(prefix .. 'taking', consumer, tonumber(ARGV[3]), us)) do
+    confirm_starts(prefix, name, limits, since, us)
+  end
+  for name, since in pairs(lost_starts(prefix .. 'groups:taking', consumer, tonumber(ARGV[3]), us)) do
+    confirm_group_starts(prefix, meta, name, since)
+  end
+end

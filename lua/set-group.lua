@@ -1,6 +1,6 @@
 -- Changes what is special about one group: limits of its own (lib/own-limits.lua), and whether it is paused. Tells the workers.
 --
--- KEYS prefix calls
+-- KEYS stream prefix calls
 -- ARGV 1 group
 --      then pairs of a field and its value, '' = none: concurrency, max, duration; paused: '1' = it is
 --      call     see lib/call-replies.lua
@@ -10,6 +10,7 @@
 --   Sent twice, after another caller has changed it: the second call gets the reply of the first, and changes nothing.
 --   Wake lost: each worker asks once a second.
 --   Delivery: it and this script are single steps on one slot, so no job of the group starts after a pause. Jobs that run go on.
+--   Slot moving: the stream is named so that Redis refuses this as long as the keys are on two nodes.
 --   Memory full: see lib/full-memory.lua. A group of a full queue can be paused.
 
 -- @include lib/groups
@@ -18,7 +19,7 @@
 -- @include lib/call-replies
 -- @include lib/own-limits
 
-local prefix, calls = KEYS[1], KEYS[2]
+local prefix, calls = KEYS[2], KEYS[3]
 local group, call = ARGV[1], ARGV[#ARGV]
 local said = kept_reply(calls, call, 0)
 if said then

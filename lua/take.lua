@@ -4,6 +4,7 @@
 -- KEYS stream room meta gate prefix
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
 --      4 started   `starts` of the reply before: these jobs have started; '' = that was confirmed, or need not be
+--      5 lost      '1' = the reply before may be lost, and its jobs with it
 -- Reply { { stream, { entries } } or { 'room', { entry id, member, … } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in
 --      the shape of a reply of XREADGROUP. A job of the room comes as its member, because the script has it: see lib/room.lua.
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
@@ -15,7 +16,8 @@
 --
 -- Races
 --   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
---   Reply lost: the jobs are pending for the worker, and its heartbeat finds them. The call is never sent twice.
+--   Reply lost: the jobs are pending for the worker, and its heartbeat finds them. They count as starts that do not leave the window
+--     until it has started them. The call is never sent twice.
 --   Worker dead: as for any entry.
 --   Rolled back: the room and the stream are rolled back together.
 --   Memory full: the first write is allowed at the limit. A full server drains.
@@ -71,6 +73,10 @@ if ARGV[4] ~= '' then
   confirm_starts(prefix, fetch.consumer, limits, ARGV[4], us)
   -- Keys of the wrong type keep no job from its start.
   pcall(confirm_group_starts, prefix, meta, fetch.consumer, ARGV[4])
+end
+if ARGV[5] == '1' then
+  set_aside(prefix .. 'taking', fetch.consumer, ':(%d+)$')
+  pcall(set_aside, prefix .. 'groups:taking', fetch.consumer, '^(%d+):')
 end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
 local allowed, wait = count, ''

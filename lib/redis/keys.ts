@@ -56,6 +56,8 @@ export interface ExtraKeys {
   wake?: string;
   /** A stream or a sorted set to read. */
   read?: string;
+  /** The report of a worker. */
+  report?: string;
 }
 
 /** Names of keys in the headers of scripts. */

@@ -72,10 +72,10 @@ export async function runScript(
 function headOf(name: ScriptName, keys: QueueKeys, extra: ExtraKeys = {}): ScriptHead {
   let known = heads.get(keys);
   if (!known) heads.set(keys, (known = new Map<string, ScriptHead>()));
-  const { calls, lock, wake, read } = extra;
+  const { calls, lock, wake, read, report } = extra;
   const id =
-    (calls ?? lock ?? wake ?? read)
-      ? `${name} ${calls ?? ''} ${lock ?? ''} ${wake ?? ''} ${read ?? ''}`
+    (calls ?? lock ?? wake ?? read ?? report)
+      ? `${name} ${calls ?? ''} ${lock ?? ''} ${wake ?? ''} ${read ?? ''} ${report ?? ''}`
       : name;
   let head = known.get(id);
   if (!head) {
@@ -88,7 +88,7 @@ function headOf(name: ScriptName, keys: QueueKeys, extra: ExtraKeys = {}): Scrip
 
 function namesOf(script: Script, keys: QueueKeys, extra: ExtraKeys = {}): string[] {
   return script.keys.map((name) =>
-    name === 'calls' || name === 'lock' || name === 'wake' || name === 'read'
+    name === 'calls' || name === 'lock' || name === 'wake' || name === 'read' || name === 'report'
       ? (extra[name] ?? '')
       : keys[name],
   );

@@ -15,6 +15,8 @@ local PARTS = 1000
 local MOST_TAKING = 30000000
 -- Where the workers stand, the starts that are kept for jobs of dead workers: see reclaim.lua.
 local KEPT = ' kept'
+-- Behind the name of a worker: the jobs were delivered, and the reply was lost. Then the time follows.
+local LOST = ' lost '
 
 local function now_us()
   local time = redis.call('TIME')
@@ -119,6 +121,29 @@ local function confirm_starts(prefix, consumer, limits, starts, now)
   if limits and limits.max then
     window_add(prefix .. 'limit', limits.duration, now, tonumber(jobs))
   end
+end
+
+-- The jobs that were delivered to a worker may not have arrived there: they get a name of their own, which the worker confirms when its
+-- heartbeat has found these jobs. `taking`: the hash `taking`, or `groups:taking`; `time`: the pattern of the time in its values.
+local function set_aside(taking, consumer, time)
+  local known = redis.call('HGET', taking, consumer)
+  local since = known and string.match(known, time)
+  if since then
+    redis.call('HSET', taking, consumer .. LOST .. since, known)
+    redis.call('HDEL', taking, consumer)
+  end
+end
+
+-- The names of what was set aside for a worker for so many ms, and the time of each, as text.
+local function lost_starts(taking, consumer, ms, now)
+  local lost, head = {}, consumer .. LOST
+  for _, name in ipairs(redis.call('HKEYS', taking)) do
+    local since = string.sub(name, 1, #head) == head and string.match(name, '^%d+$', #head + 1)
+    if since and now - since >= ms * 1000 then
+      lost[name] = since
+    end
+  end
+  return lost
 end
 
 -- So many jobs are delivered to a worker. Those before have started by now.

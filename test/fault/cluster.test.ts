@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster } from 'ioredis';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisCluster } from '../../lib/testing/index.js';
 import { withAdmin } from '../../lib/testing/server/admin.js';
 import { violations } from '../support/fault/checker.js';
+import { KINDS, SlotWatch } from '../support/fault/gated.js';
 import { Rig } from '../support/fault/rig.js';
 
 let cluster: RedisCluster;
@@ -43,26 +45,35 @@ async function migrate(key: string, pauseMs: number): Promise<void> {
 }
 
 describe('a cluster of three', () => {
-  it('works, and goes on while the slot of the queue moves to another node under load', async () => {
-    await using rig = new Rig({ connection: { cluster: [...cluster.startNodes] } });
-    const client = new Cluster([...cluster.startNodes]);
-    await rig.worker('one', worker);
-    await rig.worker('two', worker);
-    const producer = rig.producer();
-    let count = 0;
-    const load = rig.load(4, () => {
-      count += 1;
-      return producer.add({ do: count % 5 === 0 ? 'fail' : 'finish' }, { attempts: 2, backoff: 20 });
-    });
-    await rig.until('COMPLETED', 200, 10_000);
-    await migrate(rig.keys.stream, 50);
-    const before = rig.ids('COMPLETED').size;
-    // No read waits longer than its block time for entries that have moved away.
-    await rig.until('COMPLETED', before + 1, worker.blockMs + 2_000);
-    await rig.until('COMPLETED', before + 200, 20_000);
-    await load.stop();
-    await rig.drained(client as unknown as Redis, 15_000);
-    expect(violations(await rig.check(client as unknown as Redis))).toEqual([]);
-    client.disconnect();
-  }, 60_000);
+  it.each(KINDS)(
+    'works with a %s queue, and goes on while its slot moves to another node under load',
+    async (kind) => {
+      await using rig = new Rig({ connection: { cluster: [...cluster.startNodes] }, kind });
+      const client = new Cluster([...cluster.startNodes]) as unknown as Redis;
+      const producer = rig.producer();
+      const slots = await SlotWatch.begin(kind, client, producer);
+      const workers = [await rig.worker('one', worker), await rig.worker('two', worker)];
+      let count = 0;
+      const load = rig.load(4, async () => {
+        count += 1;
+        // No faster than the limit lets jobs start.
+        if (kind === 'limited') await delay(20);
+        return producer.add({ do: count % 5 === 0 ? 'fail' : 'finish' }, { attempts: 2, backoff: 20 });
+      });
+      await rig.until('COMPLETED', 200, 10_000);
+      await migrate(rig.keys.stream, 50);
+      const before = rig.ids('COMPLETED').size;
+      // No read waits longer than its block time for entries that have moved away.
+      await rig.until('COMPLETED', before + 1, worker.blockMs + 2_000);
+      await rig.until('COMPLETED', before + 200, 20_000);
+      await load.stop();
+      await rig.drained(client, 15_000);
+      await slots.verify(rig, () => {
+        for (const { gate } of workers) gate.release();
+      });
+      expect(violations(await rig.check(client))).toEqual([]);
+      client.disconnect();
+    },
+    60_000,
+  );
 });

@@ -16,6 +16,6 @@ export async function reportWorker(
   keys: QueueKeys,
   { consumerId, ttlMs, startedAt = '', fields }: ReportWorkerOptions,
 ): Promise<string> {
-  const args = [consumerId, ttlMs, startedAt, ...Object.entries(fields).flat()];
-  return (await runner.run('report-worker', keys, args)) as string;
+  const args = [ttlMs, startedAt, ...Object.entries(fields).flat()];
+  return (await runner.run('report-worker', keys, args, { report: keys.worker(consumerId) })) as string;
 }

@@ -9,6 +9,8 @@ export interface TakeOptions {
   count: number;
   /** {@link GateNews.starts} of the reply before, whose jobs have started; undefined: that was confirmed, or need not be. */
   started: string | undefined;
+  /** The reply before may be lost, and its jobs with it: they have not started. */
+  isLost?: boolean;
 }
 
 /** What the gate says beside the jobs. */
@@ -34,9 +36,12 @@ export const ROOM_KEY = 'room';
 export function take(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { group, consumerId, count, started = '' }: TakeOptions,
+  { group, consumerId, count, started = '', isLost = false }: TakeOptions,
 ): Promise<unknown> {
-  return runner.run('take', keys, [group, consumerId, count, started], { buffers: true, mostSends: 1 });
+  return runner.run('take', keys, [group, consumerId, count, started, isLost ? '1' : ''], {
+    buffers: true,
+    mostSends: 1,
+  });
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {

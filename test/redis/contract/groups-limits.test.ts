@@ -1,16 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../../lib/engine/index.js';
-import {
-  Diary,
-  allOf,
-  changeGroup,
-  expectNoTrace,
-  fullest,
-  groupDefaults,
-  jobsOf,
-  slots,
-} from './groups-kit.js';
+import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
+import { fullest } from '../../support/fullest.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
 
 const redis = useKit();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { RateLimitError, Worker } from '../../../lib/engine/index.js';
 import type { Job, Processor, Queue } from '../../../lib/engine/index.js';
+import { fullest } from '../../support/fullest.js';
 import { KEYS, Latch, eventually, next, rejection, useKit } from './kit.js';
 
 const redis = useKit();
@@ -23,17 +24,6 @@ function starting(ms = 0): { starts: number[]; most: () => number; processor: Pr
     running -= 1;
   };
   return { starts, most: () => most, processor };
-}
-
-/** The most starts in any span of so many ms. */
-function fullest(starts: readonly number[], duration: number): number {
-  const sorted = starts.toSorted((a, b) => a - b);
-  let most = 0;
-  for (let from = 0, to = 0; to < sorted.length; to += 1) {
-    while ((sorted[to] as number) - (sorted[from] as number) >= duration) from += 1;
-    most = Math.max(most, to - from + 1);
-  }
-  return most;
 }
 
 async function all(starts: readonly number[], count: number): Promise<void> {

@@ -7,7 +7,8 @@ import { reclaim } from '../../../lib/redis/scripts/reclaim.js';
 import type { ReclaimReply } from '../../../lib/redis/scripts/reclaim.js';
 import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
 import { runnerOn } from '../../support/script-runner.js';
-import { Diary, allOf, changeGroup, fullest, groupDefaults, jobsOf } from './groups-kit.js';
+import { fullest } from '../../support/fullest.js';
+import { Diary, allOf, changeGroup, groupDefaults, jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
 
 const redis = useKit();

@@ -164,9 +164,14 @@ export class Rig implements AsyncDisposable {
     });
   }
 
-  /** Reads every ledger from its file, and Redis. */
+  /** Reads every ledger from its file. */
+  ledgers(): LedgerRecord[] {
+    return this.#paths.flatMap(readLedger);
+  }
+
+  /** Compares the ledgers with Redis. */
   async check(client: Redis, removed?: readonly string[]): Promise<Findings> {
-    return compare(this.#paths.flatMap(readLedger), await readStored(client, this.keys), removed);
+    return compare(this.ledgers(), await readStored(client, this.keys), removed);
   }
 
   /** Closes and kills everything that was started here. */
@@ -201,6 +206,8 @@ function reads(worker: Worker): Promise<void> {
 
 /** Adds jobs and writes each one's fate down. */
 export class Producer {
+  /** Of jobs in groups: their groups, by id. */
+  readonly groups = new Map<string, string>();
   #next = 0;
 
   constructor(
@@ -213,9 +220,11 @@ export class Producer {
   async add(task: Task, options: JobsOptions = {}): Promise<Job<Task> | undefined> {
     const nth = (this.#next += 1);
     const id = options.jobId ?? `${this.ledger.by}-${nth}`;
+    const all = { ...optionsOf(this.kind, nth), ...options, jobId: id };
+    if (all.group) this.groups.set(id, all.group.id);
     this.ledger.write('ATTEMPT', id, { hash: hashOf(task) });
     try {
-      const job = await this.queue.add('task', task, { ...optionsOf(this.kind, nth), ...options, jobId: id });
+      const job = await this.queue.add('task', task, all);
       this.ledger.write('ACK', id, job.duplicate ? { detail: 'duplicate' } : {});
       return job;
     } catch (error) {

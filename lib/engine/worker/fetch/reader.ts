@@ -163,22 +163,23 @@ export class Reader extends Service {
   async #take(count: number): Promise<void> {
     const { group, consumerId, blockMs, wakeStreams, gateOpened, clock } = this.#settings;
     let news: GateNews | undefined;
-    const started = this.#starts.take();
+    const starts = this.#starts.take();
     const jobs = await this.#fetch(
       (sender) => {
         const runner: ScriptRunner = {
           run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
         };
-        return take(runner, this.#keys, { group, consumerId, count, started });
+        return take(runner, this.#keys, { group, consumerId, count, ...starts });
       },
       0,
       (entries) => {
         news = readGateNews(entries);
       },
     ).catch((error: unknown) => {
-      if (started !== undefined) void this.#starts.add(started);
+      if (starts.started !== undefined) void this.#starts.add(starts.started);
       throw error;
     });
+    this.#starts.arrived();
     if (news?.starts !== undefined) await this.#starts.add(news.starts);
     if (news?.isOpen) gateOpened?.();
     else if (jobs < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));

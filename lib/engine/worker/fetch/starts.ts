@@ -3,17 +3,25 @@ export class Starts {
   readonly #confirm: (starts: string) => Promise<void>;
   readonly #onError: (error: unknown) => void;
   #unconfirmed: string | undefined;
+  /** No reply has come to the last call so far. */
+  #isLost = false;
 
   constructor(confirm: (starts: string) => Promise<void>, onError: (error: unknown) => void) {
     this.#confirm = confirm;
     this.#onError = onError;
   }
 
-  /** What the next call confirms; undefined: nothing. */
-  take(): string | undefined {
-    const starts = this.#unconfirmed;
+  /** What the next call confirms, undefined: nothing; and whether the reply before may be lost, and its jobs with it. */
+  take(): { readonly started: string | undefined; readonly isLost: boolean } {
+    const taken = { started: this.#unconfirmed, isLost: this.#isLost };
     this.#unconfirmed = undefined;
-    return starts;
+    this.#isLost = true;
+    return taken;
+  }
+
+  /** The reply to the call is here. */
+  arrived(): void {
+    this.#isLost = false;
   }
 
   /**

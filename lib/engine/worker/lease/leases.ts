@@ -161,6 +161,9 @@ export class Leases extends Service {
   }
 
   async #renew(): Promise<void> {
+    const { clock, consumerId } = this.#settings;
+    const recovered: string[] = [];
+    const sentAt = clock.monotonic();
     for (;;) {
       const { lost, stranded, more } = await this.#renewal();
       this.#contact();
@@ -169,10 +172,19 @@ export class Leases extends Service {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
         if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
         this.#reclaimer.reclaimed(entry, starts - 1, cancelled, false);
+        recovered.push(entry[0].toString());
       }
       // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
-      if (!more || stranded.length === 0 || this.isStopping) return;
+      if (!more || stranded.length === 0 || this.isStopping) break;
     }
+    if (recovered.length === 0) return;
+    const lostMs = (): number => this.#strandedMs + clock.monotonic() - sentAt;
+    this.#starts.add(() => ({ consumerId, lostMs: lostMs() }), recovered);
+  }
+
+  /** What is pending here for longer, and not in flight, has never arrived. */
+  get #strandedMs(): number {
+    return Math.ceil(this.#beatMs / 2);
   }
 
   #lose(entryId: string): void {
@@ -196,7 +208,7 @@ export class Leases extends Service {
         consumerId,
         entryIds: this.#inFlight.snapshot(),
         // Younger than half a beat may still be on its way here.
-        strandedMs: Math.ceil(this.#beatMs / 2),
+        strandedMs: this.#strandedMs,
         limit: STRANDED_BATCH,
         maxBytes: this.#strandedBytes,
       });
@@ -266,7 +278,7 @@ export class Leases extends Service {
     }
     if (unconfirmed)
       this.#starts.add(
-        unconfirmed,
+        () => unconfirmed,
         entries.map(({ entry }) => entry[0].toString()),
       );
     if (vanished.length > 0) this.#onError(this.#lostEntries(vanished));

@@ -10,7 +10,7 @@ import { hasNotStarted } from './states.js';
 const LOOK_MS = 10;
 
 /**
- * Says to Redis that reclaimed jobs have started, once they have: until then, they count as starts that do not leave the window of a
+ * Says to Redis that jobs have started which were reclaimed, or recovered after a lost reply, once they have: until then, they count as starts that do not leave the window of a
  * rate limit. Looks at the jobs instead of observing them, because jobs are seldom reclaimed, and observers are told of every job.
  */
 export class ReclaimedStarts {
@@ -18,7 +18,7 @@ export class ReclaimedStarts {
   readonly #keys: QueueKeys;
   readonly #inFlight: InFlight;
   readonly #onError: (error: unknown) => void;
-  readonly #waiting = new Map<ConfirmStartsOptions, ReadonlySet<string>>();
+  readonly #waiting = new Map<() => ConfirmStartsOptions, ReadonlySet<string>>();
   #timer: Timer | undefined;
 
   constructor(link: CommandLink, keys: QueueKeys, inFlight: InFlight, onError: (error: unknown) => void) {
@@ -28,7 +28,8 @@ export class ReclaimedStarts {
     this.#onError = onError;
   }
 
-  add(starts: ConfirmStartsOptions, entryIds: readonly string[]): void {
+  /** @param starts what to confirm then */
+  add(starts: () => ConfirmStartsOptions, entryIds: readonly string[]): void {
     this.#waiting.set(starts, new Set(entryIds));
     this.#timer ??= new Timer(LOOK_MS, this.#look);
   }
@@ -46,7 +47,7 @@ export class ReclaimedStarts {
     for (const [starts, entryIds] of this.#waiting) {
       if ([...entryIds].some((id) => notStarted.has(id))) continue;
       this.#waiting.delete(starts);
-      confirmStarts(this.#link, this.#keys, starts).catch(this.#onError);
+      confirmStarts(this.#link, this.#keys, starts()).catch(this.#onError);
     }
     if (this.#waiting.size > 0) this.#timer = new Timer(LOOK_MS, this.#look);
   };
