@@ -102,18 +102,19 @@ const SAYS: Record<string, readonly RegExp[]> = {
   ],
 };
 
+/** Runs a sample as its own process. Rejects for another exit code than 0. A start takes seconds while the machine is busy. */
+function run(name: string, more: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+  const main = join(root, 'dist-sample', name, 'src', 'main.js');
+  expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);
+  const env = { ...process.env, REDIS_URL: redis.url, ...more };
+  return promisify(execFile)(process.execPath, [main], { env, timeout: 40_000 });
+}
+
 describe('as its own process, each sample ends by itself with exit code 0', () => {
   it.each(samples)(
     '%s',
     async (name) => {
-      const main = join(root, 'dist-sample', name, 'src', 'main.js');
-      expect(existsSync(main), `${main}: node scripts/test.mjs compiles the samples`).toBe(true);
-      const env = { ...process.env, REDIS_URL: redis.url, NO_COLOR: '1', SHOP_SECONDS: '4' };
-      // execFile rejects for any other exit code.
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, [main], {
-        env,
-        timeout: 40_000,
-      });
+      const { stdout, stderr } = await run(name, { NO_COLOR: '1', SHOP_SECONDS: '4' });
       expect(stderr).not.toContain('Warning');
       // A stack is that of a dead letter which the sample means to show.
       const stacks = stderr
@@ -132,9 +133,7 @@ describe('as its own process, each sample ends by itself with exit code 0', () =
 });
 
 it('04-roles runs its jobs in the other process', async () => {
-  const main = join(root, 'dist-sample', '04-roles', 'src', 'main.js');
-  const env = { ...process.env, REDIS_URL: redis.url };
-  const { stdout } = await promisify(execFile)(process.execPath, [main], { env, timeout: 15_000 });
+  const { stdout } = await run('04-roles');
   const worker = /^worker (\d+) runs$/m.exec(stdout)?.[1];
   expect(worker).toBeDefined();
   expect([...stdout.matchAll(/placed by process (\d+)/g)].map(([, pid]) => pid)).toEqual([
@@ -142,12 +141,10 @@ it('04-roles runs its jobs in the other process', async () => {
     worker,
     worker,
   ]);
-});
+}, 50_000);
 
 it('10-tenants: with groups, the small tenants wait less than half as long', async () => {
-  const main = join(root, 'dist-sample', '10-tenants', 'src', 'main.js');
-  const env = { ...process.env, REDIS_URL: redis.url };
-  const { stdout } = await promisify(execFile)(process.execPath, [main], { env, timeout: 40_000 });
+  const { stdout } = await run('10-tenants');
   // Not a terminal: no colors.
   expect(stdout).not.toContain('\u001b');
   const waited = (run: string): number[] => {
@@ -161,4 +158,4 @@ it('10-tenants: with groups, the small tenants wait less than half as long', asy
     expect(ms).toBeLessThan((acme ?? 0) / 2);
     expect(ms).toBeLessThan((without[index] ?? 0) / 2);
   });
-});
+}, 50_000);

@@ -20,7 +20,9 @@ export class Story {
 
     console.log('\nWhat Prometheus scrapes, GET /metrics:');
     const metrics = await (await fetch(`${url}/metrics`)).text();
-    for (const line of metrics.split('\n').filter((text) => SHOWN.test(text))) console.log(`  ${line}`);
+    // Counters of what has not happened are there, too, with 0.
+    const shown = metrics.split('\n').filter((line) => SHOWN.test(line) && !/_total.* 0$/.test(line));
+    for (const line of shown) console.log(`  ${line}`);
 
     console.log('\nWhat an autoscaler asks, GET /chasqui/scale/mail:');
     console.log(`  ${await (await fetch(`${url}/chasqui/scale/mail`)).text()}`);
