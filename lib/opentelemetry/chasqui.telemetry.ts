@@ -84,7 +84,7 @@ export class ChasquiTelemetry implements Telemetry {
         if (meters && counts) measureRun(meters, counts, run, isOk);
       },
       gone: (run, end) => {
-        spans?.gone(run);
+        spans?.gone(run, end);
         if (counts) countEnd(counts, run, end);
       },
       settled: (runs, sinceMs, error) => {
@@ -93,7 +93,10 @@ export class ChasquiTelemetry implements Telemetry {
         if (!meters || !counts || (error === undefined && !counts.settles.takes(sinceMs))) return;
         meters.operationDuration.record(ms / 1000, counts.operation('settle', error));
       },
-      ...(closed && { closed }),
+      closed: () => {
+        spans?.closed();
+        closed?.();
+      },
     };
   }
 

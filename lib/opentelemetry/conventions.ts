@@ -18,6 +18,7 @@ export const ATTRIBUTES = {
   client: 'messaging.client.id',
   messageId: 'messaging.message.id',
   batch: 'messaging.batch.message_count',
+  batchCompleted: 'chasqui.batch.completed',
   errorType: 'error.type',
   job: 'chasqui.job.name',
   attempt: 'chasqui.job.attempt',

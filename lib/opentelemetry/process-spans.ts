@@ -5,13 +5,12 @@ import {
   trace,
   type Attributes,
   type Context,
-  type Span,
-  type SpanContext,
   type Tracer,
 } from '@opentelemetry/api';
 import type {
   ObservedRun,
   ObservedWorker,
+  RunEnd,
   RunScope,
   StartedJob,
   TraceCarrier,
@@ -20,6 +19,7 @@ import { UnreadContext, isLinking, isUnsampled, toContext } from './carrier.js';
 import { ATTRIBUTES, SYSTEM } from './conventions.js';
 import { failSpan } from './fail-span.js';
 import { labelOf } from './labels.js';
+import { OpenRuns } from './open-runs.js';
 
 export interface ProcessSettings {
   readonly traces: 'continue' | 'link';
@@ -35,10 +35,7 @@ export class ProcessSpans {
   readonly #settings: ProcessSettings;
   readonly #queue: string;
   readonly #common: Attributes;
-  /** Of recorded runs whose handler has not settled. The jobs of a batch have the same. */
-  readonly #open = new Map<StartedJob, OpenRun>();
-  /** Of recorded runs whose outcome is not stored. */
-  readonly #unsettled = new Map<StartedJob, SpanContext>();
+  readonly #open = new OpenRuns();
   /** Jobs that were added together may have the same carrier. */
   #lastUnsampled: TraceCarrier | undefined;
   #lastScope: RunScope | undefined;
@@ -84,7 +81,7 @@ export class ProcessSpans {
       },
       parent,
     );
-    if (span.isRecording()) this.#open.set(job, { span, left: 1, failures: 0 });
+    if (span.isRecording()) this.#open.add(span, [job]);
     return scopeOf(trace.setSpan(parent, span));
   }
 
@@ -106,32 +103,25 @@ export class ProcessSpans {
       { kind: SpanKind.CONSUMER, attributes, links },
       ROOT_CONTEXT,
     );
-    const run = { span, left: jobs.length, failures: 0 };
-    if (span.isRecording()) for (const job of jobs) this.#open.set(job, run);
+    if (span.isRecording()) this.#open.add(span, jobs);
     return scopeOf(trace.setSpan(ROOT_CONTEXT, span));
   }
 
-  ended(observed: ObservedRun, isOk: boolean): void {
-    const { job } = observed;
-    const run = this.#open.size > 0 && job ? this.#open.get(job) : undefined;
-    if (!run || !job) return;
-    this.#open.delete(job);
-    this.#unsettled.set(job, run.span.spanContext());
-    run.left -= 1;
-    try {
-      describeEnd(run, observed, isOk);
-    } finally {
-      if (run.left === 0) run.span.end();
-    }
+  ended(run: ObservedRun, isOk: boolean): void {
+    this.#open.ended(run, isOk);
   }
 
-  gone({ job }: ObservedRun): void {
-    if (this.#unsettled.size > 0 && job) this.#unsettled.delete(job);
+  gone(run: ObservedRun, end: RunEnd): void {
+    this.#open.gone(run, end);
+  }
+
+  closed(): void {
+    this.#open.closed();
   }
 
   /** A call that stores outcomes has failed. */
   settleFailed(runs: readonly ObservedRun[], ms: number, error: unknown): void {
-    const links = runs.flatMap(({ job }) => (job && this.#unsettled.get(job)) ?? []).slice(0, MOST_LINKS);
+    const links = runs.flatMap(({ job }) => this.#open.spanOf(job)?.spanContext() ?? []).slice(0, MOST_LINKS);
     const [only] = runs.length === 1 ? runs : [];
     const span = this.#tracer.startSpan(
       `settle ${this.#queue}`,
@@ -166,40 +156,6 @@ export class ProcessSpans {
     };
   }
 }
-
-/** A span of a run, or of a batch. */
-interface OpenRun {
-  readonly span: Span;
-  /** Jobs that have not ended. */
-  left: number;
-  failures: number;
-}
-
-/** Most errors of a batch that its span shows. */
-const MOST_FAILURES = 8;
-
-function describeEnd(run: OpenRun, { maxAttempts, outcome }: ObservedRun, isOk: boolean): void {
-  const { span } = run;
-  if (!isOk && outcome && 'error' in outcome && ++run.failures <= MOST_FAILURES)
-    failSpan(span, outcome.error);
-  span.setAttribute(ATTRIBUTES.maxAttempts, maxAttempts);
-  span.setAttribute(ATTRIBUTES.outcome, OUTCOMES[outcome?.kind ?? (isOk ? 'completed' : 'lost')]);
-  if (outcome?.kind === 'retry') span.setAttribute(ATTRIBUTES.backoff, outcome.backoffMs / 1000);
-  if (outcome?.kind === 'delayed') span.setAttribute(ATTRIBUTES.delay, outcome.delayMs / 1000);
-  if (outcome?.kind === 'dead-letter') span.setAttribute(ATTRIBUTES.reason, outcome.reason);
-}
-
-/** What a span says of the outcome, in the words of the metric. */
-const OUTCOMES = {
-  completed: 'completed',
-  retry: 'retried',
-  'dead-letter': 'dead-lettered',
-  cancelled: 'cancelled',
-  dropped: 'dropped',
-  delayed: 'released',
-  postponed: 'released',
-  lost: 'lost',
-} as const;
 
 function scopeOf(within: Context): RunScope {
   return { run: (call) => context.with(within, call) };

@@ -12,7 +12,9 @@ type Outcome = Exclude<RunEnd, 'lost'>;
 
 /** Every way in which a run can end, so that its counter is there before it counts: see `NameCounts.endedCounts`. */
 const ENDS: readonly (readonly [Outcome, DlqReason?])[] = [
-  ...(['completed', 'retried', 'cancelled', 'dropped', 'released'] as const).map((end) => [end] as const),
+  ...(['completed', 'retried', 'cancelled', 'dropped', 'released', 'abandoned'] as const).map(
+    (end) => [end] as const,
+  ),
   ...(
     [
       'retries_exhausted',

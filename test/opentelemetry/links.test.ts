@@ -120,6 +120,10 @@ describe('settle', () => {
       kit.server.resume();
     }
     const [settle] = sdk.named(SETTLE);
+    // The span of the run ends when its outcome is stored.
+    await eventually(() => {
+      expect(sdk.named(PROCESS)).toHaveLength(1);
+    });
     const [run] = sdk.named(PROCESS);
     expect(settle?.kind).toBe(SpanKind.CLIENT);
     expect(settle?.status.code).toBe(SpanStatusCode.ERROR);

@@ -169,7 +169,7 @@ describe('metrics', () => {
       'messaging.client.consumed.messages': [[1, NAME]],
       'chasqui.jobs.ended': [
         [1, 'completed'],
-        ...['retried', 'cancelled', 'dropped', 'released'].map((outcome) => [0, outcome]),
+        ...['retried', 'cancelled', 'dropped', 'released', 'abandoned'].map((outcome) => [0, outcome]),
         ...Array.from({ length: 6 }, () => [0, 'dead-lettered']),
       ],
     });

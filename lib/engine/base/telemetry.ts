@@ -116,9 +116,12 @@ export type ObservedOutcome =
   | { readonly kind: 'cancelled' | 'dropped'; readonly error: unknown }
   | { readonly kind: 'delayed' | 'postponed'; readonly delayMs: number };
 
-/** How a job has left a worker. `lost`: the lease was lost; another worker runs the job. */
+/**
+ * How a job has left a worker. `lost`: the lease was lost; another worker runs the job. `abandoned`: its outcome could not be
+ * stored, or nobody knows whether it was released. The job is pending in Redis, and may run again.
+ */
 export type RunEnd =
-  'completed' | 'retried' | 'dead-lettered' | 'cancelled' | 'dropped' | 'released' | 'lost';
+  'completed' | 'retried' | 'dead-lettered' | 'cancelled' | 'dropped' | 'released' | 'lost' | 'abandoned';
 
 /** In what a handler runs. */
 export interface RunScope {
@@ -142,7 +145,7 @@ export interface WorkerTelemetry {
   started?(run: ObservedRun): void;
   /** The handler has settled, and its slot is free. What becomes of the job is decided and not yet stored. */
   ended?(run: ObservedRun, isOk: boolean): void;
-  /** The job is not in flight any more; its outcome is stored. */
+  /** The job is not in flight any more. Its handler may run on: then `ended` comes later. */
   gone?(run: ObservedRun, end: RunEnd): void;
   /** A call that stores outcomes has ended. @param error why it has failed; it is tried again */
   settled?(runs: readonly ObservedRun[], sinceMs: number, error?: unknown): void;

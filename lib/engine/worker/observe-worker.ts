@@ -7,6 +7,7 @@ import type { Job } from '../job/job.js';
 import type { Delivery } from './lease/delivery.js';
 import type { JobObserver } from './lease/in-flight.js';
 import {
+  ABANDONED,
   CANCELLED,
   COMPLETED,
   DEAD_LETTERED,
@@ -83,8 +84,8 @@ function runWithin(scope: RunScope, handler: Handler, input: Job | Job[]): unkno
   return handler(input);
 }
 
-/** How a job has left, by its state. An abandoned job is still pending in Redis, and has not ended. */
-const ENDS: readonly (RunEnd | undefined)[] = STATE_NAMES.map((_, state) => {
+/** How a job has left, by its state. */
+export const ENDS: readonly (RunEnd | undefined)[] = STATE_NAMES.map((_, state) => {
   switch (state) {
     case COMPLETED:
       return 'completed';
@@ -101,6 +102,8 @@ const ENDS: readonly (RunEnd | undefined)[] = STATE_NAMES.map((_, state) => {
       return 'released';
     case LOST:
       return 'lost';
+    case ABANDONED:
+      return 'abandoned';
     default:
       return undefined;
   }
