@@ -5,8 +5,10 @@
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
 --      4 started   `starts` of the reply before: these jobs have started; '' = that was confirmed, or need not be
 --      5 lost      '1' = the reply before may be lost, and its jobs with it
--- Reply { { stream, { entries } } or { 'room', { entry id, member, … } }…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in
---      the shape of a reply of XREADGROUP. A job of the room comes as its member, because the script has it: see lib/room.lua.
+-- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP. A part:
+--        { stream, { entries } }  entries of the stream
+--        { 'named', { entry id, d, n, … } }  the same, of entries that have no other fields
+--        { 'room', { entry id, member, … } }  jobs of the room, as they were there: see lib/room.lua
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
 --      starts: pass it to confirm-starts.lua, or to the next call, as soon as these jobs have started; '' = starts are not counted.
 --

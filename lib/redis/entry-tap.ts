@@ -24,23 +24,29 @@ export type MakeEntry<Work> = (
   fieldsAt: number,
 ) => Work;
 
-/** Makes the record of an entry that comes as another string than its fields; all of that string has arrived. */
-export type MakeFromString<Work> = (
-  source: Buffer,
-  idFrom: number,
-  idTo: number,
-  from: number,
-  to: number,
-) => Work;
+/** Entries that come as strings instead of their fields. */
+export interface EntriesAsStrings<Work> {
+  /** How many strings an entry is: its id, and one or two others. */
+  readonly strings: 2 | 3;
+  /** Makes the record of an entry. All its strings have arrived; `from` to `to` is the second, `lastFrom` to `lastTo` the last. */
+  readonly make: (
+    source: Buffer,
+    idFrom: number,
+    idTo: number,
+    from: number,
+    to: number,
+    lastFrom: number,
+    lastTo: number,
+  ) => Work;
+}
 
 /** What a reply has of the work stream. */
 export interface WorkOfReply<Work> {
   /** The stream. */
   readonly key: string;
   readonly make: MakeEntry<Work>;
-  /** Under this key, there are entry ids and strings, in turns. */
-  readonly stringsKey: string;
-  readonly makeFromString: MakeFromString<Work>;
+  /** By the keys under which they come. */
+  readonly asStrings: ReadonlyMap<string, EntriesAsStrings<Work>>;
 }
 
 const NIL = Buffer.from('*-1\r\n');
@@ -70,7 +76,7 @@ export class EntryTap<Work> {
   #streamsLeft = 0;
   #entriesLeft = 0;
   #key: string | undefined;
-  #hasStrings = false;
+  #asStrings: EntriesAsStrings<Work> | undefined;
   #others: StreamEntry[] | undefined;
   #read: TappedRead<Work> = { work: [], parts: [], others: [] };
   #finished: TappedRead<Work> | undefined;
@@ -183,14 +189,14 @@ export class EntryTap<Work> {
       const entries = reply.head(ARRAY, ARRAY);
       if (entries < 0) return false;
       this.#key = key;
-      this.#hasStrings = key === this.#of.stringsKey;
-      this.#entriesLeft = this.#hasStrings ? entries / 2 : entries;
-      if (key !== this.#of.key && !this.#hasStrings) {
+      this.#asStrings = this.#of.asStrings.get(key);
+      this.#entriesLeft = this.#asStrings ? entries / this.#asStrings.strings : entries;
+      if (key !== this.#of.key && !this.#asStrings) {
         this.#others = [];
         this.#read.others.push([key, this.#others]);
       } else if (this.#read.work.length > 0) this.#read.parts.push(this.#read.work.length);
     } else {
-      if (!(this.#hasStrings ? this.#string(reply) : this.#entry(reply))) return false;
+      if (!(this.#asStrings ? this.#strings(reply, this.#asStrings) : this.#entry(reply))) return false;
       this.#entriesLeft -= 1;
     }
     if (this.#entriesLeft === 0) {
@@ -221,12 +227,16 @@ export class EntryTap<Work> {
     return true;
   }
 
-  #string(reply: ReplyCursor): boolean {
+  #strings(reply: ReplyCursor, { strings, make }: EntriesAsStrings<Work>): boolean {
     const idTo = reply.bulk();
+    if (idTo < 0) return false;
     const idFrom = reply.from;
-    const to = idTo < 0 ? -1 : reply.bulk();
+    const to = reply.bulk();
     if (to < 0) return false;
-    this.#read.work.push(this.#of.makeFromString(reply.bytes, idFrom, idTo, reply.from, to));
+    const from = reply.from;
+    const lastTo = strings === 2 ? to : reply.bulk();
+    if (lastTo < 0) return false;
+    this.#read.work.push(make(reply.bytes, idFrom, idTo, from, to, reply.from, lastTo));
     return true;
   }
 

@@ -5,6 +5,7 @@ import {
   numberPlaces,
   readDelivery,
   readMember,
+  readNamed,
   toDelivery,
 } from '../../lib/engine/worker/lease/delivery.js';
 
@@ -55,6 +56,13 @@ describe('an entry, decoded or read where it stands', () => {
     expect(both('1-3', 'd', '')[1].name).toBe('');
     expect(both('1-4', 'd', '', 'n', 'aab')[1].name).toBe('aab');
   });
+});
+
+test('a job that comes as its bytes and its name', () => {
+  const source = Buffer.from('$3\r\n1-1\r\n$5\r\nbytes\r\n$5\r\nseñd\r\n');
+  const delivery = readNamed(source, 4, 7, 13, 18, 24, 29);
+  expect(delivery).toMatchObject({ entryId: '1-1', name: 'señd', uniqueMs: undefined, roomHead: undefined });
+  expect(delivery.bytes?.toString()).toBe('bytes');
 });
 
 describe('a job that comes as it was in the room', () => {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { EntryTap } from '../../lib/redis/entry-tap.js';
-import type { TappedRead } from '../../lib/redis/entry-tap.js';
+import type { EntriesAsStrings, TappedRead } from '../../lib/redis/entry-tap.js';
 
 const bulk = (text: string): string => `$${String(Buffer.byteLength(text))}\r\n${text}\r\n`;
 const array = (items: readonly string[]): string => `*${String(items.length)}\r\n${items.join('')}`;
@@ -17,6 +17,15 @@ interface Work {
   fields: number;
   rest: string;
 }
+
+const asStrings = (strings: 2 | 3): EntriesAsStrings<Work> => ({
+  strings,
+  make: (source, idFrom, idTo, from, to, lastFrom, lastTo) => ({
+    id: source.toString('latin1', idFrom, idTo),
+    fields: -strings,
+    rest: `${source.toString('utf8', from, to)}|${source.toString('utf8', lastFrom, lastTo)}`,
+  }),
+});
 
 /** A socket as ioredis leaves it: with one listener of its own. */
 class Wire extends EventEmitter {
@@ -34,12 +43,10 @@ class Wire extends EventEmitter {
         fields,
         rest: source.toString('latin1', at, at + 8),
       }),
-      stringsKey: 'strings',
-      makeFromString: (source, idFrom, idTo, from, to) => ({
-        id: source.toString('latin1', idFrom, idTo),
-        fields: -1,
-        rest: source.toString('latin1', from, to),
-      }),
+      asStrings: new Map([
+        ['pairs', asStrings(2)],
+        ['triples', asStrings(3)],
+      ]),
     });
     if (!tap) throw new Error('no tap');
     this.tap = tap;
@@ -164,23 +171,27 @@ test('an entry of 8 MB in pieces of 64 KB', () => {
 });
 
 test.each([1, 7, 100, 10_000])('entries that come as strings, in pieces of %i bytes', (piece) => {
-  const strings = [bulk('2-1'), bulk('one\r\n$3'), bulk('2-2'), bulk(''), bulk('2-3'), bulk('ñ')];
+  const pairs = ['2-1', 'one\r\n$3', '2-2', '', '2-3', 'ñ'].map(bulk);
+  const triples = ['3-1', 'one', 'send', '3-2', '', ''].map(bulk);
   const read = new Wire().read(
     resp2([
       ['work', [entry('1-1', 'd', 'a')]],
-      ['strings', strings],
+      ['pairs', pairs],
+      ['triples', triples],
       ['gate', [entry('0-0', 'wait', '1')]],
-      ['strings', []],
+      ['pairs', []],
     ]),
     piece,
   );
   expect(read?.work).toEqual([
     { id: '1-1', fields: 2, rest: '$1\r\nd\r\n$' },
-    { id: '2-1', fields: -1, rest: 'one\r\n$3' },
-    { id: '2-2', fields: -1, rest: '' },
-    { id: '2-3', fields: -1, rest: 'Ã±' },
+    { id: '2-1', fields: -2, rest: 'one\r\n$3|one\r\n$3' },
+    { id: '2-2', fields: -2, rest: '|' },
+    { id: '2-3', fields: -2, rest: 'ñ|ñ' },
+    { id: '3-1', fields: -3, rest: 'one|send' },
+    { id: '3-2', fields: -3, rest: '|' },
   ]);
-  expect(read?.parts[0]).toBe(1);
+  expect(read?.parts.slice(0, 2)).toEqual([1, 4]);
   expect(read?.others).toHaveLength(1);
 });
 
@@ -188,7 +199,7 @@ test('does nothing where somebody else listens too', () => {
   const socket = new EventEmitter();
   socket.on('data', () => undefined);
   socket.on('data', () => undefined);
-  const of = { key: 'work', make: () => 0, stringsKey: 'strings', makeFromString: () => 0 };
+  const of = { key: 'work', make: () => 0, asStrings: new Map() };
   expect(EntryTap.on(socket as unknown as Socket, of)).toBeUndefined();
   expect(EntryTap.on(undefined, of)).toBeUndefined();
   expect(socket.listenerCount('data')).toBe(2);

@@ -26,12 +26,15 @@ export interface GateNews {
 /** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
 export const GATE_KEY = 'gate';
 
-/** In the reply, the key of entry ids and members of the room, in turns. Keys of queues are never like it. */
+/** In the reply, the key of jobs that come as they were in the room: entry ids and members, in turns. Keys of queues are never like it. */
 export const ROOM_KEY = 'room';
 
+/** The key of jobs that have nothing but a Job and a name: entry ids, Jobs and names, in turns. */
+export const NAMED_KEY = 'named';
+
 /**
- * Fetches jobs of a gated queue. Resolves with a reply in the shape of one of XREADGROUP: the entries of the work stream, in parts
- * of entries that stand next to each other, some of them under {@link ROOM_KEY}, and an entry under {@link GATE_KEY}. Never sent twice.
+ * Fetches jobs of a gated queue. Resolves with a reply in the shape of one of XREADGROUP: jobs, in parts whose entries stand next to
+ * each other, and an entry under {@link GATE_KEY}. Never sent twice.
  */
 export function take(
   runner: ScriptRunner,

@@ -197,6 +197,20 @@ export function readDelivery(
   return delivery;
 }
 
+/** The same of an entry that comes as its Job and its name, and has no other fields. */
+export function readNamed(
+  source: Buffer,
+  idFrom: number,
+  idTo: number,
+  from: number,
+  to: number,
+  nameFrom: number,
+  nameTo: number,
+): Delivery {
+  const name = nameOf(source, nameFrom, nameTo);
+  return new Delivery(source, idFrom, idTo, source, from, to, name, undefined, 0);
+}
+
 /** The same of an entry that comes as the member that its job had in the room. */
 export function readMember(
   source: Buffer,
