@@ -34,11 +34,14 @@ const SECTIONS = [
     types: [
       { name: 'QueueOptions', title: '`Queue`' },
       { name: 'ConnectionOptions', title: '`connection`' },
+      { name: 'TrackJobsOptions', title: '`trackJobs`' },
+      { name: 'TrackedBound', title: '`completed` and `failed` of `trackJobs`' },
       { name: 'DurabilityOptions', title: '`durability`' },
       { name: 'JobsOptions', title: '`queue.add`', inherited: ['TimeLimits'] },
       { name: 'JobGroup', title: '`group` of a job' },
       { name: 'BackoffOptions', title: '`backoff`' },
       { name: 'DeduplicationOptions', title: '`deduplication`' },
+      { name: 'KeepJobs', title: '`removeOnComplete`, `removeOnFail`' },
       { name: 'RepeatOptions', title: '`repeat`' },
       { name: 'WaitForResultOptions', title: '`job.waitForResult`' },
     ],
@@ -51,9 +54,11 @@ const SECTIONS = [
         title: '`Worker`',
         inherited: ['ConsumerConfig', 'BatchingOptions', 'TimeLimits'],
       },
+      { name: 'RateLimit', title: '`limiter`, and `limit` of groups' },
       { name: 'GroupLimits', title: '`group` of a worker' },
       { name: 'BatchesOptions', title: '`batches`' },
       { name: 'RetryConfig', title: '`retry`' },
+      { name: 'MetricsOptions', title: '`metrics`' },
       { name: 'ThreadOptions', title: '`useWorkerThreads`' },
       { name: 'NodeThreadOptions', title: '`workerThreadsOptions`' },
       { name: 'ResourceLimits', title: '`resourceLimits`' },
@@ -104,10 +109,18 @@ const SECTIONS = [
     types: [
       { name: 'ChasquiBoardOptions', title: '`ChasquiBoardModule`' },
       { name: 'ChasquiBoardExtras', title: '`ChasquiBoardModule`: beside a factory' },
-      { name: 'ChasquiAdapterOptions', title: '`ChasquiAdapter`, and a queue of the board' },
+      {
+        name: 'BoardQueueOptions',
+        title: '`queues`: a queue of the board',
+        inherited: ['ChasquiAdapterOptions'],
+      },
+      { name: 'ChasquiAdapterOptions', title: '`ChasquiAdapter`' },
     ],
   },
 ];
+
+/** Interfaces that are types of options, and are no options themselves: what you implement, or get. */
+const NO_OPTIONS = new Set(['Telemetry', 'MetricsSink', 'Clock']);
 
 /** @returns {{ page: string, undocumented: string[] }} */
 export async function optionsPage() {
@@ -133,6 +146,16 @@ export async function optionsPage() {
   }
 
   const undocumented = [];
+  const listed = new Set(
+    SECTIONS.flatMap(({ types }) => types.flatMap(({ name, inherited = [] }) => [name, ...inherited])),
+  );
+  /** Options within options have tables, too. */
+  const checkNested = (name, option, type) => {
+    for (const [nested] of type.matchAll(/\b[A-Z]\w+/g)) {
+      if (interfaces.has(nested) && !listed.has(nested) && !NO_OPTIONS.has(nested))
+        undocumented.push(`${name}.${option}: ${nested} has no table`);
+    }
+  };
   const rowsOf = (name) => {
     const node = interfaces.get(name);
     if (!node) throw new Error(`The package exports no interface ${name}.`);
@@ -147,6 +170,7 @@ export async function optionsPage() {
       const type = member.type
         ? member.type.getText().replace(/\s+/g, ' ')
         : checker.typeToString(checker.getTypeAtLocation(member));
+      checkNested(name, option, type);
       return { option, type, default: required ? 'required' : (value ?? ''), text };
     });
   };

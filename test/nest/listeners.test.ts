@@ -222,3 +222,29 @@ it('the compiler knows the events and what they bring', () => {
   }
   expect(Checked).toBeDefined();
 });
+
+it('@OnQueueEvent gets deduplicated, with both jobs', async () => {
+  const seen: unknown[] = [];
+  @QueueEventsListener('mail')
+  class Duplicates {
+    @OnQueueEvent('deduplicated')
+    met(event: unknown) {
+      seen.push(event);
+    }
+  }
+  const app = await start({ imports: [mail()], providers: [Duplicates] });
+  const queue = queueOf(app, 'mail');
+  const options = { deduplication: { id: 'welcome ada' } };
+  const first = await queue.add('send', {}, options);
+  const second = await queue.add('send', {}, options);
+  expect([second.duplicate, second.id]).toEqual([true, first.id]);
+  await expect
+    .poll(() => seen, { timeout: 8_000 })
+    .toEqual([
+      expect.objectContaining({
+        deduplicationId: 'welcome ada',
+        deduplicatedJobId: first.id,
+        jobId: expect.not.stringMatching(first.id) as string,
+      }),
+    ]);
+});

@@ -95,6 +95,21 @@ describe('the rate limit of groups', () => {
 describe('a strict group', () => {
   const ATTEMPTS = 3;
 
+  test('runs a job that changePriority({ lifo }) moves next, but not before the retry that holds the group', async () => {
+    const queue = redis.queue();
+    await groupDefaults(redis, { groupStrict: 1 });
+    const jobs = await queue.addBulk(jobsOf('a', 5, { attempts: ATTEMPTS }));
+    const diary = new Diary();
+    work(diary, { concurrency: 5, retry: { initialBackoffMs: 300, jitterMs: 0 } }, async (job) => {
+      if (job.data !== 0 || job.attemptsMade > 1) return;
+      await jobs[3]?.changePriority({ lifo: true });
+      throw new Error('again');
+    });
+    await allOf(diary, 6);
+    expect(diary.started).toEqual(['a0', 'a0', 'a3', 'a1', 'a2', 'a4']);
+    await expectNoTrace(redis);
+  });
+
   test('runs one job after the other, and a retry before all others of the group', async () => {
     const queue = redis.queue();
     await groupDefaults(redis, { groupStrict: 1 });
