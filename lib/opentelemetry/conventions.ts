@@ -168,6 +168,13 @@ export const METRICS = {
     description: '1 if the queue is paused, else 0.',
     labels: ['queue'],
   },
+  reachable: {
+    name: 'chasqui.queue.reachable',
+    kind: 'gauge',
+    unit: '1',
+    description: '1 if this process reaches the Redis of the queue, 0 if not.',
+    labels: ['queue'],
+  },
   scheduleLag: {
     name: 'chasqui.schedule.lag',
     kind: 'gauge',

@@ -8,7 +8,6 @@ import type {
   ObservableResult,
 } from '@opentelemetry/api';
 import { engineVersion } from '../engine/index.js';
-import type { QueueGauges } from '../engine/base/telemetry.js';
 import { ATTRIBUTES, METRICS, SCOPE } from './conventions.js';
 import type { Metric } from './conventions.js';
 import { EventLoop } from './event-loop.js';
@@ -121,7 +120,7 @@ export class Meters {
       this.#shown.add(queue);
       if (load) this.#worked.add(queue);
     }
-    for (const queue of this.#shown) observeQueue(result, gauges, queue, readings.get(queue)?.gauges);
+    for (const queue of this.#shown) observeQueue(result, gauges, queue, readings.get(queue));
     for (const queue of this.#worked) observeLoad(result, gauges, queue, readings.get(queue)?.load);
   }
 }
@@ -138,8 +137,9 @@ function observeQueue(
   result: BatchObservableResult,
   of: Gauges,
   queue: string,
-  gauges: QueueGauges | undefined,
+  reading: QueueReading | undefined,
 ): void {
+  const gauges = reading?.gauges;
   const own = { [ATTRIBUTES.queue]: queue };
   const observeKnown = (gauge: Observable, value: number | undefined, attributes: Attributes = own): void => {
     result.observe(gauge, value ?? NaN, attributes);
@@ -159,6 +159,8 @@ function observeQueue(
   observeKnown(of.promotionLag, gauges && gauges.overdueMs / 1000);
   observeKnown(of.scheduleLag, gauges && gauges.scheduleLagMs / 1000);
   observeKnown(of.workers, gauges?.workers);
+  // NaN if this process has closed the queue, so that it is not taken for an outage.
+  observeKnown(of.reachable, reading && Number(gauges !== undefined));
   observeKnown(of.paused, gauges && Number(gauges.isPaused));
 }
 

@@ -62,6 +62,8 @@ describe('a panel has a number', () => {
     // The Redis of this queue is down.
     [jobs('mail', 'waiting')]: '9 NaN NaN NaN NaN NaN NaN',
     [jobs('mail', 'failed')]: '9 NaN NaN NaN NaN NaN NaN',
+    [`chasqui_queue_reachable${q('mail')}`]: '1 0x5',
+    [`chasqui_queue_reachable${q('images')}`]: '1x6',
     [`chasqui_queue_workers${q('mail')}`]: '1 NaN NaN NaN NaN NaN NaN',
     [`chasqui_queue_oldest_waiting_age${q('mail')}`]: '9 NaN NaN NaN NaN NaN NaN',
     [`chasqui_schedule_lag${q('mail')}`]: '9 NaN NaN NaN NaN NaN NaN',

@@ -121,7 +121,7 @@ describe('the text', () => {
     const names = headers.map((line) => line.split(' ')[2] ?? '');
     expect(new Set(names).size).toBe(names.length);
     const ours = headers.filter((line) => line.includes('chasqui_'));
-    expect(ours).toHaveLength(6);
+    expect(ours).toHaveLength(7);
     const described = Object.values(METRICS).map(
       ({ name, description }) => `# HELP ${name.replaceAll('.', '_')} ${description}`,
     );
@@ -143,6 +143,8 @@ describe('the text', () => {
         const samples = samplesOf(await exportPrometheusMetrics([queue, gone]));
         expect(samples[`bullmq_job_count{queue="${NAME}",state="waiting"}`]).toBe(1);
         expect(Number.isNaN(samples['bullmq_job_count{queue="gone",state="waiting"}'])).toBe(isDown);
+        const reachable = 'chasqui_queue_reachable{messaging_destination_name="gone"}';
+        expect(samples[reachable]).toBe(Number(!isDown));
       }, 15_000);
     }
   });

@@ -103,6 +103,7 @@ describe('metrics', () => {
     await queue.close();
     expect(await valuesOf('chasqui.queue.jobs')).toEqual(UNKNOWN);
     expect(await valuesOf('chasqui.worker.concurrency')).toEqual([NaN]);
+    expect(await valuesOf('chasqui.queue.reachable')).toEqual([NaN]);
   });
 
   it('have the names, units and labels of the table, and no others', async () => {
@@ -240,12 +241,14 @@ describe('while Redis does not answer', () => {
     const begun = performance.now();
     expect(await valuesOf('chasqui.queue.jobs')).toEqual(UNKNOWN);
     expect(await valuesOf('chasqui.queue.jobs')).toEqual(UNKNOWN);
+    expect(await valuesOf('chasqui.queue.reachable')).toEqual([0]);
     expect(performance.now() - begun).toBeLessThan(5_000);
     expect(await sdk.value('messaging.client.sent.messages', Q)).toBe(1);
     kit.server.resume();
     await vi.waitFor(async () => {
       expect(await sdk.value('chasqui.queue.jobs', { ...Q, 'chasqui.job.state': 'waiting' })).toBe(1);
     }, 8_000);
+    expect(await valuesOf('chasqui.queue.reachable')).toEqual([1]);
   });
 
   it('an outage that has ended counts once, however many users the connection has', async () => {

@@ -101,6 +101,12 @@ const FAMILIES: readonly Family[] = [
     samples: single(({ isPaused }) => Number(isPaused)),
   },
   {
+    name: 'chasqui_queue_reachable',
+    type: 'gauge',
+    help: '1 if this process reaches the Redis of the queue, 0 if not.',
+    samples: (numbers) => [[{}, Number(numbers !== undefined)]],
+  },
+  {
     name: 'chasqui_schedule_lag',
     type: 'gauge',
     help: 'By how much the earliest due schedule is late; 0 if none is due.',
