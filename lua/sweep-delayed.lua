@@ -22,6 +22,7 @@
 -- @include lib/result-waiters
 -- @include lib/cleaned
 -- @include lib/free-marked
+-- @include lib/groups
 -- @include lib/forget-gate
 
 local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -34,6 +35,7 @@ end
 local LOOKS, BYTES = 1000, 524288
 
 local ids, bodies = {}, {}
+local has_slots = redis.call('ZCARD', prefix .. 'slots') > 0
 -- Of the members that stay: the score of the last one, and how many at that score.
 local from, skip = ARGV[1], tonumber(ARGV[2])
 -- The rank of the next member. An offset into a score would cost as much as the members that it passes over.
@@ -68,6 +70,10 @@ repeat
   end
   if #taken > 0 then
     redis.call('ZREM', delayed, unpack(taken))
+    -- A strict group goes on when the job that held it is gone.
+    for i = 1, has_slots and #taken or 0 do
+      move_hold(prefix, bodies[#ids - #taken + i], taken[i])
+    end
   end
   is_last = #found < 2 * page
   looks, bytes = looks + page, bytes + read

@@ -157,6 +157,7 @@ describe('a strict group', () => {
     ['cancelled', (job: { id: string }) => redis.queue().cancel(job.id)],
     ['promoted', (job: { promote: () => Promise<unknown> }) => job.promote()],
     ['cleaned', () => redis.queue().clean(0, 10, 'delayed')],
+    ['drained', () => redis.queue().drain(true)],
   ])('does not wait for a retry that is %s', async (how, end) => {
     const queue = redis.queue();
     await groupDefaults(redis, { groupStrict: 1 });
@@ -172,8 +173,12 @@ describe('a strict group', () => {
     await delay(100);
     expect(diary.started).toEqual(['a0']);
     expect(await slots(redis)).toBe(1);
+    const [held] = await redis.client.zrangeBuffer(`${KEYS.prefix}slots`, 0, -1);
     await end(first as never);
-    const left = how === 'promoted' ? ['a0', 'a0', 'a1', 'a2'] : ['a0', 'a1', 'a2'];
+    // In the same step: no audit has come by.
+    expect(await redis.client.zscore(`${KEYS.prefix}slots`, held as Buffer)).toBeNull();
+    const all = how === 'promoted' ? ['a0', 'a0', 'a1', 'a2'] : ['a0', 'a1', 'a2'];
+    const left = how === 'drained' ? ['a0'] : all;
     await allOf(diary, left.length);
     expect(diary.started).toEqual(left);
     await expectNoTrace(redis);
