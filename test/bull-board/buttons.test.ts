@@ -32,48 +32,9 @@ async function click(page: Page, index: number): Promise<void> {
   await page.locator('ul[class*=jobActions] button').nth(index).click();
 }
 
-/** The buttons of a delayed job, from the left. */
-const [PROMOTE, RESCHEDULE, DUPLICATE] = [0, 1, 2];
-
 const confirm = (page: Page): Promise<void> => page.getByRole('button', { name: 'Confirm' }).click();
 
 describe.each(['express', 'fastify'] as const)('with %s', (library) => {
-  test('reschedules a delayed job, duplicates it, promotes and removes it', async () => {
-    const { app, queue } = await start(library);
-    await queue.add('later', { n: 1 }, { jobId: 'later', delay: 600_000, attempts: 4 });
-    const page = await browser.open(`${app.origin}/queues/queue/mail/later?status=delayed`);
-    await click(page, RESCHEDULE);
-    const dialog = page.getByRole('dialog');
-    // The field has minutes, and the local time.
-    const runAt = Math.floor((Date.now() + 86_400_000) / 60_000) * 60_000;
-    const local = new Date(runAt - new Date(runAt).getTimezoneOffset() * 60_000);
-    await dialog.locator('input').fill(local.toISOString().slice(0, 16));
-    await shoot(page, 'reschedule');
-    await dialog.getByRole('button', { name: 'Save' }).click();
-    await expect.poll(async () => (await queue.getJob('later'))?.delay, PATIENCE).toBeGreaterThan(600_000);
-    const { timestamp, delay } = (await queue.getJob('later'))!;
-    expect(Math.abs(timestamp + delay - runAt)).toBeLessThan(60_000);
-    await dialog.waitFor({ state: 'detached' });
-
-    await click(page, DUPLICATE);
-    await dialog.waitFor();
-    await shoot(page, 'duplicate');
-    await dialog.getByRole('button', { name: /Add|Duplicate/ }).click();
-    await expect.poll(() => queue.count(), PATIENCE).toBe(2);
-    const [copy] = (await queue.getJobs(['waiting', 'delayed'])).filter(({ id }) => id !== 'later');
-    expect(copy).toMatchObject({ name: 'later', data: { n: 1 }, opts: { attempts: 4 } });
-    await page.goto(`${app.origin}/queues/queue/mail/later?status=delayed`);
-
-    await click(page, PROMOTE);
-    await confirm(page);
-    await expect.poll(async () => (await queue.getJob('later'))?.getState(), PATIENCE).toBe('waiting');
-    await page.goto(`${app.origin}/queues/queue/mail/later?status=waiting`);
-    await page.locator('ul[class*=jobActions] button').last().click();
-    await confirm(page);
-    await expect.poll(() => queue.getJob('later'), PATIENCE).toBeUndefined();
-    await page.close();
-  });
-
   test('shows each tab of a job that has ended, and retries it', async () => {
     const { app, queue } = await start(library);
     const worker = new Worker(
