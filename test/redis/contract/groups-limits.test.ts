@@ -173,7 +173,7 @@ describe('a strict group', () => {
     await delay(100);
     expect(diary.started).toEqual(['a0']);
     expect(await slots(redis)).toBe(1);
-    const [held] = await redis.client.zrangeBuffer(`${KEYS.prefix}slots`, 0, -1);
+    const [held] = await redis.client.zrangeBuffer(`${KEYS.prefix}slots`, '0', '-1');
     await end(first as never);
     // In the same step: no audit has come by.
     expect(await redis.client.zscore(`${KEYS.prefix}slots`, held as Buffer)).toBeNull();
