@@ -70,7 +70,7 @@ repeat
   end
   if #taken > 0 then
     redis.call('ZREM', delayed, unpack(taken))
-    -- A strict group goes on when the job that held it is gone.
+    -- A strict group goes on when the job that it waited for is gone.
     for i = 1, has_slots and #taken or 0 do
       move_hold(prefix, bodies[#ids - #taken + i], taken[i])
     end

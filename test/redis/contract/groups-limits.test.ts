@@ -173,10 +173,10 @@ describe('a strict group', () => {
     await delay(100);
     expect(diary.started).toEqual(['a0']);
     expect(await slots(redis)).toBe(1);
-    const [held] = await redis.client.zrangeBuffer(`${KEYS.prefix}slots`, '0', '-1');
+    const [slot] = await redis.client.zrangeBuffer(`${KEYS.prefix}slots`, '0', '-1');
     await end(first as never);
     // In the same step: no audit has come by.
-    expect(await redis.client.zscore(`${KEYS.prefix}slots`, held as Buffer)).toBeNull();
+    expect(await redis.client.zscore(`${KEYS.prefix}slots`, slot as Buffer)).toBeNull();
     const all = how === 'promoted' ? ['a0', 'a0', 'a1', 'a2'] : ['a0', 'a1', 'a2'];
     const left = how === 'drained' ? ['a0'] : all;
     await allOf(diary, left.length);

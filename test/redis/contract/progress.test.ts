@@ -171,7 +171,7 @@ describe('the log', () => {
     expect(await queue.getJobLogs(job.id)).toEqual({ logs: [], count: 0 });
   });
 
-  test('keeps as many rows as the job says, whoever adds them, in every state of the job', async () => {
+  test('keeps as many rows as the job says, by all who add them, in every state of the job', async () => {
     const queue = redis.queue(TRACKED);
     const five = async (id: string): Promise<number> => {
       let rows = 0;

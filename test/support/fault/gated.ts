@@ -96,12 +96,12 @@ export class SlotWatch {
     await release();
     await rig.drained(this.client, 15_000);
     // Of the jobs before, a worker that was killed may have written down no end. An add that met a fault may have added nothing.
-    await waitUntil('The ends of the held jobs', 5_000, () => {
+    await waitUntil('The ends of the jobs that started', 5_000, () => {
       const completed = rig.ids('COMPLETED');
-      const held = [...rig.ids('START')].filter((id) => !before.has(id));
-      const ended = held.filter((id) => completed.has(id)).length;
-      const isDone = held.length >= allowed && ended === held.length;
-      return Promise.resolve(isDone ? undefined : `${ended} of ${held.length} that started`);
+      const blocked = [...rig.ids('START')].filter((id) => !before.has(id));
+      const ended = blocked.filter((id) => completed.has(id)).length;
+      const isDone = blocked.length >= allowed && ended === blocked.length;
+      return Promise.resolve(isDone ? undefined : `${ended} of ${blocked.length} that started`);
     });
     expect(await this.client.exists(`${this.producer.queue.keys.prefix}slots`), 'slots').toBe(0);
   }
