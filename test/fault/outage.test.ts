@@ -5,7 +5,7 @@ import { Queue, Worker } from '../../lib/engine/index.js';
 import { RedisServer } from '../../lib/testing/index.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
-import { KINDS, SlotWatch } from '../support/fault/gated.js';
+import { KINDS_WITHOUT_RATES, SlotWatch } from '../support/fault/gated.js';
 import { Rig } from '../support/fault/rig.js';
 
 const BLOCK_MS = 1_000;
@@ -23,8 +23,7 @@ function control(server: RedisServer): Redis {
 }
 
 describe('kill -9 of Redis', () => {
-  // A rate limit may be exceeded by a few starts then: see docs/limits.md.
-  it.each(KINDS.filter((kind) => kind !== 'limited'))(
+  it.each(KINDS_WITHOUT_RATES)(
     'of a %s queue with appendfsync always loses nothing, whenever it comes',
     async (kind) => {
       await using server = await RedisServer.start({ appendonly: 'always' });
