@@ -7,6 +7,7 @@ import type {
   Observable,
   ObservableResult,
 } from '@opentelemetry/api';
+import { jobsByState } from '../engine/base/telemetry.js';
 import { engineVersion } from '../engine/index.js';
 import { ATTRIBUTES, METRICS, SCOPE } from './conventions.js';
 import type { Metric } from './conventions.js';
@@ -144,15 +145,7 @@ function observeQueue(
   const observeKnown = (gauge: Observable, value: number | undefined, attributes: Attributes = own): void => {
     result.observe(gauge, value ?? NaN, attributes);
   };
-  const jobs = {
-    waiting: gauges?.waiting,
-    active: gauges?.active,
-    delayed: gauges?.delayed,
-    prioritized: gauges?.prioritized,
-    failed: gauges?.deadLetters,
-    completed: gauges?.completed,
-  };
-  for (const [state, count] of Object.entries(jobs)) {
+  for (const [state, count] of jobsByState(gauges)) {
     observeKnown(of.jobs, count, { ...own, [ATTRIBUTES.state]: state });
   }
   observeKnown(of.oldestWaiting, gauges && gauges.oldestWaitingMs / 1000);

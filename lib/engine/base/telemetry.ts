@@ -55,6 +55,18 @@ export interface QueueGauges {
   isPaused: boolean;
 }
 
+/** The counts of jobs by the state that metrics call them; undefined where nothing is known. */
+export function jobsByState(gauges: QueueGauges | undefined): [state: string, count: number | undefined][] {
+  return Object.entries({
+    waiting: gauges?.waiting,
+    active: gauges?.active,
+    delayed: gauges?.delayed,
+    prioritized: gauges?.prioritized,
+    failed: gauges?.deadLetters,
+    completed: gauges?.completed,
+  });
+}
+
 /** A job on its way into Redis. */
 export interface SentJob {
   readonly id: string;

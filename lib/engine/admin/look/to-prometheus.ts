@@ -1,4 +1,5 @@
 import { ConfigError } from '../../base/errors.js';
+import { jobsByState } from '../../base/telemetry.js';
 import type { QueueGauges } from '../../base/telemetry.js';
 import { NOT_WELL_FORMED, isWellFormed, record, show } from '../../config/checks.js';
 import { COUNTED_TYPES } from './job-types.js';
@@ -63,18 +64,8 @@ const FAMILIES: readonly Family[] = [
     name: 'chasqui_queue_jobs',
     type: 'gauge',
     help: 'Jobs in the queue, by state.',
-    samples: (numbers) => {
-      const gauges = numbers?.gauges;
-      const states = {
-        waiting: gauges?.waiting,
-        active: gauges?.active,
-        delayed: gauges?.delayed,
-        prioritized: gauges?.prioritized,
-        failed: gauges?.deadLetters,
-        completed: gauges?.completed,
-      };
-      return Object.entries(states).map(([state, count]) => [{ chasqui_job_state: state }, count]);
-    },
+    samples: (numbers) =>
+      jobsByState(numbers?.gauges).map(([state, count]) => [{ chasqui_job_state: state }, count]),
   },
   {
     name: 'chasqui_queue_oldest_waiting_age',
