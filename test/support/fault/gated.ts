@@ -35,6 +35,8 @@ export class SlotWatch {
   /** The most that were in flight: in all, and of one group. */
   readonly most = { inAll: 0, ofGroup: 0 };
   #isStopped = false;
+  /** Unix ms. Jobs that started before were not under these limits: their Redis has lost its data. */
+  readonly #begunAt = Date.now();
   readonly #sampling: Promise<void>;
 
   private constructor(
@@ -110,7 +112,9 @@ export class SlotWatch {
 
   /** No window of a rate limit had more starts than it may have. */
   #verifyRates(records: readonly LedgerRecord[], forgotten: number): void {
-    const starts = records.filter(({ kind }) => kind === 'START').toSorted((one, other) => one.at - other.at);
+    const starts = records
+      .filter(({ kind, at }) => kind === 'START' && at >= this.#begunAt)
+      .toSorted((one, other) => one.at - other.at);
     const timesOf = (group?: string): number[] =>
       starts
         .filter(({ id }) => group === undefined || this.producer.groups.get(id) === group)
