@@ -151,6 +151,10 @@ it('a telemetry that throws everywhere, or runs no handler, changes nothing', as
     await queue.close();
     expect(calls).toBe(2);
   }
+  const warnings = warned.mock.calls.map(([warning]) => String(warning));
+  expect(warnings).toContain(
+    'Error: nestjs-chasqui: the telemetry of queue "hostile-0" has failed; jobs are added without it: telemetry',
+  );
   warned.mockRestore();
   expect(new Set(kit.errors.splice(0).map(({ message }) => message))).toEqual(new Set(['telemetry']));
 });

@@ -14,7 +14,7 @@ import { sendObserved } from '../enqueue/send-observed.js';
 import type { Duplicates } from '../enqueue/group.js';
 import { eventsSettingsOf } from '../config/events-settings.js';
 import type { EventsSettings } from '../config/events-settings.js';
-import { ConfigError, ShutdownError } from '../base/errors.js';
+import { ConfigError, ShutdownError, messageOf } from '../base/errors.js';
 import { MAX_DELAY_SECS, MAX_PAYLOAD_BYTES } from '../enqueue/new-job.js';
 import type { JobLimits, NewJob } from '../enqueue/new-job.js';
 import type { QueueOptions } from '../config/options.js';
@@ -119,8 +119,16 @@ export class ProducerCore {
       },
       gauges: () => readGauges(link, this.keys, DEFAULT_GROUP),
     };
-    const observer = guarded(telemetry, warn).producer?.(queue);
-    return observer && guarded(observer, warn);
+    const onError = (cause: unknown): void => {
+      warn(
+        new Error(
+          `nestjs-chasqui: the telemetry of queue "${this.name}" has failed; jobs are added without it: ${messageOf(cause)}`,
+          { cause },
+        ),
+      );
+    };
+    const observer = guarded(telemetry, onError).producer?.(queue);
+    return observer && guarded(observer, onError);
   }
 
   /** Calls Redis. Waits for the connection first; `close()` waits for the call. */
