@@ -52,7 +52,7 @@ end
 -- entries are pending for the worker as it believes, so XACK should count all. Skipped when other consumers exceed an eighth
 -- of the jobs, because the check costs one call per consumer.
 local function owns_range(in_flight)
-  local consumers = redis.call('XPENDING', stream, group)[4]
+  local consumers = ask_group('XPENDING', stream, group)[4]
   if not consumers or #consumers > jobs / 8 then
     return false
   end

@@ -17,7 +17,8 @@
 local group = ARGV[1]
 local removed = 0
 if ARGV[2] ~= '' then
-  redis.call('DEL', KEYS[4] .. 'worker:' .. ARGV[2])
+  -- Here, because nobody knows of the wake stream where the group is gone (obliterate, FLUSHALL) and the worker has just written to it.
+  redis.call('DEL', KEYS[4] .. 'worker:' .. ARGV[2], KEYS[4] .. 'wake:worker:' .. ARGV[2])
 end
 for index, stream in ipairs({ KEYS[1], KEYS[2], KEYS[3] }) do
   if redis.call('EXISTS', stream) == 1 then

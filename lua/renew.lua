@@ -17,6 +17,7 @@
 --   Sent twice: renewing twice is harmless; stranded entries are renewed, so the second call does not return them.
 
 -- @include lib/pages
+-- @include lib/ask-group
 
 local stream, prefix, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local stranded_ms, limit, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -26,7 +27,7 @@ for i = 6, #ARGV do
 end
 
 local renew, stranded, more = {}, {}, 0
-local pending = redis.call('XPENDING', stream, group, '-', '+', 1000000, consumer)
+local pending = ask_group('XPENDING', stream, group, '-', '+', 1000000, consumer)
 for i = 1, #pending do
   local id, idle_ms, starts = pending[i][1], pending[i][3], pending[i][4]
   if in_flight[id] then

@@ -12,6 +12,7 @@
 
 -- @include lib/time
 -- @include lib/seal
+-- @include lib/ask-group
 
 local stream, group = KEYS[1], ARGV[1]
 if redis.call('EXISTS', stream) == 0 then
@@ -20,7 +21,7 @@ end
 if ARGV[3] ~= '1' and tonumber(string.match(last_id_of(stream), '^%d+')) <= now_ms() then
   return ''
 end
-local pending = redis.call('XPENDING', stream, group, ARGV[2], '+', 1000)
+local pending = ask_group('XPENDING', stream, group, ARGV[2], '+', 1000)
 for _, lease in ipairs(pending) do
   -- Redis shows a time in the future as an idle time of 0.
   if lease[3] == 0 then

@@ -2,9 +2,10 @@
 -- after the entry was reassigned, so every script that ends a lease asks here first. One range query serves the batch:
 -- `first` and `last` are its smallest and largest entry id. Other entries between them are in flight with the same worker,
 -- so there are few.
+-- @include lib/ask-group
 local function own_between(stream, group, consumer, first, last)
   local own = {}
-  local pending = redis.call('XPENDING', stream, group, first, last, 1000000, consumer)
+  local pending = ask_group('XPENDING', stream, group, first, last, 1000000, consumer)
   for i = 1, #pending do
     own[pending[i][1]] = true
   end

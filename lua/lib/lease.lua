@@ -1,4 +1,5 @@
 -- @include lib/stream-info
+-- @include lib/ask-group
 
 -- The lease of a consumer, in ms. A worker's consumer name ends in its lease, so that all workers respect it, whatever their
 -- own lease is. A consumer whose name does not say (a third-party worker, or an older version) has `lease_ms`.
@@ -10,7 +11,7 @@ end
 local NOBODY = 'released;lease=0'
 
 local function consumers_of(stream, group)
-  return tables_of(redis.call('XINFO', 'CONSUMERS', stream, group))
+  return tables_of(ask_group('XINFO', 'CONSUMERS', stream, group))
 end
 
 -- Whether another worker of the group has read within the last `idle_ms`.

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CommandLink } from '../../../lib/engine/connection/command-link.js';
+import { UnrecoverableError } from '../../../lib/engine/index.js';
 import { setPause } from '../../../lib/redis/scripts/set-pause.js';
 import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
 
@@ -110,6 +111,69 @@ describe('obliterate', () => {
     expect(ran.filter((data) => data === 'later')).toHaveLength(5);
     expect(await redis.client.xlen(KEYS.dlq)).toBe(0);
     redis.errors.length = 0;
+  });
+
+  describe.each<[how: string, forget: () => Promise<unknown>]>([
+    ['obliterate', () => redis.queue().obliterate({ force: true })],
+    ['DEL of the stream', () => redis.client.del(KEYS.stream)],
+    ['XGROUP DESTROY', () => redis.client.xgroup('DESTROY', KEYS.stream, 'default')],
+    ['FLUSHALL', () => redis.client.flushall()],
+  ])('after %s, jobs end as lost, without an error', (how, forget) => {
+    const handlers: Record<string, () => unknown> = {
+      completed: () => 'done',
+      retried: () => {
+        throw new Error('no');
+      },
+      dead: () => {
+        throw new UnrecoverableError('no');
+      },
+    };
+    const groups = { group: { id: 'tenant' }, attempts: 3 };
+    const add = (): Promise<unknown> =>
+      redis.queue().addBulk(
+        ['a', 'b'].flatMap((data) =>
+          Object.keys(handlers).map((name, i) => ({
+            name,
+            data,
+            opts: { ...groups, ...(i === 0 && { jobId: data }) },
+          })),
+        ),
+      );
+
+    test.each([true, false])('where the worker is closing: %s', async (isClosing) => {
+      const latch = new Latch();
+      const worker = redis.worker(
+        async (job) => {
+          await latch.opened;
+          return handlers[job.name]?.();
+        },
+        { concurrency: 6, storeResults: true, claimMinIdleMs: 600 },
+      );
+      const active = take(worker, 'active', 6);
+      await add();
+      await active;
+      await forget();
+      const begun = performance.now();
+      const closing = isClosing ? worker.close() : undefined;
+      // The read of a worker that closes is over, so nobody creates the group anew.
+      await sleep(isClosing ? 100 : 0);
+      latch.open();
+      if (closing) {
+        await closing;
+        expect(performance.now() - begun).toBeLessThan(5_000);
+      }
+      await eventually(() => {
+        expect(redis.errors.map(({ name }) => name)).toEqual(Array(6).fill('LeaseLostError'));
+      });
+      redis.errors.length = 0;
+      // Of jobs that are gone, nothing comes back.
+      const keys = await left();
+      expect(keys.filter((key) => /:(dlq|delayed|completed|didx:.*|result:.*|failed:.*)$/.test(key))).toEqual(
+        [],
+      );
+      if (isClosing && how !== 'XGROUP DESTROY') expect(keys).not.toContain(KEYS.stream);
+      if (isClosing && how === 'FLUSHALL') expect(keys).toEqual([KEYS.events]);
+    });
   });
 
   test('wakes the workers at the end, so that they learn at once of the lifted pause', async () => {
