@@ -5,6 +5,7 @@ import { auditGroups } from '../../../lib/redis/scripts/audit-groups.js';
 import { runnerOn } from '../script-runner.js';
 import { GateModel } from './model.js';
 import type { ModelJob } from './model.js';
+import { leftKeys } from './left-keys.js';
 import { RawWorker } from './raw-worker.js';
 import { GROUPS, KINDS, PLAIN, RANKS, WORKERS, names, optionsOf, pick, sorted } from './steps.js';
 import type { Of, Step } from './steps.js';
@@ -321,12 +322,6 @@ export class Run {
     await this.carryOut({ do: 'age' }, -1);
     await this.carryOut({ fetch: 1, worker: 0, reclaim: false }, -1);
     await this.compare();
-    const left: string[] = [];
-    for (const key of await this.#client.keys(`${queue.keys.prefix}*`)) {
-      const isOther = /}:(stream|events|dlq|calls:.*|wake:worker:.*|wake:promoter)$/.test(key);
-      // An id stays taken for a while after its job.
-      if (!isOther && (await this.#client.pttl(key)) < 0) left.push(key);
-    }
-    expect(left).toEqual([]);
+    expect(await leftKeys(this.#client, queue.keys)).toEqual([]);
   }
 }

@@ -1,0 +1,13 @@
+import type { Redis } from 'ioredis';
+import type { QueueKeys } from '../../../lib/redis/keys.js';
+
+/** The keys of the gate that are there and do not expire. */
+export async function leftKeys(client: Redis, { prefix }: QueueKeys): Promise<string[]> {
+  const left: string[] = [];
+  for (const key of await client.keys(`${prefix}*`)) {
+    const isOther = /}:(stream|events|dlq|calls:.*|wake:worker:.*|wake:promoter|wake:scheduler)$/.test(key);
+    // An id stays taken for a while after its job.
+    if (!isOther && (await client.pttl(key)) < 0) left.push(key);
+  }
+  return left;
+}

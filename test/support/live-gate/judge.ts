@@ -1,0 +1,110 @@
+import { compareStreamIds } from '../../../lib/redis/replies.js';
+import { RANKS } from '../gate/steps.js';
+import { fullest } from '../fullest.js';
+import type { Book, Call, LiveJob } from './book.js';
+import { GROUPS, STEERED } from './steps.js';
+
+/** A rate limit that was in force. Times in ms of the monotonic clock. */
+export interface RateLimit {
+  /** '' = of the queue. */
+  readonly group: string;
+  readonly max: number;
+  readonly duration: number;
+  readonly from: number;
+  to: number;
+  /** Entries that were in flight when it came into force: they are not counted. */
+  readonly before: ReadonlySet<string>;
+}
+
+/** A worker that closed, in unix ms: what it had fetched and not started went back. */
+export interface Closing {
+  readonly from: number;
+  readonly to: number;
+  readonly concurrency: number;
+}
+
+/** No window of a rate limit had more starts than it may have. */
+export function judgeRates({ calls, faults }: Book, limits: readonly RateLimit[]): void {
+  for (const { group, max, duration, from, to, before } of limits) {
+    const starts = calls.filter(
+      ({ at, of, entry }) =>
+        at >= from && at < to && !before.has(entry) && (group === '' || of.spec.group === group),
+    );
+    const most = fullest(
+      starts.map(({ at }) => at),
+      duration,
+    );
+    if (most > max)
+      faults.push(`${most} starts${group && ` of ${group}`} in ${duration} ms, and ${max} may be`);
+  }
+}
+
+const msOf = (entry: string): number => Number(entry.split('-')[0]);
+
+/** Jobs that came from the room, in the order in which they were delivered. */
+function deliveriesOf({ calls }: Book): Call[] {
+  return calls
+    .filter(({ entry, of: { spec } }) => entry !== '' && !isPlain(spec))
+    .toSorted((a, b) => compareStreamIds(a.entry, b.entry));
+}
+
+const isPlain = ({ group, kind }: LiveJob['spec']): boolean => group === '' && kind === 'plain';
+
+/** It went from its add to this start with nothing between, so it is known since when it has waited. */
+const isSteady = ({ attempt, of: { spec, isChanged } }: Call): boolean =>
+  attempt === 1 && spec.delay === 0 && !isChanged;
+
+/** Whether the job of a call was known to wait in the room when the entry was delivered. */
+const waited = (call: Call, entry: string): boolean =>
+  isSteady(call) && call.of.addedAt < msOf(entry) && compareStreamIds(entry, call.entry) < 0;
+
+/**
+ * The order in which Redis has delivered jobs of the room: none before a better one that waited, and no group more than once while
+ * another waited that nothing held back. Only entries of the room say when they were delivered.
+ */
+export function judgeOrder(book: Book, closings: readonly Closing[]): void {
+  const deliveries = deliveriesOf(book);
+  const closedIn = (from: number, to: number): number =>
+    closings
+      .filter((closing) => closing.from <= to + 1 && closing.to >= from - 1)
+      .reduce((sum, { concurrency }) => sum + concurrency, 0);
+
+  const isBetter = ({ of: one }: Call, other: Call): boolean => {
+    if (other.of.spec.group !== '') return true;
+    const [rank, otherRank] = [RANKS[one.spec.kind], RANKS[other.of.spec.kind]];
+    if (rank !== otherRank) return rank < otherRank;
+    // Of two with lifo, the one that came last; an attempt comes at a time that is not known.
+    return rank === 0 ? isSteady(other) && one.number > other.of.number : one.number < other.of.number;
+  };
+  for (const call of deliveries) {
+    const { of, entry } = call;
+    if (of.spec.group !== '' || !isSteady(call) || closedIn(of.addedAt, msOf(entry)) > 0) continue;
+    const worse = deliveries.filter(
+      (other) => waited(call, other.entry) && !other.of.isChanged && isBetter(call, other),
+    );
+    for (const other of worse)
+      book.faults.push(`${other.of.number} was delivered before ${of.number}, which is better and waited`);
+  }
+
+  if (!book.isStrict) for (const group of GROUPS) judgeTurns(group);
+
+  function judgeTurns(group: string): void {
+    if ((STEERED as readonly string[]).includes(group)) return;
+    const grouped = deliveries.filter(({ of }) => of.spec.group !== '');
+    const own = grouped.filter(({ of }) => of.spec.group === group);
+    let passedBy = new Map<string, number>();
+    let since = Infinity;
+    for (const { entry, of } of grouped) {
+      if (of.spec.group === group || !own.some((call) => waited(call, entry))) {
+        passedBy = new Map();
+        since = Infinity;
+        continue;
+      }
+      since = Math.min(since, msOf(entry));
+      const times = (passedBy.get(of.spec.group) ?? 0) + 1;
+      passedBy.set(of.spec.group, times);
+      if (times > 1 + closedIn(since, msOf(entry)))
+        book.faults.push(`${of.spec.group} started ${times} times while ${group} waited`);
+    }
+  }
+}
