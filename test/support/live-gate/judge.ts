@@ -60,7 +60,7 @@ const waited = (call: Call, entry: string): boolean =>
 
 /**
  * The order in which Redis has delivered jobs of the room: none before a better one that waited, and no group more than once while
- * another waited that nothing held back. Only entries of the room say when they were delivered.
+ * another waited that nothing holds back. Only entries of the room say when they were delivered.
  */
 export function judgeOrder(book: Book, closings: readonly Closing[]): void {
   const deliveries = deliveriesOf(book);

@@ -42,7 +42,7 @@ export class SlotSamples {
   #changing = 0;
   #last: Sample = { epoch: undefined, pending: new Map() };
   #isStopped = false;
-  readonly #looking: Promise<void>;
+  readonly #reading: Promise<void>;
 
   /** @param isExact the queue is gated all the time: no worker may still read the stream as if there were no limits */
   constructor(
@@ -51,10 +51,10 @@ export class SlotSamples {
     private readonly book: Book,
     private readonly isExact: boolean,
   ) {
-    this.#looking = this.#look();
+    this.#reading = this.#readOn();
   }
 
-  async #look(): Promise<void> {
+  async #readOn(): Promise<void> {
     while (!this.#isStopped) {
       await this.sample();
       await delay(2);
@@ -68,7 +68,7 @@ export class SlotSamples {
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#looking;
+    await this.#reading;
   }
 
   /** Carries out a change of what is in force. */
