@@ -11,6 +11,8 @@
 --      further ones. The worker knows that it never ran them, so they are not charged an attempt.
 --
 -- Races
+--   On its way here: what is pending for the worker and not in flight is renewed, too. So all leases of the worker last from this call
+--     on, unless one had ended before it.
 --   Lease lost: XCLAIM would take an entry back from its new owner, so only entries that are pending for this consumer are
 --     renewed.
 --   Reply of a read lost: its entries are stranded, and come back here.
@@ -42,6 +44,8 @@ for i = 1, #pending do
       renew[#renew + 1] = id
       stranded[#stranded + 1] = { id, starts, entry[2], redis.call('EXISTS', prefix .. 'cancelled:' .. id) }
     end
+  else
+    renew[#renew + 1] = id
   end
 end
 -- In slices: `unpack` fails near 8,000 values.

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { readStored, violations } from '../support/fault/checker.js';
@@ -107,5 +108,62 @@ describe('an entry claimed by hand', () => {
     const rows = (await redis.client.xpending(stream, 'default', '-', '+', 10)) as [string, string][];
     expect(rows.map(([, owner]) => owner)).toEqual(['thief', 'thief', 'thief']);
     expect([...rig.of('COMPLETED'), ...rig.of('FAILED')]).toEqual([]);
+  });
+});
+
+describe('a worker that wakes when its leases have ended', () => {
+  /** The starts by a worker of jobs that have been completed by then. */
+  const startedAgain = (by: string): string[] => {
+    const done = new Map(rig.of('COMPLETED').map(({ id, at }) => [id, at]));
+    return rig.of('START', by).flatMap(({ id, at }) => ((done.get(id) ?? Infinity) < at ? [id] : []));
+  };
+
+  it.each([
+    ['that come alone', {}],
+    ['that come as batches', { batches: { size: 5, minSize: 5, timeoutMs: 300 } }],
+  ])('starts none of the jobs %s, of a reply that waited in its socket (SIGSTOP)', async (_, more) => {
+    const settings = { claimMinIdleMs: 1_000, concurrency: 10, batch: 10, blockMs: 60_000, ...more };
+    const stopped = await rig.spawn('stopped', settings);
+    const producer = rig.producer();
+    await producer.addMany(10, { do: 'finish' });
+    await rig.until('COMPLETED', 10, 5_000);
+    // Its next read waits in Redis by now.
+    await setTimeout(300);
+    stopped.signal('SIGSTOP');
+    await producer.addMany(10, { do: 'finish' });
+    await waitUntil('The delivery', 5_000, async () => {
+      const [pending] = (await redis.client.xpending(rig.keys.stream, 'default')) as [number];
+      return pending > 0 ? undefined : 'not yet';
+    });
+    await rig.spawn('heir', settings);
+    await rig.until('COMPLETED', 20, 15_000);
+    stopped.signal('SIGCONT');
+    const before = rig.of('START', 'stopped').length;
+    await producer.addMany(100, { do: 'finish' });
+    await rig.until('COMPLETED', 120, 10_000);
+    await rig.drained(redis.client, 5_000);
+    expect(startedAgain('stopped')).toEqual([]);
+    // It goes on with others.
+    await waitUntil('A later job', 10_000, async () => {
+      if (rig.of('START', 'stopped').length > before) return undefined;
+      await producer.addMany(50, { do: 'sleep', ms: 5 });
+      return 'none';
+    });
+    expect(violations(await rig.check(redis.client), { extraRuns: 0 })).toEqual([]);
+  });
+
+  it('starts none of the jobs that waited here while its event loop was blocked', async () => {
+    const settings = { claimMinIdleMs: 800, batch: 10, blockMs: 60_000 };
+    const blocked = await rig.spawn('blocked', { ...settings, concurrency: 3 });
+    const producer = rig.producer();
+    // The first blocks the event loop before it returns, and the others wait here for its end.
+    await producer.addMany(1, { do: 'block', ms: 4_000 });
+    await producer.addMany(9, { do: 'finish' });
+    await rig.until('START', 1, 5_000, 'blocked');
+    await rig.spawn('heir', { ...settings, concurrency: 10 });
+    await rig.until('COMPLETED', 10, 15_000);
+    await rig.until('FINISH', 1, 10_000, 'blocked');
+    await blocked.close();
+    expect(startedAgain('blocked')).toEqual([]);
   });
 });

@@ -27,6 +27,7 @@ import type { WorkerHooks } from './hooks.js';
 import { Cancellations } from './lease/cancellations.js';
 import type { Delivery } from './lease/delivery.js';
 import { InFlight } from './lease/in-flight.js';
+import { LeaseTerm } from './lease/lease-term.js';
 import { Leases } from './lease/leases.js';
 import { isUndecided } from './lease/states.js';
 import { WorkerWake } from './lease/worker-wake.js';
@@ -132,11 +133,13 @@ export class WorkerCore extends Service {
     );
     this.#declared = new DeclaredLimits(link, keys, settings);
     this.#policy = new PolicyWatch(link, keys, settings.clock, this.#declared, this.#policyRead, onError);
-    this.#gate = new Gate(this.#policy, { ...hooks, changed: this.#gateChanged });
+    const term = new LeaseTerm(settings.leaseMs, settings.clock);
+    this.#gate = new Gate(this.#policy, term, { ...hooks, changed: this.#gateChanged });
     const admission = this.#admissionSettings(onError);
     this.#admission = new Admission(admission, this.#inFlight, runner, this.#release, this.#gate);
-    const intake = new Intake(this.#inFlight, this.#admission);
-    this.#leases = new Leases(link, keys, settings, this.#inFlight, this.#admission, intake, onError);
+    const intake = new Intake(this.#inFlight, term, this.#admission);
+    const leases = { ...settings, term };
+    this.#leases = new Leases(link, keys, leases, this.#inFlight, this.#admission, intake, onError);
     this.#wake = new WorkerWake(link, keys, settings, onError);
     new Cancellations(link, keys, this.#wake, this.#inFlight, onError);
     this.#wake.on('policy', this.#policyChanged);
@@ -280,8 +283,8 @@ export class WorkerCore extends Service {
       readsWork: true,
       wakeStreams: [...this.#timers.wakeStreams, this.#wake.stream],
       capacity: () => this.#admission.capacity(),
-      deliver: (deliveries) => {
-        intake.read(deliveries);
+      deliver: (deliveries, sentAt) => {
+        intake.read(deliveries, sentAt);
       },
       woken: this.#woken,
       refresh: () => this.#policy.refresh(),

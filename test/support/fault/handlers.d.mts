@@ -10,7 +10,7 @@ export type Task =
   | SpawnTask;
 
 interface SleepTask {
-  do: 'sleep';
+  do: 'sleep' | 'block';
   ms: number;
   pad?: string;
 }

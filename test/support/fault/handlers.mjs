@@ -10,6 +10,11 @@ export function createProcessor(ledger, add) {
   const tasks = {
     finish: () => undefined,
     sleep: ({ ms }) => delay(ms),
+    // Its first attempt only: else it would block one worker after the other.
+    block({ ms }, _signal, attempt) {
+      const end = attempt > 1 ? 0 : Date.now() + ms;
+      while (Date.now() < end);
+    },
     fail() {
       throw new Error('as asked');
     },
@@ -43,7 +48,7 @@ export function createProcessor(ledger, add) {
       ledger.write('ABORT', job.id, { attempt: run.attempt, detail: signal.reason.name });
     });
     try {
-      const value = await tasks[job.data.do](job.data, signal);
+      const value = await tasks[job.data.do](job.data, signal, run.attempt);
       ledger.write('FINISH', job.id, run);
       return value;
     } catch (error) {

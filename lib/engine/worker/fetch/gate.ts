@@ -1,9 +1,10 @@
 import { settlesWithin } from '../../../redis/deadline.js';
 import type { PausedBy } from '../hooks.js';
+import type { LeaseTerm } from '../lease/lease-term.js';
 
 /**
  * `open`: jobs may start. `paused`: none may, and what was fetched goes back. `unsure`: none may until it is known whether the
- * queue is paused; what was fetched stays here for so long.
+ * queue is paused, and which leases are still this worker's; what was fetched stays here for so long.
  */
 export type GateState = 'open' | 'unsure' | 'paused';
 
@@ -28,16 +29,25 @@ const HOLD_MS = 500;
 /** Whether jobs may start in a worker: neither the worker nor its queue is paused. */
 export class Gate {
   readonly #policy: KnownPolicy;
+  readonly #term: LeaseTerm;
   readonly #observer: GateObserver;
   readonly #paused = { worker: false, queue: false };
   /** Jobs are fetched with lua/take.lua: as many as can start, and none ahead. */
   isGated = false;
   #holds = 0;
+  /** Leases may have ended. Unlike the policy, this is not guessed: without an answer from Redis, nothing starts. */
+  #isDoubtful = false;
   #state: GateState = 'open';
 
-  constructor(policy: KnownPolicy, observer: GateObserver) {
+  constructor(policy: KnownPolicy, term: LeaseTerm, observer: GateObserver) {
     this.#policy = policy;
+    this.#term = term;
     this.#observer = observer;
+    term.onProven(() => {
+      if (!this.#isDoubtful) return;
+      this.#isDoubtful = false;
+      this.#update();
+    });
   }
 
   get state(): GateState {
@@ -54,8 +64,13 @@ export class Gate {
    */
   isOpen(now: number): boolean {
     if (this.#state !== 'open') return false;
-    if (now < this.#policy.staleAt) return true;
-    this.hold();
+    if (now < this.#policy.staleAt && now < this.#term.staleAt) return true;
+    if (now >= this.#term.staleAt) {
+      this.#isDoubtful = true;
+      this.#term.doubt();
+    }
+    if (now >= this.#policy.staleAt) this.hold();
+    else this.#update();
     return false;
   }
 
@@ -88,7 +103,7 @@ export class Gate {
 
   #update(): void {
     const { worker, queue } = this.#paused;
-    const unlessPaused = this.#holds > 0 ? 'unsure' : 'open';
+    const unlessPaused = this.#holds > 0 || this.#isDoubtful ? 'unsure' : 'open';
     const state = worker || queue ? 'paused' : unlessPaused;
     if (state === this.#state) return;
     this.#state = state;

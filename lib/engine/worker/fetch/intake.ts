@@ -3,6 +3,7 @@ import type { StreamEntry } from '../../../redis/replies.js';
 import { numberPlaces, toDelivery } from '../lease/delivery.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { InFlight, JobObserver } from '../lease/in-flight.js';
+import type { LeaseTerm } from '../lease/lease-term.js';
 import type { Reclaimer } from '../lease/leases.js';
 import type { Admission } from './admission.js';
 
@@ -12,6 +13,7 @@ const MAX_RECOVERED = 10_000;
 /** Where deliveries come in, from reads and from the heartbeat: each job becomes one in-flight job, however often it comes. */
 export class Intake implements Reclaimer, JobObserver {
   readonly #inFlight: InFlight;
+  readonly #term: LeaseTerm;
   readonly #admission: Admission;
   /** Entries that were recovered after a lost reply, in case the reply arrives after all. The oldest is first. */
   readonly #recovered = new Set<string>();
@@ -20,14 +22,16 @@ export class Intake implements Reclaimer, JobObserver {
   /** The last entry of the last read. */
   #lastRead = '0-0';
 
-  constructor(inFlight: InFlight, admission: Admission) {
+  constructor(inFlight: InFlight, term: LeaseTerm, admission: Admission) {
     this.#inFlight = inFlight;
+    this.#term = term;
     this.#admission = admission;
     inFlight.observe(this);
   }
 
-  /** What a read has brought. */
-  read(deliveries: readonly Delivery[]): void {
+  /** What a read has brought. @param sentAt when it was sent; monotonic ms */
+  read(deliveries: readonly Delivery[], sentAt: number): void {
+    this.#term.arrived(sentAt);
     this.#nextPlace = numberPlaces(deliveries, this.#nextPlace);
     let fresh = deliveries;
     // A late reply contains entries that were recovered meanwhile, and that may have run.

@@ -4,6 +4,7 @@ import type { Policy } from '../../../redis/scripts/read-policy.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
 import { ConnectionError, DecodeError, messageOf } from '../../base/errors.js';
+import { NextCall } from '../../base/next-call.js';
 import { printable } from '../../base/printable.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { POLL_MS } from '../../timers/due-loop.js';
@@ -31,8 +32,8 @@ export class PolicyWatch {
   readonly #declared: Declared;
   readonly #changed: (policy: Policy) => void;
   readonly #onError: (error: unknown) => void;
-  #reading: Promise<void> | undefined;
-  #following: Promise<void> | undefined;
+  /** The read that is under way may come before the change. */
+  readonly #reads = new NextCall(() => this.#read());
   #timer: Timer | undefined;
   #unwatch: (() => void) | undefined;
   #stopped = false;
@@ -63,15 +64,7 @@ export class PolicyWatch {
    */
   refresh(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
-    if (!this.#reading) return this.#begin();
-    // The read that is under way may come before the change.
-    this.#following ??= this.#reading
-      .catch(() => undefined)
-      .then(() => {
-        this.#following = undefined;
-        return this.#stopped ? undefined : this.#begin();
-      });
-    return this.#following;
+    return this.#reads.call();
   }
 
   /** Looks no more. */
@@ -80,15 +73,9 @@ export class PolicyWatch {
     this.#unplan();
   }
 
-  #begin(): Promise<void> {
-    this.#unplan();
-    this.#reading = this.#read().finally(() => {
-      this.#reading = undefined;
-    });
-    return this.#reading;
-  }
-
   async #read(): Promise<void> {
+    if (this.#stopped) return;
+    this.#unplan();
     const sentAt = this.#clock.monotonic();
     let hasPolicy = true;
     try {

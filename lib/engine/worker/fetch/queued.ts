@@ -100,6 +100,11 @@ export class Queued {
     return this.#waiting[this.#taken++];
   }
 
+  /** What {@link next} has returned last still waits, as the first. */
+  untake(): void {
+    this.#taken -= 1;
+  }
+
   trim(): void {
     this.#waiting.splice(0, this.#taken);
     this.#taken = 0;

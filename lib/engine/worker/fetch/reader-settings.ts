@@ -15,7 +15,8 @@ export interface ReaderSettings {
   clock: Clock;
   /** Resolves with how many entries may be fetched; 0 = stop. */
   capacity: () => Promise<number>;
-  deliver: (deliveries: readonly Delivery[]) => void;
+  /** @param sentAt when the read was sent; monotonic ms */
+  deliver: (deliveries: readonly Delivery[], sentAt: number) => void;
   woken: (stream: string, entry: StreamEntry) => void;
   /**
    * Learns what no wake has told. Called before the first read of a connection, and when the wake streams were gone. If it

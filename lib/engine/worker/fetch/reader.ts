@@ -207,6 +207,7 @@ export class Reader extends Service {
     heard?: (entries: readonly StreamEntry[]) => void,
   ): Promise<number> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
+    const sentAt = this.#settings.clock.monotonic();
     const sender: Sender = {
       sendCommand: (command: Command) => {
         this.#tap?.arm();
@@ -226,7 +227,7 @@ export class Reader extends Service {
     const work = parts.length === 1 ? (parts[0] as Delivery[]) : parts.flat();
     this.#size.brought(work.length, bytesOf(work));
     if (work.length > 0) this.#times.brought(tapped !== undefined);
-    for (const part of parts) this.#settings.deliver(part);
+    for (const part of parts) this.#settings.deliver(part, sentAt);
     for (const [key, entries] of others) {
       if (key === GATE_KEY) heard?.(entries);
       else this.#woken(key, entries);

@@ -65,8 +65,12 @@ export class Starter {
     if (prepared !== true) {
       this.#startAloneAfter(delivery, prepared);
     } else if (delivery.crashes === 0) {
-      this.#handlers.occupy();
-      this.#run(delivery);
+      const now = this.#settings.now();
+      // Else a handler that was called since the gate was asked has blocked the event loop for long.
+      if (this.#gate.isOpen(now)) {
+        this.#handlers.occupy();
+        this.#run(delivery, now);
+      } else this.#queued.untake();
     } else if (delivery.crashes > 1 || delivery.attempt >= delivery.maxAttempts) {
       this.#queued.quarantine(delivery);
     } else {
@@ -92,8 +96,11 @@ export class Starter {
       this.#startAfter(ready, Promise.all(answers.map((answer) => Promise.resolve(answer))), true);
       return;
     }
-    this.#handlers.occupy();
-    this.#runBatch(ready);
+    const now = this.#settings.now();
+    if (this.#gate.isOpen(now)) {
+      this.#handlers.occupy();
+      this.#runBatch(ready, now);
+    } else for (const delivery of ready) this.#queued.add(delivery);
   }
 
   /** Starts a job whose worker has died: its start is counted before its handler is called. */
@@ -101,17 +108,17 @@ export class Starter {
     this.#startAloneAfter(delivery, this.#settings.countStart(delivery));
   }
 
-  #run(delivery: Delivery): void {
+  #run(delivery: Delivery, now: number): void {
     const input = this.#queued.inputOf(delivery);
-    if (input === undefined) this.#runner.run(delivery);
-    else if (input === BATCH_OF_ONE) runBatch(this.#runner, [delivery]);
-    else this.#runner.refuse(delivery, input);
-    this.#handlers.called(delivery.startedAt);
+    if (input === undefined) this.#runner.run(delivery, now);
+    else if (input === BATCH_OF_ONE) runBatch(this.#runner, [delivery], now);
+    else this.#runner.refuse(delivery, input, now);
+    this.#handlers.called(now);
   }
 
-  #runBatch(deliveries: readonly Delivery[]): void {
-    runBatch(this.#runner, deliveries);
-    this.#handlers.called((deliveries[0] as Delivery).startedAt);
+  #runBatch(deliveries: readonly Delivery[], now: number): void {
+    runBatch(this.#runner, deliveries, now);
+    this.#handlers.called(now);
   }
 
   #startAloneAfter(delivery: Delivery, answer: Promise<boolean>): void {
@@ -131,11 +138,12 @@ export class Starter {
     for (const delivery of deliveries) this.#inFlight.move(delivery, STARTING);
     answers.then(
       (mayStart) => {
-        const ready = deliveries.filter((job, index) => this.#mayStart(job, mayStart[index] === true));
+        const now = this.#settings.now();
+        const ready = deliveries.filter((job, index) => this.#mayStart(job, mayStart[index] === true, now));
         const [first] = ready;
         if (!first) free();
-        else if (isBatch) this.#runBatch(ready);
-        else this.#run(first);
+        else if (isBatch) this.#runBatch(ready, now);
+        else this.#run(first, now);
       },
       (error: unknown) => {
         // Their leases run on: they stay in flight, and are tried again once the slot is free.
@@ -150,14 +158,14 @@ export class Starter {
   }
 
   /** @param isAllowed by Redis */
-  #mayStart(delivery: Delivery, isAllowed: boolean): boolean {
+  #mayStart(delivery: Delivery, isAllowed: boolean, now: number): boolean {
     // Else it has ended meanwhile.
     if (delivery.state !== STARTING) return false;
     if (!isAllowed) this.#inFlight.move(delivery, LOST);
     else if (this.#handlers.isStopped) this.#release.release([delivery]).catch(this.#settings.onError);
     // Meanwhile: it is found to be cancelled.
     else if (delivery.cancelled) void this.#runner.prepare(delivery);
-    else if (this.#gate.isOpen(this.#settings.now())) return true;
+    else if (this.#gate.isOpen(now)) return true;
     else if (this.#inFlight.move(delivery, QUEUED)) this.#queued.add(delivery);
     return false;
   }

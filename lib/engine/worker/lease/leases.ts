@@ -9,9 +9,11 @@ import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { ConnectionError, LostEntryError } from '../../base/errors.js';
+import { NextCall } from '../../base/next-call.js';
 import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import type { InFlight } from './in-flight.js';
+import type { LeaseTerm } from './lease-term.js';
 import { ReclaimedStarts } from './reclaimed-starts.js';
 import { ServerTime } from './server-time.js';
 import { LOST, isLeaseWatched } from './states.js';
@@ -47,6 +49,7 @@ export interface LeasesSettings {
   /** About how many events are kept; 0 = none are written. */
   eventsCap: number;
   clock: Clock;
+  term: LeaseTerm;
 }
 
 /** How many entries a scan reclaims at once, at most. */
@@ -85,6 +88,8 @@ export class Leases extends Service {
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
   readonly #starts: ReclaimedStarts;
+  readonly #term: LeaseTerm;
+  readonly #renewals = new NextCall(() => this.#renew());
   /** Rate limits have left some for later. */
   #laterTimer: Timer | undefined;
   #timer: Timer | undefined;
@@ -122,6 +127,11 @@ export class Leases extends Service {
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
     this.#starts = new ReclaimedStarts(link, keys, inFlight, onError);
+    this.#term = settings.term;
+    this.#term.onDoubt(() => {
+      // If it fails, the next beat is soon, and reports it.
+      if (!this.isStopping) this.#renewals.call().catch(() => undefined);
+    });
   }
 
   protected onStart(): Promise<void> {
@@ -132,7 +142,7 @@ export class Leases extends Service {
 
   protected async onStop(): Promise<void> {
     this.#timer?.clear();
-    await Promise.all([this.#beating, this.#reclaiming]);
+    await Promise.all([this.#beating, this.#reclaiming, this.#renewals.pending?.catch(() => undefined)]);
     this.#laterTimer?.clear();
     this.#starts.stop();
   }
@@ -151,7 +161,7 @@ export class Leases extends Service {
     try {
       // Leases of before this worker started may begin in what is now the future.
       if (this.#beats === 0) await this.#restartLeases(false);
-      await this.#renew();
+      await this.#renewals.call();
       await this.#reclaim();
       this.#beats += 1;
       if (this.#beats % 30 === 0 && this.#steadyMs() >= this.#settings.leaseMs) await this.#forget();
@@ -165,9 +175,11 @@ export class Leases extends Service {
     const recovered: string[] = [];
     const sentAt = clock.monotonic();
     for (;;) {
+      const renewedAt = this.#term.renews();
       const { lost, stranded, more } = await this.#renewal();
       this.#contact();
       for (const entryId of lost) this.#lose(entryId);
+      const isProven = this.#term.renewed(renewedAt);
       for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
         if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
@@ -175,7 +187,7 @@ export class Leases extends Service {
         recovered.push(entry[0].toString());
       }
       // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
-      if (!more || stranded.length === 0 || this.isStopping) break;
+      if ((isProven && (!more || stranded.length === 0)) || this.isStopping) break;
     }
     if (recovered.length === 0) return;
     const lostMs = (): number => this.#strandedMs + clock.monotonic() - sentAt;
@@ -273,6 +285,7 @@ export class Leases extends Service {
     const reading = this.#serverTime.read(now, sentAt, clock.monotonic());
     if (reading === 'forward' || reading === 'back') this.#disturbed();
     if (reading === 'back') await this.#restartLeases(true);
+    if (entries.length > 0) this.#term.arrived(sentAt);
     for (const { entry, starts, cancelled, stalled } of entries) {
       this.#reclaimer.reclaimed(entry, starts, cancelled, stalled);
     }

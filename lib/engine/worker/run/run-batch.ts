@@ -8,13 +8,13 @@ import type { Runner } from './runner.js';
 
 /**
  * Calls the handler once, with all of the jobs. Each job begins and ends by itself: it has its own attempt, limit, signal,
- * lease and outcome. Never throws.
+ * lease and outcome. Never throws. `now`: monotonic ms.
  */
-export function runBatch(runner: Runner, deliveries: readonly Delivery[]): void {
+export function runBatch(runner: Runner, deliveries: readonly Delivery[], now: number): void {
   const batch = { open: deliveries.length };
   const jobs = deliveries.map((delivery) => {
     controlOf(delivery).batch = batch;
-    return runner.begin(delivery);
+    return runner.begin(delivery, now);
   });
   void settle(runner, deliveries, jobs);
 }

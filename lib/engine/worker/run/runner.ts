@@ -121,9 +121,9 @@ export class Runner {
     }
   }
 
-  /** Calls the handler, and settles the job by what comes of it. Never throws. */
-  run(delivery: Delivery): void {
-    const job = this.begin(delivery);
+  /** Calls the handler, and settles the job by what comes of it. Never throws. @param now monotonic ms */
+  run(delivery: Delivery, now: number): void {
+    const job = this.begin(delivery, now);
     let returned: unknown;
     try {
       returned = this.call(job);
@@ -147,17 +147,16 @@ export class Runner {
   }
 
   /** Fails the attempt without a call of the handler. */
-  refuse(delivery: Delivery, error: Error): void {
-    this.fail(delivery, this.begin(delivery), error);
+  refuse(delivery: Delivery, error: Error, now: number): void {
+    this.fail(delivery, this.begin(delivery, now), error);
   }
 
-  /** What comes before the call of the handler. */
-  begin(delivery: Delivery): Job {
+  /** What comes before the call of the handler. @param now monotonic ms */
+  begin(delivery: Delivery, now: number): Job {
     const job = delivery.job as Job;
-    const { clock } = this.#settings;
     delivery.ran = true;
-    delivery.startedAt = clock.monotonic();
-    job.processedOn = clock.now();
+    delivery.startedAt = now;
+    job.processedOn = this.#settings.clock.now();
     this.#inFlight.move(delivery, RUNNING);
     if (delivery.control) this.#limit(delivery, job, delivery.control);
     return job;
