@@ -71,10 +71,13 @@ local function deduplicate(stream, delayed, prefix, new)
   if keeps_last and state and (state == 'active' or next_job or (state == 'delayed' and has_started(place))) then
     park(delayed, prefix, key, new, next_job)
   elseif state == 'delayed' and has_mode(new.modes, 2) then
+    local name, d = split_member(place)
     redis.call('ZREM', delayed, place)
+    -- Its retry may have held the slot of its strict group.
+    move_hold(prefix, d, place)
     free_id(prefix, job)
     redis.call('HSET', key, 'job', new.id)
-    return nil, job, (split_member(place))
+    return nil, job, name
   elseif state == 'delayed' and has_mode(new.modes, 4) then
     redis.call('ZADD', delayed, 'XX', decimal(new.due), place)
     return job, nil, (split_member(place)), new.due

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../../lib/engine/index.js';
+import type { GroupedJob } from './groups-kit.js';
 import { Diary, allOf, changeGroup, expectNoTrace, groupDefaults, jobsOf, slots } from './groups-kit.js';
 import { fullest } from '../../support/fullest.js';
 import { KEYS, Latch, eventually, useKit } from './kit.js';
@@ -158,13 +159,22 @@ describe('a strict group', () => {
     ['promoted', (job: { promote: () => Promise<unknown> }) => job.promote()],
     ['cleaned', () => redis.queue().clean(0, 10, 'delayed')],
     ['drained', () => redis.queue().drain(true)],
+    [
+      'replaced',
+      () =>
+        redis
+          .queue()
+          .add('a', 5, { group: { id: 'a' }, deduplication: { id: 'one', replace: true }, delay: 100 }),
+    ],
   ])('does not wait for a retry that is %s', async (how, end) => {
     const queue = redis.queue();
     await groupDefaults(redis, { groupStrict: 1 });
-    const [first] = await queue.addBulk(jobsOf('a', 3, { attempts: 2 }));
+    const [job, ...others] = jobsOf('a', 3, { attempts: 2 }) as [GroupedJob, ...GroupedJob[]];
+    const deduplicated = { ...job, opts: { ...job.opts, deduplication: { id: 'one' } } };
+    const [first] = await queue.addBulk([deduplicated, ...others]);
     const diary = new Diary();
-    work(diary, { concurrency: 5, retry: { initialBackoffMs: 60_000, jitterMs: 0 } }, (job) => {
-      if (job.data === 0 && job.attemptsMade === 1) throw new Error('again');
+    work(diary, { concurrency: 5, retry: { initialBackoffMs: 60_000, jitterMs: 0 } }, (started) => {
+      if (started.data === 0 && started.attemptsMade === 1) throw new Error('again');
     });
     await allOf(diary, 1);
     await eventually(async () => {
@@ -178,6 +188,7 @@ describe('a strict group', () => {
     // In the same step: no audit has come by.
     expect(await redis.client.zscore(`${KEYS.prefix}slots`, slot as Buffer)).toBeNull();
     const all = how === 'promoted' ? ['a0', 'a0', 'a1', 'a2'] : ['a0', 'a1', 'a2'];
+    if (how === 'replaced') all.push('a5');
     const left = how === 'drained' ? ['a0'] : all;
     await allOf(diary, left.length);
     expect(diary.started).toEqual(left);
