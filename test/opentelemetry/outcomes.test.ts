@@ -151,6 +151,7 @@ describe('the outcome of a span, and of the metric', () => {
     expect(sdk.named(PROCESS).map(({ attributes }) => attributes['chasqui.job.outcome'])).toEqual([
       'abandoned',
     ]);
+    expect(await sdk.value('chasqui.jobs.ended', { 'chasqui.job.outcome': 'abandoned' })).toBe(1);
     kit.errors.length = 0;
   });
 

@@ -250,6 +250,7 @@ export class WorkerCore extends Service {
     const { group, consumerId } = this.#settings;
     const removal = { group, consumerId, idleMs: Number.MAX_SAFE_INTEGER };
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
+    this.#inFlight.abandonUnanswered();
     this.#settings.observed?.closed?.();
   }
 

@@ -9,8 +9,10 @@ import {
   DROPPED,
   LOST,
   RELEASED,
+  RELEASING,
   RETRIED,
   RUNNING,
+  SETTLING,
   STATE_NAMES,
   isInFlight,
   isLegal,
@@ -162,6 +164,12 @@ export class InFlight implements Iterable<Delivery> {
   /** The dead letters of jobs that were in flight have pushed old ones out. */
   dlqEvicted(count: number): void {
     for (const observe of this.#dlqEvicted) observe(count);
+  }
+
+  /** Nobody waits any longer for the replies that would say what became of these jobs. */
+  abandonUnanswered(): void {
+    for (const delivery of this)
+      if (delivery.state === SETTLING || delivery.state === RELEASING) this.move(delivery, ABANDONED);
   }
 
   find(entryId: string): Delivery | undefined {
