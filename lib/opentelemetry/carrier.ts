@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import {
   ROOT_CONTEXT,
   TraceFlags,
+  context as contexts,
   isSpanContextValid,
   propagation,
   trace,
   type Context,
   type SpanContext,
 } from '@opentelemetry/api';
-import type { TraceCarrier } from '../engine/base/telemetry.js';
+import type { RunScope, TraceCarrier } from '../engine/base/telemetry.js';
 
 /*
  * What travels with a job is what the global propagator writes: usually `traceparent` and `tracestate` of W3C. The headers that
@@ -70,34 +71,39 @@ export function isUnsampled({ p, u }: TraceCarrier): boolean {
 }
 
 /**
- * The context of a job whose trace is not sampled. It is read only if the handler asks, by a call that is instrumented: most
- * handlers of most jobs do not.
+ * The context of a job whose trace is not sampled, and the scope of its run: most jobs have one, so it is one object. It is read
+ * only if the handler asks, by a call that is instrumented: most handlers of most jobs do not.
  */
-export class UnreadContext implements Context {
-  readonly #carrier: TraceCarrier;
-  readonly #withBaggage: boolean;
-  #read: Context | undefined = undefined;
+export class UnreadContext implements Context, RunScope {
+  // Not #private: that would cost each job more.
+  private readonly carrier: TraceCarrier;
+  private readonly withBaggage: boolean;
+  private read: Context | undefined = undefined;
 
   constructor(carrier: TraceCarrier, withBaggage: boolean) {
-    this.#carrier = carrier;
-    this.#withBaggage = withBaggage;
+    this.carrier = carrier;
+    this.withBaggage = withBaggage;
+  }
+
+  run<Input, Result>(call: (input: Input) => Result, input: Input): Result {
+    return contexts.with(this, call as (input: unknown) => Result, undefined, input);
   }
 
   getValue(key: symbol): unknown {
-    return this.#context.getValue(key);
+    return this.context.getValue(key);
   }
 
   setValue(key: symbol, value: unknown): Context {
-    return this.#context.setValue(key, value);
+    return this.context.setValue(key, value);
   }
 
   deleteValue(key: symbol): Context {
-    return this.#context.deleteValue(key);
+    return this.context.deleteValue(key);
   }
 
-  get #context(): Context {
-    return (this.#read ??=
-      this.#carrier['p'] === undefined ? newUnsampled() : toContext(this.#carrier, this.#withBaggage));
+  private get context(): Context {
+    return (this.read ??=
+      this.carrier['p'] === undefined ? newUnsampled() : toContext(this.carrier, this.withBaggage));
   }
 }
 

@@ -112,7 +112,7 @@ export class ChasquiTelemetry implements Telemetry {
       metrics: isOn = true,
       meterProvider = metrics.getMeterProvider(),
       maxJobNames = 100,
-      maxMeasuredPerSecond = 500,
+      maxMeasuredPerSecond = 100,
       gaugeTimeoutMs = 1_000,
     } = this.#options;
     return isOn ? Meters.of(meterProvider, { maxJobNames, maxMeasuredPerSecond, gaugeTimeoutMs }) : undefined;
@@ -139,12 +139,12 @@ function countSent(counts: QueueCounts, jobs: readonly SentJob[], error: unknown
 
 function measured(meters: Meters, counts: QueueCounts): WorkerTelemetry {
   return {
-    started: ({ name, entryId, startedAt }) => {
-      const of = counts.names.of(name);
+    started: (run) => {
+      const of = counts.names.of(run.name);
       of.consumed.value += 1;
-      if (!of.waits.takes(startedAt)) return;
-      // By the clock of this host, which may differ from Redis's.
-      const ms = Math.max(0, Date.now() - Number.parseInt(entryId, 10));
+      if (!of.waits.takes(run.startedAt)) return;
+      // By the clock of this host, which may differ from Redis's. The id is read only here: its text is made when it is read.
+      const ms = Math.max(0, Date.now() - Number.parseInt(run.entryId, 10));
       meters.wait.record(ms / 1000, of.waited);
     },
     dlqEvicted: (count) => {
@@ -171,6 +171,10 @@ function measureRun(meters: Meters, counts: QueueCounts, run: ObservedRun, isOk:
 }
 
 function countEnd(counts: QueueCounts, { name, outcome }: ObservedRun, end: RunEnd): void {
+  if (end === 'completed') {
+    counts.names.of(name).completed.value += 1;
+    return;
+  }
   if (end === 'lost') {
     counts.leasesLost.value += 1;
     return;

@@ -63,10 +63,11 @@ export class ProcessSpans {
     if (carrier && carrier === this.#lastUnsampled) return this.#lastScope;
     // As for `send`: the decision that a trace is not sampled holds for the runs of its jobs.
     if (carrier && isUnsampled(carrier)) {
-      // Each run of such a job has a trace of its own.
-      if (carrier['p'] === undefined) return scopeOf(new UnreadContext(carrier, baggage));
+      const scope = new UnreadContext(carrier, baggage);
+      // Each run of a job that brings no ids has ids of its own.
+      if (carrier['p'] === undefined) return scope;
       this.#lastUnsampled = carrier;
-      return (this.#lastScope = scopeOf(new UnreadContext(carrier, baggage)));
+      return (this.#lastScope = scope);
     }
     const sent = carrier ? toContext(carrier, baggage) : ROOT_CONTEXT;
     const remote = trace.getSpanContext(sent);
@@ -158,5 +159,8 @@ export class ProcessSpans {
 }
 
 function scopeOf(within: Context): RunScope {
-  return { run: (call) => context.with(within, call) };
+  return {
+    run: <Input, Result>(call: (input: Input) => Result, input: Input) =>
+      context.with(within, () => call(input)),
+  };
 }

@@ -41,6 +41,8 @@ export class Count {
 export class NameCounts {
   readonly sent: Count;
   readonly consumed: Count;
+  /** As {@link ended} says it: how almost all runs end. */
+  readonly completed: Count;
   /** Of runs that have not failed. */
   readonly processed: Attributes;
   readonly waited: Attributes;
@@ -57,6 +59,7 @@ export class NameCounts {
     const process = { ...messaging(queue, 'process'), [ATTRIBUTES.job]: job };
     this.sent = new Count(send);
     this.consumed = new Count(process);
+    this.completed = this.ended('completed', undefined);
     this.processed = process;
     this.waited = own;
     this.waits = new Share(mostPerSecond);

@@ -125,6 +125,19 @@ it('a telemetry that throws everywhere, or runs no handler, changes nothing', as
       }),
       worker: () => ({ scope: () => ({ run: fail }) }),
     },
+    {
+      // Twice, and once more later.
+      worker: () => ({
+        scope: () => ({
+          run: (call, input) => {
+            queueMicrotask(() => call(input));
+            const first = call(input);
+            call(input);
+            return first;
+          },
+        }),
+      }),
+    },
   ];
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   for (const [index, telemetry] of hostile.entries()) {

@@ -63,25 +63,27 @@ export function scoped(handler: Handler, { observed }: Pick<WorkerSettings, 'obs
           input.map((job) => job[EXTRAS]?.trace),
         )
       : scope?.(input, input[EXTRAS]?.trace);
-  return (input) => {
-    const around = scopeOf(input);
-    return around ? runWithin(around, handler, input) : handler(input);
-  };
-}
-
-function runWithin(scope: RunScope, handler: Handler, input: Job | Job[]): unknown {
-  let isCalled = false;
-  const call = (): unknown => {
-    isCalled = true;
+  /** What the scope has not called the handler with. One for all runs: they begin one after the other. */
+  let waiting: Job | Job[] | undefined;
+  const call = (input: Job | Job[]): unknown => {
+    // A scope that calls late, or once more.
+    if (waiting !== input) return undefined;
+    waiting = undefined;
     return handler(input);
   };
-  try {
-    const returned = scope.run(call);
-    if (isCalled) return returned;
-  } catch (error) {
-    if (isCalled) throw error;
-  }
-  return handler(input);
+  return (input) => {
+    const around = scopeOf(input);
+    if (!around) return handler(input);
+    waiting = input;
+    try {
+      const returned = around.run(call, input);
+      if (waiting !== input) return returned;
+    } catch (error) {
+      if (waiting !== input) throw error;
+    }
+    waiting = undefined;
+    return handler(input);
+  };
 }
 
 /** How a job has left, by its state. */
