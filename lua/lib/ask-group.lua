@@ -1,5 +1,5 @@
 -- Asks Redis about a consumer group. The stream or its group may be gone (obliterate, FLUSHALL): then the group has no consumers, and
--- nothing is pending, so each lease is lost. Whoever reads the stream next creates it anew.
+-- nothing is pending, so each lease is lost. The next worker that reads the stream creates it anew.
 local function ask_group(...)
   local reply = redis.pcall(...)
   if not reply.err then

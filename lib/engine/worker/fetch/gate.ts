@@ -36,7 +36,7 @@ export class Gate {
   isGated = false;
   #holds = 0;
   /** Leases may have ended. Unlike the policy, this is not guessed: without an answer from Redis, nothing starts. */
-  #isDoubtful = false;
+  #isUnproven = false;
   #state: GateState = 'open';
 
   constructor(policy: KnownPolicy, term: LeaseTerm, observer: GateObserver) {
@@ -44,8 +44,8 @@ export class Gate {
     this.#term = term;
     this.#observer = observer;
     term.onProven(() => {
-      if (!this.#isDoubtful) return;
-      this.#isDoubtful = false;
+      if (!this.#isUnproven) return;
+      this.#isUnproven = false;
       this.#update();
     });
   }
@@ -66,8 +66,8 @@ export class Gate {
     if (this.#state !== 'open') return false;
     if (now < this.#policy.staleAt && now < this.#term.staleAt) return true;
     if (now >= this.#term.staleAt) {
-      this.#isDoubtful = true;
-      this.#term.doubt();
+      this.#isUnproven = true;
+      this.#term.prove();
     }
     if (now >= this.#policy.staleAt) this.hold();
     else this.#update();
@@ -103,7 +103,7 @@ export class Gate {
 
   #update(): void {
     const { worker, queue } = this.#paused;
-    const unlessPaused = this.#holds > 0 || this.#isDoubtful ? 'unsure' : 'open';
+    const unlessPaused = this.#holds > 0 || this.#isUnproven ? 'unsure' : 'open';
     const state = worker || queue ? 'paused' : unlessPaused;
     if (state === this.#state) return;
     this.#state = state;

@@ -15,7 +15,7 @@ export class LeaseTerm {
   /** When the first renewal after the last gap was sent. */
   #gapEnd = -Infinity;
   /** Since the last renewal was sent, jobs have arrived that may be another worker's. */
-  #hasDoubtful = false;
+  #hasUnproven = false;
   /** Unix ms: the monotonic clock stands still while the machine is suspended. */
   #wallEnd: number;
   #askAgain: () => void = () => undefined;
@@ -32,7 +32,7 @@ export class LeaseTerm {
   }
 
   /** @param askAgain sends a renewal, after the one that is under way */
-  onDoubt(askAgain: () => void): void {
+  onStale(askAgain: () => void): void {
     this.#askAgain = askAgain;
   }
 
@@ -42,14 +42,14 @@ export class LeaseTerm {
   }
 
   /** Jobs may have to start, and their leases may have ended. */
-  doubt(): void {
+  prove(): void {
     this.#askAgain();
   }
 
   /** Jobs have arrived. @param sentAt when the call was sent that has brought them; monotonic ms */
   arrived(sentAt: number): void {
     if (sentAt >= this.#gapEnd && this.#clock.now() < this.#wallEnd) return;
-    this.#hasDoubtful = true;
+    this.#hasUnproven = true;
     this.staleAt = -Infinity;
   }
 
@@ -60,7 +60,7 @@ export class LeaseTerm {
       this.staleAt = -Infinity;
       this.#gapEnd = now;
     }
-    this.#hasDoubtful = false;
+    this.#hasUnproven = false;
     return now;
   }
 
@@ -68,7 +68,7 @@ export class LeaseTerm {
   renewed(sentAt: number): boolean {
     const now = this.#clock.monotonic();
     const isKnown = sentAt === this.#gapEnd || now < this.staleAt;
-    if (!isKnown || this.#hasDoubtful) {
+    if (!isKnown || this.#hasUnproven) {
       this.staleAt = -Infinity;
       return false;
     }

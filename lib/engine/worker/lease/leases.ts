@@ -128,7 +128,7 @@ export class Leases extends Service {
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
     this.#starts = new ReclaimedStarts(link, keys, inFlight, onError);
     this.#term = settings.term;
-    this.#term.onDoubt(() => {
+    this.#term.onStale(() => {
       // If it fails, the next beat is soon, and reports it.
       if (!this.isStopping) this.#renewals.call().catch(() => undefined);
     });
