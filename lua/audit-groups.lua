@@ -47,6 +47,9 @@ redis.call('ZCARD', limited)
 redis.call('ZCARD', delayed)
 local policy = group_policy(prefix, prefix .. 'meta')
 allow_writes_at_memory_limit(prefix)
+if policy.own then
+  forget_some_limited(policy.own, now)
+end
 local fixed = 0
 
 local consumer_groups
@@ -92,8 +95,10 @@ end
 
 local taking
 local function may_start(group)
-  local concurrency, max, duration = limits_of_group(policy, group)
-  if concurrency and used_slots(prefix, group) >= concurrency then
+  local concurrency, max, duration, limited = limits_of_group(policy, group)
+  if limited and limited > now then
+    return false
+  elseif concurrency and used_slots(prefix, group) >= concurrency then
     return false
   elseif max then
     -- For no worker: those of this one have not started, as far as this script knows.

@@ -65,7 +65,7 @@ local function oldest_in_room()
   local ranks = { lifo - 1 }
   if prioritized > 0 then
     local last = split_room_member(redis.call('ZRANGE', room, lifo + prioritized - 1, lifo + prioritized - 1)[1])
-    ranks[2], ranks[3] = lifo, redis.call('ZLEXCOUNT', room, '-', '(' .. string.sub(bounds_of_rank(last.rank), 2))
+    ranks[2], ranks[3] = lifo, redis.call('ZLEXCOUNT', room, '-', '(' .. string.sub(bounds_of_rank('', last.rank), 2))
   end
   for i = 1, grouped > 0 and SOME or 0 do
     ranks[#ranks + 1] = lifo + prioritized + math.floor(grouped * (i - 1) / SOME)

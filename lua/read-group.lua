@@ -2,9 +2,10 @@
 --
 -- KEYS room prefix
 -- ARGV 1 group
--- Reply { jobs, active, status, own…, starts, frees, ends }: jobs is how many wait, active how many are in flight; see lib/group-status.lua. own: its own
+-- Reply { jobs, active, status, own…, starts, frees, ends, limited }: jobs is how many wait, active how many are in flight; see lib/group-status.lua. own: its own
 --      limits, concurrency, max and duration; '' = it has none. How many of its jobs have started in the window of its rate limit, in how many ms the oldest of
---      them leave it, and in how many ms all have left: 0 without a rate limit.
+--      them leave it, and in how many ms all have left: 0 without a rate limit. In how many
+--      ms its jobs may start again: 0 = nobody has forbidden it.
 
 -- @include lib/group-status
 -- @include lib/group-policy
@@ -28,4 +29,5 @@ return {
   decimal(starts),
   decimal(math.ceil(frees / 1000)),
   decimal(math.ceil(ends / 1000)),
+  decimal(limited_ms(prefix, group)),
 }

@@ -72,7 +72,7 @@ local function announce_stalled(fields)
   end
 end
 
--- The group of a pending entry, if it has a rate limit; then the limit: max, duration.
+-- The group of a pending entry, if it has a rate limit; then the limit: max, duration; then until when none of its jobs may start.
 local policy, taking
 local function limited_group_of(id)
   policy = policy or group_policy(prefix, prefix .. 'meta')
@@ -82,11 +82,11 @@ local function limited_group_of(id)
   local entry = redis.call('XRANGE', stream, id, id)[1]
   local head = entry and table_of(entry[2]).r
   local of = head and #head > 22 and split_room_member(head .. member_of('', '')).group or ''
-  local _, max, duration
+  local _, max, duration, until_ms
   if of ~= '' then
-    _, max, duration = limits_of_group(policy, of)
+    _, max, duration, until_ms = limits_of_group(policy, of)
   end
-  return max and of, max, duration
+  return max and of, max, duration, until_ms
 end
 
 local starts_of, any_start, longest = {}, false, 0
@@ -95,7 +95,11 @@ local function reclaim(id, starts, runs_alone, is_stalled)
     left, waits = left + 1, math.min(waits, wait)
     return
   end
-  local limited_group, max, duration = limited_group_of(id)
+  local limited_group, max, duration, until_ms = limited_group_of(id)
+  if until_ms and until_ms > now then
+    waits = math.min(waits, until_ms - now)
+    return
+  end
   if limited_group then
     taking = taking or taking_of_groups(prefix, policy, '', us, KEPT)
     local in_group = (taking[limited_group] or 0) + (starts_of[limited_group] or 0)

@@ -2,7 +2,8 @@
 --
 -- KEYS stream prefix calls
 -- ARGV 1 group
---      then pairs of a field and its value, '' = none: concurrency, max, duration; paused: '1' = it is
+--      then pairs of a field and its value, '' = none: concurrency, max, duration; paused: '1' = it is; limited: none of its jobs may
+--      start for so many ms
 --      call     see lib/call-replies.lua
 -- Reply 1 if this changed something, else 0
 --
@@ -25,29 +26,37 @@ local said = kept_reply(calls, call, 0)
 if said then
   return said
 end
+local now = now_ms()
 local policy, paused, limited = prefix .. 'groups:policy', prefix .. 'groups:paused', prefix .. 'groups:limited'
 -- Keys of the wrong type fail here, before anything is written.
 check_groups(prefix)
 redis.call('ZCARD', limited)
 redis.call('ZCARD', prefix .. 'room')
-local own = redis.call('HGET', policy, group) or '||'
+local own = redis.call('HGET', policy, group) or nil
 local fields = {}
-fields.concurrency, fields.max, fields.duration = own_parts(own)
+fields.concurrency, fields.max, fields.duration, fields.limited = own_parts(own)
 fields.paused = redis.call('SISMEMBER', paused, group) == 1 and '1' or ''
 for i = 2, #ARGV - 1, 2 do
-  fields[ARGV[i]] = ARGV[i + 1]
+  local value = ARGV[i + 1]
+  fields[ARGV[i]] = ARGV[i] == 'limited' and decimal(now + value) or value
+end
+if fields.limited ~= '' and tonumber(fields.limited) <= now then
+  fields.limited = ''
 end
 
 allow_writes_at_memory_limit(prefix)
 local changed = 0
-local limits = string.format('%s|%s|%s', fields.concurrency, fields.max, fields.duration)
-if limits ~= own then
+local text = own_text(fields.concurrency, fields.max, fields.duration, fields.limited)
+if text ~= own then
   changed = 1
-  if limits == '||' then
-    redis.call('HDEL', policy, group)
+  if text then
+    redis.call('HSET', policy, group, text)
   else
-    redis.call('HSET', policy, group, limits)
+    redis.call('HDEL', policy, group)
   end
+end
+if fields.limited ~= '' then
+  forget_some_limited(policy, now)
 end
 if redis.call(fields.paused == '1' and 'SADD' or 'SREM', paused, group) == 1 then
   changed = 1
@@ -55,11 +64,18 @@ end
 if changed == 1 then
   -- It waits for what the limits say now.
   redis.call('ZREM', limited, group)
-  if fields.paused == '1' then
+  if fields.paused == '1' or fields.limited ~= '' then
     redis.call('ZREM', prefix .. 'groups', group)
-  elseif has_jobs(prefix, group) then
-    place_group(prefix, group)
-    wake_idle(prefix, 100)
+  end
+  if fields.paused ~= '1' and has_jobs(prefix, group) then
+    if fields.limited ~= '' then
+      redis.call('ZADD', limited, fields.limited, group)
+      -- Somebody has to ask again then.
+      wake_idle(prefix, 1)
+    else
+      place_group(prefix, group)
+      wake_idle(prefix, 100)
+    end
   end
 end
 return keep_reply(calls, call, changed, changed == 0)

@@ -41,6 +41,7 @@ export const NEED_REDIS = [
   'getCompletedCount',
   'getPrioritizedCount',
   'getCountsPerPriority',
+  'getCountsPerPriorityForGroup',
   'getGroups',
   'getGroupsByStatus',
   'getGroupsCount',

@@ -23,19 +23,21 @@ local function own_limits(policy, groups)
   return policy.own and redis.call('HMGET', policy.own, unpack(groups)) or {}
 end
 
--- The limits of a group: concurrency, max, duration; nil = none. `own`: of own_limits.
+-- The limits of a group: concurrency, max, duration; nil = none; then until when none of its jobs may start, in unix ms, which may be
+-- over; nil = they may. `own`: of own_limits.
 local function limits_with(policy, own)
-  local concurrency, max, duration = policy.concurrency, policy.max, policy.duration
+  local concurrency, max, duration, limited = policy.concurrency, policy.max, policy.duration, nil
   if own then
-    local own_concurrency, own_max, own_duration = own_parts(own)
+    local own_concurrency, own_max, own_duration, own_limited = own_parts(own)
     concurrency = limit_of(own_concurrency) or concurrency
     max = limit_of(own_max) or max
     duration = limit_of(own_duration) or duration
+    limited = limit_of(own_limited)
   end
   if policy.is_strict then
     concurrency = 1
   end
-  return concurrency, duration and max, max and duration
+  return concurrency, duration and max, max and duration, limited
 end
 
 -- The same of one group.

@@ -81,9 +81,10 @@ local function group_bounds(group)
   return '[' .. head, '(' .. head .. '\255'
 end
 
--- The bounds of the jobs of a rank that have no group.
-local function bounds_of_rank(rank)
-  return '[' .. struct.pack('>I2I4', 0, rank), '(' .. struct.pack('>I2I4', 0, rank + 1)
+-- The bounds of the jobs of a rank of a group; '' = without a group.
+local function bounds_of_rank(group, rank)
+  local head = group_head(group)
+  return '[' .. head .. struct.pack('>I4', rank), '(' .. head .. struct.pack('>I4', rank + 1)
 end
 
 -- Whether these bytes are a member of a sorted set. Accepts a key of the wrong type, because scripts ask in the middle of their

@@ -13,11 +13,14 @@ local function startable_of(prefix, policy, groups, count)
   if #groups == 0 then
     return 0
   end
-  local own, free = own_limits(policy, groups), 0
+  local own, free, soon = own_limits(policy, groups), 0, now_ms() + SOON
   for i = 1, #groups do
     local from, to = group_bounds(groups[i])
     local waiting = redis.call('ZLEXCOUNT', prefix .. 'room', from, to)
-    local concurrency, max = limits_with(policy, own[i])
+    local concurrency, max, _, limited = limits_with(policy, own[i])
+    if limited and limited > soon then
+      waiting = 0
+    end
     if concurrency then
       waiting = math.min(waiting, math.max(0, concurrency - used_slots(prefix, groups[i])))
     end

@@ -118,12 +118,17 @@ local function take_turn(fetch, policy, most, taking)
   local share, extra = math.floor(most / count), most % count
   for i = 1, count do
     local name = names[i]
+    local concurrency, max, duration, until_ms = all_concurrency, all_max, all_duration, nil
+    if own[i] then
+      concurrency, max, duration, until_ms = limits_with(policy, own[i])
+    end
     if paused[i] == 1 then
       members_of[i] = {}
+    elseif until_ms and until_ms > fetch.now then
+      members_of[i], limited_until[i] = {}, has_jobs(prefix, name) and until_ms or nil
     else
-      local concurrency, max, duration = all_concurrency, all_max, all_duration
-      if own[i] then
-        concurrency, max, duration = limits_with(policy, own[i])
+      if until_ms then
+        forget_limited(policy.own, name, own[i])
       end
       local want = i <= extra and share + 1 or share
       heads[i], windows[i] = group_head(name), duration

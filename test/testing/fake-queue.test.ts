@@ -221,6 +221,7 @@ const NEED_REDIS: Record<string, Use> = {
   readServerInfo: (queue) => queue.readServerInfo(),
   rescheduleJobScheduler: (queue) => queue.rescheduleJobScheduler('x', { every: 1_000 }),
   getCountsPerPriority: (queue) => queue.getCountsPerPriority([1]),
+  getCountsPerPriorityForGroup: (queue) => queue.getCountsPerPriorityForGroup('g', [1]),
   getGroups: (queue) => queue.getGroups(),
   getGroupsByStatus: (queue) => queue.getGroupsByStatus('paused'),
   getGroupsCount: (queue) => queue.getGroupsCount(),

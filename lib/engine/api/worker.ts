@@ -16,13 +16,15 @@ import { emitTo, reportTo } from '../base/emit.js';
 import { RateLimitError, ShutdownError } from '../base/errors.js';
 import { jobActions } from '../admin/job-actions.js';
 import { MAX_DELAY_SECS } from '../enqueue/new-job.js';
-import type { JobOwner } from '../job/job.js';
+import type { Job, JobOwner } from '../job/job.js';
 import type { WorkerOptions } from '../config/options.js';
 import { outsideOfContext } from '../base/own-context.js';
 import { workerSchema } from '../config/options/worker.js';
 import { checkConcurrency, checkDelay, checkQueueName } from '../config/check-arguments.js';
 import { checkOptions } from '../config/check-options.js';
 import { checkLimitMs } from '../config/options/limits.js';
+import { groupOfJob } from '../config/options/group.js';
+import { setGroup } from '../../redis/scripts/set-group.js';
 import { setRateLimited } from '../../redis/scripts/set-rate-limited.js';
 import { runByItself } from './by-itself.js';
 import { emittingHooks } from './emitting-hooks.js';
@@ -269,6 +271,20 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   async rateLimit(expireTimeMs: number): Promise<void> {
     checkLimitMs('rateLimit: the time', expireTimeMs);
     await this.#use((link, keys) => setRateLimited(link, keys, { ms: expireTimeMs }));
+  }
+
+  /**
+   * Lets no job of the group of this job start for so many ms, in all workers: for a service that asks one tenant to come back later.
+   * Throw a RateLimitError after it, and the job goes back to its place, with no attempt used. Other groups go on, and so do jobs of
+   * the group that run.
+   * @param job of a group
+   * @param expireTimeMs from 1 to 2,592,000,000 (30 days). A later call replaces it
+   * @throws ConfigError (CMQ-004), ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async rateLimitGroup(job: Job, expireTimeMs: number): Promise<void> {
+    const group = groupOfJob('rateLimitGroup', this.name, job);
+    checkLimitMs('rateLimitGroup: the time', expireTimeMs);
+    await this.#use((link, keys) => setGroup(link, keys, { group, limitedMs: expireTimeMs }));
   }
 
   #jobOwner(): JobOwner {

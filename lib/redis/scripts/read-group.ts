@@ -17,6 +17,8 @@ export interface GroupReply {
   /** In how many ms the oldest of them leave the window, and in how many ms all have left. */
   freesMs: number;
   endsMs: number;
+  /** In how many ms its jobs may start again; 0: nobody has forbidden it. */
+  limitedMs: number;
 }
 
 /** What a group has, and what it waits for. */
@@ -27,9 +29,9 @@ export async function readGroup(
 ): Promise<GroupReply> {
   const reply = await runner.run('read-group', keys, [group]);
   const [jobs, active, status, ...texts] = reply as [number, number, string, ...string[]];
-  const [concurrency, max, duration, starts = 0, freesMs = 0, endsMs = 0] = texts.map((text) =>
-    text === '' ? undefined : Number(text),
+  const [concurrency, max, duration, starts = 0, freesMs = 0, endsMs = 0, limitedMs = 0] = texts.map(
+    (text) => (text === '' ? undefined : Number(text)),
   );
   const own = { concurrency, max, duration };
-  return { jobs, active, status: toGroupStatus(status), own, starts, freesMs, endsMs };
+  return { jobs, active, status: toGroupStatus(status), own, starts, freesMs, endsMs, limitedMs };
 }

@@ -10,16 +10,18 @@ export interface SetGroupOptions extends RepeatableCall {
   max?: number | null;
   duration?: number | null;
   paused?: boolean;
+  /** None of its jobs may start for so many ms. */
+  limitedMs?: number;
 }
 
 /** Changes what is special about one group, and tells the workers. Resolves with whether this changed something. */
 export async function setGroup(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { group, concurrency, max, duration, paused, call }: SetGroupOptions,
+  { group, concurrency, max, duration, paused, limitedMs, call }: SetGroupOptions,
 ): Promise<boolean> {
   const args: ScriptArgument[] = [group];
-  for (const [field, value] of Object.entries({ concurrency, max, duration }))
+  for (const [field, value] of Object.entries({ concurrency, max, duration, limited: limitedMs }))
     if (value !== undefined) args.push(field, value ?? '');
   if (paused !== undefined) args.push('paused', paused ? '1' : '');
   return (await runner.run('set-group', keys, args, { call })) === 1;

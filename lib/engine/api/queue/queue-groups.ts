@@ -5,8 +5,10 @@ import { checkGroupId, checkGroupLimits, checkStatus, groupFields } from '../../
 import type { GroupLimits } from '../../config/options/group.js';
 import { checkLimitMs, checkMost } from '../../config/options/limits.js';
 import type { RateLimit } from '../../config/options/limits.js';
+import { checkPriorities } from '../../config/options/priority.js';
 import type { Job } from '../../job/job.js';
 import { countJobs } from '../../../redis/scripts/count-jobs.js';
+import { countPriorities } from '../../../redis/scripts/count-priorities.js';
 import type { GroupInfo, GroupStatus } from '../../../redis/scripts/list-groups.js';
 import { readGroup } from '../../../redis/scripts/read-group.js';
 import type { GroupReply } from '../../../redis/scripts/read-group.js';
@@ -83,6 +85,23 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   /** How many jobs of a group wait. */
   async getGroupJobsCount(groupId: string): Promise<number> {
     return (await this.#group('getGroupJobsCount', groupId)).jobs;
+  }
+
+  /**
+   * Counts the waiting jobs of a group by their priority in the group. 0 = none.
+   * @param priorities at most 1,000
+   * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152
+   */
+  async getCountsPerPriorityForGroup(
+    groupId: string,
+    priorities: readonly number[],
+  ): Promise<Record<string, number>> {
+    checkGroupId('getCountsPerPriorityForGroup', groupId);
+    checkPriorities('getCountsPerPriorityForGroup', priorities);
+    const counts = await this.core.use((link, keys) =>
+      countPriorities(link, keys, { group: groupId, priorities }),
+    );
+    return Object.fromEntries(priorities.map((priority, index) => [priority, counts[index] ?? 0]));
   }
 
   /** How many jobs of a group are in flight. */
@@ -172,12 +191,14 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   }
 
   /**
-   * For how many ms the rate limit lets no job of the group start. With `maxJobs`, the window counts as full with so many starts: 0
-   * if it has fewer. Without it: until all starts have left the window. -2 if nothing has started, or there is no rate limit.
+   * For how many ms no job of the group may start: because of its rate limit, or of `worker.rateLimitGroup`. With `maxJobs`, the
+   * window counts as full with so many starts: 0 if it has fewer. Without it: until all starts have left the window. -2 if nothing has
+   * started, or there is no rate limit.
    */
   async getGroupRateLimitTtl(groupId: string, maxJobs?: number): Promise<number> {
     if (maxJobs !== undefined) checkMost('getGroupRateLimitTtl: maxJobs', maxJobs);
-    const { starts, freesMs, endsMs } = await this.#group('getGroupRateLimitTtl', groupId);
+    const { limitedMs, starts, freesMs, endsMs } = await this.#group('getGroupRateLimitTtl', groupId);
+    if (limitedMs > 0) return Math.max(limitedMs, endsMs);
     if (starts === 0) return -2;
     if (maxJobs === undefined) return endsMs;
     return starts >= maxJobs ? freesMs : 0;

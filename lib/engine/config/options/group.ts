@@ -1,4 +1,5 @@
 import { ConfigError, ConfigTypeError } from '../../base/errors.js';
+import { readProperty } from '../../base/safe-access.js';
 import { checkOptions, nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { boolean, oneOf, show, text, whole } from '../checks.js';
@@ -110,6 +111,21 @@ export const jobGroup: Check = Object.assign(
 export function checkGroupId(method: string, value: unknown): asserts value is string {
   const wrong = groupId(value);
   if (wrong !== undefined) throw new ConfigTypeError(`${method}: the group id ${wrong}, not ${show(value)}.`);
+}
+
+/**
+ * The group of a job of this queue.
+ * @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is such a job
+ */
+export function groupOfJob(method: string, queue: string, job: unknown): string {
+  const group = readProperty(job, 'groupId');
+  if (readProperty(job, 'queueName') === queue && group !== undefined) {
+    checkGroupId(method, group);
+    return group;
+  }
+  throw new ConfigTypeError(
+    `${method}: the job must be a job of queue "${queue}" that is in a group, such as the one that the handler got.`,
+  );
 }
 
 const STATUSES = oneOf('waiting', 'limited', 'maxed', 'paused');
