@@ -109,24 +109,42 @@ describe('continue', () => {
     expect(second?.attributes['chasqui.job.outcome']).toBe('completed');
   });
 
-  it('jobs of addBulk share one send span, and their runs link to it', async () => {
+  it('jobs of addBulk share one send span, and each of their attempts begins a trace that links to it', async () => {
     const telemetry = new ChasquiTelemetry();
     const queue = kit.queue({ telemetry });
+    const AGAIN = { attempts: 2, backoff: 1 };
     await inRequest(() =>
       queue.addBulk(
-        [1, 2, 3].map((n) => ({ name: 'welcome', data: n, opts: n === 3 ? { timeoutMs: 5_000 } : {} })),
+        [1, 2, 3].map((n) => ({ name: 'welcome', data: n, opts: n === 3 ? { timeoutMs: 5_000 } : AGAIN })),
       ),
     );
     const [send] = sdk.named(SEND);
     expect(sdk.named(SEND)).toHaveLength(1);
     expect(send?.attributes['messaging.batch.message_count']).toBe(3);
-    kit.worker(() => undefined, { telemetry });
-    const runs = await ended(3);
-    expect(new Set(runs.map(traceId)).size).toBe(3);
+    kit.worker(
+      (job) => {
+        if (job.data === 2 && job.attemptsMade === 1) throw new Error('once');
+      },
+      { telemetry },
+    );
+    const runs = await ended(4);
+    expect(new Set([send, ...runs].map(traceId)).size).toBe(5);
     for (const run of runs) {
       expect(run.parentSpanContext).toBeUndefined();
       expect(run.links.map(({ context: linked }) => linked.spanId)).toEqual([spanId(send)]);
     }
+  });
+
+  it('an addBulk of one job is as an add', async () => {
+    const telemetry = new ChasquiTelemetry();
+    const queue = kit.queue({ telemetry });
+    kit.worker(() => undefined, { telemetry });
+    const request = await inRequest(() => queue.addBulk([{ name: 'welcome', data: 1 }]));
+    const [run] = await ended(1);
+    const [send] = sdk.named(SEND);
+    expect([send, run].map(traceId)).toEqual([traceId(request), traceId(request)]);
+    expect(run?.parentSpanContext?.spanId).toBe(spanId(send));
+    expect(run?.links).toEqual([]);
   });
 
   it('an add that is refused is an error of its span', async () => {

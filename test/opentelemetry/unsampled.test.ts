@@ -1,6 +1,7 @@
 import { context, createContextKey, propagation, trace, type TextMapPropagator } from '@opentelemetry/api';
 import { AlwaysOffSampler, ParentBasedSampler } from '@opentelemetry/sdk-trace-node';
 import { describe, expect, it, vi } from 'vitest';
+import type { Queue } from '../../lib/engine/index.js';
 import { ChasquiTelemetry } from '../../lib/opentelemetry/index.js';
 import { useKit } from '../redis/contract/kit.js';
 import { inRequest, useSdk } from './support/sdk.js';
@@ -8,18 +9,24 @@ import { inRequest, useSdk } from './support/sdk.js';
 const kit = useKit();
 const sdk = useSdk({ sampler: new ParentBasedSampler({ root: new AlwaysOffSampler() }) });
 
+/** A queue and a worker with one telemetry, and what the handlers read of their context after an await. */
+function reading<T>(read: () => T, handler: (runs: number) => void = () => undefined): [Queue, T[]] {
+  const telemetry = new ChasquiTelemetry();
+  const seen: T[] = [];
+  kit.worker(
+    async () => {
+      await Promise.resolve();
+      seen.push(read());
+      handler(seen.length);
+    },
+    { telemetry },
+  );
+  return [kit.queue({ telemetry }), seen];
+}
+
 describe('a trace that is not sampled', () => {
   it('has no span, and its decision travels to what the handler does', async () => {
-    const telemetry = new ChasquiTelemetry();
-    const queue = kit.queue({ telemetry });
-    const seen: unknown[] = [];
-    kit.worker(
-      async () => {
-        await Promise.resolve();
-        seen.push(trace.getSpanContext(context.active()));
-      },
-      { telemetry },
-    );
+    const [queue, seen] = reading(() => trace.getSpanContext(context.active()));
     let sent: unknown;
     await inRequest(async () => {
       sent = trace.getSpanContext(context.active());
@@ -40,27 +47,21 @@ describe('a trace that is not sampled', () => {
   });
 
   it('that begins with an add travels without ids: each run has ids of its own, and the decision', async () => {
-    const telemetry = new ChasquiTelemetry();
-    const queue = kit.queue({ telemetry });
-    const seen: Record<string, string>[] = [];
-    kit.worker(
-      async () => {
-        await Promise.resolve();
-        const headers: Record<string, string> = {};
-        propagation.inject(context.active(), headers);
-        seen.push(headers);
-        if (seen.length === 1) throw new Error('once');
-      },
-      { telemetry },
-    );
+    const sentOn = (): string => {
+      const headers: Record<string, string> = {};
+      propagation.inject(context.active(), headers);
+      return headers['traceparent'] ?? '';
+    };
+    const [queue, seen] = reading(sentOn, (runs) => {
+      if (runs === 1) throw new Error('once');
+    });
     await queue.add('one', {}, { attempts: 2, backoff: 1 });
     await queue.addBulk([{ name: 'two', data: 2 }]);
     await vi.waitFor(() => {
       expect(seen).toHaveLength(3);
     });
-    const sent = seen.map(({ traceparent }) => traceparent ?? '');
-    for (const header of sent) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
-    expect(new Set(sent).size).toBe(3);
+    for (const header of seen) expect(header).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
+    expect(new Set(seen).size).toBe(3);
     expect(sdk.spans()).toEqual([]);
   });
 
@@ -75,16 +76,7 @@ describe('a trace that is not sampled', () => {
     };
     propagation.disable();
     propagation.setGlobalPropagator(tenant);
-    const telemetry = new ChasquiTelemetry();
-    const queue = kit.queue({ telemetry });
-    const seen: unknown[] = [];
-    kit.worker(
-      async () => {
-        await Promise.resolve();
-        seen.push(context.active().getValue(key));
-      },
-      { telemetry },
-    );
+    const [queue, seen] = reading(() => context.active().getValue(key));
     await context.with(context.active().setValue(key, 'acme'), () => queue.add('one', {}));
     await vi.waitFor(() => {
       expect(seen).toEqual(['acme']);
