@@ -16,7 +16,7 @@
 --      starts is how many workers have died with the job in flight (from the second start on, count-start.lua counts); cancelled is 1 if
 --      the job must not run again (cancel.lua), else 0. stalled is 1 if the lease of its worker ran out, and 0 if it was handed over. A
 --      vanished id was pending, but its entry is gone. unconfirmed: '' = nobody counts these starts; else pass it to confirm-starts.lua
---      when they have started: its consumer is the caller's, a space, and this. wait: rate limits have left some for later; ask again
+--      when they have started. wait: rate limits have left some for later; ask again
 --      in so many ms; '' = they have left none.
 --
 -- A job that starts again is a start: of its queue, and of its group. Where a rate limit forbids it, it is left for later, and a start

@@ -6,9 +6,9 @@
 --      4 limit        the most stranded entries of one reply
 --      5 max_bytes    the reply ends after so many bytes of them
 --      then the ids of the entries in flight
--- Reply { { lost… }, { { id, starts, { field, value… }, cancelled }… }, more }: lost are ids in flight that are no longer
+-- Reply { { lost… }, { { id, starts, { field, value… }, cancelled }… }, more, before }: lost are ids in flight that are no longer
 --      pending for this consumer; then the stranded entries (starts, cancelled: see reclaim.lua); more is 1 if there are
---      further ones. The worker knows that it never ran them, so they are not charged an attempt.
+--      further ones. before: unix ms; what was delivered by then, and is not in flight, is stranded, here or in an earlier reply. The worker knows that it never ran them, so they are not charged an attempt.
 --
 -- Races
 --   On its way here: what is pending for the worker and not in flight is renewed, too. So all leases of the worker last from this call
@@ -18,11 +18,14 @@
 --   Reply of a read lost: its entries are stranded, and come back here.
 --   Sent twice: renewing twice is harmless; stranded entries are renewed, so the second call does not return them.
 
+-- @include lib/time
 -- @include lib/pages
 -- @include lib/ask-group
 
 local stream, prefix, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local stranded_ms, limit, bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+-- Read before the pending list: what was delivered by `before` is idle for long enough there.
+local before = now_ms() - stranded_ms
 local in_flight = {}
 for i = 6, #ARGV do
   in_flight[ARGV[i]] = true
@@ -62,4 +65,4 @@ local lost = {}
 for id in pairs(in_flight) do
   lost[#lost + 1] = id
 end
-return { lost, stranded, more }
+return { lost, stranded, more, decimal(before) }

@@ -3,8 +3,9 @@
 --
 -- KEYS stream room meta gate prefix
 -- ARGV 1 group  2 consumer  3 count   how many jobs can start here now
---      4 started   `starts` of the reply before: these jobs have started; '' = that was confirmed, or need not be
---      5 lost      '1' = the reply before may be lost, and its jobs with it
+--      4 before    `starts` of the last reply that has arrived; '' = that was confirmed, or there is none
+--      5 late      '1' = some of its jobs have not started; '' = all have
+--      6 lost      '1' = a reply since may be lost, and its jobs with it
 -- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP. A part:
 --        { stream, { entries } }  entries of the stream
 --        { 'named', { entry id, d, n, … } }  the same, of entries that have no other fields
@@ -20,6 +21,7 @@
 --   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
 --   Reply lost: the jobs are pending for the worker, and its heartbeat finds them. They count as starts that do not leave the window
 --     until it has started them. The call is never sent twice.
+--   Jobs that start later than the next are asked for: they count like these, under a name of their own.
 --   Worker dead: as for any entry.
 --   Rolled back: the room and the stream are rolled back together.
 --   Memory full: the first write is allowed at the limit. A full server drains.
@@ -71,14 +73,19 @@ if room_size == 0 and gated then
   forget_turns(prefix)
 end
 
-if ARGV[4] ~= '' then
+local function set_both_aside(name, starts)
+  set_aside(prefix .. 'taking', fetch.consumer, ':(%d+)$', name, starts)
+  set_group_aside(prefix, fetch.consumer, name, starts)
+end
+if ARGV[4] ~= '' and ARGV[5] == '1' then
+  set_both_aside(fetch.consumer .. ' ' .. ARGV[4], ARGV[4])
+elseif ARGV[4] ~= '' then
   confirm_starts(prefix, fetch.consumer, limits, ARGV[4], us)
   -- Keys of the wrong type keep no job from its start.
   pcall(confirm_group_starts, prefix, meta, fetch.consumer, ARGV[4])
 end
-if ARGV[5] == '1' then
-  set_aside(prefix .. 'taking', fetch.consumer, ':(%d+)$')
-  pcall(set_aside, prefix .. 'groups:taking', fetch.consumer, '^(%d+):')
+if ARGV[6] == '1' then
+  set_both_aside(fetch.consumer .. LOST .. decimal(us), '')
 end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
 local allowed, wait = count, ''

@@ -65,13 +65,20 @@ local function keep_group_starts(prefix, now, jobs_of, longest)
   end
 end
 
--- The jobs that were delivered to a worker at this time, as text, have started.
-local function confirm_group_starts(prefix, meta, consumer, since)
-  local known = redis.call('HGET', prefix .. 'groups:taking', consumer)
-  if known and string.sub(known, 1, #since + 1) == since .. ':' then
-    redis.call('HDEL', prefix .. 'groups:taking', consumer)
-    add_group_starts(prefix, group_policy(prefix, meta), string.sub(known, #since + 2), now_us())
+-- The jobs have started which were delivered under this name at `starts`, as text; '' = whenever that was.
+local function confirm_group_starts(prefix, meta, name, starts)
+  local known = redis.call('HGET', prefix .. 'groups:taking', name)
+  local since, frames = string.match(known or '', '^(%d+):(.*)$')
+  if since and (starts == '' or since == starts) then
+    redis.call('HDEL', prefix .. 'groups:taking', name)
+    add_group_starts(prefix, group_policy(prefix, meta), frames, now_us())
   end
+end
+
+-- The jobs of groups among those of the last delivery to a worker get another name: see set_aside.
+local function set_group_aside(prefix, consumer, name, starts)
+  -- Keys of the wrong type keep no job from its start.
+  pcall(set_aside, prefix .. 'groups:taking', consumer, '^(%d+):', name, starts)
 end
 
 -- How many jobs of a group may start, as far as its rate limit is concerned, and in how many µs more may. `taking`: how many may

@@ -15,7 +15,9 @@ local PARTS = 1000
 local MOST_TAKING = 30000000
 -- Where the workers stand, the starts that are kept for jobs of dead workers: see reclaim.lua.
 local KEPT = ' kept'
--- Behind the name of a worker: the jobs were delivered, and the reply was lost. Then the time follows.
+-- A worker has one name for its last delivery: its own. Jobs of earlier deliveries that have not started have the name of the worker, a
+-- space, and what take.lua, or reclaim.lua, replied. Jobs that may have got lost on the way: the name of the worker, this, and by when
+-- they had been delivered.
 local LOST = ' lost '
 
 local function now_us()
@@ -110,37 +112,38 @@ local function expire_taking(taking, duration)
   end
 end
 
--- A worker says that the jobs have started which were delivered to it at `starts`, as text: from now on, they are in the window.
-local function confirm_starts(prefix, consumer, limits, starts, now)
-  local jobs, since = string.match(redis.call('HGET', prefix .. 'taking', consumer) or '', '^(%d+):(%d+)$')
-  if since ~= starts then
-    -- Other jobs were delivered since, so these count already.
+-- The jobs have started which were delivered under this name at `starts`, as text; '' = whenever that was. From now on, they are in
+-- the window.
+local function confirm_starts(prefix, name, limits, starts, now)
+  local jobs, since = string.match(redis.call('HGET', prefix .. 'taking', name) or '', '^(%d+):(%d+)$')
+  if not since or starts ~= '' and since ~= starts then
+    -- Other jobs were delivered since, so these count already, or have another name.
     return
   end
-  redis.call('HDEL', prefix .. 'taking', consumer)
+  redis.call('HDEL', prefix .. 'taking', name)
   if limits and limits.max then
     window_add(prefix .. 'limit', limits.duration, now, tonumber(jobs))
   end
 end
 
--- The jobs that were delivered to a worker may not have arrived there: they get a name of their own, which the worker confirms when its
--- heartbeat has found these jobs. `taking`: the hash `taking`, or `groups:taking`; `time`: the pattern of the time in its values.
-local function set_aside(taking, consumer, time)
+-- The jobs of the last delivery to a worker get another name, because they have not started. `taking`: the hash `taking`, or
+-- `groups:taking`; `time`: the pattern of the time in its values; `starts`: when that delivery was, as text, '' = whenever.
+local function set_aside(taking, consumer, time, name, starts)
   local known = redis.call('HGET', taking, consumer)
   local since = known and string.match(known, time)
-  if since then
-    redis.call('HSET', taking, consumer .. LOST .. since, known)
+  if since and (starts == '' or since == starts) then
+    redis.call('HSET', taking, name, known)
     redis.call('HDEL', taking, consumer)
   end
 end
 
--- The names of what was set aside for a worker for so many ms, and the time of each, as text.
-local function lost_starts(taking, consumer, ms, now)
+-- The names under which jobs may have got lost on the way to a worker, and had been delivered before so many unix ms.
+local function lost_starts(taking, consumer, before_ms)
   local lost, head = {}, consumer .. LOST
   for _, name in ipairs(redis.call('HKEYS', taking)) do
-    local since = string.sub(name, 1, #head) == head and string.match(name, '^%d+$', #head + 1)
-    if since and now - since >= ms * 1000 then
-      lost[name] = since
+    local by = string.sub(name, 1, #head) == head and string.match(name, '^%d+$', #head + 1)
+    if by and tonumber(by) <= before_ms * 1000 then
+      lost[#lost + 1] = name
     end
   end
   return lost

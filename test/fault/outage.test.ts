@@ -5,7 +5,7 @@ import { Queue, Worker } from '../../lib/engine/index.js';
 import { RedisServer } from '../../lib/testing/index.js';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { violations } from '../support/fault/checker.js';
-import { KINDS_WITHOUT_RATES, SlotWatch } from '../support/fault/gated.js';
+import { KINDS, SlotWatch } from '../support/fault/gated.js';
 import { Rig } from '../support/fault/rig.js';
 
 const BLOCK_MS = 1_000;
@@ -23,7 +23,7 @@ function control(server: RedisServer): Redis {
 }
 
 describe('kill -9 of Redis', () => {
-  it.each(KINDS_WITHOUT_RATES)(
+  it.each(KINDS)(
     'of a %s queue with appendfsync always loses nothing, whenever it comes',
     async (kind) => {
       await using server = await RedisServer.start({ appendonly: 'always' });

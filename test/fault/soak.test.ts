@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { violations } from '../support/fault/checker.js';
 import type { Child } from '../support/fault/child.js';
-import { KINDS_WITHOUT_RATES, SlotWatch } from '../support/fault/gated.js';
+import { KINDS, SlotWatch } from '../support/fault/gated.js';
 import { seeded } from '../support/fault/load.js';
 import { Rig } from '../support/fault/rig.js';
 import { TcpProxy } from '../support/proxy.js';
@@ -16,7 +16,7 @@ const worker = { claimMinIdleMs: LEASE_MS, blockMs: 500, concurrency: CONCURRENC
 /** Any seed will do; a failure names the one that it had. */
 const SEED = Number(process.env['CHASQUI_FAULT_SEED'] ?? Math.floor(Math.random() * 1e9));
 
-it.each(KINDS_WITHOUT_RATES)(
+it.each(KINDS)(
   'a %s queue and any mixture of faults: nothing is lost, nothing is done twice that stands done, no slot leaks, and it goes on',
   async (kind) => {
     const random = seeded(SEED);

@@ -3,21 +3,17 @@ import type { ScriptRunner } from '../script-runner.js';
 
 export interface ConfirmStartsOptions {
   consumerId: string;
-  /** What the gate replied: `starts` of its news. Undefined: none of these. */
+  /** What the gate replied: `starts` of its news; or `unconfirmed` of what was reclaimed. Undefined: none of these. */
   starts?: string;
-  /** The jobs have started whose delivery was lost before so many ms. */
-  lostMs?: number;
+  /** All jobs have started that were delivered before and had got lost on the way; unix ms, by Redis's clock. */
+  lostBefore?: number;
 }
 
-/** Says that the jobs have started which the gate delivered. */
+/** Says that jobs have started which were delivered to a worker. */
 export async function confirmStarts(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { consumerId, starts = '', lostMs }: ConfirmStartsOptions,
+  { consumerId, starts = '', lostBefore }: ConfirmStartsOptions,
 ): Promise<void> {
-  await runner.run('confirm-starts', keys, [
-    consumerId,
-    starts,
-    lostMs === undefined ? '' : Math.ceil(lostMs),
-  ]);
+  await runner.run('confirm-starts', keys, [consumerId, starts, lostBefore ?? '']);
 }

@@ -1,6 +1,5 @@
 import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
-import type { ConfirmStartsOptions } from './confirm-starts.js';
 import { foundEntry } from './lib/found-entry.js';
 import type { FoundEntry, FoundRow } from './lib/found-entry.js';
 
@@ -36,7 +35,7 @@ export interface ReclaimReply {
   /** Ids that were pending, but whose entries are gone. */
   vanished: string[];
   /** To be confirmed when these jobs have started; undefined: nobody counts starts. */
-  unconfirmed: ConfirmStartsOptions | undefined;
+  unconfirmed: string | undefined;
   /** Rate limits have left some for later: ask again in so many ms. */
   waitMs: number | undefined;
 }
@@ -61,10 +60,7 @@ export async function reclaim(
     now: Number(now.toString()),
     entries,
     vanished: vanished.map(String),
-    unconfirmed:
-      starts.length === 0
-        ? undefined
-        : { consumerId: `${consumerId} ${starts.toString()}`, starts: starts.toString() },
+    unconfirmed: starts.length === 0 ? undefined : starts.toString(),
     waitMs: wait.length === 0 ? undefined : Number(wait.toString()),
   };
 }

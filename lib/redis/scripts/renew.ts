@@ -23,6 +23,8 @@ export interface RenewReply {
   stranded: FoundEntry[];
   /** There are further stranded entries. */
   more: boolean;
+  /** Unix ms, by Redis's clock: what was delivered by then, and is not in flight, is stranded, here or in an earlier reply. */
+  before: number;
 }
 
 /** The heartbeat: renews the leases of what is in flight. */
@@ -33,6 +35,11 @@ export async function renew(
 ): Promise<RenewReply> {
   const args = [group, consumerId, strandedMs, limit, maxBytes, ...entryIds];
   const reply = await runner.run('renew', keys, args, { buffers: true, mostSends: 1 });
-  const [lost, stranded, more] = reply as [Buffer[], FoundRow[], number];
-  return { lost: lost.map(String), stranded: stranded.map(foundEntry), more: more === 1 };
+  const [lost, stranded, more, before] = reply as [Buffer[], FoundRow[], number, Buffer];
+  return {
+    lost: lost.map(String),
+    stranded: stranded.map(foundEntry),
+    more: more === 1,
+    before: Number(before.toString()),
+  };
 }

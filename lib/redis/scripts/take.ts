@@ -7,9 +7,11 @@ export interface TakeOptions {
   consumerId: string;
   /** How many jobs can start here now. */
   count: number;
-  /** {@link GateNews.starts} of the reply before, whose jobs have started; undefined: that was confirmed, or need not be. */
-  started: string | undefined;
-  /** The reply before may be lost, and its jobs with it: they have not started. */
+  /** {@link GateNews.starts} of the last reply that has arrived; undefined: that was confirmed, or there is none. */
+  before?: string | undefined;
+  /** Some of its jobs have not started. Default: all have. */
+  isLate?: boolean;
+  /** A reply since may be lost, and its jobs with it: they have not started. */
   isLost?: boolean;
 }
 
@@ -39,9 +41,10 @@ export const NAMED_KEY = 'named';
 export function take(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { group, consumerId, count, started = '', isLost = false }: TakeOptions,
+  { group, consumerId, count, before = '', isLate = false, isLost = false }: TakeOptions,
 ): Promise<unknown> {
-  return runner.run('take', keys, [group, consumerId, count, started, isLost ? '1' : ''], {
+  const args = [group, consumerId, count, before, isLate ? '1' : '', isLost ? '1' : ''];
+  return runner.run('take', keys, args, {
     buffers: true,
     mostSends: 1,
   });

@@ -27,7 +27,7 @@ function work(diary: Diary, options: Partial<WorkerOptions> = {}, ms: Parameters
 async function takeAndDie(count: number): Promise<string[]> {
   // A worker that has run creates the group.
   await redis.client.xgroup('CREATE', KEYS.stream, 'default', '0', 'MKSTREAM').catch(() => undefined);
-  const options = { group: 'default', consumerId: DEAD, count, started: undefined };
+  const options = { group: 'default', consumerId: DEAD, count };
   const reply = await take(runnerOn(redis.client), KEYS, options);
   return decodedParts(reply, KEYS.stream).parts.flatMap((jobs) => jobs.map(({ entryId }) => entryId));
 }

@@ -28,7 +28,7 @@ interface Taken {
 
 /** What a worker takes of the gate. Nobody says that the jobs have started. */
 async function takeAs(consumerId: string, count: number): Promise<Taken> {
-  const options = { group: GROUP, consumerId, count, started: undefined };
+  const options = { group: GROUP, consumerId, count };
   const { parts, others } = decodedParts(await take(runnerOn(redis.client), KEYS, options), KEYS.stream);
   const news = others.find(([key]) => key === GATE_KEY)?.[1] ?? [];
   return { jobs: parts.flat().length, starts: readGateNews(news).starts };
@@ -82,7 +82,7 @@ describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
     // What one has started has left the window. What two has got has not started, as far as Redis knows.
     expect((await takeAs('three', 1)).jobs).toBe(1);
     expect((await takeAs('four', 1)).jobs).toBe(0);
-    await confirmStarts(runnerOn(redis.client), KEYS, unconfirmed as NonNullable<typeof unconfirmed>);
+    await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'two', starts: unconfirmed as string });
     expect((await takeAs('four', 1)).jobs).toBe(0);
     await eventually(async () => {
       expect((await takeAs('four', 1)).jobs).toBe(1);

@@ -56,12 +56,7 @@ export class RawWorker {
 
   async #take(count: number): Promise<number[]> {
     const { consumerId } = this;
-    const reply = await take(this.#runner, this.#keys, {
-      group: GROUP,
-      consumerId,
-      count,
-      started: undefined,
-    });
+    const reply = await take(this.#runner, this.#keys, { group: GROUP, consumerId, count });
     const { parts, others } = decodedParts(reply, this.#keys.stream);
     const { starts } = readGateNews(others.find(([key]) => key === GATE_KEY)?.[1] ?? []);
     if (starts !== undefined) await confirmStarts(this.#runner, this.#keys, { consumerId, starts });
@@ -82,7 +77,7 @@ export class RawWorker {
       maxBytes: 1e6,
       eventsCap: 0,
     });
-    if (unconfirmed) await confirmStarts(this.#runner, this.#keys, unconfirmed);
+    if (unconfirmed) await confirmStarts(this.#runner, this.#keys, { consumerId, starts: unconfirmed });
     return this.#keep(entries.map(({ entry, starts }) => toDelivery(entry, starts)));
   }
 

@@ -29,5 +29,7 @@ export interface ReaderSettings {
   isGated?: () => boolean;
   /** The queue is not gated any more. */
   gateOpened?: () => void;
+  /** Jobs of a gated queue wait here: says to Redis that they have started, once they have. Default: they never wait. */
+  late?: (starts: string, entryIds: readonly string[]) => void;
   onError: (error: unknown) => void;
 }

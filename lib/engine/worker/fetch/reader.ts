@@ -63,8 +63,9 @@ export class Reader extends Service {
     this.#keys = keys;
     this.#settings = settings;
     this.#streams = settings.readsWork ? [keys.stream, ...settings.wakeStreams] : settings.wakeStreams;
-    const { consumerId, onError } = settings;
-    this.#starts = new Starts((starts) => confirmStarts(link, keys, { consumerId, starts }), onError);
+    const { consumerId, late = () => undefined, onError } = settings;
+    const confirm = (starts: string): Promise<void> => confirmStarts(link, keys, { consumerId, starts });
+    this.#starts = new Starts({ confirm, late, onError });
     this.#times = new ReadingTimes(() => settings.clock.monotonic());
   }
 
@@ -163,26 +164,26 @@ export class Reader extends Service {
   async #take(count: number): Promise<void> {
     const { group, consumerId, blockMs, wakeStreams, gateOpened, clock } = this.#settings;
     let news: GateNews | undefined;
-    const starts = this.#starts.take();
+    const said = this.#starts.take();
     const jobs = await this.#fetch(
       (sender) => {
         const runner: ScriptRunner = {
           run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
         };
-        return take(runner, this.#keys, { group, consumerId, count, ...starts });
+        return take(runner, this.#keys, { group, consumerId, count, ...said });
       },
       0,
       (entries) => {
         news = readGateNews(entries);
       },
     ).catch((error: unknown) => {
-      if (starts.started !== undefined) void this.#starts.add(starts.started);
+      this.#starts.failed();
       throw error;
     });
     this.#starts.arrived();
-    if (news?.starts !== undefined) await this.#starts.add(news.starts);
+    if (news?.starts !== undefined) await this.#starts.add(news.starts, jobs);
     if (news?.isOpen) gateOpened?.();
-    else if (jobs < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
+    else if (jobs.length < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
     else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
   }
 
@@ -197,7 +198,7 @@ export class Reader extends Service {
   }
 
   /**
-   * Sends one call on this connection, and passes on what its reply brings. Resolves with how many jobs it has brought.
+   * Sends one call on this connection, and passes on what its reply brings. Resolves with the jobs that it has brought.
    * @param send calls `sendCommand` at most once at a time
    * @param heard gets the entries under {@link GATE_KEY}
    */
@@ -205,7 +206,7 @@ export class Reader extends Service {
     send: (sender: Sender) => Promise<unknown>,
     blockMs: number,
     heard?: (entries: readonly StreamEntry[]) => void,
-  ): Promise<number> {
+  ): Promise<readonly Delivery[]> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
     const sentAt = this.#settings.clock.monotonic();
     const sender: Sender = {
@@ -232,7 +233,7 @@ export class Reader extends Service {
       if (key === GATE_KEY) heard?.(entries);
       else this.#woken(key, entries);
     }
-    return work.length;
+    return work;
   }
 
   /**

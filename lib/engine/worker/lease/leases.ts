@@ -13,8 +13,8 @@ import { NextCall } from '../../base/next-call.js';
 import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import type { InFlight } from './in-flight.js';
+import { LateStarts } from './late-starts.js';
 import type { LeaseTerm } from './lease-term.js';
-import { ReclaimedStarts } from './reclaimed-starts.js';
 import { ServerTime } from './server-time.js';
 import { LOST, isLeaseWatched } from './states.js';
 
@@ -87,7 +87,9 @@ export class Leases extends Service {
   readonly #onError: (error: unknown) => void;
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
-  readonly #starts: ReclaimedStarts;
+  readonly #lateStarts: LateStarts;
+  /** When a look may have missed jobs that had got lost on the way here; monotonic ms. */
+  #missedAt = -Infinity;
   readonly #term: LeaseTerm;
   readonly #renewals = new NextCall(() => this.#renew());
   /** Rate limits have left some for later. */
@@ -126,7 +128,7 @@ export class Leases extends Service {
     this.#onError = onError;
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
-    this.#starts = new ReclaimedStarts(link, keys, inFlight, onError);
+    this.#lateStarts = new LateStarts(link, keys, settings, inFlight, onError);
     this.#term = settings.term;
     this.#term.onStale(() => {
       // If it fails, the next beat is soon, and reports it.
@@ -144,7 +146,12 @@ export class Leases extends Service {
     this.#timer?.clear();
     await Promise.all([this.#beating, this.#reclaiming, this.#renewals.pending?.catch(() => undefined)]);
     this.#laterTimer?.clear();
-    this.#starts.stop();
+    this.#lateStarts.stop();
+  }
+
+  /** Jobs were delivered together, and some of them have not started so far. @param starts what take.lua replied */
+  startsLate(starts: string, entryIds: readonly string[]): void {
+    this.#lateStarts.add(starts, entryIds);
   }
 
   #plan(): void {
@@ -171,27 +178,34 @@ export class Leases extends Service {
   }
 
   async #renew(): Promise<void> {
-    const { clock, consumerId } = this.#settings;
+    const { clock } = this.#settings;
     const recovered: string[] = [];
+    let lostBefore: number | undefined;
+    let isAll = true;
     const sentAt = clock.monotonic();
     for (;;) {
       const renewedAt = this.#term.renews();
-      const { lost, stranded, more } = await this.#renewal();
+      const { lost, stranded, more, before } = await this.#renewal();
       this.#contact();
+      lostBefore ??= before;
       for (const entryId of lost) this.#lose(entryId);
       const isProven = this.#term.renewed(renewedAt);
       for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
-        if (this.#inFlight.mayHaveArrived(entry[0].toString())) continue;
+        if (this.#inFlight.mayHaveArrived(entry[0].toString())) {
+          this.#missedAt = clock.monotonic();
+          continue;
+        }
         this.#reclaimer.reclaimed(entry, starts - 1, cancelled, false);
         recovered.push(entry[0].toString());
       }
       // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
+      isAll = !more;
       if ((isProven && (!more || stranded.length === 0)) || this.isStopping) break;
     }
-    if (recovered.length === 0) return;
-    const lostMs = (): number => this.#strandedMs + clock.monotonic() - sentAt;
-    this.#starts.add(() => ({ consumerId, lostMs: lostMs() }), recovered);
+    // What a look has missed is not stranded again at once.
+    isAll &&= sentAt - this.#missedAt >= this.#strandedMs;
+    this.#lateStarts.found(recovered, isAll ? lostBefore : undefined);
   }
 
   /** What is pending here for longer, and not in flight, has never arrived. */
@@ -228,6 +242,7 @@ export class Leases extends Service {
       if (!reply.more || reply.stranded.length > 0) this.#cuts = 0;
       return reply;
     } catch (error) {
+      this.#missedAt = this.#settings.clock.monotonic();
       this.#strandedBytes = Math.floor(this.#strandedBytes / 8);
       if (!(error instanceof ConnectionError) || !error.unknownOutcome) throw error;
       this.#cuts += 1;
@@ -289,11 +304,8 @@ export class Leases extends Service {
     for (const { entry, starts, cancelled, stalled } of entries) {
       this.#reclaimer.reclaimed(entry, starts, cancelled, stalled);
     }
-    if (unconfirmed)
-      this.#starts.add(
-        () => unconfirmed,
-        entries.map(({ entry }) => entry[0].toString()),
-      );
+    const entryIds = entries.map(({ entry }) => entry[0].toString());
+    if (unconfirmed !== undefined) this.#lateStarts.add(unconfirmed, entryIds);
     if (vanished.length > 0) this.#onError(this.#lostEntries(vanished));
     this.#laterTimer?.clear();
     this.#laterTimer = undefined;
