@@ -12,8 +12,6 @@ import type { Producer, Rig } from './rig.js';
  * limits, of the queue and of groups.
  */
 export const KINDS = ['plain', 'gated', 'grouped', 'limited'] as const;
-/** Where Redis is killed or cut off, a rate limit may be exceeded by a few starts: see docs/limits.md. */
-export const KINDS_WITHOUT_RATES = KINDS.filter((kind) => kind !== 'limited');
 export type QueueKind = (typeof KINDS)[number];
 
 /** How many jobs may be in flight: in all, and of each group. */
