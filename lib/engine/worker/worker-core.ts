@@ -292,9 +292,7 @@ export class WorkerCore extends Service {
       nudge: this.#wake.nudge,
       isGated: () => this.#gate.isGated,
       gateOpened: this.#policyChanged,
-      late: (starts, entryIds) => {
-        this.#leases.startsLate(starts, entryIds);
-      },
+      late: this.#leases.startsLate,
       onError,
     };
   }

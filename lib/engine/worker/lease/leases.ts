@@ -2,19 +2,17 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
 import { reclaim } from '../../../redis/scripts/reclaim.js';
 import { removeConsumers } from '../../../redis/scripts/remove-consumers.js';
-import { renew } from '../../../redis/scripts/renew.js';
-import type { RenewReply } from '../../../redis/scripts/renew.js';
 import { restartLeases } from '../../../redis/scripts/restart-leases.js';
 import { Timer } from '../../../redis/timer.js';
 import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { ConnectionError, LostEntryError } from '../../base/errors.js';
+import { LostEntryError } from '../../base/errors.js';
 import { NextCall } from '../../base/next-call.js';
-import { MAX_CALL_BYTES, cutMessage } from '../../connection/read-size.js';
 import { Service } from '../../base/service.js';
 import type { InFlight } from './in-flight.js';
 import { LateStarts } from './late-starts.js';
 import type { LeaseTerm } from './lease-term.js';
+import { CutError, Renewal } from './renewal.js';
 import { ServerTime } from './server-time.js';
 import { LOST, isLeaseWatched } from './states.js';
 
@@ -56,8 +54,6 @@ export interface LeasesSettings {
 const RECLAIM_BATCH = 100;
 /** And after so many bytes of them, no further one. */
 const RECLAIM_BYTES = 4_194_304;
-/** How many entries that never arrived are recovered at once, at most. */
-const STRANDED_BATCH = 100;
 /** Where rate limits leave jobs for later, they are asked for again after so many ms at the earliest. */
 const LATER_MS = 10;
 /** Consumers without pending entries are forgotten after so many leases of silence. */
@@ -65,9 +61,6 @@ const FORGET_AFTER_LEASES = 20;
 /** By how much Redis's clock may differ from what is expected before it counts as set, in ms, and in shares of a lease. */
 const STEP_MS = 1_000;
 const STEP_LEASES = 1 / 3;
-
-/** The connection was closed instead of an answer, for the first time. */
-class CutError extends ConnectionError {}
 
 /**
  * Three times a lease: renews the leases of the in-flight jobs (the heartbeat), recovers jobs that were delivered here and
@@ -87,9 +80,8 @@ export class Leases extends Service {
   readonly #onError: (error: unknown) => void;
   readonly #beatMs: number;
   readonly #serverTime: ServerTime;
+  readonly #renewal: Renewal;
   readonly #lateStarts: LateStarts;
-  /** When a look may have missed jobs that had got lost on the way here; monotonic ms. */
-  #missedAt = -Infinity;
   readonly #term: LeaseTerm;
   readonly #renewals = new NextCall(() => this.#renew());
   /** Rate limits have left some for later. */
@@ -103,11 +95,6 @@ export class Leases extends Service {
   /** There has been an outage, or a step. */
   #wasDisturbed = false;
   #beats = 0;
-  /** Most bytes of stranded entries in one reply. */
-  #strandedBytes = MAX_CALL_BYTES;
-  /** Looks in a row that ended with their connection. */
-  #cuts = 0;
-  #cutError = '';
 
   constructor(
     link: CommandLink,
@@ -128,6 +115,7 @@ export class Leases extends Service {
     this.#onError = onError;
     this.#beatMs = Math.max(5, settings.leaseMs / 3);
     this.#serverTime = new ServerTime(Math.min(STEP_MS, settings.leaseMs * STEP_LEASES));
+    this.#renewal = new Renewal(link, keys, { ...settings, beatMs: this.#beatMs }, inFlight);
     this.#lateStarts = new LateStarts(link, keys, settings, inFlight, onError);
     this.#term = settings.term;
     this.#term.onStale(() => {
@@ -150,9 +138,9 @@ export class Leases extends Service {
   }
 
   /** Jobs were delivered together, and some of them have not started so far. @param starts what take.lua replied */
-  startsLate(starts: string, entryIds: readonly string[]): void {
+  readonly startsLate = (starts: string, entryIds: readonly string[]): void => {
     this.#lateStarts.add(starts, entryIds);
-  }
+  };
 
   #plan(): void {
     if (this.isStopping) return;
@@ -181,36 +169,27 @@ export class Leases extends Service {
     const { clock } = this.#settings;
     const recovered: string[] = [];
     let lostBefore: number | undefined;
-    let isAll = true;
     const sentAt = clock.monotonic();
     for (;;) {
       const renewedAt = this.#term.renews();
-      const { lost, stranded, more, before } = await this.#renewal();
+      const { lost, stranded, more, before } = await this.#renewal.ask();
       this.#contact();
-      lostBefore ??= before;
+      lostBefore = more ? undefined : before;
       for (const entryId of lost) this.#lose(entryId);
       const isProven = this.#term.renewed(renewedAt);
       for (const { entry, starts, cancelled } of stranded) {
         // A job that arrived during the call was in no list of the call, and may have ended by now. The next beat knows.
         if (this.#inFlight.mayHaveArrived(entry[0].toString())) {
-          this.#missedAt = clock.monotonic();
+          this.#renewal.missed();
           continue;
         }
         this.#reclaimer.reclaimed(entry, starts - 1, cancelled, false);
         recovered.push(entry[0].toString());
       }
       // Recovers all of them, even without a free handler: an entry whose lease expires uses an attempt.
-      isAll = !more;
       if ((isProven && (!more || stranded.length === 0)) || this.isStopping) break;
     }
-    // What a look has missed is not stranded again at once.
-    isAll &&= sentAt - this.#missedAt >= this.#strandedMs;
-    this.#lateStarts.found(recovered, isAll ? lostBefore : undefined);
-  }
-
-  /** What is pending here for longer, and not in flight, has never arrived. */
-  get #strandedMs(): number {
-    return Math.ceil(this.#beatMs / 2);
+    this.#lateStarts.found(recovered, this.#renewal.findsAll(sentAt) ? lostBefore : undefined);
   }
 
   #lose(entryId: string): void {
@@ -225,38 +204,9 @@ export class Leases extends Service {
     return this.#reclaiming;
   }
 
-  /** A reply that the server finds too large closes the connection: then less is asked for, down to nothing. */
-  async #renewal(): Promise<RenewReply> {
-    const { group, consumerId } = this.#settings;
-    try {
-      const reply = await renew(this.#link, this.#keys, {
-        group,
-        consumerId,
-        entryIds: this.#inFlight.snapshot(),
-        // Younger than half a beat may still be on its way here.
-        strandedMs: this.#strandedMs,
-        limit: STRANDED_BATCH,
-        maxBytes: this.#strandedBytes,
-      });
-      this.#strandedBytes = Math.min(MAX_CALL_BYTES, Math.max(1, this.#strandedBytes * 2));
-      if (!reply.more || reply.stranded.length > 0) this.#cuts = 0;
-      return reply;
-    } catch (error) {
-      this.#missedAt = this.#settings.clock.monotonic();
-      this.#strandedBytes = Math.floor(this.#strandedBytes / 8);
-      if (!(error instanceof ConnectionError) || !error.unknownOutcome) throw error;
-      this.#cuts += 1;
-      // Once, it is no news: the look comes again with the next beat.
-      if (this.#cuts === 1) throw new CutError(error.message, { cause: error, unknownOutcome: true });
-      const what = 'jobs that were delivered and never arrived';
-      this.#cutError = cutMessage(this.#link.address, this.#cuts, what);
-      throw new ConnectionError(this.#cutError, { cause: error, unknownOutcome: true });
-    }
-  }
-
   /** Where Redis closes the connection instead of answering: how often in a row, and what the user should know. */
   get trouble(): { failures: number; lastError: string } | undefined {
-    return this.#cuts > 1 ? { failures: this.#cuts, lastError: this.#cutError } : undefined;
+    return this.#renewal.trouble;
   }
 
   /** In a busy worker, a handler becomes free between two beats. Jobs of dead workers get it before jobs that wait here. */
