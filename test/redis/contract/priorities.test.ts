@@ -120,49 +120,6 @@ describe('the order of jobs with a priority', () => {
   });
 });
 
-describe('lifo', () => {
-  test('runs before all others, the job that was added last first', async () => {
-    await add('plain');
-    await add('best', { priority: 1 });
-    for (const data of ['older', 'newer', 'newest']) await add(data, { lifo: true });
-    // Workers that read the stream have learned by now that the queue is gated.
-    await delay(2_100);
-    expect(await runAll(5)).toEqual(['newest', 'newer', 'older', 'plain', 'best']);
-  });
-
-  test('overtakes a long backlog, and each job of it runs once, in order', async () => {
-    const numbers = Array.from({ length: 200 }, (_, index) => index);
-    await redis.queue().addBulk(numbers.map((data) => ({ name: 'job', data })));
-    await add('a', { lifo: true });
-    await delay(2_100);
-    const started: unknown[] = [];
-    const worker = redis.worker(
-      async (job) => {
-        started.push(job.data);
-        if (job.data === 50) await add('b', { lifo: true });
-        if (job.data === 100) await add('c', { lifo: true });
-        if (job.data === 101) await add('last');
-      },
-      { concurrency: 1, autorun: false },
-    );
-    const done = take(worker, 'completed', 204);
-    void worker.run();
-    await done;
-    expect(started).toEqual([
-      'a',
-      ...numbers.slice(0, 51),
-      'b',
-      ...numbers.slice(51, 101),
-      'c',
-      ...numbers.slice(101),
-      'last',
-    ]);
-    await eventually(async () => {
-      expect(await redis.client.exists(`${KEYS.prefix}ahead`, KEYS.room)).toBe(0);
-    });
-  });
-});
-
 describe('a job with a priority', () => {
   test('says so where it runs and where it is found', async () => {
     const job = await add(1, { priority: 7 });
