@@ -13,6 +13,7 @@ import {
   QueueEventsListener,
   Worker,
   type Job,
+  type WorkerOptions,
 } from '../../lib/index.js';
 import { useRedis } from '../support/redis.js';
 import { queueOf, useApps, workerOf } from './support/apps.js';
@@ -105,11 +106,16 @@ describe('SIGTERM under load', () => {
     child = undefined;
   });
 
-  it('lets running handlers finish and add jobs, and releases the rest with no attempt used', async () => {
-    child = fork(FIXTURE, { env: { ...process.env, REDIS_URL: redis.url } });
+  async function begin(options: Partial<WorkerOptions> = {}): Promise<ReturnType<typeof inbox>> {
+    const env = { ...process.env, REDIS_URL: redis.url, WORKER_OPTIONS: JSON.stringify(options) };
+    child = fork(FIXTURE, { env });
     const messages = inbox(child);
     await messages.until((message) => 'ready' in message);
+    return messages;
+  }
 
+  it('lets running handlers finish and add jobs, and releases the rest with no attempt used', async () => {
+    const messages = await begin();
     const queue = new Queue('work', { connection: redis.connection });
     const added = await queue.addBulk(Array.from({ length: 50 }, (_, data) => ({ name: 'work', data })));
     const started = await messages.collect(5, 'started');
@@ -133,6 +139,51 @@ describe('SIGTERM under load', () => {
     const works = rest.filter(({ name }) => name === 'work').map(({ id }) => id);
     expect([...works, ...started].sort()).toEqual(added.map(({ id }) => id).sort());
     expect(new Set(rest.map(({ attemptsMade }) => attemptsMade))).toEqual(new Set([1]));
+  });
+
+  describe.each([
+    { group: { concurrency: 2 }, running: 5 },
+    { group: { strict: true }, running: 3 },
+  ])('of jobs in groups, $group', ({ group, running }) => {
+    const ids = ['a', 'b', 'c'];
+
+    it.each(['end', 'do not end'])(
+      'whose handlers %s: slots are free, and each job has ended or is back',
+      async (how) => {
+        const messages = await begin({ group, shutdownDeadlineSecs: how === 'end' ? 10 : 1 });
+        const queue = new Queue('work', { connection: redis.connection });
+        const jobs = Array.from({ length: 30 }, (_, data) => ({
+          name: 'work',
+          data,
+          opts: { group: { id: ids[data % 3] as string } },
+        }));
+        const added = (await queue.addBulk(jobs)).map(({ id }) => id);
+        await messages.collect(running, 'started');
+
+        const exited = once(child!, 'exit');
+        child!.kill('SIGTERM');
+        await messages.until((message) => 'closing' in message);
+        if (how === 'end') {
+          child!.send('finish');
+          await messages.collect(running, 'finished');
+        }
+        expect(await exited).toEqual([null, 'SIGTERM']);
+        const started = await messages.collect(running, 'started');
+        expect(started).toHaveLength(running);
+        expect(((await redis.client.xpending('{chasqui:work}:stream', 'default')) as [number])[0]).toBe(0);
+        expect(await redis.client.exists('{chasqui:work}:slots')).toBe(0);
+        const ended = how === 'end' ? started : [];
+        const left = added.filter((id) => !ended.includes(id));
+        for (const [nth, id] of ids.entries())
+          expect((await queue.getGroupJobs(id)).map((job) => job.id)).toEqual(
+            left.filter((one) => added.indexOf(one) % 3 === nth),
+          );
+        const rest = (await drain(left.length + ended.length)).filter(({ name }) => name === 'work');
+        await queue.close();
+        expect(rest.map(({ id }) => id).sort()).toEqual(left.sort());
+        expect(new Set(rest.map(({ attemptsMade }) => attemptsMade))).toEqual(new Set([1]));
+      },
+    );
   });
 
   /** Runs what is left in the queue. */

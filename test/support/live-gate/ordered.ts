@@ -110,6 +110,8 @@ export async function runInLine(
     expect(names(grouped.flatMap((job) => (job?.group === id ? [job] : []))), id).toEqual(
       names(model.line(id)),
     );
+  // A worker that closes gives back what it has just fetched; that was the turn of the group.
+  const most = 1 + interrupts.filter(({ by }) => by === 'worker').length;
   for (const job of grouped) {
     if (!job) continue;
     model.start(job, '');
