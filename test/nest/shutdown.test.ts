@@ -99,23 +99,26 @@ describe('close', () => {
 });
 
 describe('SIGTERM under load', () => {
-  let child: ChildProcess | undefined;
+  let app: ChildProcess | undefined;
 
   afterEach(() => {
-    child?.kill('SIGKILL');
-    child = undefined;
+    app?.kill('SIGKILL');
+    app = undefined;
   });
 
-  async function begin(options: Partial<WorkerOptions> = {}): Promise<ReturnType<typeof inbox>> {
+  async function begin(
+    options: Partial<WorkerOptions> = {},
+  ): Promise<{ messages: ReturnType<typeof inbox>; child: ChildProcess }> {
     const env = { ...process.env, REDIS_URL: redis.url, WORKER_OPTIONS: JSON.stringify(options) };
-    child = fork(FIXTURE, { env });
+    const child = fork(FIXTURE, { env });
+    app = child;
     const messages = inbox(child);
     await messages.until((message) => 'ready' in message);
-    return messages;
+    return { messages, child };
   }
 
   it('lets running handlers finish and add jobs, and releases the rest with no attempt used', async () => {
-    const messages = await begin();
+    const { messages, child } = await begin();
     const queue = new Queue('work', { connection: redis.connection });
     const added = await queue.addBulk(Array.from({ length: 50 }, (_, data) => ({ name: 'work', data })));
     const started = await messages.collect(5, 'started');
@@ -150,7 +153,7 @@ describe('SIGTERM under load', () => {
     it.each(['end', 'do not end'])(
       'whose handlers %s: slots are free, and each job has ended or is back',
       async (how) => {
-        const messages = await begin({ group, shutdownDeadlineSecs: how === 'end' ? 10 : 1 });
+        const { messages, child } = await begin({ group, shutdownDeadlineSecs: how === 'end' ? 10 : 1 });
         const queue = new Queue('work', { connection: redis.connection });
         const jobs = Array.from({ length: 30 }, (_, data) => ({
           name: 'work',
@@ -160,11 +163,11 @@ describe('SIGTERM under load', () => {
         const added = (await queue.addBulk(jobs)).map(({ id }) => id);
         await messages.collect(running, 'started');
 
-        const exited = once(child!, 'exit');
-        child!.kill('SIGTERM');
+        const exited = once(child, 'exit');
+        child.kill('SIGTERM');
         await messages.until((message) => 'closing' in message);
         if (how === 'end') {
-          child!.send('finish');
+          child.send('finish');
           await messages.collect(running, 'finished');
         }
         expect(await exited).toEqual([null, 'SIGTERM']);
