@@ -74,7 +74,8 @@ export class Book {
         this.faults.push(
           `${name} began before ${String(other.number)} with the same deduplication id was over`,
         );
-      if (this.isStrict && group !== '' && group === spec.group)
+      // A job whose priority was changed goes where that belongs.
+      if (this.isStrict && !other.isChanged && group !== '' && group === spec.group)
         this.faults.push(`${name} began before ${String(other.number)} of its strict group was over`);
     }
     const call = { of: job, attempt, at: performance.now(), isRunning: true, entry: '' };

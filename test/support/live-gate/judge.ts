@@ -2,7 +2,7 @@ import { compareStreamIds } from '../../../lib/redis/replies.js';
 import { RANKS } from '../gate/steps.js';
 import { fullest } from '../fullest.js';
 import type { Book, Call, LiveJob } from './book.js';
-import { GROUPS, STEERED } from './steps.js';
+import { GROUPS } from './steps.js';
 
 /** A rate limit that was in force. Times in ms of the monotonic clock. */
 export interface RateLimit {
@@ -14,13 +14,6 @@ export interface RateLimit {
   to: number;
   /** Entries that were in flight when it came into force: they are not counted. */
   readonly before: ReadonlySet<string>;
-}
-
-/** A worker that closed, in unix ms: what it had fetched and not started went back. */
-export interface Closing {
-  readonly from: number;
-  readonly to: number;
-  readonly concurrency: number;
 }
 
 /** No window of a rate limit had more starts than it may have. */
@@ -60,15 +53,10 @@ const waited = (call: Call, entry: string): boolean =>
 
 /**
  * The order in which Redis has delivered jobs of the room: none before a better one that waited, and no group more than once while
- * another waited that nothing holds back. Only entries of the room say when they were delivered.
+ * another waited. Only entries of the room say when they were delivered. The workers have given back nothing that they had fetched.
  */
-export function judgeOrder(book: Book, closings: readonly Closing[]): void {
+export function judgeOrder(book: Book): void {
   const deliveries = deliveriesOf(book);
-  const closedIn = (from: number, to: number): number =>
-    closings
-      .filter((closing) => closing.from <= to + 1 && closing.to >= from - 1)
-      .reduce((sum, { concurrency }) => sum + concurrency, 0);
-
   const isBetter = ({ of: one }: Call, other: Call): boolean => {
     if (other.of.spec.group !== '') return true;
     const [rank, otherRank] = [RANKS[one.spec.kind], RANKS[other.of.spec.kind]];
@@ -77,8 +65,8 @@ export function judgeOrder(book: Book, closings: readonly Closing[]): void {
     return rank === 0 ? isSteady(other) && one.number > other.of.number : one.number < other.of.number;
   };
   for (const call of deliveries) {
-    const { of, entry } = call;
-    if (of.spec.group !== '' || !isSteady(call) || closedIn(of.addedAt, msOf(entry)) > 0) continue;
+    const { of } = call;
+    if (of.spec.group !== '' || !isSteady(call)) continue;
     const worse = deliveries.filter(
       (other) => waited(call, other.entry) && !other.of.isChanged && isBetter(call, other),
     );
@@ -89,22 +77,17 @@ export function judgeOrder(book: Book, closings: readonly Closing[]): void {
   if (!book.isStrict) for (const group of GROUPS) judgeTurns(group);
 
   function judgeTurns(group: string): void {
-    if ((STEERED as readonly string[]).includes(group)) return;
     const grouped = deliveries.filter(({ of }) => of.spec.group !== '');
     const own = grouped.filter(({ of }) => of.spec.group === group);
     let passedBy = new Map<string, number>();
-    let since = Infinity;
     for (const { entry, of } of grouped) {
       if (of.spec.group === group || !own.some((call) => waited(call, entry))) {
         passedBy = new Map();
-        since = Infinity;
         continue;
       }
-      since = Math.min(since, msOf(entry));
       const times = (passedBy.get(of.spec.group) ?? 0) + 1;
       passedBy.set(of.spec.group, times);
-      if (times > 1 + closedIn(since, msOf(entry)))
-        book.faults.push(`${of.spec.group} started ${times} times while ${group} waited`);
+      if (times > 1) book.faults.push(`${of.spec.group} started ${times} times while ${group} waited`);
     }
   }
 }

@@ -10,9 +10,9 @@ import { leftKeys } from '../gate/left-keys.js';
 import { RawWorker } from '../gate/raw-worker.js';
 import { Book, callsOf } from './book.js';
 import { judgeOrder, judgeRates } from './judge.js';
-import type { Closing, RateLimit } from './judge.js';
+import type { RateLimit } from './judge.js';
 import { SlotSamples } from './slot-samples.js';
-import { STEERED, UNLIMITED } from './steps.js';
+import { STEERED, UNLIMITED, isDisturbing } from './steps.js';
 import type { Scenario, Spec, Step } from './steps.js';
 
 /** Longer than anything here: a lease that runs out would start a job twice. */
@@ -31,7 +31,7 @@ export class LiveRun {
   readonly #queue: Queue;
   #workers: { worker: Worker; concurrency: number; name: string }[] = [];
   readonly #rates: RateLimit[] = [];
-  readonly #closings: Closing[] = [];
+  readonly #isQuiet: boolean;
   #wasCut = false;
 
   constructor(
@@ -40,6 +40,7 @@ export class LiveRun {
     private readonly scenario: Scenario,
   ) {
     this.book = new Book(scenario.isStrict);
+    this.#isQuiet = !scenario.steps.some(isDisturbing);
     this.#queue = new Queue(`live-${String((names += 1))}`, { connection });
     this.samples = new SlotSamples(client, this.#queue.keys, this.book, scenario.isAlwaysGated);
   }
@@ -204,9 +205,7 @@ export class LiveRun {
     const one = pick(this.#workers, nth);
     if (!one) return;
     this.#workers = this.#workers.filter((other) => other !== one);
-    const from = Date.now();
     await one.worker.close();
-    this.#closings.push({ from, to: Date.now(), concurrency: one.concurrency });
   }
 
   async #cut(nth: number): Promise<void> {
@@ -222,11 +221,7 @@ export class LiveRun {
   /** Nothing holds anything back any more: everything runs to its end. Then nothing is left of the gate. */
   async finish(): Promise<void> {
     const queue = this.#queue;
-    await this.#plain('resume');
-    await this.#limitRate('', 0, 0);
-    await this.#limitConcurrency(0);
-    for (const group of STEERED)
-      for (const set of ['resume', 'concurrency', 'max'] as const) await this.#ofGroup({ group, set, to: 0 });
+    if (!this.#isQuiet) await this.#freeAll();
     if (this.#workers.length === 0) await this.#start(5);
     await this.#drained();
     await queue.removeGlobalConcurrency();
@@ -235,7 +230,7 @@ export class LiveRun {
     await this.samples.stop();
     await this.samples.sample();
     if (this.scenario.isAlwaysGated) judgeRates(this.book, this.#rates);
-    judgeOrder(this.book, this.#closings);
+    if (this.#isQuiet) judgeOrder(this.book);
     await this.#judgeEnds();
     expect(this.book.faults).toEqual([]);
     expect(this.samples.inFlight.size, 'in flight').toBe(0);
@@ -246,6 +241,14 @@ export class LiveRun {
     await last.join();
     expect(await last.fetch(1)).toEqual([]);
     expect(await leftKeys(this.client, keys)).toEqual([]);
+  }
+
+  async #freeAll(): Promise<void> {
+    await this.#plain('resume');
+    await this.#limitRate('', 0, 0);
+    await this.#limitConcurrency(0);
+    for (const group of STEERED)
+      for (const set of ['resume', 'concurrency', 'max'] as const) await this.#ofGroup({ group, set, to: 0 });
   }
 
   async #drained(): Promise<void> {

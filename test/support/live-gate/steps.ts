@@ -67,10 +67,17 @@ export const spec: fc.Arbitrary<Spec> = fc.record({
   dedup: rarely(fc.constantFrom('x', 'y'), ''),
 });
 
-const step: fc.Arbitrary<Step> = fc.oneof(
+const ofJobs = [
   { weight: 10, arbitrary: fc.record({ add: fc.array(spec, { minLength: 1, maxLength: 12 }) }) },
   { weight: 2, arbitrary: fc.record({ job: fc.constantFrom('remove' as const, 'promote' as const), nth }) },
   { weight: 2, arbitrary: fc.record({ change: kind, nth }) },
+  { weight: 1, arbitrary: fc.record({ start: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 1, arbitrary: fc.record({ cut: nth }) },
+  { weight: 3, arbitrary: fc.record({ wait: fc.nat(12) }) },
+];
+
+/** After these, workers may give back what they have fetched and not started. */
+const disturbing = [
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('pause' as const, 'forget' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('resume' as const) }) },
   { weight: 2, arbitrary: fc.record({ concurrency: fc.nat(6) }) },
@@ -83,15 +90,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       to: fc.nat(3),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ start: fc.integer({ min: 1, max: 5 }) }) },
   { weight: 1, arbitrary: fc.record({ close: nth }) },
-  { weight: 1, arbitrary: fc.record({ cut: nth }) },
-  { weight: 3, arbitrary: fc.record({ wait: fc.nat(12) }) },
-);
+];
+
+export const isDisturbing = (step: Step): boolean =>
+  'do' in step || 'concurrency' in step || 'max' in step || 'set' in step || 'close' in step;
+
+const size = { minLength: 5, maxLength: 40 };
 
 export const scenario: fc.Arbitrary<Scenario> = fc.record({
   isAlwaysGated: fc.boolean(),
   isStrict: rarely(fc.constant(true), false),
   workers: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 3 }),
-  steps: fc.array(step, { minLength: 5, maxLength: 40 }),
+  steps: fc.oneof(
+    fc.array<Step>(fc.oneof(...ofJobs), size),
+    fc.array<Step>(fc.oneof(...ofJobs, ...disturbing), size),
+  ),
 });
