@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { ChasquiModule, Queue } from '../../lib/index.js';
+import type { Connection, Job, Worker } from '../../lib/engine/index.js';
+import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { useRedis } from '../support/redis.js';
 import { runJob, useApps, queueOf } from '../nest/support/apps.js';
 import { docsPage } from './support/page.js';
@@ -57,4 +59,25 @@ it('a group stays small', async () => {
   );
   expect(await tryToOrder(queue, 'acme')).toBe(false);
   expect(await tryToOrder(queue, 'bakery')).toBe(true);
+});
+
+it('one group stops when the other side asks it to', async () => {
+  const { mailer } = await block<{
+    mailer: (connection: Connection, deliver: (job: Job) => Promise<Response>) => Worker;
+  }>('Stop one group when the other side asks you to')();
+  const mails = new Queue('mails', { connection: redis.connection });
+  const delivered: string[] = [];
+  const worker = mailer({ ...redis.connection }, async ({ groupId = '' }) => {
+    delivered.push(groupId);
+    return delivered.length > 1
+      ? new Response()
+      : new Response('', { status: 429, headers: { 'retry-after': '1' } });
+  });
+  await mails.addBulk(['acme', 'bakery'].map((id) => ({ name: 'mail', data: {}, opts: { group: { id } } })));
+  const begun = performance.now();
+  await waitUntil('The mails', 10_000, async () => (delivered.length === 3 ? undefined : String(delivered)));
+  expect(delivered).toEqual(['acme', 'bakery', 'acme']);
+  expect(performance.now() - begun).toBeGreaterThan(900);
+  await worker.close();
+  await mails.close();
 });

@@ -13,7 +13,7 @@ const dataOf = (diary: Diary, group: string): string[] =>
   diary.started.filter((job) => job.startsWith(group));
 
 describe('worker.rateLimitGroup', () => {
-  test('lets the group start nothing for so long, in all workers; others go on, and the job keeps its place', async () => {
+  test('lets the group start nothing for so long, in all workers; and others go on', async () => {
     const queue = redis.queue();
     const diary = new Diary();
     let limitedAt = 0;
@@ -46,7 +46,7 @@ describe('worker.rateLimitGroup', () => {
     await allOf(diary, 36);
     const times = diary.times.get('a') as number[];
     expect((times[1] as number) - limitedAt).toBeGreaterThanOrEqual(1_999);
-    expect(dataOf(diary, 'a')).toEqual(['a0', 'a0', 'a1', 'a2', 'a3', 'a0']);
+    expect(dataOf(diary, 'a')).toEqual(['a0', 'a1', 'a2', 'a3', 'a0', 'a0']);
     expect(await queue.getGroupRateLimitTtl('a')).toBe(-2);
     expect(await queue.removeGroupConcurrency('a')).toBe(true);
     await expectNoTrace(redis);
@@ -65,6 +65,27 @@ describe('worker.rateLimitGroup', () => {
     await eventually(() => {
       expect(attempts).toEqual([1, 1, 1]);
     });
+    await expectNoTrace(redis);
+  });
+
+  test('keeps the order of a strict group', async () => {
+    const queue = redis.queue();
+    await queue.setGroupDefaults({ strict: true });
+    const diary = new Diary();
+    const worker = redis.worker(
+      diary.processor(async (job) => {
+        if (diary.started.length > 1) return;
+        await worker.rateLimitGroup(job, 300);
+        throw new RateLimitError();
+      }),
+      { concurrency: 3 },
+    );
+    await queue.addBulk(jobsOf('a', 3));
+    await allOf(diary, 4);
+    expect(diary.started).toEqual(['a0', 'a0', 'a1', 'a2']);
+    const [first = 0, second = 0] = diary.times.get('a') ?? [];
+    expect(second - first).toBeGreaterThanOrEqual(299);
+    await queue.removeGroupDefaults();
     await expectNoTrace(redis);
   });
 
