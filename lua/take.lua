@@ -138,7 +138,11 @@ local open = ''
 if fetch.taken < count then
   -- It is told when there is more. While the rate limit of the queue is reached, it asks again by itself.
   if fetch.taken < allowed or wait == '' then
-    redis.call('ZADD', prefix .. 'wake:idle', decimal(now), fetch.consumer)
+    -- If the key has the wrong type, what was taken has to arrive all the same; the worker asks again within a second.
+    local is_kept = redis.pcall('ZADD', prefix .. 'wake:idle', decimal(now), fetch.consumer)
+    if type(is_kept) == 'table' and fetch.taken == 0 then
+      return is_kept
+    end
   end
   if not limits and redis.call('EXISTS', fetch.room, prefix .. 'ahead', prefix .. 'slots') == 0 then
     local seq = tonumber(redis.call('HGET', gate, 'seq')) or 0

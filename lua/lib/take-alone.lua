@@ -25,7 +25,8 @@ local function take_waiting(fetch, most)
   local next_ahead = redis.call('LINDEX', ahead, 0)
   while next_ahead and most > 0 and steps < MOST_STEPS do
     local last = delivered_id(fetch)
-    if is_before(last, next_ahead) then
+    -- Else somebody else wrote it, or reads have come to it.
+    if string.match(next_ahead, '^%d+%-%d+$') and is_before(last, next_ahead) then
       local between = #redis.call('XRANGE', stream, '(' .. last, '(' .. next_ahead, 'COUNT', most)
       if between > 0 then
         most = most - deliver(fetch, between)
@@ -65,6 +66,10 @@ local function take_lifo(fetch, most)
   local waits = #redis.call('XRANGE', fetch.stream, '(' .. last, '+', 'COUNT', 1) > 0
   if waits and (not fetch.gated or fetch.now - fetch.gated < LEARNED_MS) then
     return
+  end
+  if waits then
+    -- A key of the wrong type fails here, before anything is written.
+    redis.call('LLEN', fetch.prefix .. 'ahead')
   end
   local members = leave_head(fetch, most, true)
   local entries, failure = add_entries(fetch, members)

@@ -159,6 +159,52 @@ describe('keys of the wrong type', () => {
     },
   );
 
+  test('the workers that can be woken: jobs run on, and the worker says so', async () => {
+    const queue = redis.queue();
+    await redis.client.set(`${KEYS.prefix}wake:idle`, 'text');
+    const diary = new Diary();
+    work(diary, { concurrency: 5 });
+    await queue.addBulk([...jobsOf('a', 3), ...jobsOf('b', 3)]);
+    // A heartbeat would bring jobs that were lost on the way ten seconds later.
+    await allOf(diary, 6, 5_000);
+    await eventually(() => {
+      expect(redis.errors.map(({ message }) => message).join()).toContain('WRONGTYPE');
+    });
+    await redis.client.del(`${KEYS.prefix}wake:idle`);
+    redis.errors.splice(0);
+    await expectNoTrace(redis);
+  });
+
+  test.each(['string', 'list'])(
+    'the jobs that were delivered ahead (a %s): no job is lost or runs twice',
+    async (type) => {
+      const queue = redis.queue();
+      const key = `${KEYS.prefix}ahead`;
+      if (type === 'string') await redis.client.set(key, 'text');
+      else await redis.client.rpush(key, 'text', '', '9-x');
+      // They wait in the stream.
+      await queue.addBulk(['x', 'y', 'z'].map((name) => ({ name, data: 0 })));
+      await queue.add('l', 0, { lifo: true });
+      // So that no worker reads the stream as it did before the queue was gated.
+      await redis.client.hset(KEYS.meta, 'gated', '1');
+      const diary = new Diary();
+      work(diary, { concurrency: 1 });
+      if (type === 'string') {
+        await eventually(() => {
+          expect(redis.errors.map(({ message }) => message).join()).toContain('WRONGTYPE');
+        });
+        expect(diary.started).toEqual([]);
+        expect(await redis.client.zcard(`${KEYS.prefix}room`)).toBe(1);
+        await redis.client.del(key);
+      }
+      await allOf(diary, 4);
+      expect(diary.started[0]).toBe('l0');
+      redis.errors.splice(0);
+      await expectNoTrace(redis);
+      expect(diary.started).toHaveLength(4);
+    },
+  );
+
   test('an entry with a place that is none runs, and is retried and released', async () => {
     const queue = redis.queue();
     const places = ['', 'x', '\0', '\0\x05a', 'y'.repeat(40), '\xff\xff'.repeat(20)];
