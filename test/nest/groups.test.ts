@@ -103,3 +103,38 @@ it('a wrong value is an error at the start that names the option', async () => {
   });
   expect(error.message).toMatch(/"concurrency" must be a whole number of at least 1, not 0/);
 });
+
+@Processor('letters', { concurrency: 8, group: { concurrency: 2 }, limiter: { max: 1_000, duration: 1_000 } })
+class Letters {
+  static running = 0;
+  static most = 0;
+
+  @OnJob('report')
+  async report(): Promise<void> {
+    Letters.most = Math.max(Letters.most, (Letters.running += 1));
+    await delay(10);
+    Letters.running -= 1;
+  }
+}
+
+it('two queues of one application have limits of their own', async () => {
+  Counting.reset();
+  const letters = ChasquiModule.forFeature({ name: 'letters' });
+  const app = await start({ imports: [tenants(), letters], providers: [One, Letters] });
+  const queues = ['tenants', 'letters'].map((name) => queueOf(app, name));
+  expect(await Promise.all(queues.map((queue) => queue.getGroupDefaults()))).toEqual([
+    { concurrency: 1 },
+    { concurrency: 2 },
+  ]);
+  expect(await Promise.all(queues.map((queue) => queue.getGlobalRateLimit()))).toEqual([
+    null,
+    { max: 1_000, duration: 1_000 },
+  ]);
+  await queues[0]?.setGroupRateLimit('acme', 500, 1_000);
+  expect(await queues[1]?.getGroupRateLimit('acme')).toBeNull();
+  // The same tenant in both.
+  await Promise.all(queues.map((queue) => queue.addBulk(acme(12))));
+  for (const queue of queues)
+    while ((await queue.count()) > 0 || (await queue.getActiveCount()) > 0) await delay(5);
+  expect([Counting.most, Letters.most]).toEqual([1, 2]);
+});
