@@ -6,6 +6,7 @@
 --      4 most           how many jobs are removed at most
 --      5 with_ids       '1' = reply with the ids of the jobs
 --      6 events_cap     0 = no events
+--      7 group          only jobs of this group; '' = all
 --      call             see lib/call-replies.lua
 -- Reply { next, removed, id… }: next is '' at the end, else the score and the number to go on with, with a space between them.
 --
@@ -26,7 +27,7 @@
 -- @include lib/forget-gate
 
 local delayed, events, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local before, most, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[#ARGV]
+local before, most, only, call = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[7], ARGV[#ARGV]
 local said = kept_reply(calls, call)
 if said then
   return said
@@ -43,7 +44,9 @@ local rank = (from == '-inf' and 0 or redis.call('ZCOUNT', delayed, '-inf', '(' 
 local function is_taken(member, score)
   local _, d = split_member(member)
   local created = before and created_at_of(d)
-  if before and (not created or created >= before) then
+  -- Most jobs of other groups do not have the bytes of the id anywhere.
+  local is_other = only ~= '' and (not string.find(d, only, 1, true) or room_place_of(d) ~= only)
+  if is_other or before and (not created or created >= before) then
     skip = score == from and skip + 1 or 1
     from, rank = score, rank + 1
     return false

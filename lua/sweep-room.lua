@@ -1,13 +1,14 @@
 -- Removes jobs from a slice of one part of the room.
 --
 -- KEYS room events prefix calls
--- ARGV 1 part         'lifo'; 'prioritized'; 'grouped' = the jobs of all groups
+-- ARGV 1 part         'lifo'; 'prioritized'; 'grouped' = the jobs of all groups; 'group' = those of one
 --      2 from         what the step before replied; '' = begin
 --      3 before       only jobs that were added before this time, unix ms; '' = all
 --      4 number       only jobs that came into the room with this number or before: see lib/room.lua
 --      5 most         how many jobs are removed at most
 --      6 with_ids     '1' = reply with the ids of the jobs
 --      7 events_cap   0 = no events
+--      8 group        of 'group'
 --      call           see lib/call-replies.lua
 -- Reply { next, removed, id… }: next is '' at the end, else the beginning of the last member that was looked at, in hexadecimal.
 --
@@ -39,6 +40,7 @@ local bounds = ({
   lifo = { '[' .. ALONE, '(' .. FIRST_PRIORITY },
   prioritized = { '[' .. FIRST_PRIORITY, '(' .. FIRST_GROUP },
   grouped = { '[' .. FIRST_GROUP, '+' },
+  group = { group_bounds(ARGV[8]) },
 })[ARGV[1]]
 local at = bounds[1]
 if ARGV[2] ~= '' then

@@ -8,6 +8,7 @@ export const NEED_REDIS = [
   'replayDlq',
   'dropDlq',
   'drain',
+  'drainGroup',
   'clean',
   'obliterate',
   'promoteJobs',

@@ -4,7 +4,7 @@ import { UnrecoverableError, Worker } from '../../lib/engine/index.js';
 import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
-import { shoot } from './support/pages.js';
+import { choose, confirm, jobButtons, press, sees, shoot, write } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
@@ -57,24 +57,6 @@ async function work(): Promise<void> {
 const open = (path: string, options?: Parameters<typeof browser.open>[1]): Promise<Page> =>
   browser.open(`${app.origin}/queues${path}`, options);
 const jobPage = `/queue/mail/${encodeURIComponent(SHOWN)}?status=failed`;
-const sees = async (page: Page, text: string): Promise<void> => {
-  await page.getByText(text).first().waitFor({ timeout: 8_000 });
-};
-
-/** The buttons of a job, from the right: 1 = remove, 2 = edit the data. */
-async function click(page: Page, fromTheRight: number): Promise<void> {
-  const buttons = page.locator('ul[class*=jobActions] button');
-  await buttons.first().waitFor();
-  await buttons.nth((await buttons.count()) - fromTheRight).click();
-}
-
-const confirm = (page: Page): Promise<void> => page.getByRole('button', { name: 'Confirm' }).click();
-
-async function choose(page: Page, item: string): Promise<void> {
-  await page.locator('button[aria-haspopup=menu][class*=trigger]').first().click();
-  await page.getByRole('menuitem', { name: item }).click();
-}
-
 test('lists queues and jobs, pages through them, and finds a queue by its name', async () => {
   await work();
   await queue.addBulk([...Array(25).keys()].map((n) => ({ name: `job-${String(n)}`, data: n })));
@@ -101,7 +83,7 @@ test('shows a dead letter with reason, attempts, data and log, and HTML as text;
   await page.getByRole('tab', { name: 'Logs' }).click();
   await sees(page, `row of ${HTML}`);
   expect(await page.evaluate('window.hacked')).toBeUndefined();
-  await click(page, 4);
+  await press(page, 'failed', 'Retry');
   await confirm(page);
   await vi.waitFor(async () => {
     expect(await queue.getJobCounts('waiting', 'failed')).toMatchObject({ waiting: 1, failed: 0 });
@@ -112,7 +94,7 @@ test('shows a dead letter with reason, attempts, data and log, and HTML as text;
 test('removes a job', async () => {
   await queue.add('old', {}, { jobId: ID });
   const page = await open(jobPage);
-  await click(page, 1);
+  await press(page, 'waiting', 'Clean');
   await confirm(page);
   await vi.waitFor(async () => expect(await queue.getJob(ID)).toBeUndefined(), 8_000);
   await page.close();
@@ -147,13 +129,10 @@ test('adds a job', async () => {
 test('edits data, and refuses to edit what it cannot show', async () => {
   await queue.add('plain', { n: 1 }, { jobId: ID });
   const page = await open(jobPage);
-  await click(page, 2);
+  await press(page, 'waiting', 'Update Data');
   const dialog = page.getByRole('dialog');
   const edit = async (text: string): Promise<void> => {
-    const editor = dialog.locator('.cm-content').first();
-    await editor.click();
-    await page.keyboard.press('ControlOrMeta+a');
-    await page.keyboard.insertText(text);
+    await write(page, dialog.locator('.cm-content').first(), text);
     await dialog.getByRole('button', { name: /Update|Save/ }).click();
   };
   await edit('{"n": 2}');
@@ -161,7 +140,7 @@ test('edits data, and refuses to edit what it cannot show', async () => {
   await queue.remove(ID);
   await queue.add('bytes', { photo: Buffer.from('abc') }, { jobId: ID });
   await page.reload();
-  await click(page, 2);
+  await press(page, 'waiting', 'Update Data');
   await edit('{"photo": "gone"}');
   await sees(page, 'would lose a part of it');
   expect((await queue.getJob(ID))?.data).toEqual({ photo: Buffer.from('abc') });
@@ -199,7 +178,7 @@ test('offers no change of a read-only queue', async () => {
   await app.queue('reports').add('x', {}, { jobId: ID });
   const page = await open(`/queue/reports/${encodeURIComponent(SHOWN)}`);
   await sees(page, SHOWN);
-  expect(await page.locator('ul[class*=jobActions] button').count()).toBe(0);
+  expect(await jobButtons(page).count()).toBe(0);
   await page.close();
 });
 

@@ -5,14 +5,13 @@ import { ChasquiBoardModule } from '../../lib/bull-board/index.js';
 import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
-import { shoot } from './support/pages.js';
+import { afterDialog, confirm, jobButtons, PATIENCE, press, sees, shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 // The buttons of single jobs and schedules, and the tabs of a job, as somebody clicks them.
 const redis = useRedis();
 const boards = useBoards(redis);
 const browser = useBrowser();
-const PATIENCE = { timeout: 10_000 };
 
 afterEach(() => {
   expect(browser.troubles()).toEqual([]);
@@ -24,17 +23,45 @@ async function start(library: 'express' | 'fastify'): Promise<{ app: BoardApp; q
   return { app, queue: app.queue('mail') };
 }
 
-const sees = (page: Page, text: string | RegExp): Promise<void> =>
-  page.getByText(text).first().waitFor(PATIENCE);
-
-/** Clicks one of the buttons of a job, from the left. */
-async function click(page: Page, index: number): Promise<void> {
-  await page.locator('ul[class*=jobActions] button').nth(index).click();
-}
-
-const confirm = (page: Page): Promise<void> => page.getByRole('button', { name: 'Confirm' }).click();
-
 describe.each(['express', 'fastify'] as const)('with %s', (library) => {
+  test('reschedules a delayed job, duplicates it, promotes and removes it', async () => {
+    const { app, queue } = await start(library);
+    await queue.add('later', { n: 1 }, { jobId: 'later', delay: 600_000, attempts: 4 });
+    const page = await browser.open(`${app.origin}/queues/queue/mail/later?status=delayed`);
+    const dialog = page.getByRole('dialog');
+    await press(page, 'delayed', 'Reschedule');
+    // The field has minutes, and the local time.
+    const runAt = Math.floor((Date.now() + 86_400_000) / 60_000) * 60_000;
+    const local = new Date(runAt - new Date(runAt).getTimezoneOffset() * 60_000);
+    await dialog.locator('input').fill(local.toISOString().slice(0, 16));
+    await shoot(page, 'reschedule');
+    await dialog.getByRole('button', { name: 'Save' }).click();
+    await expect.poll(async () => (await queue.getJob('later'))?.delay, PATIENCE).toBeGreaterThan(600_000);
+    const { timestamp, delay } = (await queue.getJob('later'))!;
+    expect(Math.abs(timestamp + delay - runAt)).toBeLessThan(60_000);
+    await afterDialog(page);
+
+    await press(page, 'delayed', 'Duplicate');
+    await dialog.getByText('"attempts"').waitFor();
+    await shoot(page, 'duplicate');
+    await dialog.getByRole('button', { name: 'Duplicate' }).click();
+    await expect.poll(() => queue.getDelayedCount(), PATIENCE).toBe(2);
+    const [copy] = (await queue.getDelayed()).filter(({ id }) => id !== 'later');
+    expect(copy).toMatchObject({ name: 'later', data: { n: 1 }, opts: { attempts: 4 } });
+    await afterDialog(page);
+
+    await press(page, 'delayed', 'Promote');
+    await confirm(page);
+    await expect.poll(async () => (await queue.getJob('later'))?.getState(), PATIENCE).toBe('waiting');
+    // The page shows it as soon as it has heard of it: a waiting job has other buttons.
+    await expect.poll(() => jobButtons(page).count(), PATIENCE).toBe(3);
+    await afterDialog(page);
+    await press(page, 'waiting', 'Clean');
+    await confirm(page);
+    await expect.poll(() => queue.getJob('later'), PATIENCE).toBeUndefined();
+    await page.close();
+  });
+
   test('shows each tab of a job that has ended, and retries it', async () => {
     const { app, queue } = await start(library);
     const worker = new Worker(
@@ -70,7 +97,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await tab(page, 'Error', 'the last error');
     await sees(page, 'the first error');
     await shoot(page, `tabs-${library}`);
-    await click(page, 0);
+    await press(page, 'failed', 'Retry');
     await confirm(page);
     await expect.poll(async () => (await queue.getJob('bad'))?.getState(), PATIENCE).toBe('waiting');
     await page.close();
@@ -112,7 +139,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
       expect(await page.getByText(hidden, { exact: true }).count()).toBe(0);
       await page.goto(`${app.origin}/${board}/queue/${shown}/one?status=waiting`);
       await sees(page, `of-${shown}`);
-      expect(await page.locator('ul[class*=jobActions] button').count()).toBe(buttons);
+      expect(await jobButtons(page).count()).toBe(buttons);
       await page.close();
     }
     expect((await app.call('GET', '/support/api/queues?activeQueue=mail')).body.queues).toHaveLength(1);

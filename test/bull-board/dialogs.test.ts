@@ -4,7 +4,7 @@ import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
 import { Latch } from '../redis/contract/kit.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
-import { shoot } from './support/pages.js';
+import { afterDialog, choose, confirm, press, sees, shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
@@ -25,14 +25,6 @@ afterEach(() => {
 });
 
 const open = (path: string): Promise<Page> => browser.open(`${app.origin}/queues${path}`);
-const sees = (page: Page, text: string | RegExp): Promise<void> =>
-  page.getByText(text).first().waitFor({ timeout: 10_000 });
-
-async function choose(page: Page, item: string): Promise<void> {
-  await page.locator('button[aria-haspopup=menu][class*=trigger]').first().click();
-  await page.getByRole('menuitem', { name: item, exact: true }).click();
-}
-
 /** Fills the fields of the dialog in their order, and saves. */
 async function fill(page: Page, ...values: readonly string[]): Promise<void> {
   const dialog = page.getByRole('dialog');
@@ -69,7 +61,7 @@ test('sets a rate limit, shows that it holds back jobs, and releases it; says wh
   await sees(page, /rate limited \d+s/);
   await shoot(page, 'rate-limited');
   await page.getByRole('button', { name: /A worker rate limited this queue/ }).click();
-  await page.getByRole('button', { name: 'Confirm' }).click();
+  await confirm(page);
   await expect.poll(() => queue.getRateLimitTtl()).toBe(-2);
   await page.close();
 }, 60_000);
@@ -77,12 +69,13 @@ test('sets a rate limit, shows that it holds back jobs, and releases it; says wh
 test('changes the priority of a job, and says why that of one that has started stays', async () => {
   await queue.add('late', 1, { jobId: 'late', priority: 3 });
   const page = await open('/queue/mail/late?status=prioritized');
-  await page.locator('ul[class*=jobActions] button').first().click();
+  await press(page, 'prioritized', 'Change priority');
   await fill(page, '7');
   await expect.poll(async () => (await queue.getJob('late'))?.priority).toBe(7);
   await sees(page, 'priority 7');
   await shoot(page, 'priority');
-  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await afterDialog(page);
+  await sees(page, 'priority 7');
   // The page does not hear of the start: it would offer no priority any more.
   await page.route('**/api/**', async (route) => {
     if (route.request().method() !== 'GET') await route.continue();
@@ -90,7 +83,7 @@ test('changes the priority of a job, and says why that of one that has started s
   const latch = new Latch();
   const worker = new Worker('mail', () => latch.opened, { connection: redis.connection });
   await expect.poll(() => queue.getActiveCount()).toBe(1);
-  await page.locator('ul[class*=jobActions] button').first().click();
+  await press(page, 'prioritized', 'Change priority');
   await fill(page, '9');
   await sees(page, 'is active');
   await sees(page, 'Not possible now');
@@ -105,7 +98,7 @@ test('obliterates only a paused queue, and says so', async () => {
   const page = await open('/queue/mail');
   const obliterate = async (): Promise<void> => {
     await choose(page, 'Obliterate');
-    await page.getByRole('button', { name: 'Confirm' }).click();
+    await confirm(page);
   };
   await obliterate();
   await sees(page, 'Queue must be paused before obliteration');

@@ -27,13 +27,14 @@ describe('groups', { timeout: 60_000 }, () => {
       queue: 'mail',
       total: 2,
       defaults: { concurrency: null, rate: null, strict: false },
+      pausedWithoutJobs: 0,
       groups: [
         { id: 'acme', status: 'waiting', waiting: 3, active: 0 },
         { id: HOSTILE, status: 'waiting', waiting: 1, active: 0 },
       ],
     });
     const { out } = await chasqui('groups', 'mail', '--limit', '1');
-    expect(out).toMatch(/^GROUP +WAITING +ACTIVE +STATUS\nacme +3 +0 +waiting\n/);
+    expect(out).toMatch(/^WAITING +ACTIVE +STATUS +GROUP\n +3 +0 +waiting +acme\n/);
     expect(out).toContain('1 of 2 groups. --limit and --offset show more.');
     const rest = await chasqui('groups', 'mail', '--offset', '1');
     expect(rest.out).toContain('b o');
@@ -97,10 +98,75 @@ describe('groups', { timeout: 60_000 }, () => {
     expect((await chasqui('resume', 'mail', '--group', 'acme')).out).toContain('was not paused');
   });
 
-  it('an empty id is wrong', async () => {
-    const { code, err } = await chasqui('pause', 'mail', '--group', '');
-    expect(code).not.toBe(0);
-    expect(err).toContain('the group id must be a string that is not blank');
+  it.each(['pause', 'resume', 'drain', 'jobs list'])(
+    '%s refuses an empty id, and names the option',
+    async (words) => {
+      for (const id of ['', ' ', 'x'.repeat(257)]) {
+        const { code, err } = await chasqui(
+          ...words.split(' '),
+          'mail',
+          '--group',
+          id,
+          ...(words === 'drain' ? ['--yes'] : []),
+        );
+        expect(code).toBe(2);
+        expect(err).toContain("option '--group <id>'");
+        expect(err).toContain('It must be the id of a group: not blank, and at most 256 bytes.');
+      }
+      expect((await chasqui('groups', 'mail', '--json')).json).toMatchObject({ total: 2 });
+    },
+  );
+
+  it('of a long id make no other line longer', async () => {
+    await using queue = new Queue('mail', { connection: redis.connection });
+    const long = 'x'.repeat(250);
+    await queue.add('send', 1, { group: { id: long }, jobId: 'y'.repeat(250) });
+    for (const words of [
+      ['groups', 'mail'],
+      ['jobs', 'list', 'mail'],
+    ]) {
+      const lines = (await chasqui(...words)).out.trimEnd().split('\n');
+      expect(lines.filter((line) => line.length > 200)).toHaveLength(1);
+      expect(lines.length).toBeGreaterThan(3);
+    }
+    expect((await chasqui('groups', 'mail')).out).toContain(long);
+  });
+
+  it('are found while they are paused and have no jobs', async () => {
+    await chasqui('pause', 'mail', '--group', 'idle one');
+    await chasqui('pause', 'mail', '--group', 'acme');
+    const { out } = await chasqui('groups', 'mail');
+    expect(out).toContain('1 more group is paused and has no waiting jobs: --status paused lists them.');
+    expect(out).not.toContain('idle one');
+    expect((await chasqui('groups', 'mail', '--status', 'paused', '--json')).json).toMatchObject({
+      total: 2,
+      pausedWithoutJobs: 1,
+      groups: [
+        { id: 'acme', waiting: 3 },
+        { id: 'idle one', status: 'paused', waiting: 0, active: 0 },
+      ],
+    });
+    expect((await chasqui('groups', 'mail', '--status', 'paused')).out).not.toContain('more group');
+  });
+
+  it('are drained one by one', async () => {
+    await using queue = new Queue('mail', { connection: redis.connection });
+    await queue.add('send', 1, { group: { id: 'acme' }, delay: 600_000 });
+    const dry = await chasqui('drain', 'mail', '--group', 'acme', '--dry-run');
+    expect(dry.out).toBe(
+      '3 jobs of group "acme" of "mail" that wait would be removed. Nothing was changed.\n',
+    );
+    expect((await chasqui('drain', 'mail', '--group', 'acme', '--delayed', '--dry-run')).out).toContain(
+      '3 jobs of group "acme" of "mail" that wait, and all that are delayed would be removed.',
+    );
+    const { json } = await chasqui('drain', 'mail', '--group', 'acme', '--yes', '--json');
+    expect(json).toEqual({ queue: 'mail', group: 'acme', removed: 3 });
+    expect((await chasqui('drain', 'mail', '--group', 'acme', '--delayed', '--yes')).out).toBe(
+      'Removed 1 job.\n',
+    );
+    const hostile = await chasqui('drain', 'mail', '--group', HOSTILE, '--yes');
+    expect(hostile.out).toBe('Removed 1 job.\n');
+    expect(await queue.count()).toBe(0);
   });
 
   it('filter the list of jobs', async () => {

@@ -51,6 +51,15 @@ it('one group has other limits, and is paused', async () => {
   expect(await queue.getGroupStatus('acme')).toBe('paused');
 });
 
+it('the jobs of a group are removed', async () => {
+  const { removeJobsOf } = await block<{ removeJobsOf: OfTenant<number> }>('Remove the jobs of a group')();
+  for (const delay of [0, 60_000]) await queue.add('report', {}, { group: { id: 'acme' }, delay });
+  await queue.add('report', {}, { group: { id: 'bakery' } });
+  expect(await removeJobsOf(queue, 'acme')).toBe(2);
+  expect(await queue.getGroupsByStatus('paused')).toMatchObject([{ id: 'acme' }]);
+  expect(await queue.getJobCounts('waiting', 'delayed')).toMatchObject({ waiting: 1, delayed: 0 });
+});
+
 it('a group stays small', async () => {
   const { tryToOrder } = await block<{ tryToOrder: OfTenant<boolean> }>('Keep a group small')();
   expect(await tryToOrder(queue, 'acme')).toBe(true);

@@ -198,6 +198,7 @@ const NEED_REDIS: Record<string, Use> = {
   replayDlq: (queue) => queue.replayDlq(),
   dropDlq: (queue) => queue.dropDlq({ all: true }),
   drain: (queue) => queue.drain(),
+  drainGroup: (queue) => queue.drainGroup('a'),
   clean: (queue) => queue.clean(0, 0),
   obliterate: (queue) => queue.obliterate(),
   promoteJobs: (queue) => queue.promoteJobs(),

@@ -5,27 +5,41 @@ import { confirm } from '../frame/prompt.js';
 import { longOperation } from '../output/long-operation.js';
 import { cell, grouped, plural, span } from '../output/values.js';
 
+interface DrainOptions {
+  readonly group?: string;
+  readonly delayed?: boolean;
+  readonly dryRun?: boolean;
+}
+
 export async function drain(
   context: Context,
   [name]: readonly [string],
-  { delayed = false, dryRun }: { readonly delayed?: boolean; readonly dryRun?: boolean },
+  { group, delayed = false, dryRun }: DrainOptions,
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
-  const total = (await countOf(queue, 'waiting')) + (delayed ? await countOf(queue, 'delayed') : 0);
-  const what = `${plural(total, 'job')} of "${cell(name)}" that wait${delayed ? ' or are delayed' : ''}`;
+  const waiting =
+    group === undefined ? await countOf(queue, 'waiting') : await queue.getGroupJobsCount(group);
+  // How many of the delayed jobs are of the group is known when all have been looked at.
+  const total = delayed && group === undefined ? waiting + (await countOf(queue, 'delayed')) : waiting;
+  const of = group === undefined ? `"${cell(name)}"` : `group "${cell(group)}" of "${cell(name)}"`;
+  const alsoDelayed = group === undefined ? ' or are delayed' : ', and all that are delayed';
+  const what = `${plural(total, 'job')} of ${of} that wait${delayed ? alsoDelayed : ''}`;
+  const facts = { queue: name, ...(group !== undefined && { group }) };
   if (dryRun) {
-    wouldBe(context, { queue: name, matching: total }, `${what} would be removed.`);
+    wouldBe(context, { ...facts, matching: total }, `${what} would be removed.`);
     return;
   }
   await confirm(out, context.globals.yes, context.signal, {
     question: `Remove ${what}?`,
     hasDryRun: true,
   });
-  const { done: removed } = await longOperation(context, 'Removing', total, grouped, (operation) =>
-    queue.drain(delayed, operation),
-  );
-  out.document({ queue: name, removed });
+  const known = delayed && group !== undefined ? undefined : total;
+  const { done: removed } = await longOperation(context, 'Removing', known, grouped, async (operation) => {
+    if (group === undefined) await queue.drain(delayed, operation);
+    else await queue.drainGroup(group, delayed, operation);
+  });
+  out.document({ ...facts, removed });
   out.text(`Removed ${plural(removed, 'job')}.`);
 }
 

@@ -24,30 +24,48 @@ export async function listGroups(
   const { out } = context;
   const queue = await context.queue(name);
   const end = offset + limit - 1;
-  const [total, defaults, groups] = await Promise.all([
+  const [total, defaults, groups, paused] = await Promise.all([
     status === undefined
       ? queue.getGroupsCount()
       : queue.getGroupsCountByStatus().then((counts) => counts[status]),
     queue.getGroupDefaults(),
     status === undefined ? queue.getGroups(offset, end) : queue.getGroupsByStatus(status, offset, end),
+    queue.getGroupsByStatus('paused'),
   ]);
+  const pausedWithoutJobs = paused.filter(({ count }) => count === 0).length;
   const rows: Row[] = [];
   for (const group of groups) {
     context.signal.throwIfAborted();
     rows.push({ ...group, active: await queue.getGroupActiveCount(group.id) });
   }
-  out.document({ queue: name, total, defaults: limitsJson(defaults), groups: rows.map(groupJson) });
-  if (rows.length === 0) {
+  out.document({
+    queue: name,
+    total,
+    defaults: limitsJson(defaults),
+    pausedWithoutJobs,
+    groups: rows.map(groupJson),
+  });
+  if (rows.length > 0) printGroups(out, rows);
+  else {
     out.text(
       `No group ${status === undefined ? 'has waiting jobs' : `is ${status}`}${offset > 0 ? ', beyond the offset' : ''}.`,
     );
-    return;
   }
+  if (rows.length > 0 && rows.length < total) {
+    out.text(`\n${grouped(rows.length)} of ${plural(total, 'group')}. --limit and --offset show more.`);
+  }
+  if (status === undefined && pausedWithoutJobs > 0) {
+    const are = pausedWithoutJobs === 1 ? 'group is paused and has' : 'groups are paused and have';
+    out.text(`\n${grouped(pausedWithoutJobs)} more ${are} no waiting jobs: --status paused lists them.`);
+  }
+}
+
+/** The id comes last: it may be so long that columns behind it would be far away. */
+function printGroups(out: Context['out'], rows: readonly Row[]): void {
   const { green, yellow } = out.colors;
   printTable(
     out,
     [
-      { title: 'GROUP', value: ({ id }) => cell(id), least: 8 },
       { title: 'WAITING', value: ({ count }) => grouped(count), right: true },
       { title: 'ACTIVE', value: ({ active }) => grouped(active), right: true, keep: 5 },
       {
@@ -56,12 +74,10 @@ export async function listGroups(
         color: (text) => (text === 'waiting' ? green(text) : yellow(text)),
         keep: 7,
       },
+      { title: 'GROUP', value: ({ id }) => cell(id), least: 8 },
     ],
     rows,
   );
-  if (rows.length < total) {
-    out.text(`\n${grouped(rows.length)} of ${plural(total, 'group')}. --limit and --offset show more.`);
-  }
 }
 
 /** A group in JSON. docs/cli.md documents it. */

@@ -13,9 +13,9 @@ export function registerGroups(program: Command): void {
     .addOption(new Option('--status <status>', 'only groups that wait for this').choices(STATUSES))
     .option('--limit <count>', 'at most so many. Default: 50', whole(1))
     .option('--offset <count>', 'leave out the first so many', whole(0))
-    .summary('list the groups of a queue that have waiting jobs')
+    .summary('list the groups of a queue')
     .description(
-      'Lists the groups that have waiting jobs: how many jobs wait and run, and what they wait for. `pause <queue> --group <id>` pauses a group.',
+      'Lists the groups that have waiting jobs: how many jobs wait and run, and what they wait for. `--status paused` lists all paused groups, also those without jobs. `pause <queue> --group <id>` pauses a group.',
     )
     .action(lazily(async () => (await import('../actions/groups.js')).listGroups));
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { lazily } from '../frame/lazy.js';
-import { each, list, whole } from '../frame/parse.js';
+import { each, groupId, list, whole } from '../frame/parse.js';
 import { STATES } from '../jobs/states.js';
 
 export function registerJobs(program: Command): void {
@@ -16,7 +16,7 @@ export function registerJobs(program: Command): void {
     .option('--limit <count>', 'at most so many of each state', whole(1))
     .option('--offset <count>', 'leave out the first so many of each state', whole(0))
     .option('--asc', 'the oldest first')
-    .option('--group <id>', 'the waiting jobs of this group, the one that runs next first')
+    .option('--group <id>', 'the waiting jobs of this group, the one that runs next first', groupId)
     .summary('list jobs by state')
     .description('Lists jobs of one or more states, 20 of each by default, the newest first.')
     .action(lazily(async () => (await import('../actions/jobs.js')).listJobs));

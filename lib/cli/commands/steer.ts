@@ -1,7 +1,7 @@
 import { Argument } from 'commander';
 import type { Command } from 'commander';
 import { lazily } from '../frame/lazy.js';
-import { duration, whole } from '../frame/parse.js';
+import { duration, groupId, whole } from '../frame/parse.js';
 
 /** As `CleanType` of the engine. */
 const CLEANED = ['completed', 'failed', 'delayed', 'waiting'] as const;
@@ -10,7 +10,7 @@ export function registerSteer(program: Command): void {
   program
     .command('pause')
     .argument('<queue>', 'the queue')
-    .option('--group <id>', 'only this group of jobs')
+    .option('--group <id>', 'only this group of jobs', groupId)
     .summary('pause a queue, or a group of jobs')
     .description(
       'Pauses a queue: no worker starts a job until it is resumed. Running jobs finish, and adds continue. The pause survives restarts. With --group, only the jobs of one group stop.',
@@ -20,7 +20,7 @@ export function registerSteer(program: Command): void {
   program
     .command('resume')
     .argument('<queue>', 'the queue')
-    .option('--group <id>', 'only this group of jobs')
+    .option('--group <id>', 'only this group of jobs', groupId)
     .summary('resume a paused queue, or a group of jobs')
     .description('Ends the pause of a queue, or of one group. A group of a paused queue waits for the queue.')
     .action(lazily(async () => (await import('../actions/steer.js')).resume));
@@ -39,10 +39,13 @@ export function registerCleaning(program: Command): void {
   program
     .command('drain')
     .argument('<queue>', 'the queue')
+    .option('--group <id>', 'only this group of jobs', groupId)
     .option('--delayed', 'the delayed jobs too')
     .option('--dry-run', 'only show what would be done')
-    .summary('remove all jobs that wait')
-    .description('Removes all jobs that wait. Active jobs, dead letters and schedules stay. Asks first.')
+    .summary('remove all jobs that wait, of a queue or of a group')
+    .description(
+      'Removes all jobs that wait; with --group, those of one group. Active jobs, dead letters and schedules stay. Asks first.',
+    )
     .action(lazily(async () => (await import('../actions/cleaning.js')).drain));
 
   program

@@ -50,12 +50,22 @@ export function time(text: string): number {
 export function whole(least = 0): (text: string) => number {
   return (text) => {
     const digits = text.replaceAll(/(?<=\d)[_,](?=\d{3})/g, '');
-    const value = /^\d{1,15}$/.test(digits) ? Number(digits) : NaN;
-    if (!(value >= least)) {
-      throw new InvalidArgumentError(`It must be a whole number of at least ${String(least)}.`);
-    }
-    return value;
+    const value = /^\d+$/.test(digits) ? Number(digits) : NaN;
+    if (value >= least && Number.isSafeInteger(value)) return value;
+    const most = value >= least ? ` and at most ${String(Number.MAX_SAFE_INTEGER)}` : '';
+    throw new InvalidArgumentError(`It must be a whole number of at least ${String(least)}${most}.`);
   };
+}
+
+/** As `MAX_GROUP_ID_BYTES` of the engine. */
+const MOST_GROUP_BYTES = 256;
+
+/** Reads the id of a group. */
+export function groupId(text: string): string {
+  if (text.trim() !== '' && Buffer.byteLength(text) <= MOST_GROUP_BYTES) return text;
+  throw new InvalidArgumentError(
+    `It must be the id of a group: not blank, and at most ${String(MOST_GROUP_BYTES)} bytes.`,
+  );
 }
 
 /** Collects the values of an option that may be repeated; each may be a list with commas. */

@@ -6,9 +6,10 @@ export interface Progress {
   stop(): void;
 }
 
-/** A progress bar on stderr, if that is a terminal. */
+/** A progress bar on stderr, if that is a terminal that can move its cursor. */
 export async function progressBar(out: Output, what: string, total?: number): Promise<Progress> {
-  if (!process.stderr.isTTY || out.json) return { update: () => undefined, stop: () => undefined };
+  const canMove = process.stderr.isTTY && process.env['TERM'] !== 'dumb';
+  if (!canMove || out.json) return { update: () => undefined, stop: () => undefined };
   const { SingleBar } = await import('cli-progress');
   const bar = new SingleBar({
     stream: process.stderr,

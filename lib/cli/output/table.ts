@@ -19,6 +19,8 @@ export interface Column<Row> {
 const GAP = 2;
 const NEVER = 9;
 const LEAST_OF_ALL = 4;
+/** In a pipe, a longer cell makes its own line longer, and no other one. */
+const WIDEST_IN_PIPE = 40;
 
 const PLAIN = Object.fromEntries(
   [
@@ -53,6 +55,7 @@ export function tableLines<Row>(
   const natural = columns.map((column, index) =>
     Math.max(stringWidth(column.title), ...cells.map((row) => stringWidth(row[index] ?? ''))),
   );
+  if (out.width === Infinity) return pipedLines(out, columns, rows, cells, natural);
   const shown = fit(columns, natural, out.width);
   const table = new Table({
     chars: { ...PLAIN, middle: ' '.repeat(GAP) },
@@ -74,6 +77,33 @@ export function tableLines<Row>(
     .toString()
     .split('\n')
     .map((line) => line.trimEnd());
+}
+
+function pipedLines<Row>(
+  { colors }: Pick<Output, 'colors'>,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  cells: readonly (readonly string[])[],
+  natural: readonly number[],
+): string[] {
+  const line = (texts: readonly string[], color: (text: string, at: number) => string): string =>
+    columns
+      .map(({ right }, at) => {
+        const text = texts[at] ?? '';
+        const space = Math.max(0, Math.min(natural[at] ?? 0, WIDEST_IN_PIPE) - stringWidth(text));
+        return right ? ' '.repeat(space) + color(text, at) : color(text, at) + ' '.repeat(space);
+      })
+      .join(' '.repeat(GAP))
+      .trimEnd();
+  return [
+    line(
+      columns.map(({ title }) => title),
+      colors.bold,
+    ),
+    ...rows.map((row, index) =>
+      line(cells[index] ?? [], (text, at) => columns[at]?.color?.(text, row) ?? text),
+    ),
+  ];
 }
 
 /** Which columns are shown, and how wide. */

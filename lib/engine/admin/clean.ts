@@ -4,6 +4,8 @@ import type { SweepStart } from '../../redis/scripts/begin-sweep.js';
 import type { SweepStep, SweepStepOptions } from '../../redis/scripts/lib/sweep-step.js';
 import { sweepCompleted } from '../../redis/scripts/sweep-completed.js';
 import { sweepDelayed } from '../../redis/scripts/sweep-delayed.js';
+import { readGroup } from '../../redis/scripts/read-group.js';
+import type { RoomPart } from '../../redis/scripts/read-room.js';
 import { sweepRoom } from '../../redis/scripts/sweep-room.js';
 import { sweepWaiting } from '../../redis/scripts/sweep-waiting.js';
 import type { CleanType, OperationOptions } from '../config/options.js';
@@ -38,6 +40,23 @@ export async function drain(
   await cleanRoom(link, keys, start, { ...sweep, limit: Infinity }, operation, ['prioritized']);
   // Workers schedule retries meanwhile, so without a limit this might never end.
   if (delayed) await cleanDelayed(link, keys, start, { ...sweep, limit: start.delayed }, operation);
+}
+
+/** Removes all jobs of one group that wait; with `delayed`, the delayed ones too. Resolves with how many. */
+export async function drainGroup(
+  link: CommandLink,
+  keys: QueueKeys,
+  { group, delayed, eventsCap }: { group: string; delayed: boolean; eventsCap: number },
+  options: OperationOptions,
+): Promise<number> {
+  const start = await beginSweep(link, keys);
+  const { jobs } = await readGroup(link, keys, { group });
+  // How many of the delayed jobs are of the group is known when all have been looked at.
+  const operation = new Operation(options, delayed ? undefined : jobs);
+  const sweep = { grace: 0, withIds: false, eventsCap };
+  if (jobs > 0) await cleanRoom(link, keys, start, { ...sweep, limit: Infinity }, operation, [{ group }]);
+  if (delayed) await cleanDelayed(link, keys, start, { ...sweep, limit: start.delayed }, operation, group);
+  return operation.done;
 }
 
 /** Removes jobs of one type that are older than `grace` ms. Resolves with their ids. */
@@ -98,13 +117,13 @@ async function cleanRoom(
   start: SweepStart,
   sweep: Sweep,
   operation: Operation,
-  parts: readonly ('lifo' | 'prioritized' | 'grouped')[],
+  parts: readonly RoomPart[],
 ): Promise<string[]> {
   const { number } = start;
   const before = timeOf(start, sweep);
   const ids: string[] = [];
   for (const part of parts) {
-    if (start[part] === 0) continue;
+    if (typeof part === 'string' && start[part] === 0) continue;
     const left = { ...sweep, limit: sweep.limit - ids.length };
     const removed = await inSteps(left, operation, (from, step) =>
       sweepRoom(link, keys, { ...step, part, from, before, number }),
@@ -120,9 +139,12 @@ async function cleanDelayed(
   start: SweepStart,
   sweep: Sweep,
   operation: Operation,
+  group?: string,
 ): Promise<string[]> {
   const before = timeOf(start, sweep);
-  return inSteps(sweep, operation, (from, step) => sweepDelayed(link, keys, { ...step, from, before }));
+  return inSteps(sweep, operation, (from, step) =>
+    sweepDelayed(link, keys, { ...step, from, before, group }),
+  );
 }
 
 async function cleanCompleted(

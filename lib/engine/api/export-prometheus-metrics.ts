@@ -1,6 +1,7 @@
 import { checkGlobalLabels, toPrometheus } from '../admin/look/to-prometheus.js';
 import type { ExportedQueue } from '../admin/look/to-prometheus.js';
-import { ConfigError } from '../base/errors.js';
+import { ConfigError, ConfigTypeError } from '../base/errors.js';
+import { checkList } from '../config/check-arguments.js';
 import { settlesWithin } from '../base/deadline.js';
 import { show } from '../config/checks.js';
 import { Queue } from './queue.js';
@@ -33,13 +34,11 @@ async function read(queue: Queue): Promise<ExportedQueue> {
 }
 
 function checkQueues(queues: unknown): asserts queues is readonly Queue[] {
-  if (!Array.isArray(queues)) {
-    throw new ConfigError(`exportPrometheusMetrics: pass an array of queues, not ${show(queues)}.`);
-  }
+  checkList('exportPrometheusMetrics: the queues', queues);
   const names = new Set<string>();
-  for (const queue of queues as readonly unknown[]) {
+  for (const queue of queues) {
     if (!(queue instanceof Queue)) {
-      throw new ConfigError(`exportPrometheusMetrics: ${show(queue)} is no Queue.`);
+      throw new ConfigTypeError(`exportPrometheusMetrics: ${show(queue)} is no Queue.`);
     }
     if (names.has(queue.name)) {
       throw new ConfigError(

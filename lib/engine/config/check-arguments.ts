@@ -1,6 +1,17 @@
 import { types } from 'node:util';
 import { ConfigError, ConfigRangeError, ConfigTypeError } from '../base/errors.js';
-import { CONCURRENCY, NOT_WELL_FORMED, boolean, isWellFormed, number, show, text, whole } from './checks.js';
+import {
+  CONCURRENCY,
+  NOT_WELL_FORMED,
+  boolean,
+  isWellFormed,
+  limitMs,
+  number,
+  show,
+  text,
+  whole,
+} from './checks.js';
+import type { Check } from './checks.js';
 import { nearestKey } from './nearest-key.js';
 import { CLEAN_TYPES } from './options/operation.js';
 import type { CleanType } from './options/operation.js';
@@ -8,10 +19,24 @@ import type { CleanType } from './options/operation.js';
 export const MAX_NAME_BYTES = 256;
 export const MAX_ID_BYTES = 512;
 
-/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a string that is not blank */
+// docs/error-codes.md has the rule for the class of an error about an argument.
+
+/**
+ * Checks an argument that is a text.
+ * @param check says what is wrong with it
+ * @throws ConfigTypeError (a TypeError, CMQ-004) unless it is a string that is not blank; ConfigError (CMQ-004) for other faults
+ */
+export function checkTextBy(check: Check, what: string, value: unknown): asserts value is string {
+  const wrong = check(value);
+  if (wrong === undefined) return;
+  const isText = typeof value === 'string' && value.trim() !== '';
+  const Refused = isText ? ConfigError : ConfigTypeError;
+  throw new Refused(`${what} ${wrong}, not ${show(value)}.`);
+}
+
+/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a string that is not blank; ConfigError if it is cut */
 export function checkText(what: string, value: unknown): asserts value is string {
-  const wrong = text(value);
-  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+  checkTextBy(text, what, value);
 }
 
 /** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is an array */
@@ -21,14 +46,12 @@ export function checkList(what: string, value: unknown): asserts value is readon
 
 /** @throws ConfigRangeError (a RangeError, CMQ-004) unless the limit is a whole number of at least 0, or Infinity */
 export function checkLimit(limit: unknown): asserts limit is number {
-  const wrong = limit === Infinity ? undefined : whole(0)(limit);
-  if (wrong !== undefined) throw new ConfigRangeError(`limit ${wrong}, not ${show(limit)}.`);
+  checkNumber(limitMs(0), 'limit', limit);
 }
 
 /** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is one that the option `concurrency` takes */
 export function checkConcurrency(value: unknown): asserts value is number {
-  const wrong = CONCURRENCY(value);
-  if (wrong !== undefined) throw new ConfigRangeError(`concurrency ${wrong}, not ${show(value)}.`);
+  checkNumber(CONCURRENCY, 'concurrency', value);
 }
 
 /**
@@ -43,24 +66,28 @@ export function toTime(what: string, value: unknown): number {
   return at;
 }
 
-/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a whole number of at least 0 */
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number of at least 0 */
 export function checkWhole(what: string, value: unknown): asserts value is number {
-  const wrong = whole(0)(value);
-  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(value)}.`);
+  checkNumber(whole(0), what, value);
 }
 
-/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number, which may be negative without `least` */
-export function checkIndex(what: string, value: unknown, least = -Infinity): asserts value is number {
-  if (!Number.isSafeInteger(value) || (value as number) < least) {
-    const bound = least === -Infinity ? '' : ` of at least ${String(least)}`;
-    throw new ConfigRangeError(`${what} must be a whole number${bound}, not ${show(value)}.`);
-  }
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number, which may be negative */
+export function checkIndex(what: string, value: unknown): asserts value is number {
+  const { MIN_SAFE_INTEGER: least, MAX_SAFE_INTEGER: most } = Number;
+  const isTooLow = Number.isInteger(value) && (value as number) < least;
+  const wrong = `must be a whole number of at least ${String(least)} and at most ${String(most)}`;
+  checkNumber(isTooLow ? () => wrong : whole(least), what, value);
+}
+
+/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the check lets the value pass */
+export function checkNumber(check: Check, what: string, value: unknown): asserts value is number {
+  const wrong = check(value);
+  if (wrong !== undefined) throw new ConfigRangeError(`${what} ${wrong}, not ${show(value)}.`);
 }
 
 /** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a finite number of ms of at least 0 */
 export function checkDuration(what: string, value: unknown): asserts value is number {
-  const wrong = number(0)(value);
-  if (wrong !== undefined) throw new ConfigRangeError(`${what} ${wrong}, not ${show(value)}.`);
+  checkNumber(number(0), what, value);
 }
 
 /** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value is a boolean */
@@ -96,13 +123,13 @@ export function checkRun(method: string, signal: unknown, onError: unknown): voi
   }
 }
 
-/** @throws ConfigTypeError unless the name is a string; ConfigError if it is blank, too long, or contains a brace */
+/** @throws ConfigTypeError unless the name is a string that is not blank; ConfigError if it is too long, or contains a brace */
 export function checkQueueName(name: unknown): asserts name is string {
-  if (typeof name !== 'string')
-    throw new ConfigTypeError(`The queue name must be a string, not ${show(name)}.`);
-  if (name.trim() === '' || Buffer.byteLength(name) > MAX_NAME_BYTES || /[{}]/.test(name)) {
+  if (typeof name !== 'string' || name.trim() === '')
+    throw new ConfigTypeError(`The queue name must be a string that is not blank, not ${show(name)}.`);
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES || /[{}]/.test(name)) {
     throw new ConfigError(
-      `The queue name ${show(name)} must not be blank, be longer than ${String(MAX_NAME_BYTES)} bytes, or contain a brace: its keys begin with {chasqui:<queue>}.`,
+      `The queue name ${show(name)} must not be longer than ${String(MAX_NAME_BYTES)} bytes, or contain a brace: its keys begin with {chasqui:<queue>}.`,
     );
   }
   if (!isWellFormed(name)) throw new ConfigError(`The queue name ${show(name)} ${NOT_WELL_FORMED}.`);
@@ -110,7 +137,7 @@ export function checkQueueName(name: unknown): asserts name is string {
 
 /**
  * A dispatch name is any string of at most 256 bytes; it may be empty.
- * @throws ConfigTypeError unless the name is a string; ConfigError if it is too long or consists of blanks
+ * @throws ConfigTypeError unless the name is a string, or if it consists of blanks; ConfigError if it is too long
  */
 export function checkJobName(name: unknown): asserts name is string {
   if (typeof name !== 'string')
@@ -121,7 +148,7 @@ export function checkJobName(name: unknown): asserts name is string {
       `The job name ${show(name)} has ${String(Buffer.byteLength(name))} bytes; at most ${String(MAX_NAME_BYTES)} are allowed.`,
     );
   }
-  if (name !== '' && name.trim() === '') throw new ConfigError('The job name must not be blank.');
+  if (name !== '' && name.trim() === '') throw new ConfigTypeError('The job name must not be blank.');
   if (!isWellFormed(name)) throw new ConfigError(`The job name ${show(name)} ${NOT_WELL_FORMED}.`);
 }
 
@@ -150,9 +177,10 @@ export function checkDelay(delay: unknown, maxDelayMs: number): asserts delay is
   }
 }
 
-/** @throws ConfigError unless the processor is a function; also for a generator function, whose body would never run */
+/** @throws ConfigTypeError unless the processor is a function; ConfigError for a generator function: its body would never run */
 export function checkProcessor(owner: string, processor: unknown): void {
-  if (typeof processor !== 'function') throw new ConfigError(`${owner} must be a function (job) => Promise.`);
+  if (typeof processor !== 'function')
+    throw new ConfigTypeError(`${owner} must be a function (job) => Promise.`);
   if (types.isGeneratorFunction(processor)) {
     throw new ConfigError(
       `${owner} must not be a generator function (function*): calling it runs none of its code. Use an async function.`,

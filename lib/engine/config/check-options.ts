@@ -47,6 +47,12 @@ export function checkOptions<T extends object>(
   return options as T;
 }
 
+/** Checks a single option, whose owner `what` names. @throws ConfigError (CMQ-004) unless the check lets the value pass */
+export function checkOption(check: Check, what: string, value: unknown): void {
+  const wrong = check(value);
+  if (wrong !== undefined) throw new ConfigError(`${what} ${wrong}, not ${show(value)}.`);
+}
+
 /** A check for options within options. */
 export const nested = <T extends object>(
   owner: string,

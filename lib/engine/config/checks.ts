@@ -51,13 +51,21 @@ export const oneOf =
 
 export const signal: Check = (value) => (value instanceof AbortSignal ? undefined : 'must be an AbortSignal');
 
-/** A whole number of at least `least` (and at most `most`). */
+/**
+ * A whole number of at least `least` (and at most `most`). Each can hold as many as JavaScript has whole numbers: only a value beyond
+ * them is told so.
+ */
 export const whole =
   (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
-  (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
-      ? undefined
-      : `must be a whole number of at least ${String(least)}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${String(most)}` : ''}`;
+  (value) => {
+    const isTooMuch = Number.isInteger(value) && (value as number) > most;
+    if (Number.isInteger(value) && !isTooMuch && (value as number) >= least) return undefined;
+    const bounds = [
+      ...(least > Number.MIN_SAFE_INTEGER ? [`of at least ${String(least)}`] : []),
+      ...(isTooMuch || most < Number.MAX_SAFE_INTEGER ? [`at most ${String(most)}`] : []),
+    ];
+    return ['must be a whole number', bounds.join(' and ')].join(' ').trim();
+  };
 
 /** Handlers running at once. */
 export const CONCURRENCY = whole(1, 100_000);

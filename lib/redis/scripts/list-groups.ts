@@ -7,7 +7,7 @@ import type { ScriptRunner } from '../script-runner.js';
  */
 export type GroupStatus = 'waiting' | 'limited' | 'maxed' | 'paused' | 'empty';
 
-/** A group that has waiting jobs. */
+/** A group that has waiting jobs, or is paused. */
 export interface GroupInfo {
   id: string;
   /** How many of its jobs wait. */

@@ -5,7 +5,7 @@ import type { SweepStep, SweepStepOptions } from './lib/sweep-step.js';
 import type { RoomPart } from './read-room.js';
 
 export interface SweepRoomOptions extends SweepStepOptions {
-  part: Extract<RoomPart, string>;
+  part: RoomPart;
   /** `next` of the step before; undefined = begin. */
   from: string | undefined;
   /** Only jobs that were added before this time, in unix ms; undefined = all. */
@@ -20,6 +20,7 @@ export async function sweepRoom(
   keys: QueueKeys,
   { part, from = '', before, number, most, withIds, eventsCap, call }: SweepRoomOptions,
 ): Promise<SweepStep> {
-  const args = [part, from, before ?? '', number, most, withIds ? '1' : '', eventsCap];
+  const [name, group] = typeof part === 'string' ? [part, ''] : ['group', part.group];
+  const args = [name, from, before ?? '', number, most, withIds ? '1' : '', eventsCap, group];
   return readSweepStep(await runner.run('sweep-room', keys, args, { call }));
 }

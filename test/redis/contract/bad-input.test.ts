@@ -83,7 +83,7 @@ const BAD: BadAdd[] = [
   {
     what: 'a blank name',
     name: ' ',
-    error: ConfigError,
+    error: TypeError,
     code: 'CMQ-004',
     says: /job name must not be blank/,
   },

@@ -61,7 +61,7 @@ describe('counts', () => {
     expect(await queue.getDelayedCount(Number(due)), 'strictly before').toBe(0);
     expect(await queue.getDelayedCount(Number(due) + 1)).toBe(1);
     await expect(queue.getDelayedCount(-1)).rejects.toMatchObject({ code: 'CMQ-004' });
-    await expect(queue.getDelayedCount(Number.NaN)).rejects.toThrow(TypeError);
+    await expect(queue.getDelayedCount(Number.NaN)).rejects.toThrow(RangeError);
   });
 
   test('of named types: only these; `wait` is `waiting`; `repeat` are the schedules', async () => {

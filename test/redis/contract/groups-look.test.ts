@@ -35,6 +35,15 @@ describe('groups', () => {
     ]);
     expect(await queue.getGroups(1, 1)).toEqual([{ id: 'bb', status: 'waiting', count: 1 }]);
     expect(await queue.getGroups(3)).toEqual([]);
+    const ids = async (...range: [number, number?]): Promise<string[]> =>
+      (await queue.getGroups(...range)).map(({ id }) => id);
+    // As those of getJobs: -1 is the last one.
+    expect(await ids(-2)).toEqual(['bb', 'ü{x}\n']);
+    expect(await ids(-9, 0)).toEqual(['a']);
+    expect(await ids(0, -2)).toEqual(['a', 'bb']);
+    expect(await ids(-3, -3)).toEqual(['a']);
+    expect(await ids(0, -4)).toEqual([]);
+    expect(await ids(-1, -2)).toEqual([]);
     expect(await queue.getGroupsCount()).toBe(3);
     expect(await queue.getGroupsJobsCount()).toBe(4);
     expect(names(await queue.getGroupJobs('a'))).toEqual(['a1', 'a2 first']);
@@ -70,11 +79,47 @@ describe('groups', () => {
     expect(await paused(8, 100)).toEqual(['g1508', 'g1509']);
     expect(await paused(10, 12)).toEqual([]);
     expect(await paused(3, 2)).toEqual([]);
+    expect(await paused(-2)).toEqual(['g1508', 'g1509']);
+    expect(await paused(-3, -3)).toEqual(['g1507']);
+    expect((await queue.getGroupsByStatus('waiting', -2, -2)).map(({ id }) => id)).toEqual(['g1998']);
+    expect((await queue.getGroupsByStatus('waiting', 1, -988)).map(({ id }) => id)).toEqual([
+      'g1001',
+      'g1002',
+    ]);
     expect(await queue.getGroupsCountByStatus()).toEqual({ waiting: 990, limited: 0, maxed: 0, paused: 10 });
     // No group behind those that were asked for is looked at.
     await redis.client.config('RESETSTAT');
     expect(await queue.getGroupsByStatus('waiting', 0, 9)).toHaveLength(10);
     expect(await redis.client.info('commandstats')).toContain('cmdstat_evalsha:calls=1,');
+  });
+
+  test('a paused group without waiting jobs is found', async () => {
+    const queue = redis.queue();
+    await queue.add('a', 1, { group: { id: 'zz with jobs' } });
+    const ids = ['zz with jobs', 'b', 'ñ', 'é', 'aa', 'o\n\u0000', 'x'.repeat(256)];
+    for (const id of ids) await queue.pauseGroup(id);
+    const listed = await queue.getGroupsByStatus('paused');
+    expect(listed.map(({ id }) => id)).toEqual(['b', 'aa', 'é', 'ñ', 'o\n\u0000', ...[ids[0], ids[6]]]);
+    expect(listed.map(({ count }) => count)).toEqual([0, 0, 0, 0, 0, 1, 0]);
+    expect(new Set(listed.map(({ status }) => status))).toEqual(new Set(['paused']));
+    expect(await queue.getGroupsByStatus('paused', 1, 2)).toMatchObject([{ id: 'aa' }, { id: 'é' }]);
+    expect(await queue.getGroupsCountByStatus()).toEqual({ waiting: 0, limited: 0, maxed: 0, paused: 7 });
+    expect(await queue.getGroupsCount()).toBe(1);
+    expect(await queue.getGroups()).toMatchObject([{ id: 'zz with jobs', status: 'paused' }]);
+    for (const id of ids) await queue.resumeGroup(id);
+    expect(await queue.getGroupsByStatus('paused')).toEqual([]);
+  });
+
+  test('thousands of paused groups are listed step by step', async () => {
+    const queue = redis.queue();
+    const ids = Array.from({ length: 5_000 }, (_, i) => `g${String(10_000 + i)}`);
+    await redis.client.sadd(`${queue.keys.prefix}groups:paused`, ...ids);
+    await redis.client.config('RESETSTAT');
+    expect((await queue.getGroupsByStatus('paused')).map(({ id }) => id)).toEqual(ids);
+    const calls = Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.client.info('commandstats'))?.[1]);
+    expect(calls).toBeGreaterThan(10);
+    expect(calls).toBeLessThan(60);
+    expect(await queue.getGroupsByStatus('paused', -1)).toMatchObject([{ id: 'g14999' }]);
   });
 
   test('leave no key behind when their jobs are removed, cleaned or drained', async () => {

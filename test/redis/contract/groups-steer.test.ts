@@ -203,27 +203,34 @@ describe('wrong arguments are refused', () => {
     expect(await redis.keys()).toEqual([]);
   });
 
-  test.each([[''], [' '], [5], [null], [undefined], ['x'.repeat(257)], ['\ud800'], [{}]])(
-    'the id %j',
-    async (value) => {
-      const queue = redis.queue();
-      const id = value as string;
-      for (const call of [
-        () => queue.pauseGroup(id),
-        () => queue.resumeGroup(id),
-        () => queue.setGroupConcurrency(id, 1),
-        () => queue.getGroupConcurrency(id),
-        () => queue.removeGroupConcurrency(id),
-        () => queue.setGroupRateLimit(id, 1, 1),
-        () => queue.getGroupRateLimit(id),
-        () => queue.getGroupRateLimitTtl(id),
-        () => queue.removeGroupRateLimit(id),
-      ]) {
-        expect(await rejection(call())).toMatchObject({ name: 'TypeError', code: 'CMQ-004' });
-      }
-      expect(await redis.keys()).toEqual([]);
-    },
-  );
+  test.each([
+    ['', 'TypeError'],
+    [' ', 'TypeError'],
+    [5, 'TypeError'],
+    [null, 'TypeError'],
+    [undefined, 'TypeError'],
+    [{}, 'TypeError'],
+    ['x'.repeat(257), 'ConfigError'],
+    ['\ud800', 'ConfigError'],
+  ])('the id %j: %s', async (value, name) => {
+    const queue = redis.queue();
+    const id = value as string;
+    for (const call of [
+      () => queue.pauseGroup(id),
+      () => queue.resumeGroup(id),
+      () => queue.setGroupConcurrency(id, 1),
+      () => queue.getGroupConcurrency(id),
+      () => queue.removeGroupConcurrency(id),
+      () => queue.setGroupRateLimit(id, 1, 1),
+      () => queue.getGroupRateLimit(id),
+      () => queue.getGroupRateLimitTtl(id),
+      () => queue.removeGroupRateLimit(id),
+      () => queue.drainGroup(id),
+    ]) {
+      expect(await rejection(call())).toMatchObject({ name, code: 'CMQ-004' });
+    }
+    expect(await redis.keys()).toEqual([]);
+  });
 
   test.each<[string, unknown, RegExp]>([
     ['a blank name', ' ', /must be a string that is not blank/],
@@ -234,6 +241,33 @@ describe('wrong arguments are refused', () => {
     ['strict as text', { strict: 'yes' }, /"strict"/],
   ])('the option group of a worker: %s', (_, group, message) => {
     expect(() => redis.worker(() => undefined, { group: group as string })).toThrow(message);
+  });
+
+  test('a number beyond what JavaScript can count: the error names both bounds', async () => {
+    const queue = redis.queue();
+    const most = 'a whole number of at least 1 and at most 9007199254740991, not 9007199254740992.';
+    for (const call of [
+      () => queue.setGroupConcurrency('a', 2 ** 53),
+      () => queue.setGroupRateLimit('a', 2 ** 53, 1),
+      () => queue.setGlobalConcurrency(2 ** 53),
+      () => queue.getRateLimitTtl(2 ** 53),
+      () => queue.setGroupDefaults({ concurrency: 2 ** 53 }),
+      () => queue.upsertJobScheduler('a', { every: 2 ** 53 }),
+      () => queue.upsertJobScheduler('a', { every: 5, limit: 2 ** 53 }),
+      () => queue.add('a', 1, { attempts: 2 ** 53 }),
+    ]) {
+      const { code, message } = await rejection(call());
+      expect(code).toBe('CMQ-004');
+      expect(message, String(call)).toMatch(/at least 1 and at most \d+, not 9007199254740992/);
+    }
+    const { message } = await rejection(queue.setGroupConcurrency('a', 2 ** 53));
+    expect(message).toContain(most);
+    expect((await rejection(queue.getGroups(-(2 ** 53)))).message).toBe(
+      'getGroups: start must be a whole number of at least -9007199254740991 and at most 9007199254740991, not -9007199254740992.',
+    );
+    expect((await rejection(queue.getGroups(0, 0.5))).message).toBe(
+      'getGroups: end must be a whole number, not 0.5.',
+    );
   });
 
   test('a status that no group has', async () => {

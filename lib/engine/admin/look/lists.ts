@@ -125,7 +125,8 @@ async function toPart(
   });
 }
 
-async function partOf(
+/** The part that a range is of a list; undefined if that is empty. Asks for the length only if an index needs it. */
+export async function partOf(
   { start, end, asc }: ListRange,
   lengthOf: () => Promise<number>,
 ): Promise<Part | undefined> {

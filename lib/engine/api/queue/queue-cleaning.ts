@@ -1,4 +1,4 @@
-import { clean, drain } from '../../admin/clean.js';
+import { clean, drain, drainGroup } from '../../admin/clean.js';
 import { dropDlq, replayDlq } from '../../admin/dlq.js';
 import { obliterate } from '../../admin/obliterate.js';
 import { Operation } from '../../admin/operation.js';
@@ -13,6 +13,7 @@ import type {
   ReplayDlqOptions,
 } from '../../config/options.js';
 import { dropSchema, replaySchema } from '../../config/options/dlq.js';
+import { checkGroupId } from '../../config/options/group.js';
 import { obliterateSchema, operationSchema } from '../../config/options/operation.js';
 import { QueueGroups } from './queue-groups.js';
 
@@ -82,6 +83,20 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
     const checked = checkOptions('drain', operationSchema, options);
     const { eventsCap } = this.core;
     await this.core.use((link, keys) => drain(link, keys, { delayed, eventsCap }, checked));
+  }
+
+  /**
+   * Removes all waiting jobs of one group, such as those of a tenant who has added too many. Its jobs that are active go on, and its
+   * limits and its pause stay. Pause the group first if its jobs should not start meanwhile. Resolves with how many were removed.
+   * @param delayed also remove the delayed jobs of the group, those that wait for a retry included. This looks at all delayed jobs.
+   * @throws ConfigError or TypeError (CMQ-004), the reason of the signal, ConnectionError (CMQ-001), ShutdownError (CMQ-005)
+   */
+  async drainGroup(groupId: string, delayed = false, options: OperationOptions = {}): Promise<number> {
+    checkGroupId('drainGroup', groupId);
+    checkFlag('drainGroup: delayed', delayed);
+    const checked = checkOptions('drainGroup', operationSchema, options);
+    const which = { group: groupId, delayed, eventsCap: this.core.eventsCap };
+    return this.core.use((link, keys) => drainGroup(link, keys, which, checked));
   }
 
   /**

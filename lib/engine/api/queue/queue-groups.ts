@@ -1,4 +1,4 @@
-import { allGroups, countGroups, readGroups, readGroupsByStatus } from '../../admin/look/groups.js';
+import { countGroups, countGroupsByStatus, readGroups, readGroupsByStatus } from '../../admin/look/groups.js';
 import { listGroupJobs } from '../../admin/look/lists.js';
 import { checkIndex } from '../../config/check-arguments.js';
 import { checkGroupId, checkGroupLimits, checkStatus, groupFields } from '../../config/options/group.js';
@@ -21,8 +21,8 @@ import { QueueLimits } from './queue-limits.js';
 export type ListedStatus = Exclude<GroupStatus, 'empty'>;
 
 /**
- * The methods of a queue for groups: docs/groups.md. Only groups that have waiting jobs are listed: a group is nothing but its
- * jobs, its limits and its pause. These are stored in Redis, hold for all workers, and take effect within a second. A method that
+ * The methods of a queue for groups: docs/groups.md. Groups that have waiting jobs are listed, and paused ones: a group is nothing but
+ * its jobs, its limits and its pause. These are stored in Redis, hold for all workers, and take effect within a second. A method that
  * changes something resolves with whether it did. Errors of all of them: ConfigError (CMQ-004) for a wrong argument, ConnectionError
  * (CMQ-001), ShutdownError (CMQ-005).
  */
@@ -30,35 +30,30 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   /**
    * The groups that have waiting jobs: the shorter id first, ids of one length by their bytes. They are read step by step, so a
    * group that has its first job meanwhile may be missing.
-   * @param start the first index, from 0
-   * @param end the last index; default -1, the last group. Other negative indexes are refused
+   * @param start the first index, from 0. A negative index counts from the end: -1 is the last group. For that, all are counted
+   * @param end the last index, with the same rule; default -1
    */
   async getGroups(start = 0, end = -1): Promise<GroupInfo[]> {
-    checkIndex('getGroups: start', start, 0);
-    checkIndex('getGroups: end', end, -1);
-    return this.core.use((link, keys) => readGroups(link, keys, start, end === -1 ? Infinity : end));
+    checkIndex('getGroups: start', start);
+    checkIndex('getGroups: end', end);
+    return this.core.use((link, keys) => readGroups(link, keys, { start, end }));
   }
 
   /**
-   * The groups of one status, as {@link getGroups} lists them. It looks at all groups before those that it returns, so ask for
-   * few at a time where there are many.
+   * The groups of one status, in the order of {@link getGroups} and with its indexes. Of `paused`, all groups that are paused, also
+   * those that have no waiting jobs. For another status, this looks at all groups before those that it returns, so ask for few at
+   * a time where there are many.
    */
   async getGroupsByStatus(status: ListedStatus, start = 0, end = -1): Promise<GroupInfo[]> {
     checkStatus('getGroupsByStatus', status);
-    checkIndex('getGroupsByStatus: start', start, 0);
-    checkIndex('getGroupsByStatus: end', end, -1);
-    return this.core.use((link, keys) =>
-      readGroupsByStatus(link, keys, status, start, end === -1 ? Infinity : end),
-    );
+    checkIndex('getGroupsByStatus: start', start);
+    checkIndex('getGroupsByStatus: end', end);
+    return this.core.use((link, keys) => readGroupsByStatus(link, keys, status, { start, end }));
   }
 
-  /** How many of the groups that have waiting jobs are of each status. */
+  /** How many groups have each status. A paused group counts whether it has waiting jobs or not. */
   async getGroupsCountByStatus(): Promise<Record<ListedStatus, number>> {
-    const counts = { waiting: 0, limited: 0, maxed: 0, paused: 0 };
-    await this.core.use(async (link, keys) => {
-      for await (const { status } of allGroups(link, keys)) if (status !== 'empty') counts[status] += 1;
-    });
-    return counts;
+    return this.core.use(countGroupsByStatus);
   }
 
   /** How many groups have waiting jobs. A million take a few seconds, in steps of 2 ms at most. */

@@ -1,7 +1,5 @@
-import { ConfigRangeError, ConfigTypeError } from '../../base/errors.js';
-import { checkLimit, checkText, checkWhole } from '../../config/check-arguments.js';
+import { checkFlag, checkIndex, checkLimit, checkText, checkWhole } from '../../config/check-arguments.js';
 import { checkOptions } from '../../config/check-options.js';
-import { show } from '../../config/checks.js';
 import { rescheduleSchema } from '../../config/options/repeat.js';
 import type {
   JobSchedulerJson,
@@ -66,11 +64,9 @@ export abstract class QueueSchedules<Data, Result, Name extends string> extends 
    * @param asc the next run first. Default: the latest first, as in BullMQ
    */
   async getJobSchedulers(start = 0, end = -1, asc = false): Promise<JobSchedulerJson<Data>[]> {
-    checkPosition('start', start);
-    checkPosition('end', end);
-    if (typeof asc !== 'boolean') {
-      throw new ConfigTypeError(`getJobSchedulers: "asc" must be true or false, not ${show(asc)}.`);
-    }
+    checkIndex('getJobSchedulers: start', start);
+    checkIndex('getJobSchedulers: end', end);
+    checkFlag('getJobSchedulers: asc', asc);
     const list = await this.core.use((link, keys) => getJobSchedulers(link, keys, { start, end, asc }));
     return list as JobSchedulerJson<Data>[];
   }
@@ -175,12 +171,5 @@ export abstract class QueueSchedules<Data, Result, Name extends string> extends 
     checkText('removeRepeatableByKey: the key', key);
     if (owner !== undefined) checkText('removeRepeatableByKey: the owner', owner);
     return this.core.use(() => this.core.declared.remove(key, owner));
-  }
-}
-
-/** @throws ConfigRangeError (a RangeError, CMQ-004) unless the position is a whole number */
-function checkPosition(name: string, position: unknown): void {
-  if (!Number.isSafeInteger(position)) {
-    throw new ConfigRangeError(`getJobSchedulers: "${name}" must be a whole number, not ${show(position)}.`);
   }
 }

@@ -1,8 +1,8 @@
-import { ConfigError, ConfigTypeError } from '../../base/errors.js';
-import { MAX_ID_BYTES } from '../check-arguments.js';
+import { ConfigError } from '../../base/errors.js';
+import { checkTextBy, MAX_ID_BYTES } from '../check-arguments.js';
 import { nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
-import { NOT_WELL_FORMED, boolean, isWellFormed, ms, show } from '../checks.js';
+import { NOT_WELL_FORMED, boolean, isWellFormed, ms } from '../checks.js';
 import type { Check } from '../checks.js';
 
 /** What becomes of a job while another job has the same deduplication id. `docs/deduplication.md` describes the modes. */
@@ -54,10 +54,9 @@ const schema: Schema<DeduplicationOptions> = {
 
 export const deduplication: Check = nested('deduplication', schema, ['id']);
 
-/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value can be a deduplication id */
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for a blank id or none; ConfigError (CMQ-004) for one that is too long or cut */
 export function checkDedupId(what: string, id: unknown): asserts id is string {
-  const wrong = dedupId(id);
-  if (wrong !== undefined) throw new ConfigTypeError(`${what} ${wrong}, not ${show(id)}.`);
+  checkTextBy(dedupId, what, id);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ConfigError, ConfigTypeError } from '../../base/errors.js';
 import { readProperty } from '../../base/safe-access.js';
+import { checkTextBy } from '../check-arguments.js';
 import { checkOptions, nested } from '../check-options.js';
 import type { Schema } from '../check-options.js';
 import { boolean, oneOf, show, text, whole } from '../checks.js';
@@ -107,10 +108,9 @@ export const jobGroup: Check = Object.assign(
   { read: (value: unknown) => jobGroupObject.read?.(value) },
 );
 
-/** @throws ConfigTypeError (a TypeError, CMQ-004) unless the value can be the id of a group */
+/** @throws ConfigTypeError (a TypeError, CMQ-004) for a blank id or none; ConfigError (CMQ-004) for one that is too long or cut */
 export function checkGroupId(method: string, value: unknown): asserts value is string {
-  const wrong = groupId(value);
-  if (wrong !== undefined) throw new ConfigTypeError(`${method}: the group id ${wrong}, not ${show(value)}.`);
+  checkTextBy(groupId, `${method}: the group id`, value);
 }
 
 /**

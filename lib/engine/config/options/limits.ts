@@ -1,6 +1,6 @@
-import { ConfigRangeError } from '../../base/errors.js';
+import { checkNumber } from '../check-arguments.js';
 import type { Schema } from '../check-options.js';
-import { show, whole } from '../checks.js';
+import { whole } from '../checks.js';
 
 /** So many jobs may start in any span of time of this length. */
 export interface RateLimit {
@@ -19,12 +19,10 @@ export const rateLimitSchema: Schema<RateLimit> = {
 
 /** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number from 1 */
 export function checkMost(what: string, value: unknown): asserts value is number {
-  const wrong = whole(1)(value);
-  if (wrong !== undefined) throw new ConfigRangeError(`${what} ${wrong}, not ${show(value)}.`);
+  checkNumber(whole(1), what, value);
 }
 
 /** @throws ConfigRangeError (a RangeError, CMQ-004) unless the value is a whole number of ms from 1 to 30 days */
 export function checkLimitMs(what: string, value: unknown): asserts value is number {
-  const wrong = whole(1, MOST_MS)(value);
-  if (wrong !== undefined) throw new ConfigRangeError(`${what} ${wrong}, not ${show(value)}.`);
+  checkNumber(whole(1, MOST_MS), what, value);
 }

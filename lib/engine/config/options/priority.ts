@@ -1,8 +1,8 @@
 import type { Schema } from '../check-options.js';
 import { checkOptions } from '../check-options.js';
 import { ConfigRangeError } from '../../base/errors.js';
-import { checkList } from '../check-arguments.js';
-import { boolean, show, whole } from '../checks.js';
+import { checkList, checkNumber } from '../check-arguments.js';
+import { boolean, whole } from '../checks.js';
 
 /** Which jobs run first. */
 export interface PriorityOptions {
@@ -35,8 +35,6 @@ export function checkPriorities(method: string, value: unknown): asserts value i
   checkList(`${method}: the priorities`, value);
   if (value.length > 1_000) throw new ConfigRangeError(`${method}: at most 1,000 priorities in one call.`);
   for (const priority of value) {
-    const wrong = whole(0, MOST_PRIORITY)(priority);
-    if (wrong !== undefined)
-      throw new ConfigRangeError(`${method}: a priority ${wrong}, not ${show(priority)}.`);
+    checkNumber(whole(0, MOST_PRIORITY), `${method}: a priority`, priority);
   }
 }

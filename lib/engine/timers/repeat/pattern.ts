@@ -1,5 +1,7 @@
 import { Cron } from 'croner';
 import { ConfigError, messageOf } from '../../base/errors.js';
+import { checkOption } from '../../config/check-options.js';
+import { whole } from '../../config/checks.js';
 import { zoneOf } from './zone.js';
 import type { Zone } from './zone.js';
 
@@ -47,16 +49,8 @@ export class EveryPattern extends RepeatPattern {
     readonly offsetMs?: number,
   ) {
     super();
-    if (!Number.isSafeInteger(intervalMs) || intervalMs < 1) {
-      throw new ConfigError(
-        `repeat: "every" must be a whole number of ms of at least 1, not ${String(intervalMs)}.`,
-      );
-    }
-    if (offsetMs !== undefined && (!Number.isSafeInteger(offsetMs) || offsetMs < 0)) {
-      throw new ConfigError(
-        `repeat: "offset" must be a whole number of ms of at least 0, not ${String(offsetMs)}.`,
-      );
-    }
+    checkOption(whole(1), 'repeat: "every"', intervalMs);
+    if (offsetMs !== undefined) checkOption(whole(0), 'repeat: "offset"', offsetMs);
   }
 
   get isFixed(): boolean {

@@ -9,6 +9,8 @@ import { ConfigError } from '../../base/errors.js';
 import { MAX_PAYLOAD_BYTES, encodeWithin, extrasWithin, toWireRetry } from '../../enqueue/new-job.js';
 import type { MissedFiresOption } from '../../config/options.js';
 import { checkJobName, checkText } from '../../config/check-arguments.js';
+import { checkOption } from '../../config/check-options.js';
+import { whole } from '../../config/checks.js';
 import { LAST_DATE_MS } from '../../config/options/repeat.js';
 import { CronPattern, EveryPattern, RepeatPattern } from './pattern.js';
 import type { RepeatableSpec } from './repeatable-spec.js';
@@ -67,9 +69,7 @@ export function encodeSchedule(
   const { jobName, limit, attempts, backoff } = spec;
   checkJobName(jobName);
   for (const [name, value] of Object.entries({ limit, attempts })) {
-    if (value !== undefined && (!Number.isSafeInteger(value) || value < 1)) {
-      throw new ConfigError(`repeat: "${name}" must be a whole number of at least 1, not ${String(value)}.`);
-    }
+    if (value !== undefined) checkOption(whole(1), `repeat: "${name}"`, value);
   }
   const retry = toWireRetry({
     ...(attempts !== undefined && { attempts }),
