@@ -35,20 +35,23 @@ redis.call('ZCARD', prefix .. 'room')
 local own = redis.call('HGET', policy, group) or nil
 local fields = {}
 fields.concurrency, fields.max, fields.duration, fields.limited = own_parts(own)
+if fields.limited ~= '' and tonumber(fields.limited) <= now then
+  fields.limited = ''
+end
+local before = own_text(fields.concurrency, fields.max, fields.duration, fields.limited)
 fields.paused = redis.call('SISMEMBER', paused, group) == 1 and '1' or ''
 for i = 2, #ARGV - 1, 2 do
   local value = ARGV[i + 1]
   fields[ARGV[i]] = ARGV[i] == 'limited' and decimal(now + value) or value
 end
-if fields.limited ~= '' and tonumber(fields.limited) <= now then
-  fields.limited = ''
-end
 
 allow_writes_at_memory_limit(prefix)
 local changed = 0
 local text = own_text(fields.concurrency, fields.max, fields.duration, fields.limited)
-if text ~= own then
+if text ~= before then
   changed = 1
+end
+if text ~= own then
   if text then
     redis.call('HSET', policy, group, text)
   else

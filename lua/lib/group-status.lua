@@ -5,7 +5,8 @@
 -- How many ms it takes until jobs of a group may start, as worker.rateLimitGroup has said; 0 = they may.
 local function limited_ms(prefix, group)
   local _, _, _, limited = own_parts(redis.call('HGET', prefix .. 'groups:policy', group) or nil)
-  return math.max(0, (limit_of(limited) or 0) - now_ms())
+  limited = limit_of(limited)
+  return limited and math.max(0, limited - now_ms()) or 0
 end
 
 -- How many jobs of a group wait, and what the group waits for: 'paused'; 'limited' = for its rate limit; 'waiting' = for its turn;

@@ -123,6 +123,9 @@ describe('worker.rateLimitGroup', () => {
     expect(diary.started).toEqual(['a0']);
     expect(await queue.getGroupStatus('a')).toBe('limited');
     await worker.rateLimitGroup(first as Job, 1);
+    await delay(5);
+    // It is over, so nothing changes.
+    expect(await queue.resumeGroup('a')).toBe(false);
     await allOf(diary, 3);
     await queue.removeGroupConcurrency('a');
     await queue.removeGroupRateLimit('a');
