@@ -36,6 +36,7 @@ export class Renewal {
   #cutError = '';
   /** When a look may have missed jobs; monotonic ms. */
   #missedAt = -Infinity;
+  #askedAt = -Infinity;
 
   constructor(link: CommandLink, keys: QueueKeys, settings: RenewalSettings, inFlight: InFlight) {
     this.#link = link;
@@ -57,7 +58,10 @@ export class Renewal {
 
   /** A reply that the server finds too large closes the connection: then less is asked for, down to nothing. */
   async ask(): Promise<RenewReply> {
-    const { group, consumerId } = this.#settings;
+    const { group, consumerId, clock } = this.#settings;
+    // What was on its way at the last look was renewed, so it is not idle for long enough yet.
+    if (clock.monotonic() - this.#askedAt < this.strandedMs) this.missed();
+    this.#askedAt = clock.monotonic();
     try {
       const reply = await renew(this.#link, this.#keys, {
         group,
