@@ -72,7 +72,6 @@ const ofJobs = [
   { weight: 2, arbitrary: fc.record({ job: fc.constantFrom('remove' as const, 'promote' as const), nth }) },
   { weight: 2, arbitrary: fc.record({ change: kind, nth }) },
   { weight: 1, arbitrary: fc.record({ start: fc.integer({ min: 1, max: 5 }) }) },
-  { weight: 1, arbitrary: fc.record({ cut: nth }) },
   { weight: 3, arbitrary: fc.record({ wait: fc.nat(12) }) },
 ];
 
@@ -91,10 +90,11 @@ const disturbing = [
     }),
   },
   { weight: 1, arbitrary: fc.record({ close: nth }) },
+  { weight: 2, arbitrary: fc.record({ cut: nth }) },
 ];
 
 export const isDisturbing = (step: Step): boolean =>
-  'do' in step || 'concurrency' in step || 'max' in step || 'set' in step || 'close' in step;
+  'do' in step || 'concurrency' in step || 'max' in step || 'set' in step || 'close' in step || 'cut' in step;
 
 const size = { minLength: 5, maxLength: 40 };
 
