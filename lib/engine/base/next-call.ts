@@ -18,8 +18,10 @@ export class NextCall {
 
   /** Resolves, or rejects, with a call that begins now or later. */
   call(): Promise<void> {
+    // First: between the end of one call and the begin of the next, neither is under way.
+    if (this.#following) return this.#following;
     if (!this.#current) return this.#begin();
-    this.#following ??= this.#current
+    this.#following = this.#current
       .catch(() => undefined)
       .then(() => {
         this.#following = undefined;
