@@ -643,16 +643,70 @@ describe('batchesOf', () => {
     expect(sizes).toEqual([2, 2, 1]);
   });
 
-  it('may return a new object each time: each job is a batch of one then', async () => {
+  it('may return a new object each time: jobs of one name share batches', async () => {
+    await kit.queue().addBulk(Array.from({ length: 20 }, (_, i) => ({ name: `name-${i % 2}`, data: i })));
+    const got: string[][] = [];
+    const worker = kit.worker(((jobs: Job[]) => void got.push(jobs.map(({ name }) => name))) as never, {
+      batchesOf: () => ({ size: 5, minSize: 5, timeoutMs: 60_000 }),
+    });
+    await take(worker, 'completed', 20);
+    expect(got.map((names) => [names.length, new Set(names).size])).toEqual(Array(4).fill([5, 1]));
+  });
+
+  it('may return other options each time: each job is a batch of one then', async () => {
     await kit.queue().addBulk(adds(2_500));
     const sizes = new Set<number>();
+    let calls = 0;
     const worker = kit.worker(((jobs: Job[]) => void sizes.add(jobs.length)) as never, {
-      batchesOf: () => ({ size: 5, minSize: 5, timeoutMs: 60_000 }),
+      batchesOf: () => ({ size: 5, minSize: 5, timeoutMs: 60_000 + (calls += 1) }),
     });
     // No more than a bounded number of them waits.
     await take(worker, 'completed', 1_000);
     expect([...sizes]).toEqual([1]);
     await worker.close();
+  });
+
+  it('may be asked for more names than are kept', async () => {
+    const names = Array.from({ length: 2_100 }, (_, i) => `name-${i}`);
+    await kit.queue().addBulk(
+      names.flatMap((name) => [
+        { name, data: 0 },
+        { name, data: 1 },
+      ]),
+    );
+    let done = 0;
+    const worker = kit.worker(((jobs: Job[]) => void (done += jobs.length)) as never, {
+      batchesOf: () => ({ size: 2 }),
+    });
+    await take(worker, 'completed', 4_200);
+    expect(done).toBe(4_200);
+  });
+
+  it.each([
+    ['a priority', { priority: 1 }],
+    ['a group', { group: { id: 'tenant' } }],
+    ['lifo', { lifo: true }],
+  ])('jobs with %s come, also where some jobs come as batches and others alone', async (_, opts) => {
+    const queue = kit.queue();
+    const got: number[] = [];
+    const worker = kit.worker(
+      (input: Job | Job[]) => void got.push(Array.isArray(input) ? input.length : 0),
+      { batchesOf: (name) => (name === 'batched' ? { size: 5 } : undefined), concurrency: 4 },
+    );
+    const errors: unknown[] = [];
+    worker.on('error', (error) => errors.push(error));
+    // How many jobs a handler takes is no whole number from now on.
+    for (const name of ['batched', 'single', 'batched', 'single', 'single']) {
+      const completed = next(worker, 'completed');
+      await queue.add(name, null);
+      await completed;
+    }
+    const completed = take(worker, 'completed', 20);
+    await queue.addBulk(
+      Array.from({ length: 20 }, (_, i) => ({ name: i % 3 === 0 ? 'batched' : 'single', data: null, opts })),
+    );
+    await completed;
+    expect(errors).toEqual([]);
   });
 });
 

@@ -236,7 +236,9 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
     const { ackBatch, unsettled } = this.#settings;
     if (unsettled() > Math.max(this.#concurrency, ackBatch) * UNSETTLED_FACTOR) return 0;
     const busy = this.#running + this.#reserved + this.#queued.handlers;
-    if (this.#gate.isGated) return (this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1);
+    // Whole jobs: where some come as batches, how many a handler takes is an average.
+    if (this.#gate.isGated)
+      return Math.floor((this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1));
     if (!this.#gatherings) return this.#pace.room(this.#concurrency, busy);
     const { perHandler, largest } = this.#gatherings;
     return this.#pace.room(this.#concurrency, busy, perHandler, largest);

@@ -12,8 +12,10 @@ export interface GatheringsSettings extends BatchingOptions {
   due: () => void;
 }
 
-/** With more gatherings than that, none waits for its least size: `batchesOf` returns new objects again and again. */
+/** With more gatherings than that, none waits for its least size: `batchesOf` returns other options again and again. */
 const MOST_GATHERINGS = 1_000;
+/** The last answers for so many names are kept. */
+const MOST_NAMES = 1_000;
 /** How much the newest arrivals say about the next ones. */
 const WEIGHT = 0.5;
 /** An array with the job. */
@@ -40,6 +42,8 @@ export class Gatherings {
   readonly #gatherings = new Map<BatchesOptions, Gathering>();
   /** Answers of `batchesOf`, and the options that each had when it was checked. */
   readonly #checked = new WeakMap<BatchesOptions, BatchesOptions>();
+  /** The last options of a name: `batchesOf` may return a new object each time. */
+  readonly #lastOf = new Map<string, BatchesOptions>();
   /** The jobs that come alone, and not as a job: as a batch of one, or not at all. */
   readonly #alone = new WeakMap<Delivery, typeof BATCH_OF_ONE | Error>();
   /** When a job has arrived, in monotonic ms, where it may have to wait. A job that was offered to other workers comes back. */
@@ -208,10 +212,21 @@ export class Gatherings {
       const answer = batchesOf(name);
       if (answer === undefined) return batches;
       let options = this.#checked.get(answer);
-      if (!options) this.#checked.set(answer, (options = readBatchesOf(name, answer)));
+      if (!options)
+        this.#checked.set(answer, (options = this.#sameAsLast(name, readBatchesOf(name, answer))));
       return options;
     } catch (error) {
       return batchesOfError(name, error);
     }
+  }
+
+  /** The options that the name had last, if these say the same; else these. */
+  #sameAsLast(name: string, options: BatchesOptions): BatchesOptions {
+    const last = this.#lastOf.get(name);
+    const { size, minSize, timeoutMs } = options;
+    if (last?.size === size && last.minSize === minSize && last.timeoutMs === timeoutMs) return last;
+    if (this.#lastOf.size >= MOST_NAMES) this.#lastOf.clear();
+    this.#lastOf.set(name, options);
+    return options;
   }
 }
