@@ -170,8 +170,8 @@ describe('refuses', () => {
   });
 
   it.each([
-    [undefined, 'pass an array of queues, not undefined'],
-    ['mail', 'pass an array of queues, not "mail"'],
+    [undefined, 'the queues must be an array, not undefined'],
+    ['mail', 'the queues must be an array, not "mail"'],
     [[{}], 'an object is no Queue'],
     [[undefined], 'undefined is no Queue'],
   ])('%j as queues', async (queues, message) => {

@@ -251,6 +251,22 @@ describe('while Redis does not answer', () => {
     expect(await valuesOf('chasqui.queue.reachable')).toEqual([1]);
   });
 
+  it('a queue that was not used so far connects, so that it is known whether it can', async () => {
+    const telemetry = new ChasquiTelemetry();
+    kit.queue({ telemetry });
+    expect(await valuesOf('chasqui.queue.reachable')).toEqual([1]);
+    expect(await sdk.value('chasqui.queue.jobs', { ...Q, 'chasqui.job.state': 'waiting' })).toBe(0);
+  });
+
+  it('a queue that was not used so far and cannot connect says so', async () => {
+    const telemetry = new ChasquiTelemetry({ gaugeTimeoutMs: 200 });
+    // Nobody listens there.
+    const queue = kit.queue({ telemetry, connection: { host: '127.0.0.1', port: 1 } });
+    queue.on('error', () => undefined);
+    expect(await valuesOf('chasqui.queue.reachable')).toEqual([0]);
+    expect(await valuesOf('chasqui.queue.jobs')).toEqual(UNKNOWN);
+  });
+
   it('an outage that has ended counts once, however many users the connection has', async () => {
     const telemetry = new ChasquiTelemetry();
     const connection = { ...kit.connection };

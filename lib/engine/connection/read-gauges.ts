@@ -8,14 +8,18 @@ import type { CommandLink } from './command-link.js';
 /** The most workers that are counted: the script looks at each. */
 const MOST_WORKERS = 1_000;
 
-/** Reads the gauges of a queue, in one round trip. Undefined while Redis cannot be reached, and before the first connection. */
+/**
+ * Reads the gauges of a queue, in one round trip. Undefined while Redis cannot be reached. A queue that was not used so far connects:
+ * only that tells whether it can.
+ */
 export function readGauges(
   link: CommandLink,
   keys: QueueKeys,
   group: string,
 ): Promise<QueueGauges> | undefined {
-  if (!link.isReady || link.outage || link.isReleased) return undefined;
-  return countQueue(link, keys, group);
+  if (link.outage || link.isEnded) return undefined;
+  if (link.isReady) return countQueue(link, keys, group);
+  return link.ready().then(() => countQueue(link, keys, group));
 }
 
 /** The same, whatever the state of the connection is. */
