@@ -42,3 +42,10 @@ it('a handler stops when the other side asks it to', async () => {
   await queue.close();
   server.close();
 });
+
+it('a wrong number is a RangeError with the code CMQ-004', async () => {
+  await using queue = new Queue('payments', { connection: redis.connection });
+  const error: unknown = await queue.setGlobalConcurrency(0).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(RangeError);
+  expect(error).toMatchObject({ name: 'RangeError', code: 'CMQ-004' });
+});

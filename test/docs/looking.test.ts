@@ -59,3 +59,23 @@ it('listing, looking up and finding jobs', async () => {
   expect(await removeInvoices(queue, 5)).toBe(2);
   expect(await queue.getWaitingCount()).toBe(1);
 });
+
+it('jobs with a priority are counted and listed apart from those that wait', async () => {
+  await using queue = new Queue('emails', { connection: redis.connection });
+  await queue.add('plain', 1);
+  await queue.add('first', 1, { lifo: true });
+  await queue.add('of a group', 1, { group: { id: 'acme' } });
+  await queue.add('late', 1, { priority: 5 });
+  expect(await queue.getJobCounts('waiting', 'prioritized')).toMatchObject({ waiting: 3, prioritized: 1 });
+  expect([await queue.getWaitingCount(), await queue.getPrioritizedCount(), await queue.count()]).toEqual([
+    3, 1, 4,
+  ]);
+  expect((await queue.getPrioritized()).map(({ name, priority }) => [name, priority])).toEqual([['late', 5]]);
+  await queue.pause();
+  expect(await queue.getJobCounts('waiting', 'paused', 'prioritized')).toEqual({
+    waiting: 0,
+    paused: 3,
+    prioritized: 1,
+  });
+  expect((await queue.getBacklog()).waiting).toBe(4);
+});
