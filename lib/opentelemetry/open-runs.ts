@@ -24,6 +24,8 @@ interface OpenRun {
   isOk: boolean | undefined;
   /** How the job has left the worker; undefined until it has. */
   end: RunEnd | undefined;
+  /** What was last heard of it; undefined until its handler has settled or it has left the worker. */
+  observed: ObservedRun | undefined;
 }
 
 /** The outcome of a batch whose jobs do not have the same. */
@@ -48,7 +50,7 @@ export class OpenRuns {
       outcome: undefined,
       endedAt: undefined,
     };
-    for (const job of jobs) this.#runs.set(job, { of, isOk: undefined, end: undefined });
+    for (const job of jobs) this.#runs.set(job, { of, isOk: undefined, end: undefined, observed: undefined });
   }
 
   /** The span of a run that has not ended. */
@@ -62,6 +64,7 @@ export class OpenRuns {
     if (!run) return;
     run.of.endedAt = performance.now();
     run.isOk = isOk;
+    run.observed = observed;
     if (run.end) this.#end(run, observed, run.end);
   }
 
@@ -70,18 +73,20 @@ export class OpenRuns {
     const run = this.#find(observed.job);
     if (!run) return;
     run.end = end;
+    run.observed = observed;
     if (run.isOk !== undefined) this.#end(run, observed, end);
   }
 
   /** The worker is closed: nothing more is heard of what its handlers still do. */
   closed(): void {
-    const open = new Set<OpenSpan>();
-    for (const run of this.#runs.values()) {
-      open.add(run.of);
-      note(run, run.end ?? 'abandoned');
-    }
+    const runs = [...this.#runs.values()];
     this.#runs.clear();
-    for (const of of open) finish(of);
+    for (const run of runs) note(run, run.end ?? 'abandoned');
+    try {
+      for (const run of runs) if (run.observed) describe(run, run.observed, run.end ?? 'abandoned');
+    } finally {
+      for (const of of new Set(runs.map((run) => run.of))) finish(of);
+    }
   }
 
   #find(job: StartedJob | undefined): OpenRun | undefined {

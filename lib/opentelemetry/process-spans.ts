@@ -35,6 +35,8 @@ export class ProcessSpans {
   readonly #settings: ProcessSettings;
   readonly #queue: string;
   readonly #common: Attributes;
+  /** Those of each span `process <queue>`. */
+  readonly #processing: Attributes;
   readonly #open = new OpenRuns();
   /** Jobs that were added together may have the same carrier. */
   #lastUnsampled: TraceCarrier | undefined;
@@ -54,6 +56,11 @@ export class ProcessSpans {
       [ATTRIBUTES.group]: group,
       [ATTRIBUTES.client]: consumer,
       [ATTRIBUTES.address]: address,
+    };
+    this.#processing = {
+      ...this.#common,
+      [ATTRIBUTES.operation]: 'process',
+      [ATTRIBUTES.operationType]: 'process',
     };
   }
 
@@ -93,10 +100,10 @@ export class ProcessSpans {
       const remote = trace.getSpanContext(toContext(carrier, false));
       return remote ? [{ context: remote }] : [];
     });
+    const [first] = jobs;
+    // A batch of one job says which job it is.
     const attributes = {
-      ...this.#common,
-      [ATTRIBUTES.operation]: 'process',
-      [ATTRIBUTES.operationType]: 'process',
+      ...(first && jobs.length === 1 ? this.#attributesOf(first) : this.#processing),
       [ATTRIBUTES.batch]: jobs.length,
     };
     const span = this.#tracer.startSpan(
@@ -148,9 +155,7 @@ export class ProcessSpans {
 
   #attributesOf({ id, name, attemptsMade }: StartedJob): Attributes {
     return {
-      ...this.#common,
-      [ATTRIBUTES.operation]: 'process',
-      [ATTRIBUTES.operationType]: 'process',
+      ...this.#processing,
       [ATTRIBUTES.messageId]: id,
       [ATTRIBUTES.job]: labelOf(name),
       [ATTRIBUTES.attempt]: attemptsMade,

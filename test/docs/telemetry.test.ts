@@ -1,12 +1,17 @@
 import { readFileSync } from 'node:fs';
-import type { Type } from '@nestjs/common';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { context, metrics, propagation, trace } from '@opentelemetry/api';
 import * as conventions from '@opentelemetry/semantic-conventions/incubating';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ATTRIBUTES, CONVENTIONS_VERSION, METRICS } from '../../lib/opentelemetry/conventions.js';
 import type { Metric } from '../../lib/opentelemetry/conventions.js';
 import type { Queue, Worker } from '../../lib/engine/index.js';
+import { ChasquiModule, OnJob, Processor } from '../../lib/index.js';
+import { ChasquiTelemetry } from '../../lib/opentelemetry/index.js';
 import { queueOf } from '../nest/support/apps.js';
 import { SILENT } from '../support/nest.js';
 import { useRedis } from '../support/redis.js';
@@ -15,7 +20,7 @@ import { docsPage } from './support/page.js';
 const redis = useRedis();
 const { block } = docsPage('docs/telemetry.md', redis);
 
-const tracing = block('Set-up', 1);
+const tracing = block<{ TelemetryShutdown: Type }>('Set-up', 1);
 const inNest = block<{ AppModule: Type }>('Set-up', 2);
 const withoutNest = block<{ queue: Queue; worker: Worker }>('Set-up', 3);
 
@@ -46,6 +51,43 @@ describe('docs/telemetry.md', () => {
     const { queue, worker } = await withoutNest();
     await new Promise((resolve) => worker.once('completed', resolve));
     await Promise.all([queue.close(), worker.close()]);
+    for (const api of [trace, metrics, context, propagation]) api.disable();
+  });
+
+  it('the set-up exports the spans of the jobs that the app releases when it closes', async () => {
+    const exported: Buffer[] = [];
+    const collector = createServer((request, response) => {
+      request.on('data', (part: Buffer) => exported.push(part)).on('end', () => response.end());
+    });
+    await once(collector.listen(0, '127.0.0.1'), 'listening');
+    const { port } = collector.address() as AddressInfo;
+    vi.stubEnv('OTEL_EXPORTER_OTLP_ENDPOINT', `http://127.0.0.1:${String(port)}`);
+    const { TelemetryShutdown } = await tracing();
+
+    let onStart: () => void;
+    const started = new Promise<void>((resolve) => (onStart = resolve));
+    @Processor('mails', { shutdownDeadlineSecs: 0.1 })
+    class Mails {
+      @OnJob()
+      send(): Promise<void> {
+        onStart();
+        return new Promise(() => undefined);
+      }
+    }
+    @Module({
+      imports: [
+        ChasquiModule.forRoot({ connection: redis.connection, telemetry: new ChasquiTelemetry() }),
+        ChasquiModule.forFeature('mails'),
+      ],
+      providers: [Mails, TelemetryShutdown],
+    })
+    class MailModule {}
+    const app = await NestFactory.createApplicationContext(MailModule, { logger: SILENT });
+    await queueOf(app, 'mails').add('mail', {});
+    await started;
+    await app.close();
+    collector.close();
+    expect(Buffer.concat(exported).toString('latin1')).toMatch(/process mails[^]*released/);
     for (const api of [trace, metrics, context, propagation]) api.disable();
   });
 

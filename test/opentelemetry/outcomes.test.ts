@@ -72,6 +72,23 @@ const CASES: Record<string, Case> = {
     handler: untilAborted,
     meanwhile: (_job, _queue, worker) => worker.close(),
   },
+  'a job that outlives the shutdown deadline, whose handler never returns': {
+    outcome: 'released',
+    handler: () => new Promise(() => undefined),
+    meanwhile: (_job, _queue, worker) => worker.close(),
+  },
+  'a job that is cancelled, whose handler never returns': {
+    outcome: 'cancelled',
+    handler: () => new Promise(() => undefined),
+    meanwhile: async ({ id, signal }, queue, worker) => {
+      const aborted = new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      await queue.cancel(id);
+      await aborted;
+      await worker.close();
+    },
+  },
   'a job whose lease was taken over, whose handler returns': {
     outcome: 'lost',
     handler: untilAborted,
@@ -113,6 +130,7 @@ describe('the outcome of a span, and of the metric', () => {
       }, 5_000);
       const [span] = sdk.named(PROCESS);
       expect(span?.attributes['chasqui.job.outcome']).toBe(outcome);
+      expect(span?.attributes['chasqui.job.max_attempts']).toBe(opts?.attempts ?? 3);
       expect(span?.status.code === SpanStatusCode.ERROR).toBe(isError);
       const counted = await sdk.points('chasqui.jobs.ended');
       const ends = counted
@@ -191,5 +209,22 @@ describe('the outcome of a span, and of the metric', () => {
     });
     expect(span?.attributes['chasqui.job.attempt']).toBeUndefined();
     expect(span?.attributes['chasqui.job.max_attempts']).toBeUndefined();
+  });
+
+  it('a batch of one job says which job it is', async () => {
+    const telemetry = new ChasquiTelemetry();
+    const { id } = await kit.queue({ telemetry }).add('one', 1, { attempts: 2 });
+    kit.worker(((jobs: Job[]) => jobs.map(() => 1)) as never, { telemetry, batches: { size: 10 } });
+    await vi.waitFor(() => {
+      expect(sdk.named(PROCESS)).toHaveLength(1);
+    }, 5_000);
+    expect(sdk.named(PROCESS)[0]?.attributes).toMatchObject({
+      'messaging.batch.message_count': 1,
+      'messaging.message.id': id,
+      'chasqui.job.name': 'one',
+      'chasqui.job.attempt': 1,
+      'chasqui.job.max_attempts': 2,
+      'chasqui.job.outcome': 'completed',
+    });
   });
 });
