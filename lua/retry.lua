@@ -1,4 +1,5 @@
--- Moves jobs from the work stream to the delayed set: failed jobs, for their next attempt, or jobs that were put back.
+-- Moves jobs from the work stream to the delayed set: failed jobs, for their next attempt, or jobs that were put back. Jobs of the
+-- room that were rate-limited go back to their places there.
 --
 -- KEYS stream delayed events promoterWake prefix calls
 -- ARGV 1–6 see lib/end-batch.lua
@@ -7,7 +8,8 @@
 --      9 flags        'w': wake a promoter if a job is due earlier than all others, because the caller has no promoter of its own;
 --                     'r': some of the jobs have a place in the room; 'h': the jobs of strict groups hold their slots until they
 --                     start again (lib/groups.lua)
---     10 frames       per job: u8 length and entry id; double backoff in ms; u16 length and job id, length 0 if the id is not
+--     10 frames       per job: u8 length and entry id; double backoff in ms, negative = the job was rate-limited: while the limit
+--                     holds, it goes to its old place in the room, if it has one, and does not wait; u16 length and job id, length 0 if the id is not
 --                     the caller's; u32 length and the new delayed member, length 0 if it is one of the large ones
 --     11 of           the events beside `active`: see lib/event-batch.lua
 --     12 columns      how many strings follow with the columns of the events; 0 with events off; then these
@@ -26,6 +28,8 @@
 -- @include lib/event-batch
 -- @include lib/tracked
 -- @include lib/room
+-- @seldom lib/put-back
+-- @seldom lib/rate-limited
 
 local stream, delayed, events, wake, prefix, calls = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local batch = read_batch()
@@ -40,11 +44,15 @@ end
 -- A delayed key of the wrong type fails here, before the entry is gone; so does the set below.
 redis.call('ZCARD', delayed)
 local entries, backoffs, uniques, members = {}, {}, {}, {}
-local any_unique = false
+local any_unique, limited = false, nil
 local at, large = 1, 13 + ARGV[12]
 for i = 1, jobs do
   entries[i], backoffs[i], uniques[i], members[i], at = read('>I1c0dI2c0I4c0', frames, at)
   any_unique = any_unique or uniques[i] ~= ''
+  if backoffs[i] < 0 then
+    backoffs[i], limited = -backoffs[i], limited or {}
+    limited[#limited + 1] = i
+  end
   if members[i] == '' then
     members[i] = ARGV[large]
     large = large + 1
@@ -58,6 +66,7 @@ local done, left_out = fence_batch(stream, prefix, batch, entries, reply)
 if #done == 0 then
   return keep_reply(calls, batch.call, reply)
 end
+local placed = limited and limited_places(stream, prefix, entries, limited, left_out) or {}
 end_leases(stream, batch, done)
 local may_hold = batch.groups ~= '' and string.find(ARGV[9], 'h', 1, true)
 local is_strict = may_hold and redis.call('HGET', prefix .. 'meta', 'groupStrict') == '1'
@@ -77,7 +86,10 @@ local function schedule()
   scored = {}
 end
 for i = 1, jobs do
-  if not left_out[i] then
+  if placed[i] then
+    local _, d = split_member(members[i])
+    put_back(stream, prefix, entries[i], placed[i], d)
+  elseif not left_out[i] then
     local backoff = backoffs[i]
     if not due[backoff] then
       due[backoff] = decimal(now + backoff)
@@ -105,8 +117,11 @@ end
 if ARGV[#ARGV - 2] ~= '' then
   write_attempts(prefix, ARGV[#ARGV - 2], left_out)
 end
-reply[1] = decimal(now + earliest)
-if head and (not head[2] or now + earliest < tonumber(head[2])) then
+if next(placed) then
+  tell_workers(stream, prefix)
+end
+reply[1] = earliest and decimal(now + earliest) or ''
+if head and earliest and (not head[2] or now + earliest < tonumber(head[2])) then
   -- The jobs are scheduled, even if the wake key has the wrong type.
   redis.pcall('XADD', wake, 'MAXLEN', 1, '*', 'due', reply[1])
 end

@@ -275,8 +275,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
 
   /**
    * Lets no job of the group of this job start for so many ms, in all workers: for a service that asks one tenant to come back later.
-   * Throw a RateLimitError after it, and the job goes back to its group, with no attempt used: behind those that wait, and as the
-   * next one in a strict group. Other groups go on, and so do jobs of the group that run.
+   * Throw a RateLimitError after it, and the job goes back to its place in the group, with no attempt used; in a strict group, it
+   * is the next one. Other groups go on, and so do jobs of the group that run.
    * @param job of a group
    * @param expireTimeMs from 1 to 2,592,000,000 (30 days). A later call replaces it
    * @throws ConfigError (CMQ-004), ConnectionError (CMQ-001), ShutdownError (CMQ-005)

@@ -19,6 +19,8 @@ export interface RetriedDelivery extends EndedJob, EntryId {
 export interface RetriedJob<T extends RetriedDelivery> {
   readonly delivery: T;
   readonly backoffMs: number;
+  /** The handler was rate-limited: while the limit holds, a job of the room goes to its old place there instead. */
+  readonly isRateLimited?: boolean;
   /** What the Job says from now on: how many attempts it has used. */
   readonly attemptsUsed: number;
   /** Why the attempt failed, for the event. */
@@ -117,10 +119,10 @@ function pack<T extends RetriedDelivery>(
   const frames = Buffer.allocUnsafe(bound);
   const large: Buffer[] = [];
   let at = 0;
-  for (const { delivery, backoffMs, attemptsUsed } of jobs) {
+  for (const { delivery, backoffMs, isRateLimited, attemptsUsed } of jobs) {
     const { jobId, name, uniqueMs, from, to } = delivery;
     at = writeEntryId(frames, at, delivery);
-    at = frames.writeDoubleBE(backoffMs, at);
+    at = frames.writeDoubleBE(isRateLimited ? -backoffMs : backoffMs, at);
     at = writeText16(frames, at, uniqueMs === undefined ? '' : jobId);
     if (to - from > LARGE_BYTES) {
       const member = Buffer.allocUnsafe(MEMBER_SLACK + name.length * 3 + to - from);

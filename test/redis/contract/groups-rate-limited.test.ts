@@ -30,7 +30,6 @@ describe('worker.rateLimitGroup', () => {
     await allOf(diary, 31);
     expect(dataOf(diary, 'a')).toEqual(['a0']);
     expect(await queue.getGroupStatus('a')).toBe('limited');
-    // The job is back 100 ms later.
     await eventually(async () => {
       expect(await queue.getGroups()).toEqual([{ id: 'a', count: 4, status: 'limited' }]);
     });
@@ -46,7 +45,7 @@ describe('worker.rateLimitGroup', () => {
     await allOf(diary, 36);
     const times = diary.times.get('a') as number[];
     expect((times[1] as number) - limitedAt).toBeGreaterThanOrEqual(1_999);
-    expect(dataOf(diary, 'a')).toEqual(['a0', 'a1', 'a2', 'a3', 'a0', 'a0']);
+    expect(dataOf(diary, 'a')).toEqual(['a0', 'a0', 'a1', 'a2', 'a3', 'a0']);
     expect(await queue.getGroupRateLimitTtl('a')).toBe(-2);
     expect(await queue.removeGroupConcurrency('a')).toBe(true);
     await expectNoTrace(redis);
@@ -64,6 +63,60 @@ describe('worker.rateLimitGroup', () => {
     await queue.addBulk(jobsOf('a', 1, { attempts: 1 }));
     await eventually(() => {
       expect(attempts).toEqual([1, 1, 1]);
+    });
+    await expectNoTrace(redis);
+  });
+
+  test.each([
+    ['without a priority', () => ({})],
+    ['with priorities', (i: number) => ({ priority: i + 1 })],
+  ])('puts the job back before newer jobs of its group, each time: %s', async (_, optionsOf) => {
+    const queue = redis.queue();
+    const seen: number[] = [];
+    const worker = redis.worker(
+      async (job) => {
+        seen.push(job.data as number);
+        if (job.data !== 1 || seen.filter((i) => i === 1).length > 3) return;
+        const group = { id: 'a', ...optionsOf(seen.length + 10) };
+        await queue.addBulk([{ name: 'a', data: seen.length + 10, opts: { group } }]);
+        await worker.rateLimitGroup(job, 200);
+        throw new RateLimitError();
+      },
+      { concurrency: 1, autorun: false },
+    );
+    await queue.addBulk(
+      [0, 1, 2, 3].map((i) => ({ name: 'a', data: i, opts: { group: { id: 'a', ...optionsOf(i) } } })),
+    );
+    void worker.run();
+    await eventually(() => {
+      expect(seen).toEqual([0, 1, 1, 1, 1, 2, 3, 12, 13, 14]);
+    });
+    await expectNoTrace(redis);
+  });
+
+  test('puts a job of an own id back, and says where it is', async () => {
+    const queue = redis.queue();
+    const seen: string[] = [];
+    const worker = redis.worker(
+      async (job) => {
+        seen.push(`${job.id} ${String(job.attemptsMade)}`);
+        if (seen.length > 1) return;
+        await worker.rateLimitGroup(job, 1_000);
+        throw new RateLimitError();
+      },
+      { concurrency: 1 },
+    );
+    await queue.add('a', 1, { jobId: 'mine', attempts: 1, group: { id: 'a' } });
+    await queue.add('a', 2, { jobId: 'other', attempts: 1, group: { id: 'a' } });
+    await eventually(async () => {
+      expect(seen).toEqual(['mine 1']);
+      expect(await queue.getJobState('mine')).toBe('waiting');
+    });
+    expect((await queue.getGroupJobs('a')).map(({ id }) => id)).toEqual(['mine', 'other']);
+    expect((await queue.add('a', 2, { jobId: 'mine', group: { id: 'a' } })).duplicate).toBe(true);
+    await (await queue.getJob('mine'))?.remove();
+    await eventually(() => {
+      expect(seen).toEqual(['mine 1', 'other 1']);
     });
     await expectNoTrace(redis);
   });

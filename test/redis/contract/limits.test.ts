@@ -166,6 +166,47 @@ describe('a handler that is told to come back later', () => {
     });
   });
 
+  test.each([
+    ['jobs of one priority', () => ({ priority: 5 }), [0, 1, 1, 2, 3]],
+    ['jobs of several priorities', (i: number) => ({ priority: i + 1 }), [0, 1, 1, 2, 3]],
+    ['jobs with lifo', () => ({ lifo: true }), [3, 2, 1, 1, 0]],
+    ['jobs of one group', () => ({ group: { id: 'a' } }), [0, 1, 1, 2, 3]],
+  ])('goes back to its place: %s', async (_, optionsOf, expected) => {
+    const queue = redis.queue();
+    const seen: number[] = [];
+    const worker: Worker = redis.worker(
+      async (job) => {
+        seen.push(job.data as number);
+        if (job.data !== 1 || seen.filter((i) => i === 1).length > 1) return;
+        await worker.rateLimit(300);
+        throw new RateLimitError();
+      },
+      { concurrency: 1, autorun: false },
+    );
+    await queue.addBulk([0, 1, 2, 3].map((i) => ({ name: 'a', data: i, opts: optionsOf(i) })));
+    void worker.run();
+    await eventually(() => {
+      expect(seen).toEqual(expected);
+    });
+  });
+
+  test('waits 100 ms where no limit holds, behind the others', async () => {
+    const queue = redis.queue();
+    const seen: number[] = [];
+    const worker: Worker = redis.worker(
+      (job) => {
+        seen.push(job.data as number);
+        if (seen.length === 1) throw new RateLimitError();
+      },
+      { concurrency: 1, autorun: false },
+    );
+    await queue.addBulk([0, 1, 2].map((i) => ({ name: 'a', data: i, opts: { priority: 5 } })));
+    void worker.run();
+    await eventually(() => {
+      expect(seen).toEqual([0, 1, 2, 0]);
+    });
+  });
+
   test('an error of that name from elsewhere counts, too', async () => {
     const queue = redis.queue();
     let runs = 0;

@@ -71,7 +71,8 @@ export abstract class QueueLimits<Data, Result, Name extends string> extends Que
 
   /**
    * Lets no job start for so many ms, in all workers: for a service that asks you to come back later. In a handler, throw a
-   * RateLimitError after it, and the job goes back to the queue with no attempt used.
+   * RateLimitError after it, and the job goes back to the queue with no attempt used: to its old place, if it has a priority, lifo or a
+   * group.
    * @param expireTimeMs from 1 to 2,592,000,000 (30 days). A later call replaces it
    */
   async rateLimit(expireTimeMs: number): Promise<void> {

@@ -41,9 +41,11 @@ export interface DelayedOutcome {
   delayMs: number;
 }
 
-/** This worker does not accept the job: it goes back to the queue with no attempt used. */
+/** This worker does not accept the job, or its handler was rate-limited: it goes back to the queue with no attempt used. */
 export interface PostponedOutcome {
   kind: 'postponed';
+  /** While a limit holds, a job of the room goes to its old place there, and does not wait for `delayMs`. */
+  isRateLimited?: true;
   /** In ms, until another worker may fetch it. */
   delayMs: number;
 }

@@ -266,7 +266,7 @@ export class Runner {
     }
     const { attempt, maxAttempts, cancelled, control } = delivery;
     if (isRateLimitError(error) && !cancelled && control?.isOver !== true) {
-      this.#settlement.settle(delivery, { kind: 'postponed', delayMs: RATE_LIMITED_MS });
+      this.#settlement.settle(delivery, { kind: 'postponed', delayMs: RATE_LIMITED_MS, isRateLimited: true });
       this.#inFlight.ended(delivery, true);
       return;
     }
@@ -304,7 +304,7 @@ export class Runner {
   }
 }
 
-/** A job that was rate-limited goes back after so long: the limit is in Redis, and all workers know of it by then. In ms. */
+/** A job that was rate-limited and has no place goes back after so long: all workers know of the limit by then. In ms. */
 const RATE_LIMITED_MS = 100;
 
 /** Larger values are read from the result key, not carried by the event. */

@@ -99,9 +99,16 @@ export class Commits {
     const { eventsBatchFrom, delayedEnabled } = this.#settings;
     const options = this.#optionsOf(batch, () => ({
       jobs: batch.map((delivery) => {
-        const { delayMs } = delivery.outcome as PostponedOutcome | DelayedOutcome;
+        const outcome = delivery.outcome as PostponedOutcome | DelayedOutcome;
         const going = withReady(delivery, this.#settings);
-        return { delivery: going, backoffMs: delayMs, attemptsUsed: delivery.attempt - 1, reason: '' };
+        const isRateLimited = outcome.kind === 'postponed' && outcome.isRateLimited === true;
+        return {
+          delivery: going,
+          backoffMs: outcome.delayMs,
+          isRateLimited,
+          attemptsUsed: delivery.attempt - 1,
+          reason: '',
+        };
       }),
       event: 'delayed' as const,
       keepsTurn,
