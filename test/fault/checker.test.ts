@@ -182,7 +182,7 @@ const bugs: [bug: string, scenario: keyof typeof scenarios, finds: RegExp, patch
     [
       'lua/lib/fence.lua',
       /[^]*?(-- Ends the lease)/,
-      `local function own_between() return setmetatable({}, { __index = function() return true end }) end\n$1`,
+      `-- @include lib/ask-group\nlocal function own_between() return setmetatable({}, { __index = function() return true end }) end\n$1`,
     ],
   ],
 ];
