@@ -1,10 +1,12 @@
 import type { QueueKeys } from '../../redis/keys.js';
 import { changeJob as runChange } from '../../redis/scripts/change-job.js';
+import { findDedup } from '../../redis/scripts/find-dedup.js';
 import { retryCompleted } from '../../redis/scripts/retry-completed.js';
 import type { ChangeJobReply, ChangedState, JobChange } from '../../redis/scripts/change-job.js';
 import { JobNotFoundError, JobStateError } from '../base/errors.js';
+import { printable } from '../base/printable.js';
 import type { CommandLink } from '../connection/command-link.js';
-import type { JobRef } from '../job/job-actions.js';
+import type { JobRef, RetriedJobRef } from '../job/job-actions.js';
 import { dropLetters, replayDlq } from './dlq.js';
 import { findPlace } from './find-place.js';
 
@@ -15,7 +17,7 @@ import { findPlace } from './find-place.js';
 const MOST_SEARCHES = 3;
 
 /** What the job's state has to be, for the message of the error. */
-const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
+const NEEDS: Readonly<Record<JobChange['change'] | 'failed' | 'completed', string>> = {
   locate: '',
   remove: 'Queue.cancel(id) ends a job that runs.',
   promote: 'Only a delayed job can be promoted.',
@@ -23,9 +25,20 @@ const NEEDS: Readonly<Record<JobChange['change'] | 'retry', string>> = {
   move: 'Only a waiting or delayed job can be moved. In its handler, a job moves itself.',
   priority: 'Only a job that waits or is delayed can get another priority.',
   data: 'Only a job that waits, is delayed or has failed can get other data.',
-  retry:
+  failed:
     'Only a job that has failed can be retried. One that has completed and is kept can, if you ask for a completed one.',
+  completed:
+    'You asked for a job that has completed and is kept. One that has failed can be retried, too: ask for a failed one.',
 };
+
+/** The state allows the change, and the job cannot have it. */
+const NO_PLACE = 'The job has no place for it: another program wrote its bytes, or they are damaged.';
+const ALLOWED: Readonly<Partial<Record<JobChange['change'], readonly ChangedState[]>>> = {
+  data: ['waiting', 'prioritized', 'delayed', 'failed'],
+  priority: ['waiting', 'prioritized', 'delayed'],
+};
+/** The state allows the change, and the job was somewhere else each time. */
+const HAS_MOVED = 'Others changed it at the same time. Try again.';
 
 const METHODS: Readonly<Record<JobChange['change'], string>> = {
   locate: 'locate',
@@ -49,7 +62,9 @@ export async function changeJob(
   eventsCap: number,
 ): Promise<void> {
   const { state, done } = await locateAndChange(link, keys, job, change, eventsCap);
-  if (!done) throw refused(keys, job.id, METHODS[change.change], state, NEEDS[change.change]);
+  if (done) return;
+  const needs = ALLOWED[change.change]?.includes(state) ? NO_PLACE : NEEDS[change.change];
+  throw refused(keys, job.id, METHODS[change.change], state, needs);
 }
 
 /**
@@ -63,7 +78,8 @@ export async function removeJob(
   eventsCap: number,
 ): Promise<void> {
   const state = await tryToRemove(link, keys, job, eventsCap);
-  if (state !== 'removed') throw refused(keys, job.id, 'remove', state, NEEDS.remove);
+  if (state === 'removed') return;
+  throw refused(keys, job.id, 'remove', state, state === 'failed' ? HAS_MOVED : NEEDS.remove);
 }
 
 /** The same, without an error: `removed`, or the state that does not allow it. */
@@ -91,13 +107,15 @@ export async function tryToRemove(
 export async function retryJob(
   link: CommandLink,
   keys: QueueKeys,
-  job: JobRef,
+  job: RetriedJobRef,
   from: 'failed' | 'completed',
   eventsCap: number,
 ): Promise<void> {
   for (let tries = 0; ; tries++) {
     const { state, dlqId } = await locateAndChange(link, keys, job, { change: 'locate' }, eventsCap);
-    if (state !== from || tries === MOST_SEARCHES) throw refused(keys, job.id, 'retry', state, NEEDS.retry);
+    if (state !== from) throw refused(keys, job.id, 'retry', state, NEEDS[from]);
+    if (tries === MOST_SEARCHES)
+      throw refused(keys, job.id, 'retry', state, await whyItStays(link, keys, job));
     const options = { limit: 1, eventsCap };
     const moved =
       dlqId === undefined
@@ -105,6 +123,20 @@ export async function retryJob(
         : { moved: await replayDlq(link, keys, { ids: [dlqId] }, options) };
     if (moved.moved > 0) return;
   }
+}
+
+/** Why a job in the right state was not retried. */
+async function whyItStays(
+  link: CommandLink,
+  keys: QueueKeys,
+  { id, dedupId }: RetriedJobRef,
+): Promise<string> {
+  const holder = dedupId === undefined ? undefined : await findDedup(link, keys, dedupId);
+  if (dedupId === undefined || holder === undefined || holder === id) return HAS_MOVED;
+  return (
+    `Job ${printable(holder)} has its deduplication id "${printable(dedupId)}". Wait until that job has ended, remove it, or free ` +
+    'the id with queue.removeDeduplicationKey(id). Then try again.'
+  );
 }
 
 async function locateAndChange(

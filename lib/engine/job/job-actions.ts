@@ -17,6 +17,12 @@ export interface JobRef extends JobPlace {
   readonly id: string;
 }
 
+/** A job to run again. */
+export interface RetriedJobRef extends JobRef {
+  /** Its deduplication id: an error says which job has it. */
+  readonly dedupId?: string | undefined;
+}
+
 /** A job that is reported of. */
 export interface ReportRef {
   readonly id: string;
@@ -37,7 +43,7 @@ export interface JobActions {
   changeDelay(job: JobRef, delay: number): Promise<void>;
   changePriority(job: JobRef, priority: PriorityOptions): Promise<void>;
   moveToDelayed(job: JobRef, timestamp: number): Promise<void>;
-  retry(job: JobRef, state: 'failed' | 'completed'): Promise<void>;
+  retry(job: RetriedJobRef, state: 'failed' | 'completed'): Promise<void>;
   updateData(job: JobRef, data: unknown): Promise<void>;
   updateProgress(job: ReportRef, progress: JobProgress): Promise<void>;
   log(job: ReportRef, row: string, keepLogs?: number): Promise<number>;

@@ -232,11 +232,12 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /**
    * Moves a dead letter of this job back to the work stream, with all attempts available again. With `completed`, runs a kept
    * job again that has completed.
-   * @throws JobStateError (CMQ-107) unless the job has ended in that state, or if another live job has its id;
+   * @throws JobStateError (CMQ-107) unless the job has ended in that state, or if another live job has its id, or
+   * its deduplication id: the message names that job;
    * JobNotFoundError (CMQ-106)
    */
   async retry(state: 'failed' | 'completed' = 'failed'): Promise<void> {
-    await this.#actions('retry').retry(this.#ref, state);
+    await this.#actions('retry').retry({ ...this.#ref, dedupId: this.deduplicationId }, state);
     this.attemptsMade = 0;
     this.failedReason = undefined;
     this.returnvalue = undefined;

@@ -88,7 +88,11 @@ describe.each(ids)('a kept job with %s', (_, withId) => {
     await job.retry();
     expect((await failed)[1].message).toBe('second');
     await worker.close();
-    expect(await rejection(job.retry('completed'))).toMatchObject({ code: 'CMQ-107', state: 'failed' });
+    expect(await rejection(job.retry('completed'))).toMatchObject({
+      code: 'CMQ-107',
+      state: 'failed',
+      message: expect.stringContaining('You asked for a job that has completed and is kept.') as string,
+    });
     await job.updateData('third');
     const [letter] = await queue.peekDlq();
     expect(await redis.client.get(`${KEYS.prefix}job:${job.id}`)).toBe(`f${letter!.dlqId}`);

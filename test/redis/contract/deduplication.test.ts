@@ -109,7 +109,13 @@ describe('simple mode', () => {
     const second = await queue.add('a', 2, simple);
     expect(second.duplicate).toBe(false);
     expect(await queue.replayDlq()).toBe(0);
-    await expect((await queue.getJob(first.id))?.retry()).rejects.toMatchObject({ code: 'CMQ-107' });
+    await expect((await queue.getJob(first.id))?.retry()).rejects.toMatchObject({
+      code: 'CMQ-107',
+      state: 'failed',
+      message:
+        `retry: job ${first.id} of queue "mail" is failed. Nothing was changed. Job ${second.id} has its deduplication id "house". ` +
+        'Wait until that job has ended, remove it, or free the id with queue.removeDeduplicationKey(id). Then try again.',
+    });
     await second.remove();
     expect(await queue.replayDlq()).toBe(1);
     expect(await queue.getDeduplicationJobId('house')).toBe(first.id);
@@ -194,7 +200,11 @@ describe('simple mode', () => {
     const read = await queue.getJob(job.id);
     expect([read?.deduplicationId, await read?.getState()]).toEqual(['house', 'completed']);
     const second = await queue.add('a', 2, simple);
-    await expect(read?.retry('completed')).rejects.toMatchObject({ code: 'CMQ-107' });
+    await expect(read?.retry('completed')).rejects.toMatchObject({
+      code: 'CMQ-107',
+      state: 'completed',
+      message: expect.stringContaining(`Job ${second.id} has its deduplication id "house".`) as string,
+    });
     await queue.retryJobs({ state: 'completed' });
     expect(await read?.getState()).toBe('completed');
     await second.remove();
