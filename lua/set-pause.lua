@@ -1,7 +1,8 @@
 -- Pauses or resumes a queue, and wakes its workers so that they learn of it at once.
 --
 -- KEYS meta stream events prefix calls
--- ARGV 1 what       '1' = pause, '0' = resume, '2' = pause for a while: see lib/queue-pause.lua; '3' = end the pause for a while
+-- ARGV 1 what       '1' = pause, '0' = resume, '2' = pause for a while: see lib/queue-pause.lua; '3' = end the pause for a while;
+--                     '4' = forget the event that it has ended, if the queue has had no other since
 --      2 events_cap  about how many events are kept; 0 = none are written
 --      3 lease_ms    for how long a pause for a while lasts, else 0
 --      then consumers to wake that the stream does not know any more
@@ -71,6 +72,14 @@ local function resume()
   return is_paused
 end
 
+-- A queue that was deleted leaves nothing.
+local function forget_end()
+  -- A key of another type says nothing.
+  local all = redis.pcall('XRANGE', events, '-', '+', 'COUNT', 2)
+  local fields = #all == 1 and all[1][2] or {}
+  return fields[1] == 'e' and fields[2] == 'resumed' and redis.call('UNLINK', events) == 1
+end
+
 local said = kept_reply(calls, call, 1)
 if said then
   return said
@@ -80,7 +89,9 @@ if not paused_since(meta) then
   redis.call('HDEL', meta, 'paused', 'until')
 end
 local has_changed
-if what == '1' or what == '2' then
+if what == '4' then
+  has_changed = forget_end()
+elseif what == '1' or what == '2' then
   has_changed = pause()
 else
   has_changed = (what == '0' or redis.call('HEXISTS', meta, 'until') == 1) and resume()

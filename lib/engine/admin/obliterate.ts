@@ -36,6 +36,7 @@ export async function obliterate(
     setPause(link, keys, { to: 'paused', leaseMs: PAUSE_LEASE_MS, eventsCap });
   const stop = every(PAUSE_LEASE_MS / 3, pause);
   let consumers: string[] | undefined;
+  let isEnded: boolean;
   try {
     await pause();
     consumers = await deleteJobs(link, keys, force, operation);
@@ -50,8 +51,10 @@ export async function obliterate(
   } finally {
     stop();
     // A pause of the user stays, also one that began meanwhile. One that began before the jobs were deleted went with them.
-    await setPause(link, keys, { to: 'end-lease', eventsCap, consumers });
+    isEnded = await setPause(link, keys, { to: 'end-lease', eventsCap, consumers });
   }
+  // Those who listen have the event now: Redis replies to reads that wait before it carries out another call.
+  if (isEnded && eventsCap > 0) await setPause(link, keys, { to: 'forget-end', eventsCap });
 }
 
 /** Prolongs the pause until it is stopped. If Redis does not answer, the operation fails of itself. */

@@ -2,8 +2,11 @@ import type { QueueKeys } from '../keys.js';
 import type { ScriptRunner } from '../script-runner.js';
 
 export interface SetPauseOptions {
-  /** `end-lease` ends a pause that would end by itself, and no other. */
-  to: 'paused' | 'running' | 'end-lease';
+  /**
+   * `end-lease` ends a pause that would end by itself, and no other. `forget-end` deletes the event of that, if the queue has had no
+   * other since.
+   */
+  to: 'paused' | 'running' | 'end-lease' | 'forget-end';
   /** The pause ends by itself after so many ms, unless it is prolonged. Default: it does not. */
   leaseMs?: number | undefined;
   /** About how many events are kept; 0 = none are written. */
@@ -12,7 +15,7 @@ export interface SetPauseOptions {
   consumers?: readonly string[] | undefined;
 }
 
-const CODES = { paused: '1', running: '0', 'end-lease': '3' } as const;
+const CODES = { paused: '1', running: '0', 'end-lease': '3', 'forget-end': '4' } as const;
 
 /**
  * Pauses or resumes a queue. Resolves with whether that changed anything. A pause with a lease: false if the queue is paused for
