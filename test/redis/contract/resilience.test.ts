@@ -65,6 +65,34 @@ describe('what a worker stands on is taken away while it runs', () => {
     expect(performance.now() - begun).toBeLessThan(5_000);
   });
 
+  test('FLUSHALL again while two workers come back: who changes the policy knows both', async () => {
+    const workers = [redis.worker(() => undefined), redis.worker(() => undefined)];
+    await Promise.all(workers.map((worker) => next(worker, 'ready')));
+    const monitor = await redis.client.monitor();
+    try {
+      for (let round = 0; round < 10; round += 1) {
+        const again = new Promise<void>((resolve, reject) => {
+          const look = (_: string, args: string[]): void => {
+            if (args[1] !== 'CREATECONSUMER') return;
+            monitor.off('monitor', look);
+            redis.client.flushall().then(() => {
+              resolve();
+            }, reject);
+          };
+          monitor.on('monitor', look);
+        });
+        await redis.client.flushall();
+        await again;
+        await eventually(async () => {
+          const consumers = (await redis.client.xinfo('CONSUMERS', KEYS.stream, 'default')) as unknown[];
+          expect(consumers).toHaveLength(workers.length);
+        });
+      }
+    } finally {
+      monitor.disconnect();
+    }
+  });
+
   test('jobs that were added while there was no group are run', async () => {
     const queue = redis.queue();
     await queue.addBulk(list(10));

@@ -329,11 +329,10 @@ export class Reader extends Service {
 
   async #createGroups(): Promise<void> {
     const { group, consumerId } = this.#settings;
-    for (const stream of this.#streams) {
-      // Other workers must know of this one while it is idle, too.
-      const consumer = stream === this.#keys.stream ? consumerId : undefined;
-      await createGroup(this.#link, this.#keys, { stream, group, consumer });
-    }
+    const [stream, ...others] = this.#streams as [string, ...string[]];
+    // Other workers must know of this one while it is idle, too.
+    const consumer = stream === this.#keys.stream ? consumerId : undefined;
+    await createGroup(this.#link, this.#keys, { stream, group, consumer, others });
   }
 }
 
