@@ -52,11 +52,7 @@ if text ~= before then
   changed = 1
 end
 if text ~= own then
-  if text then
-    redis.call('HSET', policy, group, text)
-  else
-    redis.call('HDEL', policy, group)
-  end
+  write_own(policy, group, text)
 end
 if fields.limited ~= '' then
   forget_some_limited(policy, now)

@@ -15,15 +15,19 @@ local function own_text(concurrency, max, duration, limited)
   return text ~= '||' and text or nil
 end
 
--- The time is over until which no job of a group might start. `policy`: the hash that says it; `own`: the text.
-local function forget_limited(policy, group, own)
-  local concurrency, max, duration = own_parts(own)
-  local left = own_text(concurrency, max, duration, '')
-  if left then
-    redis.call('HSET', policy, group, left)
+-- `policy`: the hash that says it; `text`: nil = nothing.
+local function write_own(policy, group, text)
+  if text then
+    redis.call('HSET', policy, group, text)
   else
     redis.call('HDEL', policy, group)
   end
+end
+
+-- The time is over until which no job of a group might start. `own`: the text.
+local function forget_limited(policy, group, own)
+  local concurrency, max, duration = own_parts(own)
+  write_own(policy, group, own_text(concurrency, max, duration, ''))
 end
 
 -- take.lua forgets such times when it comes to their groups. Of groups that have no more jobs, this forgets some by chance: more than

@@ -1,34 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Job } from '../../../lib/engine/index.js';
-import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
-import { createGroup } from '../../../lib/redis/scripts/create-group.js';
-import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
-import type { TakeOptions } from '../../../lib/redis/scripts/take.js';
 import { fullest } from '../../support/fullest.js';
 import { runnerOn } from '../../support/script-runner.js';
-import { changeGroup, groupDefaults, jobsOf } from './groups-kit.js';
+import { jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
+import { join, rateLimits, takeAs } from './starts-kit.js';
 
 const redis = useKit();
-
-const GROUP = 'default';
-
-async function join(...consumers: string[]): Promise<void> {
-  for (const consumer of consumers)
-    await createGroup(runnerOn(redis.client), KEYS, { stream: KEYS.stream, group: GROUP, consumer });
-}
-
-type Said = Pick<TakeOptions, 'before' | 'isLate' | 'isLost'>;
-
-/** What a worker takes of the gate, and what it says of the deliveries before. */
-async function takeAs(consumerId: string, count: number, said: Said = {}) {
-  const reply = await take(runnerOn(redis.client), KEYS, { group: GROUP, consumerId, count, ...said });
-  const { parts, others } = decodedParts(reply, KEYS.stream);
-  const news = others.find(([key]) => key === GATE_KEY)?.[1] ?? [];
-  return { jobs: parts.flat().length, starts: readGateNews(news).starts as string };
-}
 
 async function confirm(consumerId: string, what: { starts: string } | { lostBefore: number }): Promise<void> {
   await confirmStarts(runnerOn(redis.client), KEYS, { consumerId, ...what });
@@ -41,67 +21,60 @@ async function redisNow(): Promise<number> {
 
 /** One job may start, and no more for a window. */
 async function oneAfterTheWindow(consumerId: string): Promise<void> {
-  expect((await takeAs(consumerId, 5)).jobs).toBe(0);
+  expect((await takeAs(redis, consumerId, 5)).jobs).toBe(0);
   await eventually(async () => {
-    expect((await takeAs(consumerId, 5)).jobs).toBe(1);
+    expect((await takeAs(redis, consumerId, 5)).jobs).toBe(1);
   });
 }
 
-const limits = {
-  queue: (max: number, duration: number) => redis.queue().setGlobalRateLimit(max, duration),
-  'every group': (max: number, duration: number) =>
-    groupDefaults(redis, { groupMax: max, groupDuration: duration }),
-  'one group': (max: number, duration: number) => changeGroup(redis, { group: 'a', max, duration }),
-};
-
-describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
+describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
   test('a job that waits in its worker counts until it has started, and then for a window', async () => {
     await limit(2, 200);
     await redis.queue().addBulk(jobsOf('a', 10));
-    await join('one', 'two');
-    const waits = await takeAs('one', 1);
-    const next = await takeAs('one', 1, { before: waits.starts, isLate: true });
+    await join(redis, 'one', 'two');
+    const waits = await takeAs(redis, 'one', 1);
+    const next = await takeAs(redis, 'one', 1, { before: waits.starts, isLate: true });
     expect(next.jobs).toBe(1);
-    await confirm('one', { starts: next.starts });
+    await confirm('one', { starts: next.starts as string });
     await delay(300);
     // The second one has left the window. The first one has not started.
-    const third = await takeAs('two', 5);
+    const third = await takeAs(redis, 'two', 5);
     expect(third.jobs).toBe(1);
     await delay(300);
-    await confirm('one', { starts: waits.starts });
+    await confirm('one', { starts: waits.starts as string });
     // Sent twice.
-    await confirm('one', { starts: waits.starts });
+    await confirm('one', { starts: waits.starts as string });
     await oneAfterTheWindow('one');
     // Of the third, nobody has said that it has started.
-    expect((await takeAs('one', 5, { before: waits.starts, isLate: true })).jobs).toBe(0);
+    expect((await takeAs(redis, 'one', 5, { before: waits.starts, isLate: true })).jobs).toBe(0);
   });
 
   test('it is said at any time that such a job has started, before or after the next jobs are asked for', async () => {
     await limit(1, 200);
     await redis.queue().addBulk(jobsOf('a', 10));
-    await join('one', 'two');
-    const { starts } = await takeAs('one', 1);
-    await confirm('one', { starts });
+    await join(redis, 'one', 'two');
+    const { starts } = await takeAs(redis, 'one', 1);
+    await confirm('one', { starts: starts as string });
     // This call was sent before the job had started, and is late.
-    expect((await takeAs('one', 1, { before: starts, isLate: true })).jobs).toBe(0);
+    expect((await takeAs(redis, 'one', 1, { before: starts, isLate: true })).jobs).toBe(0);
     await oneAfterTheWindow('two');
   });
 
   test('jobs that got lost on the way count until all that was lost has been found and has started', async () => {
     await limit(2, 200);
     await redis.queue().addBulk(jobsOf('a', 10));
-    await join('one', 'two');
-    const arrived = await takeAs('one', 1);
+    await join(redis, 'one', 'two');
+    const arrived = await takeAs(redis, 'one', 1);
     // The reply to this is lost.
-    expect((await takeAs('one', 1, { before: arrived.starts, isLate: true })).jobs).toBe(1);
-    expect((await takeAs('one', 1, { before: arrived.starts, isLost: true })).jobs).toBe(0);
-    await confirm('one', { starts: arrived.starts });
+    expect((await takeAs(redis, 'one', 1, { before: arrived.starts, isLate: true })).jobs).toBe(1);
+    expect((await takeAs(redis, 'one', 1, { before: arrived.starts, isLost: true })).jobs).toBe(0);
+    await confirm('one', { starts: arrived.starts as string });
     await delay(300);
-    expect((await takeAs('two', 1)).jobs).toBe(1);
+    expect((await takeAs(redis, 'two', 1)).jobs).toBe(1);
     // All was found that had got lost an hour ago: that says nothing of this job.
     await confirm('one', { lostBefore: (await redisNow()) - 3_600_000 });
     await delay(300);
-    expect((await takeAs('one', 5)).jobs).toBe(0);
+    expect((await takeAs(redis, 'one', 5)).jobs).toBe(0);
     await confirm('one', { lostBefore: await redisNow() });
     await oneAfterTheWindow('one');
   });
@@ -109,12 +82,12 @@ describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
   test('a call that never arrived leaves the deliveries before it as they are', async () => {
     await limit(2, 200);
     await redis.queue().addBulk(jobsOf('a', 10));
-    await join('one');
-    const { starts } = await takeAs('one', 1);
+    await join(redis, 'one');
+    const { starts } = await takeAs(redis, 'one', 1);
     // The call before was lost. By now, the job has started.
-    expect((await takeAs('one', 5, { before: starts, isLost: true })).jobs).toBe(1);
+    expect((await takeAs(redis, 'one', 5, { before: starts, isLost: true })).jobs).toBe(1);
     await eventually(async () => {
-      expect((await takeAs('one', 5, { before: starts })).jobs).toBe(1);
+      expect((await takeAs(redis, 'one', 5, { before: starts })).jobs).toBe(1);
     });
   });
 

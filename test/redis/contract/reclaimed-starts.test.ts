@@ -1,38 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
-import { createGroup } from '../../../lib/redis/scripts/create-group.js';
 import { reclaim } from '../../../lib/redis/scripts/reclaim.js';
 import type { ReclaimReply } from '../../../lib/redis/scripts/reclaim.js';
-import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { fullest } from '../../support/fullest.js';
-import { Diary, allOf, changeGroup, groupDefaults, jobsOf } from './groups-kit.js';
+import { Diary, allOf, jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
+import { GROUP, join, rateLimits, takeAs } from './starts-kit.js';
 
 const redis = useKit();
 
 const HOUR = 3_600_000;
-const GROUP = 'default';
 const DEAD = 'dead-00000000-0000-4000-8000-000000000000;lease=600';
-
-async function join(consumer: string): Promise<void> {
-  await createGroup(runnerOn(redis.client), KEYS, { stream: KEYS.stream, group: GROUP, consumer });
-}
-
-interface Taken {
-  readonly jobs: number;
-  readonly starts: string | undefined;
-}
-
-/** What a worker takes of the gate. Nobody says that the jobs have started. */
-async function takeAs(consumerId: string, count: number): Promise<Taken> {
-  const options = { group: GROUP, consumerId, count };
-  const { parts, others } = decodedParts(await take(runnerOn(redis.client), KEYS, options), KEYS.stream);
-  const news = others.find(([key]) => key === GATE_KEY)?.[1] ?? [];
-  return { jobs: parts.flat().length, starts: readGateNews(news).starts };
-}
 
 /** What a worker takes over from all others, whatever their leases. */
 function reclaimAs(consumerId: string, count = 100): Promise<ReclaimReply> {
@@ -49,43 +29,36 @@ function reclaimAs(consumerId: string, count = 100): Promise<ReclaimReply> {
   });
 }
 
-const limits = {
-  queue: (max: number, duration: number) => redis.queue().setGlobalRateLimit(max, duration),
-  'every group': (max: number, duration: number) =>
-    groupDefaults(redis, { groupMax: max, groupDuration: duration }),
-  'one group': (max: number, duration: number) => changeGroup(redis, { group: 'a', max, duration }),
-};
-
-describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
+describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
   test('a job that was delivered, and may have started, counts when it is reclaimed', async () => {
     await limit(1, HOUR);
     await redis.queue().addBulk(jobsOf('a', 3));
-    await join('one');
-    expect((await takeAs('one', 5)).jobs).toBe(1);
+    await join(redis, 'one');
+    expect((await takeAs(redis, 'one', 5)).jobs).toBe(1);
     expect((await reclaimAs('two')).entries).toEqual([]);
     await limit(2, HOUR);
     expect((await reclaimAs('two')).entries).toHaveLength(1);
     await limit(3, HOUR);
-    expect((await takeAs('three', 5)).jobs).toBe(1);
+    expect((await takeAs(redis, 'three', 5)).jobs).toBe(1);
     expect((await reclaimAs('four')).entries).toEqual([]);
   });
 
   test('a job that is reclaimed counts from its start on', async () => {
     await limit(2, 300);
     await redis.queue().addBulk(jobsOf('a', 3));
-    await join('one');
-    const { starts } = await takeAs('one', 1);
+    await join(redis, 'one');
+    const { starts } = await takeAs(redis, 'one', 1);
     await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'one', starts: starts as string });
     const { entries, unconfirmed } = await reclaimAs('two');
     expect(entries).toHaveLength(1);
     await delay(400);
     // What one has started has left the window. What two has got has not started, as far as Redis knows.
-    expect((await takeAs('three', 1)).jobs).toBe(1);
-    expect((await takeAs('four', 1)).jobs).toBe(0);
+    expect((await takeAs(redis, 'three', 1)).jobs).toBe(1);
+    expect((await takeAs(redis, 'four', 1)).jobs).toBe(0);
     await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'two', starts: unconfirmed as string });
-    expect((await takeAs('four', 1)).jobs).toBe(0);
+    expect((await takeAs(redis, 'four', 1)).jobs).toBe(0);
     await eventually(async () => {
-      expect((await takeAs('four', 1)).jobs).toBe(1);
+      expect((await takeAs(redis, 'four', 1)).jobs).toBe(1);
     });
   });
 
@@ -95,8 +68,8 @@ describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
     async () => {
       await limit(5, 150);
       await redis.queue().addBulk(jobsOf('a', 120));
-      await join(DEAD);
-      const { starts } = await takeAs(DEAD, 4);
+      await join(redis, DEAD);
+      const { starts } = await takeAs(redis, DEAD, 4);
       await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: DEAD, starts: starts as string });
       const diary = new Diary();
       for (let i = 0; i < 2; i += 1)
@@ -116,8 +89,8 @@ describe.each(Object.entries(limits))('the rate limit of %s', (_, limit) => {
   test('what was not confirmed goes when no worker comes any more', async () => {
     await limit(5, 1_000);
     await redis.queue().addBulk(jobsOf('a', 3));
-    await join('one');
-    await takeAs('one', 1);
+    await join(redis, 'one');
+    await takeAs(redis, 'one', 1);
     await reclaimAs('two');
     const keys = (await redis.keys()).filter((key) => key.endsWith('taking'));
     expect(keys).toHaveLength(1);
