@@ -73,7 +73,7 @@ local function deduplicate(stream, delayed, prefix, new)
   elseif state == 'delayed' and has_mode(new.modes, 2) then
     local name, d = split_member(place)
     redis.call('ZREM', delayed, place)
-    -- Its retry may have held the slot of its strict group.
+    -- Its retry may have kept the slot of its strict group.
     move_hold(prefix, d, place)
     free_id(prefix, job)
     redis.call('HSET', key, 'job', new.id)
