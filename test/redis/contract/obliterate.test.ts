@@ -190,11 +190,15 @@ describe('obliterate', () => {
         expect(redis.errors.map(({ name }) => name)).toEqual(Array(6).fill('LeaseLostError'));
       });
       redis.errors.length = 0;
-      // Of jobs that are gone, nothing comes back.
       const keys = await left();
-      expect(keys.filter((key) => /:(dlq|delayed|completed|didx:.*|result:.*|failed:.*)$/.test(key))).toEqual(
-        [],
-      );
+      // Of jobs that are gone, nothing comes back. XGROUP DESTROY leaves the jobs: a worker that goes on makes the group anew, and runs
+      // them again.
+      if (isClosing || how !== 'XGROUP DESTROY') {
+        const ofJobs = keys.filter((key) =>
+          /:(dlq|delayed|completed|didx:.*|result:.*|failed:.*)$/.test(key),
+        );
+        expect(ofJobs).toEqual([]);
+      }
       if (isClosing && how !== 'XGROUP DESTROY') expect(keys).not.toContain(KEYS.stream);
       if (isClosing && how === 'FLUSHALL') expect(keys).toEqual([KEYS.events]);
     });
