@@ -183,81 +183,17 @@ export function guarded<T extends object>(observer: T, onError: (error: unknown)
     const method: unknown = (observer as Record<string, unknown>)[name];
     if (typeof method !== 'function') continue;
     let isReported = false;
-    const failed = (error: unknown): void => {
-      if (!isReported) onError(error);
-      isReported = true;
+    safe[name] = (first: unknown, second: unknown, third: unknown): unknown => {
+      try {
+        return method.call(observer, first, second, third) as unknown;
+      } catch (error) {
+        if (!isReported) onError(error);
+        isReported = true;
+        return undefined;
+      }
     };
-    safe[name] = guard(name, observer, method as Method, failed);
   }
   return safe as Guarded<T>;
-}
-
-type Method = (...args: unknown[]) => unknown;
-
-/** What is called for each job has a guard of its own: in a shared one, no call could be compiled for the one method it calls. */
-function guard(name: string, observer: object, method: Method, failed: (error: unknown) => void): unknown {
-  const on = observer as Required<WorkerTelemetry & ProducerTelemetry>;
-  switch (name) {
-    case 'scope':
-      return (job: StartedJob, carrier: TraceCarrier | undefined) => {
-        try {
-          return on.scope(job, carrier);
-        } catch (error) {
-          failed(error);
-          return undefined;
-        }
-      };
-    case 'started':
-      return (run: ObservedRun) => {
-        try {
-          on.started(run);
-        } catch (error) {
-          failed(error);
-        }
-      };
-    case 'ended':
-      return (run: ObservedRun, isOk: boolean) => {
-        try {
-          on.ended(run, isOk);
-        } catch (error) {
-          failed(error);
-        }
-      };
-    case 'gone':
-      return (run: ObservedRun, end: RunEnd) => {
-        try {
-          on.gone(run, end);
-        } catch (error) {
-          failed(error);
-        }
-      };
-    case 'send':
-      return (jobs: readonly SentJob[]) => {
-        try {
-          return on.send(jobs);
-        } catch (error) {
-          failed(error);
-          return undefined;
-        }
-      };
-    case 'sent':
-      return (jobs: readonly SentJob[], sinceMs: number, thrown?: unknown) => {
-        try {
-          on.sent(jobs, sinceMs, thrown);
-        } catch (error) {
-          failed(error);
-        }
-      };
-    default:
-      return (first: unknown, second: unknown, third: unknown) => {
-        try {
-          return method.call(observer, first, second, third);
-        } catch (error) {
-          failed(error);
-          return undefined;
-        }
-      };
-  }
 }
 
 const METHODS: readonly (keyof Telemetry | keyof ProducerTelemetry | keyof WorkerTelemetry)[] = [
