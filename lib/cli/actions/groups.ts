@@ -23,15 +23,11 @@ export async function listGroups(
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
-  const end = offset + limit - 1;
-  const [total, defaults, groups, paused] = await Promise.all([
-    status === undefined
-      ? queue.getGroupsCount()
-      : queue.getGroupsCountByStatus().then((counts) => counts[status]),
-    queue.getGroupDefaults(),
-    status === undefined ? queue.getGroups(offset, end) : queue.getGroupsByStatus(status, offset, end),
-    queue.getGroupsByStatus('paused'),
-  ]);
+  const [defaults, paused] = await Promise.all([queue.getGroupDefaults(), queue.getGroupsByStatus('paused')]);
+  const { total, groups } =
+    status === 'paused'
+      ? { total: paused.length, groups: paused.slice(offset, offset + limit) }
+      : await readPage(queue, status, offset, offset + limit - 1);
   const pausedWithoutJobs = paused.filter(({ count }) => count === 0).length;
   const rows: Row[] = [];
   for (const group of groups) {
@@ -58,6 +54,21 @@ export async function listGroups(
     const are = pausedWithoutJobs === 1 ? 'group is paused and has' : 'groups are paused and have';
     out.text(`\n${grouped(pausedWithoutJobs)} more ${are} no waiting jobs: --status paused lists them.`);
   }
+}
+
+async function readPage(
+  queue: Queue,
+  status: ListOptions['status'],
+  start: number,
+  end: number,
+): Promise<{ total: number; groups: GroupInfo[] }> {
+  const [total, groups] =
+    status === undefined
+      ? await Promise.all([queue.getGroupsCount(), queue.getGroups(start, end)])
+      : await Promise.all([queue.getGroupsCountByStatus(), queue.getGroupsByStatus(status, start, end)]).then(
+          ([counts, listed]) => [counts[status], listed] as const,
+        );
+  return { total, groups };
 }
 
 /** The id comes last: it may be so long that columns behind it would be far away. */

@@ -92,8 +92,7 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
    */
   async getCountsPerPriority(priorities: readonly number[]): Promise<Record<string, number>> {
     checkPriorities('getCountsPerPriority', priorities);
-    const counts = await this.core.use((link, keys) => countPriorities(link, keys, { priorities }));
-    return Object.fromEntries(priorities.map((priority, index) => [priority, counts[index] ?? 0]));
+    return this.core.use((link, keys) => countPriorities(link, keys, { priorities }));
   }
 
   /** Jobs that wait and have a priority, and no group. */

@@ -93,10 +93,7 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   ): Promise<Record<string, number>> {
     checkGroupId('getCountsPerPriorityForGroup', groupId);
     checkPriorities('getCountsPerPriorityForGroup', priorities);
-    const counts = await this.core.use((link, keys) =>
-      countPriorities(link, keys, { group: groupId, priorities }),
-    );
-    return Object.fromEntries(priorities.map((priority, index) => [priority, counts[index] ?? 0]));
+    return this.core.use((link, keys) => countPriorities(link, keys, { group: groupId, priorities }));
   }
 
   /** How many jobs of a group are in flight. */

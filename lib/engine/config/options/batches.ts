@@ -27,8 +27,9 @@ export interface BatchingOptions {
   batches?: BatchesOptions;
   /**
    * The batches of jobs by name. Jobs of one name for which it returns the same options share batches; so do jobs of different names
-   * for which it returns the same object. Jobs for which it returns undefined come as `batches` of the worker says. Jobs for which it throws, or returns anything else, fail (CMQ-004), and are retried
-   * like other failed jobs. The worker calls it for each job, so it must be fast. Default: none.
+   * for which it returns the same object. Jobs for which it returns undefined come as `batches` of the worker says. Jobs for which
+   * it throws, or returns anything else, fail (CMQ-004), and are retried like other failed jobs. The worker calls it for each job, so
+   * it must be fast. Default: none.
    */
   batchesOf?: (name: string) => BatchesOptions | undefined;
 }
