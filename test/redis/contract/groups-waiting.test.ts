@@ -159,9 +159,9 @@ describe('with nine tenths of all jobs from one tenant, the others wait for at m
   );
 
   test('and without groups, they wait far longer', { timeout: 60_000 }, async () => {
-    const setup: Setup = { workers: 2, concurrency: 10, runMs: 10, tenants: 9, measured: { jobs: 360 } };
+    // Long enough that the processor does not decide how long a job waits.
+    const setup: Setup = { workers: 2, concurrency: 10, runMs: 25, tenants: 9, measured: { jobs: 360 } };
     const { alone, beside } = await compare({ ...setup, isFair: false });
-    // More than what groups promise.
-    expect(beside.p95).toBeGreaterThan(2 * alone.p95);
+    expect(beside.p95).toBeGreaterThan(4 * alone.p95);
   });
 });

@@ -2,22 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Job, JobsOptions } from '../../../lib/engine/index.js';
 import { KEYS, Latch, eventually, take, useKit } from './kit.js';
+import { orderKit } from './order-kit.js';
 
 const redis = useKit();
-
-/** Runs a worker of concurrency 1 until it has completed so many jobs. Returns their data in the order of their starts. */
-async function runAll(count: number): Promise<unknown[]> {
-  const started: unknown[] = [];
-  const worker = redis.worker((job) => void started.push(job.data), { concurrency: 1, autorun: false });
-  const done = take(worker, 'completed', count);
-  void worker.run();
-  await done;
-  return started;
-}
-
-async function add(data: unknown, opts: JobsOptions = {}): Promise<Job> {
-  return redis.queue().add('job', data, opts);
-}
+const { add, runAll } = orderKit(redis);
 
 describe('lifo', () => {
   test('runs before all others, the job that was added last first', async () => {

@@ -1,40 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { Job, JobsOptions, Worker, WorkerOptions } from '../../../lib/engine/index.js';
 import { KEYS, Latch, eventually, next, rejection, take, useKit } from './kit.js';
+import { orderKit } from './order-kit.js';
 
 const redis = useKit();
-
-interface Runs {
-  worker: Worker;
-  /** The data of the jobs whose handlers were called, in order. */
-  started: unknown[];
-}
-
-/** A worker that notes what it runs, one job at a time. */
-function noting(options: Partial<WorkerOptions> = {}): Runs {
-  const started: unknown[] = [];
-  const worker = redis.worker(
-    (job) => {
-      started.push(job.data);
-    },
-    { concurrency: 1, autorun: false, ...options },
-  );
-  return { worker, started };
-}
-
-/** Runs a worker of concurrency 1 until it has completed so many jobs. Returns their data in the order of their starts. */
-async function runAll(count: number, options: Partial<WorkerOptions> = {}): Promise<unknown[]> {
-  const { worker, started } = noting(options);
-  const done = take(worker, 'completed', count);
-  void worker.run();
-  await done;
-  return started;
-}
-
-async function add(data: unknown, opts: JobsOptions = {}): Promise<Job> {
-  return redis.queue().add('job', data, opts);
-}
+const { add, noting, runAll } = orderKit(redis);
 
 function random(seed: number): () => number {
   let state = seed;
