@@ -112,7 +112,7 @@ export class ChasquiTelemetry implements Telemetry {
       metrics: isOn = true,
       meterProvider = metrics.getMeterProvider(),
       maxJobNames = 100,
-      maxMeasuredPerSecond = 100,
+      maxMeasuredPerSecond = 500,
       gaugeTimeoutMs = 1_000,
     } = this.#options;
     return isOn ? Meters.of(meterProvider, { maxJobNames, maxMeasuredPerSecond, gaugeTimeoutMs }) : undefined;

@@ -23,7 +23,7 @@ export interface ChasquiTelemetryOptions {
   maxJobNames?: number;
   /**
    * How many runs per second of one job name are measured in histograms. Of a name that runs more often, a regular share is
-   * measured. Counters count every job. Default 100.
+   * measured. Counters count every job. Default 500.
    */
   maxMeasuredPerSecond?: number;
   /** How long a collection waits for Redis, in ms. Gauges of queues that take longer are NaN then. Default 1,000. */
