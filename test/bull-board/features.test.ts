@@ -123,7 +123,8 @@ describe('a queue', () => {
     await runJobs(queue, 2);
     const { activeRateLimitTtl: left } = await list(app);
     expect(left).toBeGreaterThan(30_000);
-    expect(left).toBeLessThanOrEqual(60_000);
+    // A start leaves the window up to a thousandth of its duration late.
+    expect(left).toBeLessThanOrEqual(60_060);
     expect((await change('rate-limit/release')).status).toBe(200);
     expect(await list(app)).toMatchObject({ activeRateLimitTtl: 0 });
     await queue.rateLimit(40_000);

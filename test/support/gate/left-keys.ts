@@ -7,7 +7,8 @@ export async function leftKeys(client: Redis, { prefix }: QueueKeys): Promise<st
   for (const key of await client.keys(`${prefix}*`)) {
     const isOther = /}:(stream|events|dlq|calls:.*|wake:worker:.*|wake:promoter|wake:scheduler)$/.test(key);
     // An id stays taken for a while after its job.
-    if (!isOther && (await client.pttl(key)) < 0) left.push(key);
+    // -2: it has expired meanwhile.
+    if (!isOther && (await client.pttl(key)) === -1) left.push(key);
   }
   return left;
 }
