@@ -54,6 +54,9 @@ const NULL = Buffer.from('_\r\n');
 const ARRAY = 0x2a;
 const MAP = 0x25;
 const MINUS = 0x2d;
+const ONE = 0x31;
+const CR = 0x0d;
+const LF = 0x0a;
 
 /**
  * Reads the replies to XREADGROUP from the socket before ioredis decodes them, and passes ioredis an empty reply instead.
@@ -98,7 +101,10 @@ export class EntryTap<Work> {
     return tap;
   }
 
-  /** Call this when XREADGROUP is sent and no other command is under way: the next bytes are its reply. */
+  /**
+   * Call this when XREADGROUP is sent and no other call is under way. The next bytes are its reply, or the last ones of the
+   * reply before: of as few as there are, see {@link lastOfReplyBefore}.
+   */
   arm(): void {
     this.#state = 'armed';
     this.#finished = undefined;
@@ -115,7 +121,14 @@ export class EntryTap<Work> {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#state === 'armed') {
-      if (this.#rest.length > 0) chunk = Buffer.concat([...this.#rest, chunk]);
+      if (this.#rest.length === 0) {
+        const owed = lastOfReplyBefore(chunk);
+        if (owed > 0) {
+          this.#decode(chunk.subarray(0, owed));
+          if (owed === chunk.length) return;
+          chunk = chunk.subarray(owed);
+        }
+      } else chunk = Buffer.concat([...this.#rest, chunk]);
       this.#rest = [];
       if (isCutEmptyReply(chunk)) {
         this.#rest = [chunk];
@@ -248,8 +261,19 @@ export class EntryTap<Work> {
 }
 
 /**
+ * How many bytes are the end of the reply before. ioredis 6.0 ends a call before the last bytes of its reply are here: a
+ * null at `*-`, anything else at its last CR. So the next read may be armed before `1\r\n` or `\n` comes. No reply starts
+ * with these bytes.
+ */
+function lastOfReplyBefore(bytes: Buffer): number {
+  let at = 0;
+  for (let byte = bytes[0]; byte === ONE || byte === CR || byte === LF; byte = bytes[at]) at += 1;
+  return at;
+}
+
+/**
  * Whether these bytes may be the start of an empty reply (`*-1`, `_`) that has not arrived as a whole. An empty reply starts
- * like entries do, and ioredis 6.0 misreads one that it gets in pieces, so the tap passes it on as a whole.
+ * like entries do. The tap passes it on as a whole, so that ioredis does not end the call before all of it is here.
  */
 function isCutEmptyReply(bytes: Buffer): boolean {
   const whole = bytes[0] === ARRAY ? NIL : bytes[0] === NULL[0] ? NULL : undefined;

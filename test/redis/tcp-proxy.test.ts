@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { waitUntil } from '../../lib/testing/server/wait-until.js';
 import { TcpProxy } from '../support/proxy.js';
 import { useRedis } from '../support/redis.js';
@@ -100,6 +100,22 @@ describe('TcpProxy', () => {
     expect(performance.now() - begin).toBeGreaterThanOrEqual(198);
     proxy.delay(0);
     expect(await client.incr('n')).toBe(4);
+  });
+
+  it('splitReplies keeps the order where the process loses time between the pieces', async () => {
+    const client = viaProxy();
+    await client.ping();
+    proxy.splitReplies(() => true);
+    const now = performance.now.bind(performance);
+    let calls = 0;
+    // Every fifth reading of the clock comes 3 ms late.
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + Math.floor(calls++ / 5) * 3);
+    try {
+      const text = 'abcdefghijklmnopqrstuvwxyz';
+      expect(await client.echo(text)).toBe(text);
+    } finally {
+      clock.mockRestore();
+    }
   });
 
   it('refuse turns new connections away and keeps open ones', async () => {

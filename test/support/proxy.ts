@@ -178,6 +178,14 @@ interface Faults {
   readonly victimOf: (bytes: Buffer) => Victim | undefined;
 }
 
+interface Step {
+  readonly step: () => void;
+  /** Not before this time, in ms of `performance.now()`. */
+  readonly due: number;
+  /** And not before so many ms after the step before it. */
+  readonly gapMs: number;
+}
+
 /** One client connection and its way on. */
 class Link {
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -206,21 +214,29 @@ class Link {
     isSplit: (bytes: Buffer) => boolean,
   ): void {
     let gap = false;
-    let lastDue = 0;
+    const steps: Step[] = [];
+    let lastStep = 0;
 
-    const pass = (step: () => void, gapMs = 0): void => {
-      const due = Math.max(lastDue + gapMs, performance.now() + this.faults.delayMs());
-      lastDue = due;
-      const wait = due - performance.now();
-      if (wait <= 0) {
-        step();
-        return;
+    // Steps wait in one line. With a timer each, a step that is due now would overtake one whose timer is late.
+    const run = (): void => {
+      for (let next = steps[0]; next; next = steps[0]) {
+        const wait = Math.max(next.due, lastStep + next.gapMs) - performance.now();
+        if (wait > 0) {
+          const timer = setTimeout(() => {
+            this.#timers.delete(timer);
+            run();
+          }, wait);
+          this.#timers.add(timer);
+          return;
+        }
+        steps.shift();
+        lastStep = performance.now();
+        next.step();
       }
-      const timer = setTimeout(() => {
-        this.#timers.delete(timer);
-        step();
-      }, wait);
-      this.#timers.add(timer);
+    };
+    const pass = (step: () => void, gapMs = 0): void => {
+      steps.push({ step, due: performance.now() + this.faults.delayMs(), gapMs });
+      if (steps.length === 1) run();
     };
 
     from.on('data', (bytes) => {

@@ -208,10 +208,12 @@ export class Reader extends Service {
     heard?: (entries: readonly StreamEntry[]) => void,
   ): Promise<readonly Delivery[]> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
+    // A call that was given up may still send, on its own connection, while the next one has another.
+    const tap = this.#tap;
     const sentAt = this.#settings.clock.monotonic();
     const sender: Sender = {
       sendCommand: (command: Command) => {
-        this.#tap?.arm();
+        tap?.arm();
         return client.sendCommand(command);
       },
     };
@@ -223,7 +225,7 @@ export class Reader extends Service {
           `Redis at ${this.#link.address} did not answer a blocking read; connecting anew.`,
         ),
     );
-    const tapped = this.#tap?.finish();
+    const tapped = tap?.finish();
     const { parts, others } = tapped ? tappedParts(tapped) : decodedParts(reply, this.#keys.stream);
     const work = parts.length === 1 ? (parts[0] as Delivery[]) : parts.flat();
     this.#size.brought(work.length, bytesOf(work));
