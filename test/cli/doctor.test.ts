@@ -183,6 +183,49 @@ describe('a queue', () => {
     ]);
   });
 
+  it('whose keys of a gated queue have another type is found, with all of them', async () => {
+    const queue = kit.queue();
+    await queue.add('a', 1, { group: { id: 'acme' } });
+    const names = [
+      'room',
+      'gate',
+      'slots',
+      'ahead',
+      'groups',
+      'groups:policy',
+      'limit',
+      'wake:idle',
+      'events',
+    ];
+    for (const name of names) {
+      await kit.client.del(`{chasqui:mail}:${name}`);
+      await kit.client.set(`{chasqui:mail}:${name}`, 'text');
+    }
+    const { code, of } = await diagnose();
+    expect(code).toBe(11);
+    expect(of('key-types').map(({ message }) => message.split(' ')[0])).toEqual(
+      expect.arrayContaining(names.map((name) => `{chasqui:mail}:${name}`)),
+    );
+    await kit.client.del(...names.map((name) => `{chasqui:mail}:${name}`));
+  });
+
+  it('whose schedule, group or worker has a key of another type is found', async () => {
+    const wrong = ['repeat:spec:tick', 'limit:acme', 'worker:w;lease=1', 'wake:worker:w;lease=1'];
+    await kit.queue().addBulk([
+      { name: 'a', data: 1, opts: { group: { id: 'acme' } } },
+      { name: 'b', data: 1 },
+    ]);
+    await kit.client.zadd('{chasqui:mail}:repeat', Date.now() + 60_000, 'tick');
+    await kit.client.xgroup('CREATE', '{chasqui:mail}:stream', 'default', '0');
+    await kit.client.xgroup('CREATECONSUMER', '{chasqui:mail}:stream', 'default', 'w;lease=1');
+    for (const name of wrong) await kit.client.set(`{chasqui:mail}:${name}`, 'text');
+    const { code, of } = await diagnose();
+    expect(code).toBe(11);
+    expect(of('key-types').map(({ message }) => message.split(' is a ')[0])).toEqual(
+      wrong.map((name) => `{chasqui:mail}:${name}`),
+    );
+  });
+
   it('that is paused, has late jobs, dropped dead letters and old schedules is found', async () => {
     const queue = kit.queue();
     await queue.add('a', 1);

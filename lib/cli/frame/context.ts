@@ -62,6 +62,11 @@ export class Context {
     return queue;
   }
 
+  /** The queues that the command has used so far. */
+  get usedQueues(): readonly string[] {
+    return [...this.#queues.keys()];
+  }
+
   /** The names of all queues, in order. */
   async queueNames(): Promise<string[]> {
     return (await this.servers()).queueNames({ signal: this.signal });

@@ -21,7 +21,7 @@ export interface Master {
 const SCAN_COUNT = 1_000;
 
 /** A queue exists if it has one of these. All but the first are empty most of the time. */
-const MAIN_KEYS = ['stream', 'delayed', 'dlq', 'events', 'repeat', 'meta', 'completed'] as const;
+const MAIN_KEYS = ['stream', 'delayed', 'room', 'dlq', 'events', 'repeat', 'meta', 'completed'] as const;
 const QUEUE_KEY = new RegExp(`^\\{chasqui:([^{}]+)\\}:(?:${MAIN_KEYS.join('|')})$`);
 
 /**

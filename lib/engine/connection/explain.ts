@@ -31,7 +31,6 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     /^CLUSTERDOWN/,
     'The cluster is down, or no master serves the slot. Check CLUSTER INFO, and which masters are reachable.',
   ],
-  [/^WRONGTYPE/, 'A key of this queue has another type: another program writes to {chasqui:<queue>} keys.'],
   [
     /exhausted the last possible ID|equal or smaller than the target stream top item/,
     'An entry with the greatest possible id was written to the stream by hand and blocks every later add. Replay what you need, then delete the stream.',
@@ -115,6 +114,19 @@ export function hintFor(message: string): string | undefined {
   return HINTS.find(([pattern]) => pattern.test(message))?.[1];
 }
 
+/** What to do about `WRONGTYPE`, before which Redis 6.2 has more text in an error of a script. Redis names neither the key nor the queue, but the keys of the command are known. */
+function wrongTypeHint(error: unknown): string {
+  const { command } = error as { command?: { name?: unknown; args?: unknown } };
+  const args: readonly unknown[] = Array.isArray(command?.args) ? command.args : [];
+  const keys = args.filter((arg) => typeof arg === 'string' && arg.startsWith('{chasqui:'));
+  const [, queue = '<queue>'] = /^\{chasqui:([^{}]*)\}/.exec(String(keys[0])) ?? [];
+  // A script has many keys.
+  const isKnown = keys.length === 1 && !/^eval/i.test(String(command?.name));
+  const key = isKnown ? `The key ${String(keys[0])}` : 'A key';
+  const which = isKnown ? 'R' : '"chasqui doctor" says which one it is: r';
+  return `${key} of queue "${queue}" has another type: another program writes to {chasqui:${queue}} keys. ${which}ename or delete it.`;
+}
+
 /** Whether another attempt cannot help. */
 export function isRefusal(error: Error): boolean {
   return (
@@ -159,8 +171,7 @@ export function withoutSecrets(error: unknown, client: Client): unknown {
 }
 
 /** `Redis at <address>: <what>. <hint>` */
-export function explained(what: string, client: Client): string {
-  const hint = hintFor(what);
+export function explained(what: string, client: Client, hint = hintFor(what)): string {
   return `Redis at ${addressOf(client)}: ${what}${hint === undefined ? '' : ` — ${hint}`}`;
 }
 
@@ -172,7 +183,8 @@ export function toConnectionError(error: unknown, client: Client, released: bool
   const isReply = error instanceof Error && error.name === 'ReplyError';
   let message = error instanceof Error ? describe(error, client) : redact(messageOf(error), client);
   if (message === 'Connection is closed.' && client.status === 'end') message = endedMessage(client);
-  return new ConnectionError(explained(message, client), {
+  const hint = message.includes('WRONGTYPE') ? wrongTypeHint(error) : hintFor(message);
+  return new ConnectionError(explained(message, client, hint), {
     cause,
     unknownOutcome: !isReply && !message.includes('enableOfflineQueue'),
   });

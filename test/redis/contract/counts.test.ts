@@ -129,13 +129,15 @@ describe('counts', () => {
     expect(await queue.getJobCounts('active', 'waiting')).toMatchObject({ active: 1, waiting: 0 });
   });
 
-  test.each(['stream', 'delayed', 'dlq', 'completed', 'repeat', 'meta'])(
+  test.each(['stream', 'delayed', 'room', 'dlq', 'completed', 'repeat', 'meta'])(
     'a key …:%s of the wrong type: the error says so',
     async (key) => {
       await redis.client.set(KEYS.prefix + key, 'x');
       const error = await rejection(redis.queue().getJobCounts());
       expect(error).toMatchObject({ code: 'CMQ-001' });
-      expect(error.message).toMatch(/WRONGTYPE.*another program writes to/);
+      expect(error.message).toMatch(
+        /WRONGTYPE.* A key of queue "mail" .*another program writes to {chasqui:mail} keys.*"chasqui doctor" says which/,
+      );
     },
   );
 

@@ -1,5 +1,6 @@
 import type { Backlog } from '../../../redis/scripts/read-backlog.js';
 import type { Findings } from './finding.js';
+import type { WrongType } from './key-types.js';
 
 /** A consumer group of the work stream. */
 export interface GroupFacts {
@@ -25,8 +26,8 @@ export interface ScheduleFacts {
 
 /** What is known of a queue. */
 export interface QueueFacts {
-  /** Main keys that have another type than they should. */
-  readonly wrongTypes: readonly { key: string; type: string; wanted: string }[];
+  /** Keys that have another type than they should. */
+  readonly wrongTypes: readonly WrongType[];
   readonly isSealed: boolean;
   readonly groups: readonly GroupFacts[];
   /** As the group `default`, or the only group, sees it. */

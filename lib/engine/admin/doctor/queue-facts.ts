@@ -4,6 +4,7 @@ import { compareStreamIds, fieldsOf } from '../../../redis/replies.js';
 import { readBacklog } from '../../../redis/scripts/read-backlog.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { getWorkers } from '../workers.js';
+import { findWrongTypes } from './key-types.js';
 import { checkKeyTypes } from './queue-checks.js';
 import type { ConsumerFacts, GroupFacts, QueueFacts, ScheduleFacts } from './queue-checks.js';
 import type { Findings } from './finding.js';
@@ -14,16 +15,6 @@ const NOBODY = 'released;lease=0';
 /** How many entries and schedules are looked at. */
 const FEW = 100;
 
-const TYPES: readonly (readonly [name: string, type: string])[] = [
-  ['stream', 'stream'],
-  ['delayed', 'zset'],
-  ['dlq', 'stream'],
-  ['events', 'stream'],
-  ['repeat', 'zset'],
-  ['meta', 'hash'],
-  ['completed', 'zset'],
-];
-
 /** Reads what the checks of a queue need. Undefined if a key has the wrong type: then nothing else can be read. */
 export async function readQueueFacts(
   link: CommandLink,
@@ -31,7 +22,7 @@ export async function readQueueFacts(
   findings: Findings,
 ): Promise<QueueFacts | undefined> {
   const keys = queueKeys(queue);
-  const wrongTypes = await findWrongTypes(link, keys);
+  const wrongTypes = await findWrongTypes(link, queue);
   if (!checkKeyTypes(findings, { wrongTypes })) return undefined;
   const { isSealed, groups } = await readStream(link, keys);
   const [only] = groups;
@@ -39,16 +30,6 @@ export async function readQueueFacts(
   const backlog = await readBacklog(link, keys, { group });
   const evicted = Number((await link.call('GET', [`${keys.dlq}:evicted`])) ?? 0);
   return { wrongTypes, isSealed, groups, backlog, evicted, ...(await readSchedules(link, keys)) };
-}
-
-async function findWrongTypes(link: CommandLink, { prefix }: QueueKeys): Promise<QueueFacts['wrongTypes']> {
-  const found = await Promise.all(
-    TYPES.map(async ([name, wanted]) => {
-      const key = prefix + name;
-      return { key, wanted, type: String(await link.call('TYPE', [key])) };
-    }),
-  );
-  return found.filter(({ type, wanted }) => type !== wanted && type !== 'none');
 }
 
 async function readStream(

@@ -8,7 +8,7 @@ import { isWellFormed, NOT_WELL_FORMED, record, whole } from '../../config/check
 export interface JobQuery {
   /** Dispatch name; '' = jobs without a name. */
   name?: string;
-  /** States of the jobs. Default: `waiting`, `active`, `delayed`, `failed`, `completed`. */
+  /** States of the jobs. Default: `waiting`, `prioritized`, `active`, `delayed`, `failed`, `completed`. */
   types?: readonly JobType[];
   /**
    * Values in the data, by their path: `{ 'user.id': 5, 'items.0.sku': 'A-1' }`. Values are equal as a worker receives them.
