@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import type { Command, CommanderError } from 'commander';
 import { printable } from '../engine/base/printable.js';
+import type { Context } from './frame/context.js';
+import { dashHint } from './frame/dash-hint.js';
 import type { Report } from './frame/errors.js';
 import { EXIT } from './frame/exit-codes.js';
 import { setRunner } from './frame/lazy.js';
@@ -23,12 +25,14 @@ async function main(): Promise<number> {
     exitCode = await run(globals, action);
   });
   let problem = '';
+  let failed = program;
   everyCommand(program, (command) =>
     command
       .exitOverride()
       .configureOutput({
         outputError: (text) => {
           problem += text;
+          failed = command;
         },
       })
       .showHelpAfterError(false),
@@ -37,7 +41,7 @@ async function main(): Promise<number> {
     await program.parseAsync();
     return exitCode;
   } catch (error) {
-    return usage(error, problem);
+    return usage(error, problem, failed);
   }
 }
 
@@ -52,7 +56,8 @@ async function run(globals: Run[0], action: Run[1]): Promise<number> {
     const { reportOf } = await import('./frame/errors.js');
     context.out.end();
     // Ctrl-C may surface as the error of a call that it cut short.
-    const report = reportOf(context.signal.aborted ? context.signal.reason : error);
+    const isOver = context.signal.aborted;
+    const report = await withWrongKeys(context, reportOf(isOver ? context.signal.reason : error));
     printReport(report, globals.json === true);
     if (globals.verbose) process.stderr.write(`${stackOf(error)}\n`);
     return report.exitCode;
@@ -62,15 +67,25 @@ async function run(globals: Run[0], action: Run[1]): Promise<number> {
   }
 }
 
+/** Redis does not say which key has the wrong type, so this looks. */
+async function withWrongKeys(context: Context, report: Report): Promise<Report> {
+  if (!report.message.includes('WRONGTYPE')) return report;
+  const { wrongKeysHint } = await import('./frame/wrong-keys.js');
+  const hint = await wrongKeysHint(context);
+  return hint === undefined ? report : { ...report, hint };
+}
+
 /** Commander throws after it has printed help, and for a wrong command line. */
-function usage(error: unknown, problem: string): number {
+function usage(error: unknown, problem: string, command: Command): number {
   const { code, exitCode } = error as Partial<CommanderError>;
   if (typeof code !== 'string' || !code.startsWith('commander.')) throw error;
   if (exitCode === 0) return EXIT.ok;
   const message = problem.replace(/^error: /, '').trim();
   if (message !== '') {
     const [what = '', ...rest] = message.split('\n').map(printable);
-    const report = { exitCode: EXIT.usage, message: what, ...(rest.length > 0 && { hint: rest.join(' ') }) };
+    const dash = dashHint(code, command, process.argv.slice(2));
+    const hint = [...rest, ...(dash === undefined ? [] : [dash])].join(' ');
+    const report = { exitCode: EXIT.usage, message: what, ...(hint !== '' && { hint }) };
     printReport(report, process.argv.includes('--json'));
   }
   return EXIT.usage;
@@ -80,8 +95,13 @@ function usage(error: unknown, problem: string): number {
 function printReport({ code, message, hint }: Report, json: boolean): void {
   const text = json
     ? JSON.stringify({ error: { ...(code && { code }), message, ...(hint && { hint }) } })
-    : `chasqui: ${code ? `${code}: ` : ''}${message}${hint ? ` ${hint}` : ''}`;
+    : `chasqui: ${code ? `${code}: ` : ''}${sentence(message, hint)}${hint ? ` ${hint}` : ''}`;
   process.stderr.write(`${text}\n`);
+}
+
+/** Messages of commander have no full stop. Its own hints stand in brackets. */
+function sentence(message: string, hint = '('): string {
+  return hint.startsWith('(') || /[.?!]$/.test(message) ? message : `${message}.`;
 }
 
 function stackOf(error: unknown): string {

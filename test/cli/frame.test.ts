@@ -96,7 +96,62 @@ describe('a wrong command line', () => {
   });
 });
 
+describe('an argument that begins with "-"', () => {
+  it.each([
+    [['job', 'show', 'mail', '-x'], "unknown option '-x'", 'chasqui job show [options] -- <queue> <id>'],
+    [['job', 'remove', 'mail', '-y'], "argument 'id'", 'chasqui job remove [options] -- <queue> <id>'],
+    [
+      ['repeatable', 'run', 'mail', '-1a'],
+      "option '-1a'",
+      'chasqui repeatable run [options] -- <queue> <id>',
+    ],
+    [['add', '-q', 'a'], "option '-q'", 'chasqui add [options] -- <queue> <name> [data]'],
+  ])('%j says that "--" is needed', async (args, what, usage) => {
+    const { code, err } = await chasqui(...args);
+    expect(code).toBe(2);
+    expect(err).toContain(what);
+    expect(err).toContain(
+      `An argument that begins with "-", such as an id, needs "--" before it: ${usage}\n`,
+    );
+  });
+
+  it('is no hint where that cannot be what is wrong', async () => {
+    const wrong = [['job', 'show', 'mail', '--json'], ['job', 'show', 'mail', 'id', '-x'], ['--nope']].map(
+      (args) => chasqui(...args),
+    );
+    for (const { code, err } of await Promise.all(wrong)) {
+      expect(code).toBe(2);
+      expect(err).not.toContain('An argument that begins');
+    }
+  });
+
+  it('behind "--" is an id, in the command that a hint proposes as well', async () => {
+    await using queue = new Queue('-m', { connection: redis.connection });
+    await queue.add('a', 1, { jobId: '-x' });
+    expect((await chasqui('job', 'show', '--', '-m', '-x')).out).toMatch(/^id +-x$/m);
+    const { out } = await chasqui('pause', '--', '-m');
+    expect(out).toContain('Resume: chasqui resume -- -m\n');
+    expect((await chasqui('job', 'remove', '--yes', '--', '-m', '-x')).out).toBe('Removed job -x.\n');
+  });
+});
+
 describe('an error', () => {
+  it('of a key with another type names the queue, the key, and what to do', async () => {
+    await addJobs('mail', 1);
+    await redis.client.set('{chasqui:mail}:room', 'text');
+    const { code, err } = await chasqui('jobs', 'list', 'mail', '--json');
+    expect(code).toBe(5);
+    expect(JSON.parse(err)).toMatchObject({
+      error: {
+        code: 'CMQ-001',
+        message: expect.stringMatching(
+          /WRONGTYPE.* A key of queue "mail" has another type: another program writes to {chasqui:mail} keys/,
+        ) as string,
+        hint: '{chasqui:mail}:room is a string, and must be a zset.',
+      },
+    });
+  });
+
   it('of an unknown queue names the nearest queues, with the code and exit code 3', async () => {
     await addJobs('emails', 1);
     await addJobs('reports', 1);

@@ -8,6 +8,9 @@ interface AddOptions {
   readonly jobId?: string;
   readonly dedupId?: string;
   readonly dedupTtl?: number;
+  readonly priority?: number;
+  readonly lifo?: boolean;
+  readonly group?: string;
   readonly delay?: number;
   readonly attempts?: number;
   readonly backoff?: number;
@@ -40,6 +43,7 @@ export async function add(
 
 function jobOptions(options: AddOptions): JobsOptions {
   const { jobId, dedupId, dedupTtl, delay, attempts, backoff, runTimeout, ttl } = options;
+  const { priority, lifo, group } = options;
   if (dedupTtl !== undefined && dedupId === undefined) {
     throw usageError('--dedup-ttl needs --dedup-id: it says how long that id is taken.');
   }
@@ -48,6 +52,9 @@ function jobOptions(options: AddOptions): JobsOptions {
       deduplication: { id: dedupId, ...(dedupTtl !== undefined && { ttl: dedupTtl }) },
     }),
     ...(jobId !== undefined && { jobId }),
+    ...(group !== undefined && { group: { id: group, ...(priority !== undefined && { priority }) } }),
+    ...(group === undefined && priority !== undefined && { priority }),
+    ...(lifo !== undefined && { lifo }),
     ...(delay !== undefined && { delay }),
     ...(attempts !== undefined && { attempts }),
     ...(backoff !== undefined && { backoff }),

@@ -1,7 +1,8 @@
-import type { Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
+import { countWaiting } from '../jobs/counts.js';
+import type { CLEANED } from '../jobs/states.js';
 import { longOperation } from '../output/long-operation.js';
 import { cell, grouped, plural, span } from '../output/values.js';
 
@@ -18,10 +19,9 @@ export async function drain(
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
-  const waiting =
-    group === undefined ? await countOf(queue, 'waiting') : await queue.getGroupJobsCount(group);
+  const waiting = group === undefined ? await countWaiting(queue) : await queue.getGroupJobsCount(group);
   // How many of the delayed jobs are of the group is known when all have been looked at.
-  const total = delayed && group === undefined ? waiting + (await countOf(queue, 'delayed')) : waiting;
+  const total = delayed && group === undefined ? waiting + (await queue.getDelayedCount()) : waiting;
   const of = group === undefined ? `"${cell(name)}"` : `group "${cell(group)}" of "${cell(name)}"`;
   const alsoDelayed = group === undefined ? ' or are delayed' : ', and all that are delayed';
   const what = `${plural(total, 'job')} of ${of} that wait${delayed ? alsoDelayed : ''}`;
@@ -50,7 +50,7 @@ interface CleanOptions {
   readonly dryRun?: boolean;
 }
 
-type Cleaned = 'completed' | 'failed' | 'delayed' | 'waiting';
+type Cleaned = (typeof CLEANED)[number];
 
 export async function clean(
   context: Context,
@@ -65,7 +65,8 @@ export async function clean(
   }
   const { out } = context;
   const queue = await context.queue(name);
-  const count = await countOf(queue, state);
+  // The waiting jobs of a paused queue are counted, and removed, as those of any queue.
+  const count = await queue.getJobCountByTypes(state);
   const age = older === undefined ? '' : ` that are older than ${span(older)}`;
   const most = limit === undefined ? '' : `at most ${grouped(limit)} `;
   const what = `${most}${state} jobs of "${cell(name)}"${age} (there are ${grouped(count)} ${state} jobs)`;
@@ -92,10 +93,10 @@ export async function obliterate(
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
+  // Of all types: also those that wait with a priority or in a group.
   const counts = await queue.getJobCounts();
   const schedules = await queue.getJobSchedulersCount();
-  const jobs =
-    counts.waiting + counts.paused + counts.active + counts.delayed + counts.failed + counts.completed;
+  const jobs = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const what = `"${cell(name)}" with ${plural(jobs, 'job')} (${grouped(counts.failed)} failed) and ${plural(schedules, 'schedule')}`;
   if (dryRun) {
     wouldBe(context, { queue: name, jobs, schedules }, `${what} would be deleted.`);
@@ -111,11 +112,6 @@ export async function obliterate(
   );
   out.document({ queue: name, obliterated: true });
   out.text(`Deleted ${what}.`);
-}
-
-/** The waiting jobs of a paused queue count as paused, and are removed as those of any queue. */
-async function countOf(queue: Queue, state: Cleaned): Promise<number> {
-  return queue.getJobCountByTypes(...(state === 'waiting' ? (['waiting', 'paused'] as const) : [state]));
 }
 
 function wouldBe({ out }: Context, facts: object, text: string): void {

@@ -109,7 +109,7 @@ export async function pauseGroup(context: Context, queue: Queue, group: string):
       : `Group "${cell(group)}" of "${cell(queue.name)}" was paused already.`,
   );
   context.out.text(
-    `${plural(active, 'active job')} will finish, ${waits(waiting)}. Resume: chasqui resume ${shellWord(queue.name)} --group ${shellWord(group)}`,
+    `${plural(active, 'active job')} will finish, ${waits(waiting)}. Resume: ${resumeCommand(queue.name, group)}`,
   );
 }
 
@@ -126,6 +126,13 @@ export async function resumeGroup(context: Context, queue: Queue, group: string)
   context.out.text(`${waits(waiting)}.`);
 }
 
-function waits(waiting: number): string {
+/** The command that ends a pause, as a shell takes it: a name that begins with "-" would be an option. */
+export function resumeCommand(queue: string, group?: string): string {
+  const name = shellWord(queue);
+  const option = group === undefined ? '' : ` --group ${shellWord(group)}`;
+  return name.startsWith('-') ? `chasqui resume${option} -- ${name}` : `chasqui resume ${name}${option}`;
+}
+
+export function waits(waiting: number): string {
   return `${plural(waiting, 'job')} wait${waiting === 1 ? 's' : ''}`;
 }

@@ -121,10 +121,17 @@ function limitsOf({ limits: { concurrency, rate }, groupLimits }: QueueFacts): [
   return parts.length === 0 ? [] : [['limits', parts.join('; ')]];
 }
 
+function waitingOf({ waiting, oldestWaitingMs, prioritized, grouped: inGroups }: QueueFacts): string {
+  const parts = [grouped(waiting)];
+  if (waiting > 0) parts.push(`the oldest for ${span(oldestWaitingMs)}`);
+  if (prioritized > 0) parts.push(`${grouped(prioritized)} with a priority`);
+  if (inGroups > 0) parts.push(`${grouped(inGroups)} in groups`);
+  return parts.join(', ');
+}
+
 function printQueue(context: Context, facts: QueueFacts): void {
   const { out } = context;
-  const { waiting, oldestWaitingMs, delayed, due, overdueMs, rates, workers, schedules, nextSchedule } =
-    facts;
+  const { delayed, due, overdueMs, rates, workers, schedules, nextSchedule } = facts;
   const state = stateOf(facts);
   const next =
     nextSchedule && !nextSchedule.paused
@@ -133,10 +140,7 @@ function printQueue(context: Context, facts: QueueFacts): void {
   printPairs(out, [
     ['queue', out.colors.bold(cell(facts.name))],
     ['state', state === 'up' ? out.colors.green(state) : out.colors.yellow(state)],
-    [
-      'waiting',
-      `${grouped(waiting)}${waiting > 0 ? `, the oldest for ${span(oldestWaitingMs)}` : ''}${facts.grouped > 0 ? `, ${grouped(facts.grouped)} in groups` : ''}`,
-    ],
+    ['waiting', waitingOf(facts)],
     ['active', grouped(facts.active)],
     ['delayed', `${grouped(delayed)}${due > 0 ? `, ${grouped(due)} due, late by ${span(overdueMs)}` : ''}`],
     ['failed', facts.failed > 0 ? out.colors.red(grouped(facts.failed)) : '0'],

@@ -1,6 +1,5 @@
-import { nearestKey } from '../../engine/config/nearest-key.js';
 import type { JobType, Queue } from '../../engine/index.js';
-import { STATES } from '../jobs/states.js';
+import { STATES, stateHint, stateOf } from '../jobs/states.js';
 import { jobJson, printJobs } from '../jobs/print.js';
 import type { FoundJob } from '../jobs/print.js';
 import type { Context } from '../frame/context.js';
@@ -134,13 +133,11 @@ function readCondition(text: string): [string, unknown] {
 }
 
 function statesOf(given: readonly string[] | undefined): readonly JobType[] {
-  for (const state of given ?? []) {
-    if ((STATES as readonly string[]).includes(state)) continue;
-    const nearest = nearestKey(state, STATES);
-    throw usageError(
-      `--state: there is no state "${state}".`,
-      nearest === undefined ? `There are: ${STATES.join(', ')}.` : `Did you mean ${nearest}?`,
-    );
-  }
-  return (given ?? STATES) as readonly JobType[];
+  const states = (given ?? STATES).map((text) => {
+    const state = stateOf(text, STATES);
+    if (state !== undefined) return state;
+    throw usageError(`--state: there is no state "${text}".`, stateHint(text, STATES));
+  });
+  // A state that is named twice is listed once.
+  return [...new Set(states)];
 }

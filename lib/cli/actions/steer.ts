@@ -1,6 +1,7 @@
 import type { Context } from '../frame/context.js';
-import { cell, plural, shellWord } from '../output/values.js';
-import { pauseGroup, resumeGroup } from './groups.js';
+import { countWaiting } from '../jobs/counts.js';
+import { cell, plural } from '../output/values.js';
+import { pauseGroup, resumeCommand, resumeGroup, waits } from './groups.js';
 
 interface SteerOptions {
   readonly group?: string;
@@ -14,8 +15,9 @@ export async function pause(
   const queue = await context.queue(name);
   if (group !== undefined) return pauseGroup(context, queue, group);
   const changed = await queue.changePause(true);
-  const [{ active = 0, paused = 0 }, workers] = await Promise.all([
-    queue.getJobCounts('active', 'paused'),
+  const [active, waiting, workers] = await Promise.all([
+    queue.getActiveCount(),
+    countWaiting(queue),
     queue.getWorkers(),
   ]);
   const running = Math.min(
@@ -23,11 +25,10 @@ export async function pause(
     workers.reduce((sum, { pending }) => sum + pending, 0),
   );
   const ofDeadWorkers = active - running;
-  context.out.document({ queue: name, paused: true, changed, active, ofDeadWorkers, waiting: paused });
+  context.out.document({ queue: name, paused: true, changed, active, ofDeadWorkers, waiting });
   context.out.text(changed ? `Paused "${cell(name)}".` : `"${cell(name)}" was paused already.`);
-  const waiting = `${plural(paused, 'job')} wait${paused === 1 ? 's' : ''}`;
   context.out.text(
-    `${plural(running, 'active job')} will finish, ${waiting}. Resume: chasqui resume ${shellWord(name)}`,
+    `${plural(running, 'active job')} will finish, ${waits(waiting)}. Resume: ${resumeCommand(name)}`,
   );
   if (ofDeadWorkers > 0) {
     const are = ofDeadWorkers === 1 ? 'is' : 'are';
@@ -45,8 +46,8 @@ export async function resume(
   const queue = await context.queue(name);
   if (group !== undefined) return resumeGroup(context, queue, group);
   const changed = await queue.changePause(false);
-  const waiting = await queue.getWaitingCount();
+  const waiting = await countWaiting(queue);
   context.out.document({ queue: name, paused: false, changed, waiting });
   context.out.text(changed ? `Resumed "${cell(name)}".` : `"${cell(name)}" was not paused.`);
-  context.out.text(`${plural(waiting, 'job')} wait${waiting === 1 ? 's' : ''} for a worker.`);
+  context.out.text(`${waits(waiting)} for a worker.`);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { lazily } from '../frame/lazy.js';
-import { duration, whole } from '../frame/parse.js';
+import { duration, groupId, whole } from '../frame/parse.js';
 
 export function registerAdd(program: Command): void {
   program
@@ -17,6 +17,9 @@ export function registerAdd(program: Command): void {
       'how long the deduplication id is taken; default: until the end of the job',
       duration,
     )
+    .option('--priority <number>', 'from 1, which runs first, to 2,097,152; 0 = none', whole(0))
+    .option('--lifo', 'run it before all jobs that wait')
+    .option('--group <id>', 'the group of the job; --priority counts inside the group then', groupId)
     .option('--delay <duration>', 'how long to wait before the job may run', duration)
     .option('--attempts <count>', 'total attempts', whole(1))
     .option('--backoff <duration>', 'fixed delay between attempts', duration)

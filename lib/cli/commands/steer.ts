@@ -1,10 +1,8 @@
-import { Argument } from 'commander';
+import { Argument, InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import { lazily } from '../frame/lazy.js';
 import { duration, groupId, whole } from '../frame/parse.js';
-
-/** As `CleanType` of the engine. */
-const CLEANED = ['completed', 'failed', 'delayed', 'waiting'] as const;
+import { CLEANED, stateHint, stateOf } from '../jobs/states.js';
 
 export function registerSteer(program: Command): void {
   program
@@ -44,20 +42,22 @@ export function registerCleaning(program: Command): void {
     .option('--dry-run', 'only show what would be done')
     .summary('remove all jobs that wait, of a queue or of a group')
     .description(
-      'Removes all jobs that wait; with --group, those of one group. Active jobs, dead letters and schedules stay. Asks first.',
+      'Removes all jobs that wait, also those with a priority or in a group; with --group, those of one group. Active jobs, dead letters and schedules stay. Asks first.',
     )
     .action(lazily(async () => (await import('../actions/cleaning.js')).drain));
 
   program
     .command('clean')
     .argument('<queue>', 'the queue')
-    .addArgument(new Argument('<state>', 'the state of the jobs').choices(CLEANED))
+    .addArgument(new Argument('<state>', 'the state of the jobs').choices(CLEANED).argParser(cleanedState))
     .option('--older <duration>', 'only jobs that are older', duration)
     .option('--limit <count>', 'at most so many', whole(1))
     .option('--all', 'all jobs of the state')
     .option('--dry-run', 'only show what would be done')
     .summary('remove old jobs of one state')
-    .description('Removes jobs of one state. Needs --older, --limit or --all. Asks first.')
+    .description(
+      'Removes jobs of one state. The jobs of groups are waiting; those with a priority and without a group are prioritized. Needs --older, --limit or --all. Asks first.',
+    )
     .action(lazily(async () => (await import('../actions/cleaning.js')).clean));
 
   program
@@ -70,4 +70,10 @@ export function registerCleaning(program: Command): void {
       'Deletes a queue: jobs, dead letters, schedules, results and events. Asks for the name of the queue.',
     )
     .action(lazily(async () => (await import('../actions/cleaning.js')).obliterate));
+}
+
+function cleanedState(text: string): (typeof CLEANED)[number] {
+  const state = stateOf(text, CLEANED);
+  if (state === undefined) throw new InvalidArgumentError(stateHint(text, CLEANED));
+  return state;
 }

@@ -14,6 +14,8 @@ export interface QueueFacts {
   /** The defaults of groups. */
   readonly groupLimits: GroupLimits;
   readonly waiting: number;
+  /** How many of those have a priority and no group. */
+  readonly prioritized: number;
   /** How many of those wait in groups. */
   readonly grouped: number;
   readonly oldestWaitingMs: number;
@@ -46,13 +48,15 @@ export async function readQueue(context: Context, queue: Queue): Promise<QueueFa
       queue.getGroupDefaults(),
       queue.getGroupsJobsCount(),
     ]);
-  const { waiting, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters, paused } = backlog;
+  const { waiting, prioritized, oldestWaitingMs, active, delayed, due, overdueMs, deadLetters, paused } =
+    backlog;
   return {
     name: queue.name,
     isPaused: paused,
     limits: { concurrency, rate },
     groupLimits,
     waiting,
+    prioritized,
     grouped,
     oldestWaitingMs,
     active,

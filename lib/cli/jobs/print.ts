@@ -2,6 +2,7 @@ import { printable } from '../../engine/base/printable.js';
 import type { Job } from '../../engine/index.js';
 import type { Output } from '../output/output.js';
 import { printPairs, printTable } from '../output/table.js';
+import type { Column } from '../output/table.js';
 import {
   cell,
   grouped,
@@ -27,6 +28,9 @@ export function jobJson({ job, state }: FoundJob): object {
     name: job.name,
     state,
     data: jsonable(job.data),
+    priority: job.priority,
+    lifo: job.opts.lifo ?? false,
+    group: job.groupId ?? null,
     attemptsMade: job.attemptsMade,
     addedAt: iso(job.timestamp),
     runsAt: runsAtOf({ job, state }) === undefined ? null : iso(runsAtOf({ job, state })),
@@ -55,12 +59,31 @@ export function printJobs(out: Output, jobs: readonly FoundJob[]): void {
       { title: 'ID', value: ({ job }) => cell(job.id), least: 12 },
       { title: 'NAME', value: ({ job }) => cell(job.name), least: 8, keep: 7 },
       { title: 'STATE', value: ({ state }) => state, color: (text) => colored(out, text), keep: 6 },
+      ...orderColumns(jobs),
       { title: 'ADDED', value: ({ job }) => relative(job.timestamp, now), keep: 4 },
       { title: 'NOTE', value: (found) => noteOf(found), keep: 3, least: 10 },
       { title: 'DATA', value: ({ job }) => oneLine(job.data), keep: 5, least: 12 },
     ],
     jobs,
   );
+}
+
+/** What says when the jobs start, if one of them has it. */
+function orderColumns(jobs: readonly FoundJob[]): Column<FoundJob>[] {
+  const columns: Column<FoundJob>[] = [];
+  if (jobs.some(({ job }) => priorityOf(job) !== undefined)) {
+    columns.push({ title: 'PRIORITY', value: ({ job }) => priorityOf(job) ?? '–', right: true, keep: 6 });
+  }
+  if (jobs.some(({ job }) => job.groupId !== undefined)) {
+    columns.push({ title: 'GROUP', value: ({ job }) => cell(job.groupId), keep: 6, least: 8 });
+  }
+  return columns;
+}
+
+/** The priority of a job, inside its group if it has one; undefined if it has none. */
+function priorityOf({ priority, opts }: Job): string | undefined {
+  if (priority > 0) return String(priority);
+  return opts.lifo ? 'lifo' : undefined;
 }
 
 /** What matters in this state. */
@@ -80,6 +103,7 @@ export function colored(out: Output, state: string): string {
     failed: red,
     delayed: yellow,
     paused: yellow,
+    prioritized: blue,
     waiting: blue,
   }[state];
   return paint ? paint(state) : state;
@@ -96,6 +120,8 @@ export function printJob(out: Output, found: FoundJob): void {
     ['id', cell(job.id)],
     ['name', cell(job.name)],
     ['state', colored(out, state)],
+    ['priority', priorityOf(job)],
+    ['group', job.groupId === undefined ? undefined : cell(job.groupId)],
     ['added', moment(job.timestamp)],
     ['runs', runsAtOf(found) === undefined ? undefined : moment(runsAtOf(found))],
     ['started', job.processedOn === undefined ? undefined : moment(job.processedOn)],
