@@ -6,16 +6,21 @@
 --      4 before    `starts` of the last reply that has arrived; '' = that was confirmed, or there is none
 --      5 late      '1' = some of its jobs have not started; '' = all have
 --      6 lost      '1' = a reply since may be lost, and its jobs with it
--- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id } } } } }, in the shape of a reply of XREADGROUP. A part:
+-- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id, 'in', us } } } } }, in the shape of a reply of XREADGROUP.
+--        A part:
 --        { stream, { entries } }  entries of the stream
 --        { 'named', { entry id, d, n, … } }  the same, of entries that have no other fields
 --        { 'room', { entry id, member, … } }  jobs of the room, as they were there: see lib/room.lua
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
 --      starts: pass it to confirm-starts.lua, or to the next call, as soon as these jobs have started; '' = starts are not counted.
+--      in: the jobs may not start earlier than so many µs after this.
 --
 -- The order: lifo; jobs of the work stream; priorities; groups in turns. A job of the room gets an entry at the end of the
 -- stream, and is claimed. All entries before it were delivered by then, so no read comes to it. Only a job with lifo
 -- overtakes entries that wait: its entry is in the list `ahead` until reads come to it and step over it.
+--
+-- The rate limit of a queue: the way to the worker and back would be lost time in each window. So the starts that become free within
+-- AHEAD_US are given out before. Not where jobs of the room wait, because a better one may come in the meantime.
 --
 -- Races
 --   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
@@ -56,6 +61,8 @@ local fetch = {
 local count = math.min(tonumber(ARGV[3]), 2000)
 -- A queue stays gated for so long after the last job came into the room: a change wakes all workers.
 local STAYS_GATED_MS = 30000
+-- And at most a tenth of the window.
+local AHEAD_US = 5000
 
 local gated, paused, ends, concurrency, max, duration, limited =
   unpack(redis.call('HMGET', meta, 'gated', 'paused', 'until', 'concurrency', 'max', 'duration', 'limited'))
@@ -88,7 +95,7 @@ if ARGV[6] == '1' then
   set_both_aside(fetch.consumer .. LOST .. decimal(us), '')
 end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
-local allowed, wait = count, ''
+local allowed, wait, starts_in = count, '', 0
 if limits then
   if limits.limited and limits.limited <= now then
     redis.call('HDEL', meta, 'limited')
@@ -96,7 +103,8 @@ if limits then
   end
 end
 if limits then
-  allowed, wait = allowance(limits, fetch.stream, fetch.group, prefix, count, us)
+  local ahead = limits.max and room_size == 0 and math.min(AHEAD_US, limits.duration * 100)
+  allowed, wait, starts_in = allowance(limits, fetch.stream, fetch.group, prefix, count, us, nil, ahead)
 end
 
 -- Each part takes what the parts before it have left. Returns the error reply of the stream, if it accepts no entries.
@@ -156,5 +164,5 @@ if fetch.taken < count then
     end
   end
 end
-fetch.reply[#fetch.reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts } } } }
+fetch.reply[#fetch.reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts, 'in', decimal(starts_in) } } } }
 return fetch.reply

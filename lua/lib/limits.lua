@@ -185,13 +185,36 @@ local function limits_of(meta)
   return limits_from(unpack(redis.call('HMGET', meta, 'concurrency', 'max', 'duration', 'limited')))
 end
 
+-- How many starts leave the window within `ahead` µs, and in how many µs the last of them does. Of them, `debt` are spent, and `want`
+-- more are enough. Then in how many µs the first leaves that is not spent; nil = none does soon.
+local function window_ahead(key, duration, now, ahead, debt, want)
+  local _, stays = sizes_of(duration)
+  -- window_use has removed what has left before.
+  local page = redis.call('LRANGE', key, 0, 99)
+  local _, base = part_of(page[1] or '0:0')
+  local leaving, last, first = 0, 0, nil
+  for i = 2, #page do
+    local ends, count = part_of(page[i])
+    local leaves_in = ends + stays - now
+    if not first and count - base > debt then
+      first = leaves_in
+    end
+    if leaves_in > ahead or leaving >= debt + want then
+      break
+    end
+    leaving, last = count - base, leaves_in
+  end
+  return leaving, last, first
+end
+
 -- How many of `count` jobs may start now. Fewer than all: in how many ms more may, as text; '' if only the end of a job decides that.
 -- `except`: of this name, no jobs are counted that may not have started yet.
-local function allowance(limits, stream, group, prefix, count, now, except)
+-- `ahead`: if none may, so many may which can start within so many µs; then in how many µs they may. Without it, that is 0.
+local function allowance(limits, stream, group, prefix, count, now, except, ahead)
   if limits.limited and limits.limited * 1000 > now then
-    return 0, decimal(math.ceil(limits.limited - now / 1000))
+    return 0, decimal(math.ceil(limits.limited - now / 1000)), 0
   end
-  local wait = ''
+  local wait, starts_in = '', 0
   if limits.concurrency then
     local pending = redis.call('XPENDING', stream, group)[1]
     count = math.min(count, math.max(0, limits.concurrency - pending))
@@ -199,9 +222,16 @@ local function allowance(limits, stream, group, prefix, count, now, except)
   if limits.max and count > 0 then
     local used, frees = window_use(prefix .. 'limit', limits.duration, now)
     local free = limits.max - used - taking_now(prefix .. 'taking', limits.duration, now, except)
+    if free < count and free <= 0 and used > 0 and ahead then
+      local leaving, last, first = window_ahead(prefix .. 'limit', limits.duration, now, ahead, -free, count)
+      frees = math.max(1, (first or limits.duration * 1000) - ahead)
+      if free + leaving > 0 then
+        free, starts_in = free + leaving, last
+      end
+    end
     if free < count then
       count, wait = math.max(0, free), decimal(used > 0 and math.ceil(frees / 1000) or limits.duration)
     end
   end
-  return count, wait
+  return count, wait, starts_in
 end

@@ -23,6 +23,8 @@ export interface GateNews {
   readonly isOpen: boolean;
   /** What to confirm when these jobs have started; undefined: nobody counts starts. */
   readonly starts: string | undefined;
+  /** These jobs may not start earlier than so many ms after the reply. */
+  readonly startsInMs: number;
 }
 
 /** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
@@ -51,10 +53,11 @@ export function take(
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {
-  const [, wait = '', , open = '', , starts = ''] = entry?.[1].map(String) ?? [];
+  const [, wait = '', , open = '', , starts = '', , startsIn = ''] = entry?.[1].map(String) ?? [];
   return {
     waitMs: wait === '' ? undefined : Number(wait),
     isOpen: open === '1',
     starts: starts === '' ? undefined : starts,
+    startsInMs: Number(startsIn) / 1000,
   };
 }

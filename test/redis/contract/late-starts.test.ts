@@ -6,17 +6,12 @@ import { fullest } from '../../support/fullest.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
-import { join, rateLimits, takeAs } from './starts-kit.js';
+import { join, rateLimits, takeAs, redisNow } from './starts-kit.js';
 
 const redis = useKit();
 
 async function confirm(consumerId: string, what: { starts: string } | { lostBefore: number }): Promise<void> {
   await confirmStarts(runnerOn(redis.client), KEYS, { consumerId, ...what });
-}
-
-async function redisNow(): Promise<number> {
-  const [seconds, us] = await redis.client.time();
-  return Number(seconds) * 1_000 + Math.floor(Number(us) / 1_000);
 }
 
 /** One job may start, and no more for a window. */
@@ -72,10 +67,10 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
     await delay(300);
     expect((await takeAs(redis, 'two', 1)).jobs).toBe(1);
     // All was found that had got lost an hour ago: that says nothing of this job.
-    await confirm('one', { lostBefore: (await redisNow()) - 3_600_000 });
+    await confirm('one', { lostBefore: (await redisNow(redis)) - 3_600_000 });
     await delay(300);
     expect((await takeAs(redis, 'one', 5)).jobs).toBe(0);
-    await confirm('one', { lostBefore: await redisNow() });
+    await confirm('one', { lostBefore: await redisNow(redis) });
     await oneAfterTheWindow('one');
   });
 

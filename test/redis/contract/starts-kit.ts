@@ -11,9 +11,11 @@ export const GROUP = 'default';
 
 type Said = Pick<TakeOptions, 'before' | 'isLate' | 'isLost'>;
 
-interface Taken {
+export interface Taken {
   readonly jobs: number;
   readonly starts: string | undefined;
+  readonly startsInMs: number;
+  readonly waitMs: number | undefined;
 }
 
 /** The ways to set a rate limit that jobs of the group `a` have to obey. */
@@ -36,5 +38,10 @@ export async function takeAs(redis: Kit, consumerId: string, count: number, said
   const reply = await take(runnerOn(redis.client), KEYS, { group: GROUP, consumerId, count, ...said });
   const { parts, others } = decodedParts(reply, KEYS.stream);
   const news = others.find(([key]) => key === GATE_KEY)?.[1] ?? [];
-  return { jobs: parts.flat().length, starts: readGateNews(news).starts };
+  return { ...readGateNews(news), jobs: parts.flat().length };
+}
+
+export async function redisNow(redis: Kit): Promise<number> {
+  const [seconds, us] = await redis.client.time();
+  return Number(seconds) * 1_000 + Math.floor(Number(us) / 1_000);
 }

@@ -175,6 +175,7 @@ export class Reader extends Service {
       0,
       (entries) => {
         news = readGateNews(entries);
+        return news.startsInMs;
       },
     ).catch((error: unknown) => {
       this.#starts.failed();
@@ -200,12 +201,12 @@ export class Reader extends Service {
   /**
    * Sends one call on this connection, and passes on what its reply brings. Resolves with the jobs that it has brought.
    * @param send calls `sendCommand` at most once at a time
-   * @param heard gets the entries under {@link GATE_KEY}
+   * @param heard gets the entries under {@link GATE_KEY}. Returns in how many ms the jobs may start
    */
   async #fetch(
     send: (sender: Sender) => Promise<unknown>,
     blockMs: number,
-    heard?: (entries: readonly StreamEntry[]) => void,
+    heard?: (entries: readonly StreamEntry[]) => number,
   ): Promise<readonly Delivery[]> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
     // A call that was given up may still send, on its own connection, while the next one has another.
@@ -230,11 +231,11 @@ export class Reader extends Service {
     const work = parts.length === 1 ? (parts[0] as Delivery[]) : parts.flat();
     this.#size.brought(work.length, bytesOf(work));
     if (work.length > 0) this.#times.brought(tapped !== undefined);
+    const gate = others.find(([key]) => key === GATE_KEY);
+    const startsInMs = (gate && heard?.(gate[1])) ?? 0;
+    if (startsInMs > 0 && work.length > 0) await this.#past(startsInMs);
     for (const part of parts) this.#settings.deliver(part, sentAt);
-    for (const [key, entries] of others) {
-      if (key === GATE_KEY) heard?.(entries);
-      else this.#woken(key, entries);
-    }
+    for (const [key, entries] of others) if (key !== GATE_KEY) this.#woken(key, entries);
     return work;
   }
 
@@ -252,6 +253,13 @@ export class Reader extends Service {
     }).finally(() => {
       this.#cutRead = undefined;
     });
+  }
+
+  /** Resolves when so many ms are over. A timer may fire a little early. */
+  async #past(ms: number): Promise<void> {
+    const { clock } = this.#settings;
+    const end = clock.monotonic() + ms;
+    for (let left = ms; left > 0; left = end - clock.monotonic()) await sleep(Math.ceil(left));
   }
 
   #woken(stream: string, entries: readonly StreamEntry[]): void {
