@@ -4,7 +4,7 @@ import { UnrecoverableError, Worker } from '../../lib/engine/index.js';
 import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
-import { choose, confirm, jobButtons, press, sees, shoot, write } from './support/pages.js';
+import { choose, confirm, dialogOf, jobButtons, press, sees, shoot, write } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
@@ -109,7 +109,6 @@ test('pauses and resumes', async () => {
     await choose(page, item);
     await confirm(page);
     await vi.waitFor(async () => expect(await queue.isPaused()).toBe(isPaused), 8_000);
-    await page.reload();
   }
   await page.close();
 });
@@ -117,7 +116,7 @@ test('pauses and resumes', async () => {
 test('adds a job', async () => {
   const page = await open('/queue/mail');
   await choose(page, 'Add job');
-  const dialog = page.getByRole('dialog');
+  const dialog = dialogOf(page);
   await dialog.getByRole('textbox').first().fill('by-hand');
   await dialog.getByRole('button', { name: /^Add/ }).click();
   await vi.waitFor(async () => {
@@ -130,7 +129,7 @@ test('edits data, and refuses to edit what it cannot show', async () => {
   await queue.add('plain', { n: 1 }, { jobId: ID });
   const page = await open(jobPage);
   await press(page, 'waiting', 'Update Data');
-  const dialog = page.getByRole('dialog');
+  const dialog = dialogOf(page);
   const edit = async (text: string): Promise<void> => {
     await write(page, dialog.locator('.cm-content').first(), text);
     await dialog.getByRole('button', { name: /Update|Save/ }).click();
@@ -156,14 +155,13 @@ test('shows schedules, runs one, and changes its rule', async () => {
   const page = await open('/job-schedulers');
   await sees(page, 'nightly');
   await page.getByRole('button', { name: 'Run now' }).click();
-  const yes = page.getByRole('button', { name: 'Confirm' });
-  await yes.click({ timeout: 2_000 }).catch(() => undefined);
+  await confirm(page);
   await vi.waitFor(
     async () => expect((await queue.getWaiting()).map(({ name }) => name)).toEqual(['report']),
     8_000,
   );
   await page.getByRole('button', { name: 'Edit schedule' }).click();
-  const dialog = page.getByRole('dialog');
+  const dialog = dialogOf(page);
   const pattern = dialog.getByRole('textbox').first();
   await pattern.fill('30 4 * * *');
   await dialog.getByRole('button', { name: /Update|Save/ }).click();

@@ -5,7 +5,7 @@ import { ChasquiBoardModule } from '../../lib/bull-board/index.js';
 import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
-import { afterDialog, confirm, jobButtons, PATIENCE, press, sees, shoot } from './support/pages.js';
+import { afterDialog, confirm, dialogOf, jobButtons, PATIENCE, press, sees, shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 // The buttons of single jobs and schedules, and the tabs of a job, as somebody clicks them.
@@ -28,7 +28,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     const { app, queue } = await start(library);
     await queue.add('later', { n: 1 }, { jobId: 'later', delay: 600_000, attempts: 4 });
     const page = await browser.open(`${app.origin}/queues/queue/mail/later?status=delayed`);
-    const dialog = page.getByRole('dialog');
+    const dialog = dialogOf(page);
     await press(page, 'delayed', 'Reschedule');
     // The field has minutes, and the local time.
     const runAt = Math.floor((Date.now() + 86_400_000) / 60_000) * 60_000;
@@ -55,7 +55,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await expect.poll(async () => (await queue.getJob('later'))?.getState(), PATIENCE).toBe('waiting');
     // The page shows it as soon as it has heard of it: a waiting job has other buttons.
     await expect.poll(() => jobButtons(page).count(), PATIENCE).toBe(3);
-    await afterDialog(page);
     await press(page, 'waiting', 'Clean');
     await confirm(page);
     await expect.poll(() => queue.getJob('later'), PATIENCE).toBeUndefined();
@@ -108,10 +107,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await queue.upsertJobScheduler('nightly', { pattern: '0 3 * * *' }, { name: 'report' });
     const page = await browser.open(`${app.origin}/queues/job-schedulers`);
     await page.getByRole('button', { name: 'Run now' }).click();
-    await page
-      .getByRole('button', { name: 'Confirm' })
-      .click({ timeout: 2_000 })
-      .catch(() => undefined);
+    await confirm(page);
     await expect.poll(() => queue.getWaitingCount(), PATIENCE).toBe(1);
     await page.getByRole('button', { name: /Remove|Delete/ }).click();
     await confirm(page);

@@ -5,7 +5,7 @@ import { ChasquiModule, UnrecoverableError, Worker, type Queue } from '../../lib
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
 import { shoot } from './support/pages.js';
-import { useBoards, type BoardApp } from './support/boards.js';
+import { QUICK, useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
 const boards = useBoards(redis);
@@ -203,7 +203,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     const app = await boards.start({
       library,
       imports: [ChasquiModule.forFeature('mail')],
-      board: { guard },
+      board: { guard, uiConfig: QUICK },
       root: { workers: false },
     });
     await app.queue('mail').add('before', 1);

@@ -17,7 +17,7 @@ import { collector, FAST } from '../../support/nest.js';
 export type HttpLibrary = 'express' | 'fastify';
 
 export interface StartOptions extends ModuleMetadata {
-  /** Default: a board at `/queues` with `guard: false`. */
+  /** Default: a board at `/queues` with `guard: false`, whose pages are {@link QUICK}. */
   board?: ChasquiBoardOptions & ChasquiBoardExtras;
   root?: Partial<ChasquiModuleOptions>;
   library?: HttpLibrary;
@@ -76,6 +76,9 @@ export interface BoardApp {
   call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
 }
 
+/** Pages ask once a second: Bull Board's own 5 seconds are what most tests would wait for. */
+export const QUICK = { pollingInterval: { showSetting: true, forceInterval: 1 } };
+
 /** Starts applications with a board, and closes them after the test. */
 export function useBoards(redis: { readonly connection: Connection }) {
   const apps: INestApplication[] = [];
@@ -88,7 +91,7 @@ export function useBoards(redis: { readonly connection: Connection }) {
 
   async function start(options: StartOptions = {}): Promise<BoardApp> {
     const {
-      board = { guard: false },
+      board = { guard: false, uiConfig: QUICK },
       root = {},
       library = 'express',
       prefix,

@@ -33,7 +33,7 @@ export async function press<State extends keyof typeof JOB_BUTTONS>(
 
 /** Chooses from the menu of a queue. */
 export async function choose(page: Page, item: string): Promise<void> {
-  await page.locator('button[aria-haspopup=menu][class*=trigger]').first().click(PATIENCE);
+  await page.locator('main button[aria-haspopup=menu][class*=trigger]').first().click(PATIENCE);
   await page.getByRole('menuitem', { name: item, exact: true }).click(PATIENCE);
 }
 
@@ -43,13 +43,27 @@ export const confirm = (page: Page): Promise<void> =>
 export const sees = (page: Page, text: string | RegExp): Promise<void> =>
   page.getByText(text).first().waitFor(PATIENCE);
 
+/** The open dialog. Messages have the same role. */
+export const dialogOf = (page: Page): Locator => page.locator('[role=dialog]:not([class*=toast])');
+
+/** For so long after a dialog has closed, Bull Board closes any other one that opens: its page forgets all dialogs then. In ms. */
+const FORGETS_MS = 300;
+
 /**
- * Waits for the end of a dialog, and loads the page again. For 300 ms after a dialog has closed, Bull Board closes any other one that
- * opens: its page forgets all dialogs then, and nothing that a test could wait for tells when.
+ * Waits until another dialog can be opened. Questions such as those of {@link confirm} need no wait.
+ * @param button the button that closes the dialog; undefined: it closes by itself
  */
-export async function afterDialog(page: Page): Promise<void> {
-  await page.getByRole('dialog').waitFor({ state: 'detached', ...PATIENCE });
-  await page.reload();
+export async function afterDialog(page: Page, button?: string): Promise<void> {
+  const dialog = dialogOf(page);
+  if (button !== undefined) await dialog.getByRole('button', { name: button, exact: true }).click(PATIENCE);
+  await dialog.waitFor({ state: 'detached', ...PATIENCE });
+  // A browser runs timers of one length in the order in which they were set: that of the page is over then.
+  await page.evaluate((ms) => new Promise((done) => setTimeout(done, ms)), FORGETS_MS);
+}
+
+export async function openSettings(page: Page): Promise<void> {
+  await page.locator('header button').last().click(PATIENCE);
+  await page.getByRole('dialog', { name: 'Settings' }).waitFor(PATIENCE);
 }
 
 /** Replaces the text of an editor in a dialog. */

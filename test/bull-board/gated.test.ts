@@ -1,0 +1,122 @@
+import type { Page } from 'playwright-core';
+import { afterEach, expect, test } from 'vitest';
+import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { Latch } from '../redis/contract/kit.js';
+import { useBrowser } from '../support/browser.js';
+import { useRedis } from '../support/redis.js';
+import { useBoards, type BoardApp } from './support/boards.js';
+import {
+  afterDialog,
+  choose,
+  confirm,
+  dialogOf,
+  openSettings,
+  PATIENCE,
+  press,
+  sees,
+  shoot,
+} from './support/pages.js';
+
+// A queue with everything that gates one: priorities, groups, lifo, a global concurrency and a rate limit.
+const redis = useRedis();
+const boards = useBoards(redis);
+const browser = useBrowser();
+
+const PHONE = { width: 390, height: 844 };
+
+afterEach(() => {
+  expect(browser.troubles()).toEqual([]);
+});
+
+/** One of four starts is left, and then nothing starts for a minute. */
+async function start(): Promise<{ app: BoardApp; queue: Queue; latch: Latch; worker: Worker }> {
+  const mail = ChasquiModule.forFeature({ name: 'mail' });
+  const app = await boards.start({ imports: [mail], root: { workers: false } });
+  const queue = app.queue('mail');
+  await queue.setGlobalConcurrency(2);
+  await queue.setGlobalRateLimit(2, 60_000);
+  for (const [n, id] of ['initech', 'acme', 'globex', 'acme', 'globex', 'acme'].entries()) {
+    const group = { id, ...(n === 3 && { priority: 5 }) };
+    await queue.add('invoice', { number: 1_000 + n }, { group, jobId: `inv-${String(1_000 + n)}` });
+  }
+  for (const priority of [1, 20, 3]) {
+    await queue.add('welcome', { priority }, { priority, jobId: `mail-${String(priority)}` });
+  }
+  await queue.add('reset-password', {}, { lifo: true, jobId: 'reset' });
+  await queue.add('reminder', {}, { group: { id: 'acme' }, delay: 600_000, jobId: 'reminder' });
+  const latch = new Latch();
+  const worker = new Worker('mail', () => latch.opened, { connection: redis.connection, concurrency: 10 });
+  await expect.poll(() => queue.getActiveCount(), PATIENCE).toBe(2);
+  return { app, queue, latch, worker };
+}
+
+/** The jobs of the page from above: the id, and what stands beside it. */
+async function jobs(page: Page): Promise<string[]> {
+  const titles = await page.locator('main [class*=titleWithLink]').allInnerTexts();
+  return titles.map((title) => title.replaceAll(/\s+/g, ' ').trim());
+}
+const tab = (page: Page, name: RegExp): Promise<void> =>
+  page.locator('main').getByRole('link', { name }).first().click(PATIENCE);
+
+test('shows groups, priorities, what limits let run, and lets more run', async () => {
+  const { app, queue, latch, worker } = await start();
+  const page = await browser.open(`${app.origin}/queues/queue/mail`);
+  await sees(page, /rate limited \d+s/);
+  await openSettings(page);
+  await page.getByRole('button', { name: 'Jobs', exact: true }).click(PATIENCE);
+  await page.getByRole('switch', { name: 'Collapse job', exact: true }).click(PATIENCE);
+  await afterDialog(page, 'Close');
+  await tab(page, /^ACTIVE 2/);
+  await expect
+    .poll(() => jobs(page), PATIENCE)
+    .toEqual(['mail-1 welcome priority 1', 'reset reset-password']);
+  await tab(page, /^PRIORITIZED 2/);
+  await expect
+    .poll(() => jobs(page), PATIENCE)
+    .toEqual(['mail-20 welcome priority 20', 'mail-3 welcome priority 3']);
+  await tab(page, /^WAITING 6/);
+  // Group by group; what runs last comes first.
+  await expect
+    .poll(() => jobs(page), PATIENCE)
+    .toEqual([
+      'inv-1000 invoice group: initech',
+      'inv-1004 invoice group: globex',
+      'inv-1002 invoice group: globex',
+      'inv-1003 invoice group: acme priority 5',
+      'inv-1005 invoice group: acme',
+      'inv-1001 invoice group: acme',
+    ]);
+  await shoot(page, 'board-groups');
+  await page.setViewportSize(PHONE);
+  await sees(page, 'group: acme');
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(PHONE.width);
+  await shoot(page, 'board-groups-phone');
+
+  await press(page, 'waiting', 'Duplicate');
+  await dialogOf(page).getByText('"initech"').waitFor(PATIENCE);
+  await dialogOf(page).getByRole('button', { name: 'Duplicate' }).click(PATIENCE);
+  await expect.poll(() => queue.getGroupJobsCount('initech'), PATIENCE).toBe(2);
+  await afterDialog(page);
+  await page.getByRole('link', { name: /^DELAYED 1/ }).click(PATIENCE);
+  await press(page, 'delayed', 'Promote');
+  await confirm(page);
+  await expect.poll(() => queue.getGroupJobsCount('acme'), PATIENCE).toBe(4);
+
+  await choose(page, 'Set concurrency');
+  const concurrency = dialogOf(page).locator('input');
+  expect(await concurrency.inputValue()).toBe('2');
+  await concurrency.fill('3');
+  await dialogOf(page).getByRole('button', { name: 'Save' }).click(PATIENCE);
+  await afterDialog(page);
+  await page.getByRole('button', { name: /A worker rate limited this queue/ }).click(PATIENCE);
+  await confirm(page);
+  await tab(page, /^ACTIVE 3/);
+  await expect.poll(() => jobs(page), PATIENCE).toHaveLength(3);
+  await page.locator('main [class*=jobLink]').first().click(PATIENCE);
+  await page.getByRole('tab', { name: 'Options' }).click(PATIENCE);
+  await shoot(page, 'gated-job-phone');
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(PHONE.width);
+  latch.open();
+  await worker.close();
+  await page.close();
+}, 60_000);
