@@ -152,6 +152,15 @@ describe('an error', () => {
     });
   });
 
+  it('of one queue does not keep inspect from showing the others', async () => {
+    await Promise.all([addJobs('mail', 1), addJobs('other', 2)]);
+    await redis.client.set('{chasqui:mail}:room', 'text');
+    const { code, json, err } = await chasqui('inspect', '--json');
+    expect(code).toBe(5);
+    expect(json).toMatchObject({ queues: [{ name: 'other', waiting: 2 }], unreadable: ['mail'] });
+    expect(err).toContain('{chasqui:mail}:room is a string');
+  });
+
   it('of an unknown queue names the nearest queues, with the code and exit code 3', async () => {
     await addJobs('emails', 1);
     await addJobs('reports', 1);

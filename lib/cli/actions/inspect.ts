@@ -1,4 +1,5 @@
 import type { Context } from '../frame/context.js';
+import { isWrongType } from '../frame/wrong-keys.js';
 import { limitsText } from '../inspect/group-limits.js';
 import { queueJson, readQueue } from '../inspect/read-queue.js';
 import type { QueueFacts } from '../inspect/read-queue.js';
@@ -22,16 +23,27 @@ async function inspectAll(context: Context): Promise<void> {
   const { out } = context;
   const names = await context.queueNames();
   const all: QueueFacts[] = [];
+  const unreadable: string[] = [];
+  let problem: unknown;
   for (let at = 0; at < names.length; at += AT_ONCE) {
     context.signal.throwIfAborted();
     const some = names.slice(at, at + AT_ONCE);
-    // A queue may have been deleted since its name was found.
-    const queues = some.map((each) => context.queue(each, { create: true }));
-    all.push(...(await Promise.all(queues.map(async (queue) => readQueue(context, await queue)))));
+    const read = some.map(async (each) => {
+      // A queue may have been deleted since its name was found.
+      const queue = await context.queue(each, { create: true });
+      return readQueue(context, queue).catch((error: unknown) => {
+        if (!isWrongType(error)) throw error;
+        unreadable.push(each);
+        problem ??= error;
+      });
+    });
+    all.push(...(await Promise.all(read)).filter((facts) => facts !== undefined));
   }
-  out.document({ queues: all.map(queueJson) });
-  if (all.length === 0) out.text('There are no queues.');
-  else printQueues(out, all);
+  out.document({ queues: all.map(queueJson), unreadable });
+  if (names.length === 0) out.text('There are no queues.');
+  if (all.length > 0) printQueues(out, all);
+  // The error of one of them says what to do.
+  if (unreadable.length > 0) throw problem;
 }
 
 function printQueues(out: Output, all: readonly QueueFacts[]): void {

@@ -114,7 +114,10 @@ export function hintFor(message: string): string | undefined {
   return HINTS.find(([pattern]) => pattern.test(message))?.[1];
 }
 
-/** What to do about `WRONGTYPE`, before which Redis 6.2 has more text in an error of a script. Redis names neither the key nor the queue, but the keys of the command are known. */
+/**
+ * What to do about `WRONGTYPE`, before which Redis 6.2 has more text in an error of a script. Redis names neither the key nor the
+ * queue, but the keys of the command are known.
+ */
 function wrongTypeHint(error: unknown): string {
   const { command } = error as { command?: { name?: unknown; args?: unknown } };
   const args: readonly unknown[] = Array.isArray(command?.args) ? command.args : [];
