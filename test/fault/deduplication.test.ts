@@ -1,10 +1,11 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { DeduplicationOptions, JobsOptions } from '../../lib/engine/index.js';
 import { Queue } from '../../lib/engine/index.js';
 import { violations } from '../support/fault/checker.js';
-import type { AddedOnce, Child } from '../support/fault/child.js';
+import { Child } from '../support/fault/child.js';
+import type { AddedOnce } from '../support/fault/child.js';
 import type { Task } from '../support/fault/handlers.mjs';
-import { Rig } from '../support/fault/rig.js';
+import { ENGINE, Rig } from '../support/fault/rig.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
@@ -22,8 +23,20 @@ afterEach(() => rig.close());
 
 const worker = { claimMinIdleMs: LEASE_MS, concurrency: 200, blockMs: 500 };
 
-const processes = (): Promise<Child[]> =>
-  Promise.all(Array.from({ length: PROCESSES }, (_, n) => rig.fork(`process-${n}`)));
+/** Each test has a queue of its own, and these processes add to it: to start them takes longer than to race. */
+let adders: Child[] = [];
+
+beforeAll(async () => {
+  adders = await Promise.all(
+    Array.from({ length: PROCESSES }, (_, n) =>
+      Child.start({ name: `process-${n}`, engine: ENGINE, connection: redis.connection }),
+    ),
+  );
+});
+
+beforeEach(() => Promise.all(adders.map((child) => rig.borrow(child))).then(() => undefined));
+
+afterAll(() => Promise.all(adders.map((child) => child.kill())).then(() => undefined));
 
 /** All processes add a job for each id at the same time. */
 async function race(
@@ -65,7 +78,6 @@ async function dedupKeys(): Promise<string[]> {
 describe('50 processes that add jobs with the same 100 deduplication ids', () => {
   it('at once and delayed, while a worker is killed: one job per id; another one as soon as it has ended', async () => {
     const doomed = await rig.spawn('doomed', worker);
-    const adders = await processes();
     const late = (at: number): JobsOptions => (at % 2 === 0 ? { delay: 1 + (at % 200) } : {});
     const first = await race(adders, { do: 'hold' }, {}, late);
     expectOnce(first);
@@ -90,7 +102,6 @@ describe('50 processes that add jobs with the same 100 deduplication ids', () =>
   }, 120_000);
 
   it('whose jobs fail, and are retried: one job per id until it has failed for good', async () => {
-    const adders = await processes();
     const failing = await rig.worker('failing', {
       blockMs: 500,
       retry: { initialBackoffMs: 20, jitterMs: 0 },
@@ -122,7 +133,6 @@ describe('50 processes that add jobs with the same 100 deduplication ids', () =>
   }, 120_000);
 
   it('in debounce mode: one delayed job per id', async () => {
-    const adders = await processes();
     const debounce = { ttl: 600_000, extend: true, replace: true };
     const added = await race(adders, { do: 'finish' }, debounce, () => ({ delay: 600_000 }));
     expect(fresh(added)).toHaveLength(added.length);
@@ -136,7 +146,6 @@ describe('50 processes that add jobs with the same 100 deduplication ids', () =>
 
   it('that keep the last one, while the worker of the active ones is killed: two runs per id, one after the other', async () => {
     const doomed = await rig.spawn('doomed', worker);
-    const adders = await processes();
     const last = { keepLastIfActive: true };
     expect(fresh(await race(adders.slice(0, 1), { do: 'hold' }, last))).toHaveLength(IDS.length);
     await rig.until('START', IDS.length, 10_000, 'doomed');

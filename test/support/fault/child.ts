@@ -8,14 +8,20 @@ import type { LedgerRecord } from './ledger.mjs';
 
 export interface ChildOptions {
   readonly name: string;
-  readonly ledgerPath: string;
   /** URL of the engine's compiled index.js. */
   readonly engine: string;
   readonly connection: object;
-  readonly queueName: string;
+  /** Where it begins. Default: nowhere, until `move`. */
+  readonly place?: Place | undefined;
   readonly worker?: Omit<WorkerOptions, 'connection'> | undefined;
   readonly queue?: Omit<QueueOptions, 'connection'> | undefined;
   readonly nodeArgs?: readonly string[] | undefined;
+}
+
+/** The queue of a process, and the ledger of what it does there. */
+export interface Place {
+  readonly queueName: string;
+  readonly ledgerPath: string;
 }
 
 export interface JobOrder {
@@ -52,6 +58,7 @@ export class Child {
   #orders = 0;
   readonly #open = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   #stderr = '';
+  #onRecord: (record: LedgerRecord) => void;
 
   private constructor(
     name: string,
@@ -59,6 +66,7 @@ export class Child {
     onRecord: (record: LedgerRecord) => void,
   ) {
     this.name = name;
+    this.#onRecord = onRecord;
     const release = dieWithUs(process.pid ?? 0);
     process.stderr?.on('data', (bytes: Buffer) => {
       this.#stderr = (this.#stderr + bytes.toString()).slice(-4_000);
@@ -72,7 +80,7 @@ export class Child {
       }),
     );
     process.on('message', ({ record, id, value, error }: Message) => {
-      if (record) onRecord(record);
+      if (record) this.#onRecord(record);
       const order = id === undefined ? undefined : this.#open.get(id);
       if (id === undefined || !order) return;
       this.#open.delete(id);
@@ -81,7 +89,10 @@ export class Child {
     });
   }
 
-  static async start(options: ChildOptions, onRecord: (record: LedgerRecord) => void): Promise<Child> {
+  static async start(
+    options: ChildOptions,
+    onRecord: (record: LedgerRecord) => void = () => undefined,
+  ): Promise<Child> {
     const { nodeArgs = [], ...config } = options;
     const path = fileURLToPath(new URL('process.mjs', import.meta.url));
     const process = fork(path, [JSON.stringify(config)], {
@@ -98,6 +109,12 @@ export class Child {
 
   get running(): boolean {
     return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Gives a process that is nowhere a queue and a ledger. */
+  async move(to: Place, onRecord: (record: LedgerRecord) => void): Promise<void> {
+    this.#onRecord = onRecord;
+    await this.order('move', { to });
   }
 
   /** Starts the worker; resolves when it reads, or, with `ready` false, at once. */
@@ -129,7 +146,7 @@ export class Child {
     return (await this.order('replay', { limit })) as number;
   }
 
-  /** Closes worker and queue; resolves with the ms that took. */
+  /** Closes worker and queue; resolves with the ms that took. After it, the process is nowhere. */
   async close(): Promise<number> {
     return (await this.order('close')) as number;
   }

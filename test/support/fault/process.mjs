@@ -4,10 +4,9 @@ import { hashOf, openLedger } from './ledger.mjs';
 
 const {
   name,
-  ledgerPath,
   engine,
   connection,
-  queueName,
+  place,
   worker: workerOptions,
   queue: queueOptions,
 } = JSON.parse(process.argv[2]);
@@ -16,9 +15,23 @@ const { Queue, Worker } = await import(engine);
 const tell = (message) => {
   if (process.connected) process.send(message);
 };
-const ledger = openLedger(ledgerPath, name, (record) => tell({ record }));
-const queue = new Queue(queueName, { connection, ...queueOptions });
-const { processor, gate } = createProcessor(ledger, (id) => add({ id, task: { do: 'finish' } }));
+
+let queueName;
+let ledger;
+let queue;
+let worker;
+let processor;
+let gate;
+
+function move(to) {
+  ledger?.close();
+  ({ queueName } = to);
+  ledger = openLedger(to.ledgerPath, name, (record) => tell({ record }));
+  queue = new Queue(queueName, { connection, ...queueOptions });
+  worker = undefined;
+  ({ processor, gate } = createProcessor(ledger, (id) => add({ id, task: { do: 'finish' } })));
+}
+if (place) move(place);
 
 async function add({ id, task, options }) {
   ledger.write('ATTEMPT', id, { hash: hashOf(task) });
@@ -30,8 +43,8 @@ async function add({ id, task, options }) {
   }
 }
 
-let worker;
 const orders = {
+  move: ({ to }) => move(to),
   async work({ ready }) {
     worker = new Worker(queueName, processor, { connection, ...workerOptions });
     recordEvents(worker, ledger);

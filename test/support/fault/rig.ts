@@ -10,6 +10,7 @@ import { waitUntil } from '../../../lib/testing/server/wait-until.js';
 import { compare, readLedger, readStored } from './checker.js';
 import type { Findings } from './checker.js';
 import { Child } from './child.js';
+import type { Place } from './child.js';
 import { createProcessor, recordEvents } from './handlers.mjs';
 import type { Gate, Task } from './handlers.mjs';
 import { hashOf, openLedger } from './ledger.mjs';
@@ -67,10 +68,9 @@ export class Rig implements AsyncDisposable {
     const child = await Child.start(
       {
         name,
-        ledgerPath: this.#path(name),
         engine: this.#engine,
         connection: this.#connection as object,
-        queueName: this.queueName,
+        place: this.#place(name),
         worker,
         nodeArgs,
       },
@@ -81,6 +81,12 @@ export class Rig implements AsyncDisposable {
       await child.kill();
     });
     return child;
+  }
+
+  /** A process that is nowhere works here until the rig closes: it outlives the rig. */
+  async borrow(child: Child): Promise<void> {
+    await child.move(this.#place(child.name), (record) => this.records.push(record));
+    this.#closing.push(() => child.close());
   }
 
   /** A worker in this process, reading already unless `autorun` is false. */
@@ -183,6 +189,10 @@ export class Rig implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #place(name: string): Place {
+    return { queueName: this.queueName, ledgerPath: this.#path(name) };
   }
 
   #path(name: string): string {
