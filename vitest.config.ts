@@ -9,15 +9,15 @@ const lib = fileURLToPath(new URL('./lib', import.meta.url));
 embed();
 
 /**
- * Their files run one after another in the same processes, and so import the sources once per process. They neither
- * replace modules nor change what a process has once: Nest's logger, the providers of OpenTelemetry, the browser's page.
+ * The files of these folders run one after another in the same processes, and so import the sources once per process.
+ * They change nothing that a process has once, as others do with Nest's logger or the providers of OpenTelemetry.
  */
 const SHARED_FOLDERS = ['cli', 'fault', 'redis', 'scaler', 'testing', 'unit'];
 const SHARED = `test/{${SHARED_FOLDERS.join()}}/**/*.test.ts`;
 /** All other folders: each file of these has a process of its own. */
 const ISOLATED = `test/!(${SHARED_FOLDERS.join('|')})/**/*.test.ts`;
-/** This one replaces a module. */
-const REPLACES_MODULES = ['test/redis/redis-server.test.ts'];
+/** Of those folders, the files that need a process of their own: one measures its memory, one replaces a module. */
+const ALONE = ['test/redis/growth.test.ts', 'test/redis/redis-server.test.ts'];
 
 export default defineConfig({
   plugins: [blockModules()],
@@ -40,14 +40,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'isolated', include: ['test/*.test.ts', ISOLATED, ...REPLACES_MODULES] },
+        test: { name: 'isolated', include: ['test/*.test.ts', ISOLATED, ...ALONE] },
       },
       {
         extends: true,
         test: {
           name: 'shared',
           include: [SHARED],
-          exclude: REPLACES_MODULES,
+          exclude: ALONE,
           isolate: false,
           setupFiles: ['test/support/shared-process.ts'],
         },
