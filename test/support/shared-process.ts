@@ -10,7 +10,6 @@ function processState(): ReadonlyMap<string, unknown> {
   return new Map<string, unknown>([
     ['cwd', process.cwd()],
     ['exitCode', process.exitCode],
-    ['umask', process.umask()],
     ['fake timers', vi.isFakeTimers()],
     ...process
       .eventNames()
