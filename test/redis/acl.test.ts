@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it, vi } from 'vitest';
 import { Queue, QueueEvents, UnrecoverableError, Worker } from '../../lib/engine/index.js';
 import type { ObservedQueue, QueueGauges } from '../../lib/engine/base/telemetry.js';
+import { scriptCommands } from '../../lib/engine/admin/doctor/permissions.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis();
@@ -83,7 +84,29 @@ it('the smallest user of the documentation can do everything', async () => {
   expect(await resumed.waitForResult()).toBe('good');
   await worker.close();
   await events.close();
+  await queue.addBulk(
+    [1, 2].map((priority) => ({ name: 'send', data: 'good', opts: { priority, jobId: `p${priority}` } })),
+  );
+  await queue.obliterate({ force: true });
   expect(errors).toEqual([]);
+});
+
+it('the smallest user may call every command of the scripts', async () => {
+  await redis.client.call('ACL', documentedRule());
+  const commands = scriptCommands();
+  expect(commands.length).toBeGreaterThan(50);
+  const infos = (await redis.client.call('COMMAND', 'INFO', ...commands)) as [string, number][];
+  for (const [command, arity] of infos) {
+    const subcommand = { xgroup: ['CREATE'], xinfo: ['STREAM'] }[command] ?? [];
+    const args = [
+      ...subcommand,
+      ...Array.from({ length: Math.max(Math.abs(arity) - 1, 4) }, () => '{chasqui:mails}:x'),
+    ];
+    const exact = arity > 0 ? args.slice(0, arity - 1) : args;
+    expect(
+      `${command} ${String(await redis.client.call('ACL', 'DRYRUN', 'chasqui', command, ...exact))}`,
+    ).toBe(`${command} OK`);
+  }
 });
 
 it.each([
