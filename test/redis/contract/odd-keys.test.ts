@@ -7,20 +7,19 @@ const redis = useKit();
 const HOUR = 3_600_000;
 const key = (name: string): string => `${KEYS.prefix}${name}`;
 
-/** For how many ms one script ran since `begin`: the median, because the machine may pause any of them. */
-const slow = {
-  begin: async (): Promise<void> => {
-    await redis.client.config('SET', 'slowlog-log-slower-than', '0');
-    await redis.client.config('SET', 'slowlog-max-len', '1000');
-    await redis.client.call('SLOWLOG', 'RESET');
-  },
-  medianMs: async (): Promise<number> => {
-    const rows = (await redis.client.call('SLOWLOG', 'GET', '-1')) as [number, number, number, string[]][];
-    const scripts = rows.filter(([, , , command]) => /^eval/i.test(command[0] ?? ''));
-    const times = scripts.map(([, , micros]) => micros / 1_000).sort((a, b) => a - b);
-    return times[Math.floor(times.length / 2)] as number;
-  },
-};
+/** For how many ms of its own time Redis has worked, and how many scripts it has run. Other processes do not change these. */
+async function work(): Promise<{ ms: number; scripts: number }> {
+  const info = `${await redis.client.info('cpu')}${await redis.client.info('commandstats')}`;
+  const sum = (pattern: RegExp): number => {
+    let total = 0;
+    for (const [, number] of info.matchAll(pattern)) total += Number(number);
+    return total;
+  };
+  return {
+    ms: sum(/used_cpu_(?:user|sys)_main_thread:([\d.]+)/g) * 1_000,
+    scripts: sum(/cmdstat_eval(?:sha)?:calls=(\d+)/g),
+  };
+}
 
 describe('keys of the wrong type', () => {
   test.each([
@@ -126,18 +125,30 @@ describe('one step is short', () => {
     const member = ((await redis.client.callBuffer('ZRANGE', KEYS.delayed, '0', '0')) as Buffer[])[0]!;
     const where = member.indexOf(template.id);
     await redis.client.del(KEYS.delayed);
-    for (let from = 0; from < 100_000; from += 5_000) {
-      const pairs: (string | Buffer)[] = [];
-      for (let i = from; i < from + 5_000; i += 1) {
-        const copy = Buffer.from(member);
-        copy.write(String(i).padStart(8, '0'), where + template.id.length - 8);
-        pairs.push(String(at), copy);
+    const addUntil = async (count: number): Promise<void> => {
+      for (let from = await redis.client.zcard(KEYS.delayed); from < count; from += 5_000) {
+        const pairs: (string | Buffer)[] = [];
+        for (let i = from; i < from + 5_000; i += 1) {
+          const copy = Buffer.from(member);
+          copy.write(String(i).padStart(8, '0'), where + template.id.length - 8);
+          pairs.push(String(at), copy);
+        }
+        await redis.client.zadd(KEYS.delayed, ...pairs);
       }
-      await redis.client.zadd(KEYS.delayed, ...pairs);
-    }
-    await slow.begin();
-    expect(await queue.clean(HOUR, 0, 'delayed')).toEqual([]);
-    expect(await slow.medianMs()).toBeLessThan(10);
+    };
+    const msOfStep = async (): Promise<number> => {
+      const before = await work();
+      expect(await queue.clean(HOUR, 0, 'delayed')).toEqual([]);
+      const after = await work();
+      return (after.ms - before.ms) / (after.scripts - before.scripts);
+    };
+    await addUntil(10_000);
+    await msOfStep();
+    const ofFew = await msOfStep();
+    await addUntil(100_000);
+    const ofMany = await msOfStep();
+    expect(ofMany).toBeLessThan(10);
+    expect(ofMany / ofFew).toBeLessThan(2);
     expect(await redis.client.zcard(KEYS.delayed)).toBe(100_000);
   });
 

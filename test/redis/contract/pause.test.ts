@@ -236,8 +236,11 @@ describe('a paused queue', () => {
       expect(worker.health().paused).toBe(true);
     });
     await queue.add('a', 1);
-    await redis.client.xreadgroup('GROUP', 'default', worker.id, 'COUNT', 1, 'STREAMS', KEYS.stream, '>');
-    expect(await pending()).toBe(1);
+    // In one step: the worker looks every 20 ms, and releases the entry as soon as it sees it.
+    const read = ['GROUP', 'default', worker.id, 'COUNT', 1, 'STREAMS', KEYS.stream, '>'] as const;
+    const taken = redis.client.multi().xreadgroup(...read);
+    const [, found] = (await taken.xpending(KEYS.stream, 'default').exec()) ?? [];
+    expect((found?.[1] as unknown[])[0]).toBe(1);
     await eventually(async () => {
       expect(await pending()).toBe(0);
     });
