@@ -3,6 +3,7 @@
 -- KEYS meta stream prefix calls
 -- ARGV 1 declared  what workers declare: 'limiter' or 'group'; '' = a caller changes it now
 --      2 as        what is declared, as text; '' = a caller removes what was declared
+--      3 restores  '1': only if nothing is declared; else ''
 --      then pairs of a field and its value, '' = none
 --      call        see lib/call-replies.lua
 -- Reply 1 if this changed something, else 0
@@ -14,6 +15,7 @@
 -- Races
 --   Sent twice, after another caller has changed it: the second call gets the reply of the first, and changes nothing.
 --   Wake lost: each worker looks once a second.
+--   Declared meanwhile, by a worker with other options: a worker that restores has read that nothing was declared. It changes nothing.
 --   Rolled back: the workers read what Redis says, whatever they knew.
 --   Memory full: see lib/full-memory.lua.
 
@@ -29,8 +31,8 @@ local said = kept_reply(calls, call, 0)
 if said then
   return said
 end
-local is_known = ARGV[2] ~= '' and redis.call('HGET', meta, 'declared:' .. declared) == ARGV[2]
-if is_known then
+local before = ARGV[2] ~= '' and redis.call('HGET', meta, 'declared:' .. declared)
+if before and (before == ARGV[2] or ARGV[3] == '1') then
   return keep_reply(calls, call, 0, true)
 end
 -- The groups that waited for the old limits take turns again, at most so many; the others when audit-groups.lua comes to them.
@@ -66,7 +68,7 @@ if ARGV[2] ~= '' then
 elseif declared ~= '' then
   is_forgotten = redis.call('HDEL', meta, 'declared:' .. declared) == 1
 end
-for i = 3, #ARGV - 1, 2 do
+for i = 4, #ARGV - 1, 2 do
   local field, value = ARGV[i], ARGV[i + 1]
   if (redis.call('HGET', meta, field) or '') ~= value then
     changed, of_groups = 1, of_groups or string.sub(field, 1, 5) == 'group'

@@ -22,6 +22,8 @@ export type DeclaredKind = 'limiter' | 'group';
 export interface SetPolicyOptions extends RepeatableCall {
   /** A worker declares this. It takes effect only if it differs from what was declared last. Undefined: a caller changes it. */
   declaredBy?: DeclaredKind | undefined;
+  /** Of what a worker declares: it takes effect only if nothing of this kind is declared. */
+  restores?: boolean;
   /** A caller removes the limits of this kind: then what the workers declare takes effect again. */
   removes?: DeclaredKind | undefined;
   fields: PolicyFields;
@@ -31,11 +33,12 @@ export interface SetPolicyOptions extends RepeatableCall {
 export async function setPolicy(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { declaredBy, removes, fields, call }: SetPolicyOptions,
+  { declaredBy, restores = false, removes, fields, call }: SetPolicyOptions,
 ): Promise<boolean> {
   const pairs: ScriptArgument[] = Object.entries(fields as Record<string, number | undefined>).flatMap(
     ([field, value]) => [field, value ?? ''],
   );
   const as = declaredBy === undefined ? '' : JSON.stringify(fields);
-  return (await runner.run('set-policy', keys, [declaredBy ?? removes ?? '', as, ...pairs], { call })) === 1;
+  const args = [declaredBy ?? removes ?? '', as, restores ? '1' : '', ...pairs];
+  return (await runner.run('set-policy', keys, args, { call })) === 1;
 }

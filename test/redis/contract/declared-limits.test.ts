@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DecodeError } from '../../../lib/engine/index.js';
 import type { Queue, WorkerOptions } from '../../../lib/engine/index.js';
+import { DeclaredLimits } from '../../../lib/engine/worker/declare-limits.js';
+import { runnerOn } from '../../support/script-runner.js';
 import { KEYS, eventually, next, useKit } from './kit.js';
 
 const redis = useKit();
@@ -85,14 +87,21 @@ describe('limits that a worker declares', () => {
     await eventually(async () => {
       expect(await queue.getGlobalRateLimit()).not.toBe(null);
     });
-    // Both look once a second. The slower one may have been about to declare.
-    await policyReads(2);
     const settled = await queue.getGlobalRateLimit();
+    // Both look once a second.
     for (let i = 0; i < 3; i += 1) {
       await policyReads(2);
       expect(await queue.getGlobalRateLimit()).toEqual(settled);
     }
   });
+});
+
+test('a worker that has read that nothing is declared stores nothing if another one has declared meanwhile', async () => {
+  const queue = redis.queue();
+  const old = new DeclaredLimits(runnerOn(redis.client), KEYS, { limiter: LIMITER, groupLimits: undefined });
+  await declaring({ limiter: { max: 9, duration: 900 } });
+  await old.restore({ declared: { limiter: false, group: false } });
+  expect(await queue.getGlobalRateLimit()).toEqual({ max: 9, duration: 900 });
 });
 
 /** Resolves when the workers have read the policy so many times more, with how many times. */
