@@ -114,10 +114,13 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   }
 
   /**
-   * Resolves when Redis answers and is new enough, even if the worker does not run.
+   * Resolves when the worker has started: it has declared its limits, and fetches jobs. If it does not run (`autorun: false`),
+   * resolves when Redis answers and is new enough.
    * @throws ConnectionError (CMQ-001), ConfigError (CMQ-004)
    */
-  waitUntilReady(): Promise<void> {
+  async waitUntilReady(): Promise<void> {
+    // With `autorun`, the constructor has queued the start, and the caller may be in the same tick.
+    await Promise.resolve();
     return this.#ready ?? this.#link.ready();
   }
 

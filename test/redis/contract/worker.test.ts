@@ -73,6 +73,14 @@ describe('life', () => {
     await running;
   });
 
+  test('waitUntilReady waits for the start, also in the tick in which the worker was made', async () => {
+    const worker = redis.worker(() => undefined, { limiter: { max: 5, duration: 600 } });
+    await worker.waitUntilReady();
+    expect(worker.isRunning()).toBe(true);
+    expect(await redis.client.hget(KEYS.meta, 'max')).toBe('5');
+    expect(await redis.client.xinfo('CONSUMERS', KEYS.stream, 'default')).toHaveLength(1);
+  });
+
   test('closed before it has started, and while it starts', async () => {
     for (let round = 0; round < 12; round++) {
       const worker = redis.worker(() => undefined);
