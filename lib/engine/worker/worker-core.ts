@@ -45,6 +45,7 @@ import { Release } from './settle/release.js';
 import { Settlement } from './settle/settlement.js';
 import { Tracking } from './settle/tracking.js';
 import { WorkerTimers } from './worker-timers.js';
+import { unlessShutdown } from '../base/unless-shutdown.js';
 
 /** What closing may take beyond the deadline for handlers. */
 const CLOSING_MS = 2_000;
@@ -324,7 +325,7 @@ export class WorkerCore extends Service {
   };
 
   readonly #policyRead = ({ pausedSince, isGated, isLimited }: Policy): void => {
-    if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#onError);
+    if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(unlessShutdown(this.#onError));
     if (isLimited && !this.#gate.isGated) this.#admission.returnQueued();
     this.#gate.isGated = isGated;
     this.#settlement.isGated = isGated;
@@ -339,7 +340,7 @@ export class WorkerCore extends Service {
     if (this.#gate.state === 'unsure' || !this.isStarted) return;
     this.#registration.changed();
     // The read that is under way must not bring jobs any more.
-    if (this.#gate.state === 'paused') this.#wake.nudge().catch(this.#onError);
+    if (this.#gate.state === 'paused') this.#wake.nudge().catch(unlessShutdown(this.#onError));
   };
 
   /** Resolves when no handler runs and every outcome is committed. */

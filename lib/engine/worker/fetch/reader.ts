@@ -25,6 +25,7 @@ import { Starts } from './starts.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 import type { ReaderSettings } from './reader-settings.js';
+import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 1_500;
@@ -138,7 +139,7 @@ export class Reader extends Service {
     let isFull = true;
     void room.then(() => {
       isFull = false;
-      if (!this.isStopping) nudge().catch(onError);
+      if (!this.isStopping) nudge().catch(unlessShutdown(onError));
     });
     while (isFull && !this.isStopping) {
       await this.#read(WAKES, wakeStreams);
@@ -192,7 +193,7 @@ export class Reader extends Service {
   async #untilMore(ms: number): Promise<void> {
     const { wakeStreams, nudge, onError } = this.#settings;
     const timer = new Timer(ms, () => {
-      nudge?.().catch(onError);
+      nudge?.().catch(unlessShutdown(onError));
     });
     await this.#read(WAKES, wakeStreams, ms + GRACE_MS);
     timer.clear();
