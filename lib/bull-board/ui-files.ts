@@ -53,8 +53,13 @@ export class UiFiles {
 /** The page loads its font from another host, which would learn who looks at the board. It has fonts to fall back to. */
 const FONTS = /<link [^>]*fonts\.googleapis\.com[^>]*>/g;
 
-/** Long words, such as ids without a space, must not make the page wider than its window. Stacks break between words. */
-const WRAP = '<style>body{overflow-wrap:anywhere}.hljs{word-break:normal}</style>';
+/**
+ * Long words, such as ids without a space, must not make the page wider than its window. Stacks break between words. On a phone, the
+ * group and the priority of a job have no room beside its name: they go below it.
+ */
+const WRAP =
+  '<style>body{overflow-wrap:anywhere}.hljs{word-break:normal}' +
+  '@media (max-width:768px){[class*=titleWithLink]{flex-wrap:wrap}}</style>';
 
 /** The page of Bull Board, a template with names in `<%= … %>` (escaped) and `<%- … %>` (as it is). */
 export class UiPage {

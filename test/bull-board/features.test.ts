@@ -247,6 +247,34 @@ test('the history of metrics has hours and days, of one queue and of all', async
   expect((await app.call('GET', '/queues/api/metrics/history?from=5')).status).toBe(400);
 });
 
+test('a queue of 20,000 jobs in 1,000 groups opens with as many commands as one of 100 jobs', async () => {
+  const { app, queue } = await start();
+  const fill = async (from: number, to: number): Promise<void> => {
+    const jobs = [...Array(to - from).keys()].map((n) => ({
+      name: 'a',
+      data: from + n,
+      opts: { group: { id: `g${String((from + n) % 1_000)}`, priority: n % 3 } },
+    }));
+    await queue.addBulk(jobs);
+  };
+  /** How many commands Redis runs for a page, those that scripts call included. */
+  const commandsOf = async (status: string, page: number): Promise<number> => {
+    await list(app, status, page);
+    await redis.client.config('RESETSTAT');
+    expect((await list(app, status, page)).jobs).not.toEqual([]);
+    const stats = await redis.client.info('commandstats');
+    return [...stats.matchAll(/:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
+  };
+  await fill(0, 100);
+  const few = { latest: await commandsOf('latest', 1), first: await commandsOf('waiting', 1) };
+  const last = await commandsOf('waiting', 10);
+  await fill(100, 20_000);
+  expect(await commandsOf('latest', 1)).toBeLessThanOrEqual(few.latest + 20);
+  expect(await commandsOf('waiting', 1)).toBeLessThanOrEqual(few.first + 20);
+  expect(await commandsOf('waiting', 1_000)).toBeLessThanOrEqual(last + 20);
+  expect(await commandsOf('waiting', 2_000)).toBeLessThanOrEqual(last + 20);
+});
+
 describe('a page in the middle of a long list', () => {
   const COUNT = 13_000;
 
