@@ -28,6 +28,9 @@ beforeAll(() => {
 
 // The hooks of the file run before this one: the last that was added is the first.
 afterAll(() => {
+  // Before each test, the configuration does this. After the last one, nothing else does.
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
   const after = processState();
   const names = new Set([...before.keys(), ...after.keys()]);
   // Names alone: the environment may have secrets.
