@@ -3,6 +3,8 @@
 --
 -- KEYS stream delayed dlq prefix
 -- ARGV 1 job id
+--      2 member, 3 entry, 4 dead letter: where it was when the caller last saw it, '' = not there. It may have moved since, and then this
+--        does as if it were not known
 -- Reply { state, now, row }: state is 'live', 'completed', 'failed', or '' if Redis has no record of the job, so that the caller has to
 --      search; now in unix ms; row: see lib/job-rows.lua, none if the bytes of the job are not known
 
@@ -13,21 +15,29 @@
 local stream, delayed, dlq, prefix, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
 local now = decimal(now_ms())
 
-local marker = redis.call('GET', prefix .. 'dlid:' .. id)
-if marker and redis.call('PTTL', prefix .. 'dlid:' .. id) < 0 then
-  local member = redis.call('GET', prefix .. 'didx:' .. id)
+-- The row of a live job; nil if it is neither of these.
+local function row_at(member, entry_id)
   local score = member and redis.call('ZSCORE', delayed, member)
   if score then
-    return { 'live', now, member_row(member, score) }
+    return member_row(member, score)
   end
   if member and redis.call('ZSCORE', prefix .. 'room', member) then
-    return { 'live', now, room_row(member) }
+    return room_row(member)
   end
-  local entry_id = string.match(marker, '^%d+:(.*)$')
   if entry_id and is_entry_of(stream, entry_id, id) then
     local entry = redis.call('XRANGE', stream, entry_id, entry_id)[1]
-    return { 'live', now, entry_row(entry, pending_of(stream, groups_of(stream), { entry })[entry_id]) }
+    return entry_row(entry, pending_of(stream, groups_of(stream), { entry })[entry_id])
   end
+end
+
+local marker, row = redis.call('GET', prefix .. 'dlid:' .. id), nil
+if marker and redis.call('PTTL', prefix .. 'dlid:' .. id) < 0 then
+  row = row_at(redis.call('GET', prefix .. 'didx:' .. id), string.match(marker, '^%d+:(.*)$'))
+elseif not marker then
+  row = row_at(ARGV[2] ~= '' and ARGV[2], ARGV[3] ~= '' and ARGV[3])
+end
+if row then
+  return { 'live', now, row }
 end
 
 -- A tracked job: see lib/tracked.lua.
@@ -38,6 +48,10 @@ if dead_letter then
   return { 'failed', now, letter and letter_row(letter) }
 elseif kept ~= '' or redis.call('EXISTS', prefix .. 'result:' .. id) == 1 then
   return { 'completed', now }
+end
+local seen_letter = ARGV[4] ~= '' and redis.call('XRANGE', dlq, ARGV[4], ARGV[4])[1]
+if seen_letter then
+  return { 'failed', now, letter_row(seen_letter) }
 end
 local why = redis.call('GETRANGE', prefix .. 'failed:' .. id, 0, 7)
 -- These two are not failures: see lib/result-waiters.lua.

@@ -22,6 +22,7 @@ import { fromBoardId, toBoardId } from './board-id.js';
 import { BoardJob, checkData } from './board-job.js';
 import { BoardPages } from './board-pages.js';
 import { BoardReads } from './board-reads.js';
+import { JobPlaces } from './job-places.js';
 import { toBoardScheduler, toBoardWorker } from './board-rows.js';
 import { checkAdapterOptions } from './check-options.js';
 import { shownLogs, MOST_LOG_ROWS } from './shown-logs.js';
@@ -44,6 +45,7 @@ export class ChasquiAdapter extends BaseAdapter {
   readonly #name: string;
   readonly #reads: BoardReads;
   readonly #pages: BoardPages;
+  readonly #places = new JobPlaces();
 
   /** @throws ConfigTypeError (CMQ-004) for something else than a Queue; ConfigError (CMQ-004) for a wrong option */
   constructor(queue: Queue, options: ChasquiAdapterOptions = {}) {
@@ -86,6 +88,7 @@ export class ChasquiAdapter extends BaseAdapter {
 
   async getJobs(statuses: JobStatus[], start = 0, end = -1): Promise<BoardJob[]> {
     const jobs = await this.#reads.read(() => this.#list(statuses, start, end));
+    for (const job of jobs) this.#places.saw(job);
     return jobs.map((job) => new BoardJob(job, LIST_CHARACTERS));
   }
 
@@ -101,8 +104,10 @@ export class ChasquiAdapter extends BaseAdapter {
 
   async getJob(id: string): Promise<BoardJob | undefined> {
     for (const meant of fromBoardId(id)) {
-      const job = await this.#reads.read(() => this.#queue.getJob(meant));
-      if (job) return new BoardJob(job, DETAIL_CHARACTERS);
+      const job = await this.#reads.read(() => this.#queue.readJob(meant, this.#places.of(meant)));
+      if (!job) continue;
+      this.#places.saw(job);
+      return new BoardJob(job, DETAIL_CHARACTERS);
     }
     return undefined;
   }

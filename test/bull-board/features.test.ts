@@ -12,8 +12,8 @@ const boards = useBoards(redis);
 
 const API = '/queues/api/queues/mail';
 
-async function start(): Promise<{ app: BoardApp; queue: Queue; change: Change }> {
-  const mail = ChasquiModule.forFeature({ name: 'mail', trackJobs: true });
+async function start(trackJobs = true): Promise<{ app: BoardApp; queue: Queue; change: Change }> {
+  const mail = ChasquiModule.forFeature({ name: 'mail', trackJobs });
   const app = await boards.start({ imports: [mail], root: { workers: false } });
   const change: Change = (path, body, method = 'PUT') => app.call(method, `${API}/${path}`, body);
   return { app, queue: app.queue('mail'), change };
@@ -248,7 +248,7 @@ test('the history of metrics has hours and days, of one queue and of all', async
 });
 
 test('a queue of 20,000 jobs in 1,000 groups opens with as many commands as one of 100 jobs', async () => {
-  const { app, queue } = await start();
+  const { app, queue } = await start(false);
   const fill = async (from: number, to: number): Promise<void> => {
     const jobs = [...Array(to - from).keys()].map((n) => ({
       name: 'a',
@@ -262,6 +262,9 @@ test('a queue of 20,000 jobs in 1,000 groups opens with as many commands as one 
     await list(app, status, page);
     await redis.client.config('RESETSTAT');
     expect((await list(app, status, page)).jobs).not.toEqual([]);
+    return commandsInRedis();
+  };
+  const commandsInRedis = async (): Promise<number> => {
     const stats = await redis.client.info('commandstats');
     return [...stats.matchAll(/:calls=(\d+)/g)].reduce((sum, [, calls]) => sum + Number(calls), 0);
   };
@@ -273,6 +276,29 @@ test('a queue of 20,000 jobs in 1,000 groups opens with as many commands as one 
   expect(await commandsOf('waiting', 1)).toBeLessThanOrEqual(few.first + 20);
   expect(await commandsOf('waiting', 1_000)).toBeLessThanOrEqual(last + 20);
   expect(await commandsOf('waiting', 2_000)).toBeLessThanOrEqual(last + 20);
+  // The page of a job asks for it at each poll. Redis keeps no record of such an id, so else this would search the queue.
+  const { jobs: shown } = await list(app, 'waiting', 1_000);
+  const { id } = shown[0] as { id: string };
+  await redis.client.config('RESETSTAT');
+  expect((await app.call('GET', `${API}/${id}`)).body).toMatchObject({ job: { id } });
+  expect(await commandsInRedis()).toBeLessThan(60);
+});
+
+test('the page of a job is right when the job has gone on', async () => {
+  const { app, queue } = await start(false);
+  const show = async (id: string): Promise<unknown> => (await app.call('GET', `${API}/${id}`)).body;
+  const job = await queue.add('fails', 1, { delay: 60_000, attempts: 1 });
+  await list(app, 'delayed');
+  expect(await show(job.id)).toMatchObject({ status: 'delayed', job: { id: job.id } });
+  await (await queue.getJob(job.id))?.promote();
+  expect(await show(job.id)).toMatchObject({ status: 'waiting', job: { id: job.id } });
+  await runJobs(queue, 1);
+  expect(await show(job.id)).toMatchObject({ status: 'failed', job: { id: job.id } });
+  expect(await show(job.id)).toMatchObject({ status: 'failed', job: { id: job.id } });
+  await queue.replayDlq();
+  expect(await show(job.id)).toMatchObject({ status: 'waiting', job: { id: job.id } });
+  await queue.remove(job.id);
+  expect((await app.call('GET', `${API}/${job.id}`)).status).toBe(404);
 });
 
 describe('a page in the middle of a long list', () => {

@@ -281,6 +281,11 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
     return { id, name, isTracked: this.#keep?.tracked === true, entryId };
   }
 
+  /** @internal Where it was when it was read. */
+  get place(): JobPlace | undefined {
+    return this.#place;
+  }
+
   get #ref(): JobRef {
     return { id: this.id, ...this.#place };
   }

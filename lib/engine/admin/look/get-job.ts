@@ -2,6 +2,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { lookUpJob } from '../../../redis/scripts/look-up-job.js';
 import type { JobRow } from '../../../redis/scripts/lib/job-rows.js';
 import type { CommandLink } from '../../connection/command-link.js';
+import type { JobPlace } from '../../job/job-actions.js';
 import type { Job, JobOwner, JobState } from '../../job/job.js';
 import { SharedSearch } from '../shared-search.js';
 import { readTracked } from '../tracked.js';
@@ -21,14 +22,18 @@ interface Found {
 const PLACES: ReadonlySet<Place> = new Set(['room', 'work', 'delayed', 'failed']);
 const ONLY_FAILED: ReadonlySet<Place> = new Set(['failed']);
 
-/** The job of an id, in whatever state it is; undefined if there is none, or nothing of it is kept. */
+/**
+ * The job of an id, in whatever state it is; undefined if there is none, or nothing of it is kept.
+ * @param near where it was when it was last seen: if it is still there, there is no search
+ */
 export async function getJob(
   owner: JobOwner,
   link: CommandLink,
   keys: QueueKeys,
   id: string,
+  near: JobPlace = {},
 ): Promise<Job | undefined> {
-  const { state, found } = await locate(link, keys, id);
+  const { state, found } = await locate(link, keys, id, near);
   if (found) {
     const job = toJob(owner, found.row, found.now);
     await addTracked(link, keys, [job]);
@@ -44,7 +49,7 @@ export async function getJob(
  * `failed` is a job that has a dead letter.
  */
 export async function getJobState(link: CommandLink, keys: QueueKeys, id: string): Promise<JobState> {
-  const { state } = await locate(link, keys, id);
+  const { state } = await locate(link, keys, id, {});
   return state;
 }
 
@@ -55,10 +60,16 @@ async function locate(
   link: CommandLink,
   keys: QueueKeys,
   id: string,
+  near: JobPlace,
 ): Promise<{ state: JobState; found?: Found }> {
   let searched: string | undefined;
   for (let searches = 0; ; searches += 1) {
-    const { state, row, now } = await lookUpJob(link, keys, { jobId: id });
+    const { state, row, now } = await lookUpJob(link, keys, { jobId: id, ...near });
+    if (row?.kind === 'letter' && near.dlqId !== undefined && idOf(row) !== id) {
+      // The dead letter of another job.
+      near = {};
+      continue;
+    }
     if (row) return { state: stateOf(row), found: { row, now } };
     if (state === 'completed') return { state };
     if (state === searched || searches === MOST_SEARCHES) return { state: 'unknown' };

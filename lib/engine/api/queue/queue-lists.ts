@@ -1,4 +1,5 @@
 import { findJobs } from '../../admin/look/find-jobs.js';
+import type { JobPlace } from '../../job/job-actions.js';
 import { getJob, getJobState } from '../../admin/look/get-job.js';
 import { findJobsSchema, jobQuerySchema } from '../../admin/look/job-query.js';
 import type { FindJobsOptions, JobQuery } from '../../admin/look/job-query.js';
@@ -95,9 +96,14 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
    * @throws TypeError for a blank id, ConfigError for an id that is too long (both CMQ-004), ConnectionError (CMQ-001),
    * ShutdownError (CMQ-005)
    */
-  async getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> {
+  getJob(jobId: string): Promise<Job<Data, Result, Name> | undefined> {
+    return this.readJob(jobId);
+  }
+
+  /** @internal The same, for the dashboard. @param near where the job was when it was last seen */
+  async readJob(jobId: string, near?: JobPlace): Promise<Job<Data, Result, Name> | undefined> {
     checkJobId(jobId);
-    const job = await this.core.use((link, keys) => getJob(this, link, keys, jobId));
+    const job = await this.core.use((link, keys) => getJob(this, link, keys, jobId, near));
     return job as Job<Data, Result, Name> | undefined;
   }
 
