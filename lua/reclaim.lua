@@ -22,6 +22,10 @@
 -- A job that starts again is a start: of its queue, and of its group. Where a rate limit forbids it, it is left for later, and a start
 -- of later is kept for it: else jobs that wait would take each start that becomes free.
 --
+-- Jobs that a dead worker may not have started count as starts that do not leave the window. Once all its leases are over, and it can
+-- start none of them any more, they count as started now. So its jobs must be out of its reach: those that wait for a limit go to
+-- the consumer EXPIRED, else the worker could wake up, renew their leases and start them.
+--
 -- Races
 --   Two workers scan at once: the first resets the idle time, so the second does not see the entries.
 --   Reply lost: the entries are pending for the caller, and its next renew.lua returns them. Their starts count for a while longer: see
@@ -147,10 +151,53 @@ local function reclaim_from(consumer, lease)
   end
 end
 
+-- The names under which jobs count that this consumer may not have started: see lib/limits.lua.
+local function names_of(all, consumer)
+  local names, head = {}, consumer .. ' '
+  for _, name in ipairs(all) do
+    if name == consumer or string.sub(name, 1, #head) == head then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
+local visited = {}
 for _, of in ipairs(consumers_of(stream, group)) do
   local lease = lease_of(of.name, lease_ms)
   if of.pending > 0 and of.name ~= me and lease <= steady_ms then
     reclaim_from(of.name, lease)
+    visited[#visited + 1] = { of.name, lease }
+  end
+end
+
+-- Takes the last jobs of a consumer out of its reach. Whether it has none any more.
+local function cut_off(consumer, lease)
+  local rest = redis.call('XPENDING', stream, group, 'IDLE', decimal(lease), '-', '+', 1000, consumer)
+  if #rest > 0 then
+    local claim = { 'XCLAIM', stream, group, EXPIRED, 0 }
+    for i = 1, #rest do
+      claim[5 + i] = rest[i][1]
+    end
+    claim[#claim + 1] = 'JUSTID'
+    redis.call(unpack(claim))
+  end
+  return #redis.call('XPENDING', stream, group, '-', '+', 1, consumer) == 0
+end
+
+local of_queue, of_groups = prefix .. 'taking', prefix .. 'groups:taking'
+if #visited > 0 and redis.call('EXISTS', of_queue, of_groups) > 0 then
+  local in_queue, in_groups = redis.call('HKEYS', of_queue), redis.call('HKEYS', of_groups)
+  for _, of in ipairs(visited) do
+    local queue_names, group_names = names_of(in_queue, of[1]), names_of(in_groups, of[1])
+    if #queue_names + #group_names > 0 and cut_off(of[1], of[2]) then
+      for _, name in ipairs(queue_names) do
+        confirm_starts(prefix, name, limits, '', us)
+      end
+      for _, name in ipairs(group_names) do
+        confirm_group_starts(prefix, prefix .. 'meta', name, '')
+      end
+    end
   end
 end
 -- The worker may take other jobs meanwhile, so these have a name of their own.

@@ -9,6 +9,8 @@ end
 
 -- The consumer of jobs that were handed over (hand-over.lua). No worker has this name, and its lease is always over.
 local NOBODY = 'released;lease=0'
+-- The consumer of jobs of dead workers that a rate limit keeps from their start: see reclaim.lua. The same holds for it.
+local EXPIRED = 'expired;lease=0'
 
 local function consumers_of(stream, group)
   return tables_of(ask_group('XINFO', 'CONSUMERS', stream, group))
@@ -18,7 +20,7 @@ end
 local function has_other_worker(consumers, me, idle_ms)
   for i = 1, #consumers do
     local of = consumers[i]
-    if of.name ~= me and of.name ~= NOBODY and of.idle < idle_ms then
+    if of.name ~= me and of.name ~= NOBODY and of.name ~= EXPIRED and of.idle < idle_ms then
       return true
     end
   end

@@ -86,6 +86,49 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
     },
   );
 
+  test(
+    'jobs of a worker that has died before it said a word of their starts hold up nothing for longer than its lease and a window',
+    { timeout: 20_000 },
+    async () => {
+      await limit(3, 300);
+      await redis.queue().addBulk(jobsOf('a', 12));
+      await join(redis, DEAD);
+      expect((await takeAs(redis, DEAD, 5)).jobs).toBe(3);
+      const diary = new Diary();
+      redis.worker(diary.processor(), { concurrency: 4, claimMinIdleMs: 600, blockMs: 300 });
+      // Else it takes 30 seconds until the first of them starts.
+      await allOf(diary, 12, 12_000);
+      expect(fullest(diary.times.get('a') ?? [], 300)).toBeLessThanOrEqual(3);
+      await eventually(async () => {
+        const left = (await redis.keys()).filter((key) => key.endsWith('taking'));
+        expect(left).toEqual([]);
+      });
+    },
+  );
+
+  test('jobs of a worker that has died, and that the limit keeps from their start, are out of its reach', async () => {
+    const queue = redis.queue();
+    await limit(2, HOUR);
+    await queue.addBulk(jobsOf('a', 3));
+    await join(redis, 'one');
+    const { starts } = await takeAs(redis, 'one', 5);
+    const pending = async (): Promise<string[]> =>
+      ((await redis.client.xpending(KEYS.stream, GROUP, '-', '+', 10)) as string[][]).map(
+        ([, of]) => of as string,
+      );
+    expect(await pending()).toEqual(['one', 'one']);
+    expect((await reclaimAs('two', 1)).entries).toEqual([]);
+    expect(await pending()).toEqual(['expired;lease=0', 'expired;lease=0']);
+    expect((await queue.getActive()).map(({ processedBy }) => processedBy)).toEqual([undefined, undefined]);
+    // It wakes up. They count as started already.
+    await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'one', starts: starts as string });
+    await limit(3, HOUR);
+    expect((await reclaimAs('two')).entries).toHaveLength(1);
+    await limit(4, HOUR);
+    expect((await reclaimAs('three')).entries).toHaveLength(1);
+    expect((await takeAs(redis, 'four', 5)).jobs).toBe(0);
+  });
+
   test('what was not confirmed goes when no worker comes any more', async () => {
     await limit(5, 1_000);
     await redis.queue().addBulk(jobsOf('a', 3));

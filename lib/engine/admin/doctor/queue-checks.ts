@@ -116,7 +116,7 @@ export function checkWorkers(findings: Findings, { groups, backlog }: QueueFacts
       'dead-workers',
       `${String(dead.filter(({ pending }) => pending > 0).length)} dead workers have ${String(stuck)} jobs whose lease is over.`,
       alive.length > 0
-        ? 'The other workers take them over, as soon as one has a free handler. If this stays, all handlers are busy or hang.'
+        ? 'The other workers take them over, as soon as one has a free handler and the rate limits let them start. If this stays, all handlers are busy or hang.'
         : 'They run again when a worker starts.',
     );
   }

@@ -27,8 +27,8 @@ interface Decoded {
   readonly extras: Extras | undefined;
 }
 
-/** The consumer of jobs that were handed over: see lua/lib/lease.lua. */
-const NOBODY = 'released;lease=0';
+/** The consumers of jobs that no worker has: see lua/lib/lease.lua. */
+const NOBODY: readonly string[] = ['released;lease=0', 'expired;lease=0'];
 
 /** The job of a row. @param now Redis's clock, unix ms */
 export function toJob(owner: JobOwner, row: JobRow, now: number): Job {
@@ -61,7 +61,7 @@ function fromEntry(owner: JobOwner, entry: WorkEntry): Job {
   const { bytes, name, id, consumer, starts, entryId } = entry;
   const decoded = decode(bytes, id);
   const job = newJob(owner, stateOf(entry), name, decoded, { entryId }, decoded.attempt + starts);
-  if (consumer !== undefined && consumer !== NOBODY) job.processedBy = consumer;
+  if (consumer !== undefined && !NOBODY.includes(consumer)) job.processedBy = consumer;
   return job;
 }
 
