@@ -82,6 +82,7 @@ export const NEED_REDIS = [
   'readNumbers',
   'readLimits',
   'readPage',
+  'readJob',
   'rescheduleJobScheduler',
   'readServerInfo',
   'ping',

@@ -219,6 +219,7 @@ const NEED_REDIS: Record<string, Use> = {
   exportPrometheusMetrics: (queue) => queue.exportPrometheusMetrics(),
   readLimits: (queue) => queue.readLimits(),
   readPage: (queue) => queue.readPage('waiting', { skip: 0, take: 1 }),
+  readJob: (queue) => queue.readJob('x'),
   readServerInfo: (queue) => queue.readServerInfo(),
   rescheduleJobScheduler: (queue) => queue.rescheduleJobScheduler('x', { every: 1_000 }),
   getCountsPerPriority: (queue) => queue.getCountsPerPriority([1]),
