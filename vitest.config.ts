@@ -8,17 +8,6 @@ const lib = fileURLToPath(new URL('./lib', import.meta.url));
 // Each run has the scripts as they are in lua/ now.
 embed();
 
-/**
- * The files of these folders run one after another in the same processes, and so import the sources once per process.
- * They change nothing that a process has once, as others do with Nest's logger or the providers of OpenTelemetry.
- */
-const SHARED_FOLDERS = ['cli', 'fault', 'redis', 'scaler', 'testing', 'unit'];
-const SHARED = `test/{${SHARED_FOLDERS.join()}}/**/*.test.ts`;
-/** All other folders: each file of these has a process of its own. */
-const ISOLATED = `test/!(${SHARED_FOLDERS.join('|')})/**/*.test.ts`;
-/** Of those folders, the files that need a process of their own: one measures its memory, one replaces a module. */
-const ALONE = ['test/redis/growth.test.ts', 'test/redis/redis-server.test.ts'];
-
 export default defineConfig({
   plugins: [blockModules()],
   resolve: {
@@ -29,6 +18,7 @@ export default defineConfig({
     ],
   },
   test: {
+    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', './test/support/summary-reporter.ts'],
     pool: 'forks',
@@ -37,21 +27,5 @@ export default defineConfig({
     hookTimeout: 60_000,
     restoreMocks: true,
     unstubEnvs: true,
-    projects: [
-      {
-        extends: true,
-        test: { name: 'isolated', include: ['test/*.test.ts', ISOLATED, ...ALONE] },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'shared',
-          include: [SHARED],
-          exclude: ALONE,
-          isolate: false,
-          setupFiles: ['test/support/shared-process.ts'],
-        },
-      },
-    ],
   },
 });
