@@ -135,12 +135,20 @@ describe('with nine tenths of all jobs from one tenant, the others wait for at m
     { workers: 2, concurrency: 1, runMs: 10, tenants: 4, measured: { jobs: 200 } },
     { workers: 2, concurrency: 10, runMs: 20, tenants: 9, measured: { jobs: 1_080 } },
     { workers: 1, concurrency: 50, runMs: 50, tenants: 9, measured: { jobs: 1_080 } },
-    { workers: 2, concurrency: 1, runMs: 10, tenants: 4, measured: { singles: 50 } },
   ])('%j', { timeout: 60_000 }, async (setup) => {
     const { alone, beside } = await compare(setup);
     expect(Math.min(alone.busy, beside.busy)).toBeGreaterThan(0.3);
     expect(beside.p95).toBeLessThanOrEqual(2 * alone.p95);
     for (const p95 of beside.byTenant) expect(p95).toBeLessThanOrEqual(2 * Math.max(...alone.byTenant));
+  });
+
+  test('jobs of tenants that have one job each', { timeout: 60_000 }, async () => {
+    const setup: Setup = { workers: 2, concurrency: 1, runMs: 10, tenants: 4, measured: { singles: 50 } };
+    const { alone, beside } = await compare(setup);
+    expect(Math.min(alone.busy, beside.busy)).toBeGreaterThan(0.3);
+    expect(beside.p50).toBeLessThanOrEqual(2 * alone.p50);
+    // The three slowest of 50 jobs say how busy the machine was at their time. In starts of others, they say how long they waited.
+    expect(percentile(beside.passedBy, 0.95)).toBeLessThanOrEqual(2 * percentile(alone.passedBy, 0.95));
   });
 
   test(
