@@ -59,7 +59,8 @@ const CLOSING_MS = 2_000;
  */
 export class WorkerCore extends Service {
   readonly #link: CommandLink;
-  readonly #onError: (error: unknown) => void;
+  /** For errors of calls that nobody waits for. */
+  readonly #quiet: (error: unknown) => void;
   readonly #keys: QueueKeys;
   readonly #settings: WorkerSettings;
   readonly #inFlight: InFlight;
@@ -104,12 +105,13 @@ export class WorkerCore extends Service {
     this.#settings = settings;
     settings.metrics = safeSink(settings.metrics, onError);
     observeWorker(settings, keys, this.#observedSource(), onError);
-    this.#onError = onError;
+    const quiet = unlessShutdown(onError);
+    this.#quiet = quiet;
     this.#timers = new WorkerTimers(link, keys, settings, onError);
     this.#inFlight = new InFlight(keys.queue, onError);
     this.#counters = new JobCounters(() => settings.clock.monotonic());
     const tracking = new Tracking(settings);
-    this.#announcer = new Announcer(link, keys, settings, tracking, settings.ackIdleMs, onError);
+    this.#announcer = new Announcer(link, keys, settings, tracking, settings.ackIdleMs, quiet);
     const observers = { announcer: this.#announcer, counters: this.#counters, hooks };
     this.#minutes = observeJobs(this.#inFlight, link, keys, settings, observers, onError);
     this.#settlement = new Settlement(
@@ -133,18 +135,18 @@ export class WorkerCore extends Service {
       onError,
     );
     this.#declared = new DeclaredLimits(link, keys, settings);
-    this.#policy = new PolicyWatch(link, keys, settings.clock, this.#declared, this.#policyRead, onError);
+    this.#policy = new PolicyWatch(link, keys, settings.clock, this.#declared, this.#policyRead, quiet);
     const term = new LeaseTerm(settings.leaseMs, settings.clock);
     this.#gate = new Gate(this.#policy, term, { ...hooks, changed: this.#gateChanged });
     const admission = this.#admissionSettings(onError);
     this.#admission = new Admission(admission, this.#inFlight, runner, this.#release, this.#gate);
     const intake = new Intake(this.#inFlight, term, this.#admission);
     const leases = { ...settings, term };
-    this.#leases = new Leases(link, keys, leases, this.#inFlight, this.#admission, intake, onError);
-    this.#wake = new WorkerWake(link, keys, settings, onError);
-    new Cancellations(link, keys, this.#wake, this.#inFlight, onError);
+    this.#leases = new Leases(link, keys, leases, this.#inFlight, this.#admission, intake, quiet);
+    this.#wake = new WorkerWake(link, keys, settings, quiet);
+    new Cancellations(link, keys, this.#wake, this.#inFlight, quiet);
     this.#wake.on('policy', this.#policyChanged);
-    this.#reader = new Reader(link, keys, this.#readerSettings(connectTimeoutMs, intake, onError));
+    this.#reader = new Reader(link, keys, this.#readerSettings(connectTimeoutMs, intake, quiet));
     this.#registration = new Registration(link, keys, settings, () => this.health, onError);
   }
 
@@ -325,7 +327,7 @@ export class WorkerCore extends Service {
   };
 
   readonly #policyRead = ({ pausedSince, isGated, isLimited }: Policy): void => {
-    if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(unlessShutdown(this.#onError));
+    if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#quiet);
     if (isLimited && !this.#gate.isGated) this.#admission.returnQueued();
     this.#gate.isGated = isGated;
     this.#settlement.isGated = isGated;
@@ -340,7 +342,7 @@ export class WorkerCore extends Service {
     if (this.#gate.state === 'unsure' || !this.isStarted) return;
     this.#registration.changed();
     // The read that is under way must not bring jobs any more.
-    if (this.#gate.state === 'paused') this.#wake.nudge().catch(unlessShutdown(this.#onError));
+    if (this.#gate.state === 'paused') this.#wake.nudge().catch(this.#quiet);
   };
 
   /** Resolves when no handler runs and every outcome is committed. */

@@ -9,7 +9,6 @@ import { printable } from '../../base/printable.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import { POLL_MS } from '../../timers/due-loop.js';
 import { whenFilled } from '../../timers/empty-watch.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /** What was read longer ago than this may have changed: this process was stopped, or its event loop was. In ms. */
 const STALE_MS = 1.5 * POLL_MS;
@@ -118,7 +117,7 @@ export class PolicyWatch {
   #plan(byItself: boolean): void {
     if (this.#stopped) return;
     const look = (): void => {
-      this.refresh().catch(unlessShutdown(this.#onError));
+      this.refresh().catch(this.#onError);
     };
     if (byItself) {
       this.#timer = new Timer(POLL_MS, look).unref();

@@ -25,7 +25,6 @@ import { Starts } from './starts.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 import type { ReaderSettings } from './reader-settings.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /** How long after its block time a read may stay without an answer before its connection is thrown away. */
 const GRACE_MS = 1_500;
@@ -139,7 +138,7 @@ export class Reader extends Service {
     let isFull = true;
     void room.then(() => {
       isFull = false;
-      if (!this.isStopping) nudge().catch(unlessShutdown(onError));
+      if (!this.isStopping) nudge().catch(onError);
     });
     while (isFull && !this.isStopping) {
       await this.#read(WAKES, wakeStreams);
@@ -193,7 +192,7 @@ export class Reader extends Service {
   async #untilMore(ms: number): Promise<void> {
     const { wakeStreams, nudge, onError } = this.#settings;
     const timer = new Timer(ms, () => {
-      nudge?.().catch(unlessShutdown(onError));
+      nudge?.().catch(onError);
     });
     await this.#read(WAKES, wakeStreams, ms + GRACE_MS);
     timer.clear();

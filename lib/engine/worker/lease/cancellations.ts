@@ -4,7 +4,6 @@ import type { Delivery } from './delivery.js';
 import { hasEndedLease } from './in-flight.js';
 import type { InFlight, JobObserver } from './in-flight.js';
 import type { WorkerWake } from './worker-wake.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /**
  * Hears which of a worker's jobs were cancelled, in any process: lua/cancel.lua writes them to the worker's own wake
@@ -34,7 +33,7 @@ export class Cancellations implements JobObserver {
   /** A job that was cancelled has ended otherwise all the same: its mark in Redis is of no more use. */
   cancelledGone(delivery: Delivery): void {
     if (!hasEndedLease(delivery)) return;
-    this.#link.call('DEL', [this.#keys.cancelled(delivery.entryId)]).catch(unlessShutdown(this.#onError));
+    this.#link.call('DEL', [this.#keys.cancelled(delivery.entryId)]).catch(this.#onError);
   }
 
   readonly #heard = (entryId: string): string | undefined => {

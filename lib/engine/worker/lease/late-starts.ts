@@ -5,7 +5,6 @@ import type { Clock } from '../../base/clock.js';
 import type { CommandLink } from '../../connection/command-link.js';
 import type { InFlight } from './in-flight.js';
 import { hasNotStarted } from './states.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /** How often it is looked whether the jobs have started, in ms. */
 const LOOK_MS = 10;
@@ -109,6 +108,6 @@ export class LateStarts {
 
   #confirm(what: { starts: string } | { lostBefore: number }): void {
     const { consumerId } = this.#settings;
-    confirmStarts(this.#link, this.#keys, { consumerId, ...what }).catch(unlessShutdown(this.#onError));
+    confirmStarts(this.#link, this.#keys, { consumerId, ...what }).catch(this.#onError);
   }
 }

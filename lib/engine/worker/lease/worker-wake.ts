@@ -3,7 +3,6 @@ import type { StreamEntry } from '../../../redis/replies.js';
 import { clearWake } from '../../../redis/scripts/clear-wake.js';
 import type { HeardWake } from '../../../redis/scripts/clear-wake.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 
 /** What an entry of the wake stream says: its first field. `room` and `take` only end a read. */
 export type WakeKind = 'cancel' | 'policy' | 'room' | 'take';
@@ -57,7 +56,7 @@ export class WorkerWake {
   readonly #clear = (): void => {
     const heard = this.#heard;
     this.#heard = [];
-    this.#clearWake(heard, false).catch(unlessShutdown(this.#onError));
+    this.#clearWake(heard, false).catch(this.#onError);
   };
 
   #clearWake(heard: readonly HeardWake[], endRead: boolean): Promise<void> {

@@ -2,7 +2,6 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { announce } from '../../../redis/scripts/announce.js';
 import { Timer } from '../../../redis/timer.js';
 import type { CommandLink } from '../../connection/command-link.js';
-import { unlessShutdown } from '../../base/unless-shutdown.js';
 import type { Delivery } from '../lease/delivery.js';
 import type { JobObserver } from '../lease/in-flight.js';
 import { isUndecided } from '../lease/states.js';
@@ -67,8 +66,6 @@ export class Announcer implements JobObserver {
     if (running.length === 0) return;
     for (const delivery of running) delivery.announced = true;
     const starts = this.#tracking.starts(running);
-    announce(this.#link, this.#keys, { ...this.#events, jobs: running, starts }).catch(
-      unlessShutdown(this.#onError),
-    );
+    announce(this.#link, this.#keys, { ...this.#events, jobs: running, starts }).catch(this.#onError);
   };
 }
