@@ -3,6 +3,7 @@ import type { QueueKeys } from '../../../redis/keys.js';
 import { compareStreamIds, fieldsOf } from '../../../redis/replies.js';
 import { readBacklog } from '../../../redis/scripts/read-backlog.js';
 import type { CommandLink } from '../../connection/command-link.js';
+import { RELEASED } from '../ownerless.js';
 import { getWorkers } from '../workers.js';
 import { findWrongTypes } from './key-types.js';
 import { checkKeyTypes } from './queue-checks.js';
@@ -10,8 +11,6 @@ import type { ConsumerFacts, GroupFacts, QueueFacts, ScheduleFacts } from './que
 import type { Findings } from './finding.js';
 
 const GREATEST_ID = '18446744073709551615-18446744073709551615';
-/** The consumer of jobs that were handed over: see lua/lib/lease.lua. Any worker may reclaim them. */
-const NOBODY = 'released;lease=0';
 /** How many entries and schedules are looked at. */
 const FEW = 100;
 
@@ -58,7 +57,9 @@ async function readGroup(
     name,
     pending: Number(row.get('pending')),
     skipped: await countSkipped(link, stream, name, position),
-    consumers: rows.map((one) => toConsumer(fieldsOf(one), name, alive)).filter((one) => one.name !== NOBODY),
+    consumers: rows
+      .map((one) => toConsumer(fieldsOf(one), name, alive))
+      .filter((one) => one.name !== RELEASED),
   };
 }
 

@@ -13,6 +13,7 @@ import { Job } from '../../job/job.js';
 import type { JobOwner, JobState } from '../../job/job.js';
 import { ownOptions } from '../../job/own-options.js';
 import { toDlqEntry } from '../dlq.js';
+import { EXPIRED, RELEASED } from '../ownerless.js';
 import { applyTracked } from '../tracked.js';
 import type { Tracked } from '../tracked.js';
 
@@ -26,9 +27,6 @@ interface Decoded {
   readonly opts: JobsOptions;
   readonly extras: Extras | undefined;
 }
-
-/** The consumers of jobs that no worker has: see lua/lib/lease.lua. */
-const NOBODY: readonly string[] = ['released;lease=0', 'expired;lease=0'];
 
 /** The job of a row. @param now Redis's clock, unix ms */
 export function toJob(owner: JobOwner, row: JobRow, now: number): Job {
@@ -61,7 +59,7 @@ function fromEntry(owner: JobOwner, entry: WorkEntry): Job {
   const { bytes, name, id, consumer, starts, entryId } = entry;
   const decoded = decode(bytes, id);
   const job = newJob(owner, stateOf(entry), name, decoded, { entryId }, decoded.attempt + starts);
-  if (consumer !== undefined && !NOBODY.includes(consumer)) job.processedBy = consumer;
+  if (consumer !== undefined && consumer !== RELEASED && consumer !== EXPIRED) job.processedBy = consumer;
   return job;
 }
 
