@@ -6,7 +6,7 @@ import { fullest } from '../../support/fullest.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
-import { join, rateLimits, takeAs, redisNow } from './starts-kit.js';
+import { join, rateLimits, redisNow, takeAs, untilAllConfirmed } from './starts-kit.js';
 
 const redis = useKit();
 
@@ -99,8 +99,6 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
       expect(times).toHaveLength(9);
     }, 10_000);
     expect(fullest(times, 250)).toBeLessThanOrEqual(3);
-    await eventually(async () => {
-      expect((await redis.keys()).filter((key) => key.endsWith('taking'))).toEqual([]);
-    });
+    await untilAllConfirmed(redis);
   });
 });

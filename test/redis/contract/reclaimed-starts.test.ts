@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { EXPIRED } from '../../../lib/engine/admin/ownerless.js';
 import { confirmStarts } from '../../../lib/redis/scripts/confirm-starts.js';
 import { reclaim } from '../../../lib/redis/scripts/reclaim.js';
 import type { ReclaimReply } from '../../../lib/redis/scripts/reclaim.js';
@@ -7,7 +8,7 @@ import { runnerOn } from '../../support/script-runner.js';
 import { fullest } from '../../support/fullest.js';
 import { Diary, allOf, jobsOf } from './groups-kit.js';
 import { KEYS, eventually, useKit } from './kit.js';
-import { GROUP, join, rateLimits, takeAs } from './starts-kit.js';
+import { GROUP, join, rateLimits, takeAs, untilAllConfirmed } from './starts-kit.js';
 
 const redis = useKit();
 
@@ -79,10 +80,7 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
       // A lease, two scans, and what starts meanwhile.
       expect(last).toBeLessThan(80);
       expect(fullest(diary.times.get('a') ?? [], 150)).toBeLessThanOrEqual(5);
-      await eventually(async () => {
-        const left = (await redis.keys()).filter((key) => key.endsWith('taking'));
-        expect(left).toEqual([]);
-      });
+      await untilAllConfirmed(redis);
     },
   );
 
@@ -99,10 +97,7 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
       // Else it takes 30 seconds until the first of them starts.
       await allOf(diary, 12, 12_000);
       expect(fullest(diary.times.get('a') ?? [], 300)).toBeLessThanOrEqual(3);
-      await eventually(async () => {
-        const left = (await redis.keys()).filter((key) => key.endsWith('taking'));
-        expect(left).toEqual([]);
-      });
+      await untilAllConfirmed(redis);
     },
   );
 
@@ -118,7 +113,7 @@ describe.each(rateLimits(redis))('the rate limit of %s', (_, limit) => {
       );
     expect(await pending()).toEqual(['one', 'one']);
     expect((await reclaimAs('two', 1)).entries).toEqual([]);
-    expect(await pending()).toEqual(['expired;lease=0', 'expired;lease=0']);
+    expect(await pending()).toEqual([EXPIRED, EXPIRED]);
     expect((await queue.getActive()).map(({ processedBy }) => processedBy)).toEqual([undefined, undefined]);
     // It wakes up. They count as started already.
     await confirmStarts(runnerOn(redis.client), KEYS, { consumerId: 'one', starts: starts as string });

@@ -1,10 +1,11 @@
+import { expect } from 'vitest';
 import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { createGroup } from '../../../lib/redis/scripts/create-group.js';
 import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
 import type { TakeOptions } from '../../../lib/redis/scripts/take.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { changeGroup, groupDefaults } from './groups-kit.js';
-import { KEYS } from './kit.js';
+import { KEYS, eventually } from './kit.js';
 import type { Kit } from './kit.js';
 
 export const GROUP = 'default';
@@ -44,4 +45,11 @@ export async function takeAs(redis: Kit, consumerId: string, count: number, said
 export async function redisNow(redis: Kit): Promise<number> {
   const [seconds, us] = await redis.client.time();
   return Number(seconds) * 1_000 + Math.floor(Number(us) / 1_000);
+}
+
+/** No job is left that was delivered and may not have started. */
+export async function untilAllConfirmed(redis: Kit): Promise<void> {
+  await eventually(async () => {
+    expect((await redis.keys()).filter((key) => key.endsWith('taking'))).toEqual([]);
+  });
 }
