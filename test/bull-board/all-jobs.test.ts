@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
-import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { Latch } from '../redis/contract/kit.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 import {
   afterDialog,
@@ -22,6 +23,7 @@ import {
 // What concerns many jobs at once, as somebody clicks it: all jobs of a state, all queues, the settings, pages and filters.
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 /** Clean all leaves what has been in its state for less than this, in ms. */
@@ -45,13 +47,13 @@ async function run(
   queue: Queue,
   { completed, failed }: { completed: number; failed: number },
 ): Promise<void> {
-  const worker = new Worker(
-    queue.name,
+  const worker = workers.start(
     async (job) => {
       for (const row of ['info: connected', 'warn: slow answer', 'info: done']) await job.log(row);
       if (job.name === 'fails') throw new Error('no');
     },
-    { connection: redis.connection },
+    {},
+    queue.name,
   );
   await queue.addBulk([
     ...[...Array(completed).keys()].map((n) => ({
@@ -128,7 +130,6 @@ test('settings stay; queues are sorted; all queues are paused, resumed, and thei
   await tab(page, /^COMPLETED 3/);
   await expect.poll(() => ids(page), PATIENCE).toHaveLength(2);
   await page.getByRole('link', { name: 'Page 2' }).waitFor(PATIENCE);
-  await page.close();
 }, 60_000);
 
 test('all jobs of a state are retried, promoted and cleaned, page by page; logs are filtered', async () => {
@@ -179,13 +180,12 @@ test('all jobs of a state are retried, promoted and cleaned, page by page; logs 
     await confirm(page);
     await expect.poll(async () => (await counts(orders))[state.toLowerCase()], PATIENCE).toBe(0);
   }
-  await page.close();
 }, 60_000);
 
 test('a job is added with options; the queue is emptied, and obliterated with force', async () => {
   const { app, mail } = await start();
   const latch = new Latch();
-  const worker = new Worker('mail', () => latch.opened, { connection: redis.connection });
+  const worker = workers.start(() => latch.opened);
   await mail.add('runs', 1);
   await expect.poll(() => mail.getActiveCount()).toBe(1);
   await mail.pause();
@@ -234,5 +234,4 @@ test('a job is added with options; the queue is emptied, and obliterated with fo
   await sees(page, 'No latest jobs in this queue');
   latch.open();
   await worker.close();
-  await page.close();
 }, 60_000);

@@ -1,14 +1,16 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { UnrecoverableError, Worker } from '../../lib/engine/index.js';
+import { UnrecoverableError } from '../../lib/engine/index.js';
 import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { choose, confirm, dialogOf, jobButtons, press, sees, shoot, write } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 /** Text that a page must show, and not run. */
@@ -36,15 +38,14 @@ afterEach(() => {
 
 /** Jobs that have ended: ten completed ones and a dead letter. */
 async function work(): Promise<void> {
-  const worker = new Worker(
-    'mail',
+  const worker = workers.start(
     async (job) => {
       await job.log(`row of ${HTML}`);
       await job.updateProgress(40);
       if (job.name === HTML) throw new UnrecoverableError(`550 no mailbox ${HTML}`);
       return { sent: true };
     },
-    { connection: redis.connection, metrics: { maxDataPoints: 60 } },
+    { metrics: { maxDataPoints: 60 } },
   );
   await queue.addBulk([...Array(10).keys()].map((n) => ({ name: 'welcome', data: { n } })));
   await queue.add(HTML, { to: HTML, photo: Buffer.from('abc') }, { jobId: ID });
@@ -70,7 +71,6 @@ test('lists queues and jobs, pages through them, and finds a queue by its name',
   expect(await page.getByText('job-14').count()).toBe(0);
   await page.goto(`${app.origin}/queues/queue/mail?status=waiting&page=2`);
   await sees(page, 'job-14');
-  await page.close();
 });
 
 test('shows a dead letter with reason, attempts, data and log, and HTML as text; retries it', async () => {
@@ -88,7 +88,6 @@ test('shows a dead letter with reason, attempts, data and log, and HTML as text;
   await vi.waitFor(async () => {
     expect(await queue.getJobCounts('waiting', 'failed')).toMatchObject({ waiting: 1, failed: 0 });
   }, 8_000);
-  await page.close();
 });
 
 test('removes a job', async () => {
@@ -97,7 +96,6 @@ test('removes a job', async () => {
   await press(page, 'waiting', 'Clean');
   await confirm(page);
   await vi.waitFor(async () => expect(await queue.getJob(ID)).toBeUndefined(), 8_000);
-  await page.close();
 });
 
 test('pauses and resumes', async () => {
@@ -110,7 +108,6 @@ test('pauses and resumes', async () => {
     await confirm(page);
     await vi.waitFor(async () => expect(await queue.isPaused()).toBe(isPaused), 8_000);
   }
-  await page.close();
 });
 
 test('adds a job', async () => {
@@ -122,7 +119,6 @@ test('adds a job', async () => {
   await vi.waitFor(async () => {
     expect((await queue.getWaiting()).map(({ name }) => name)).toEqual(['by-hand']);
   }, 8_000);
-  await page.close();
 });
 
 test('edits data, and refuses to edit what it cannot show', async () => {
@@ -143,7 +139,6 @@ test('edits data, and refuses to edit what it cannot show', async () => {
   await edit('{"photo": "gone"}');
   await sees(page, 'would lose a part of it');
   expect((await queue.getJob(ID))?.data).toEqual({ photo: Buffer.from('abc') });
-  await page.close();
 });
 
 test('shows schedules, runs one, and changes its rule', async () => {
@@ -169,7 +164,6 @@ test('shows schedules, runs one, and changes its rule', async () => {
     const schedule = await queue.getJobScheduler('nightly');
     expect(schedule).toMatchObject({ pattern: '30 4 * * *', template: { data: { big: 2n ** 60n } } });
   }, 8_000);
-  await page.close();
 });
 
 test('offers no change of a read-only queue', async () => {
@@ -177,7 +171,6 @@ test('offers no change of a read-only queue', async () => {
   const page = await open(`/queue/reports/${encodeURIComponent(SHOWN)}`);
   await sees(page, SHOWN);
   expect(await jobButtons(page).count()).toBe(0);
-  await page.close();
 });
 
 test('fits a phone and a dark screen', async () => {
@@ -186,7 +179,7 @@ test('fits a phone and a dark screen', async () => {
     error.stack = `${String(error)}\n    at MailProcessor.send (/app/dist/mail/mail.processor.js:31:13)`;
     throw error;
   };
-  const worker = new Worker('mail', letter, { connection: redis.connection, name: 'mail-1' });
+  const worker = workers.start(letter, { name: 'mail-1' });
   await queue.add('welcome', { to: 'ada@example.com', template: 'hello' }, { jobId: 'order-7' });
   await vi.waitFor(async () => expect(await queue.getFailedCount()).toBe(1), 15_000);
   await worker.close();
@@ -214,5 +207,4 @@ test('says that Redis is down, and recovers by itself', async () => {
   await queue.waitUntilReady();
   await queue.add('after', {});
   await page.getByText('after', { exact: true }).first().waitFor({ timeout: 30_000 });
-  await page.close();
 }, 90_000);

@@ -2,15 +2,17 @@ import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, test } from 'vitest';
 import { UnrecoverableError } from '../../lib/engine/index.js';
 import { ChasquiBoardModule } from '../../lib/bull-board/index.js';
-import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { afterDialog, confirm, dialogOf, jobButtons, PATIENCE, press, sees, shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 // The buttons of single jobs and schedules, and the tabs of a job, as somebody clicks them.
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 afterEach(() => {
@@ -58,22 +60,17 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await press(page, 'waiting', 'Clean');
     await confirm(page);
     await expect.poll(() => queue.getJob('later'), PATIENCE).toBeUndefined();
-    await page.close();
   });
 
   test('shows each tab of a job that has ended, and retries it', async () => {
     const { app, queue } = await start(library);
-    const worker = new Worker(
-      'mail',
-      async (job) => {
-        await job.log('a row of the log');
-        await job.updateProgress({ done: 'so far' });
-        if (job.attemptsMade < 2) throw new Error('the first error');
-        if (job.name === 'bad') throw new UnrecoverableError('the last error');
-        return { sent: 'the result' };
-      },
-      { connection: redis.connection },
-    );
+    const worker = workers.start(async (job) => {
+      await job.log('a row of the log');
+      await job.updateProgress({ done: 'so far' });
+      if (job.attemptsMade < 2) throw new Error('the first error');
+      if (job.name === 'bad') throw new UnrecoverableError('the last error');
+      return { sent: 'the result' };
+    });
     const opts = { attempts: 3, backoff: { type: 'fixed', delay: 1 } };
     await queue.add('good', { to: 'the data' }, { ...opts, jobId: 'good' });
     await queue.add('bad', { to: 'the data' }, { ...opts, jobId: 'bad' });
@@ -99,7 +96,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await press(page, 'failed', 'Retry');
     await confirm(page);
     await expect.poll(async () => (await queue.getJob('bad'))?.getState(), PATIENCE).toBe('waiting');
-    await page.close();
   });
 
   test('removes a schedule, and runs one now', async () => {
@@ -112,7 +108,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await page.getByRole('button', { name: /Remove|Delete/ }).click();
     await confirm(page);
     await expect.poll(() => queue.getJobSchedulersCount(), PATIENCE).toBe(0);
-    await page.close();
   });
 
   test('two boards in one application show their own queues, and one of them changes nothing', async () => {
@@ -158,7 +153,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
         .waitFor({ timeout: 30_000 });
       await page.getByText('cannot be reached').first().waitFor({ state: 'detached', timeout: 30_000 });
     }
-    await page.close();
   }, 120_000);
 });
 

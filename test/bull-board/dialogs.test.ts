@@ -1,14 +1,16 @@
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { Latch } from '../redis/contract/kit.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { afterDialog, choose, confirm, dialogOf, press, sees, shoot } from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 let app: BoardApp;
@@ -43,7 +45,6 @@ test('sets and removes the global concurrency', async () => {
   await choose(page, 'Set concurrency');
   await fill(page, '0');
   await expect.poll(() => queue.getGlobalConcurrency()).toBeNull();
-  await page.close();
 });
 
 test('sets a rate limit, shows that it holds back jobs, and releases it; says what is wrong with a value', async () => {
@@ -63,7 +64,6 @@ test('sets a rate limit, shows that it holds back jobs, and releases it; says wh
   await page.getByRole('button', { name: /A worker rate limited this queue/ }).click();
   await confirm(page);
   await expect.poll(() => queue.getRateLimitTtl()).toBe(-2);
-  await page.close();
 }, 60_000);
 
 test('changes the priority of a job, and says why that of one that has started stays', async () => {
@@ -80,7 +80,7 @@ test('changes the priority of a job, and says why that of one that has started s
     if (route.request().method() !== 'GET') await route.continue();
   });
   const latch = new Latch();
-  const worker = new Worker('mail', () => latch.opened, { connection: redis.connection });
+  const worker = workers.start(() => latch.opened);
   await expect.poll(() => queue.getActiveCount()).toBe(1);
   await press(page, 'prioritized', 'Change priority');
   await fill(page, '9');
@@ -89,7 +89,6 @@ test('changes the priority of a job, and says why that of one that has started s
   await shoot(page, 'priority-refused');
   latch.open();
   await worker.close();
-  await page.close();
 }, 60_000);
 
 test('obliterates only a paused queue, and says so', async () => {
@@ -105,17 +104,12 @@ test('obliterates only a paused queue, and says so', async () => {
   await queue.pause();
   await obliterate();
   await expect.poll(() => queue.count()).toBe(0);
-  await page.close();
 }, 60_000);
 
 test('shows the history of metrics', async () => {
-  const worker = new Worker(
-    'mail',
+  const worker = workers.start(
     ({ name }) => (name === 'a' ? Promise.resolve() : Promise.reject(new Error('no'))),
-    {
-      connection: redis.connection,
-      metrics: { maxDataPoints: 10_080 },
-    },
+    { metrics: { maxDataPoints: 10_080 } },
   );
   await queue.addBulk(
     [...Array(30).keys()].map((n) => ({ name: n < 25 ? 'a' : 'b', data: n, opts: { attempts: 1 } })),
@@ -126,5 +120,4 @@ test('shows the history of metrics', async () => {
   await sees(page, 'Completed total');
   await expect.poll(() => page.innerText('body'), { timeout: 10_000 }).toContain('25');
   await shoot(page, 'metrics-history');
-  await page.close();
 }, 60_000);

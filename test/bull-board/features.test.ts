@@ -1,14 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { appRoutes } from '@bull-board/api/dist/routes.js';
 import { describe, expect, test } from 'vitest';
-import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { Latch } from '../redis/contract/kit.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { CHANGES } from './support/changes.js';
 import { useBoards, type Answer, type BoardApp, type ShownQueue } from './support/boards.js';
 
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 
 const API = '/queues/api/queues/mail';
 
@@ -27,10 +29,9 @@ async function list(app: BoardApp, status = '', page = 1): Promise<ShownQueue> {
 
 /** Runs jobs until so many have ended. */
 async function runJobs(queue: Queue, ends: number): Promise<void> {
-  const worker = new Worker(
-    'mail',
+  const worker = workers.start(
     ({ name }) => (name === 'fails' ? Promise.reject(new Error('no')) : Promise.resolve(name)),
-    { connection: redis.connection, retry: { initialBackoffMs: 1, jitterMs: 0 } },
+    { retry: { initialBackoffMs: 1, jitterMs: 0 } },
   );
   await expect.poll(() => queue.getJobCountByTypes('completed', 'failed'), { timeout: 8_000 }).toBe(ends);
   await worker.close();
@@ -70,7 +71,7 @@ describe('a job', () => {
     expect((await list(app, 'waiting')).jobs).toMatchObject([{ id: 'x' }]);
     expect((await change('x/priority', { priority: -1 }, 'PATCH')).status).toBe(400);
     const latch = new Latch();
-    const worker = new Worker('mail', () => latch.opened, { connection: redis.connection });
+    const worker = workers.start(() => latch.opened);
     await expect.poll(() => queue.getActiveCount()).toBe(1);
     const refused = await change('x/priority', { priority: 7 }, 'PATCH');
     expect(refused.status).toBe(409);
@@ -182,7 +183,7 @@ describe('a queue', () => {
     const { queue, change } = await start();
     await queue.add('a', 1);
     const latch = new Latch();
-    const worker = new Worker('mail', () => latch.opened, { connection: redis.connection });
+    const worker = workers.start(() => latch.opened);
     await expect.poll(() => queue.getActiveCount()).toBe(1);
     const running = await change('obliterate', {});
     expect(running.status).toBe(400);

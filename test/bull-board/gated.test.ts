@@ -1,15 +1,17 @@
 import type { Page } from 'playwright-core';
 import { afterEach, expect, test } from 'vitest';
-import { ChasquiModule, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { Latch } from '../redis/contract/kit.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 import {
   afterDialog,
   choose,
   confirm,
   dialogOf,
+  isStill,
   openSettings,
   PATIENCE,
   press,
@@ -20,6 +22,7 @@ import {
 // A queue with everything that gates one: priorities, groups, lifo, a global concurrency and a rate limit.
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 /** In the page: what stands beside the names of jobs and is cut off. */
@@ -34,7 +37,7 @@ afterEach(() => {
 });
 
 /** One of four starts is left, and then nothing starts for a minute. */
-async function start(): Promise<{ app: BoardApp; queue: Queue; latch: Latch; worker: Worker }> {
+async function start(): Promise<{ app: BoardApp; queue: Queue; latch: Latch }> {
   const mail = ChasquiModule.forFeature({ name: 'mail' });
   const app = await boards.start({ imports: [mail], root: { workers: false } });
   const queue = app.queue('mail');
@@ -50,9 +53,9 @@ async function start(): Promise<{ app: BoardApp; queue: Queue; latch: Latch; wor
   await queue.add('reset-password', {}, { lifo: true, jobId: 'reset' });
   await queue.add('reminder', {}, { group: { id: 'acme' }, delay: 600_000, jobId: 'reminder' });
   const latch = new Latch();
-  const worker = new Worker('mail', () => latch.opened, { connection: redis.connection, concurrency: 10 });
+  workers.start(() => latch.opened, { concurrency: 10 });
   await expect.poll(() => queue.getActiveCount(), PATIENCE).toBe(2);
-  return { app, queue, latch, worker };
+  return { app, queue, latch };
 }
 
 /** The jobs of the page from above: the id, and what stands beside it. */
@@ -64,7 +67,7 @@ const tab = (page: Page, name: RegExp): Promise<void> =>
   page.locator('main').getByRole('link', { name }).first().click(PATIENCE);
 
 test('shows groups, priorities, what limits let run, and lets more run', async () => {
-  const { app, queue, latch, worker } = await start();
+  const { app, queue, latch } = await start();
   const page = await browser.open(`${app.origin}/queues/queue/mail`);
   await sees(page, /rate limited \d+s/);
   await openSettings(page);
@@ -93,6 +96,7 @@ test('shows groups, priorities, what limits let run, and lets more run', async (
     ]);
   await shoot(page, 'board-groups');
   await page.setViewportSize(PHONE);
+  await isStill(page);
   // Nothing beside a name is cut off: neither by the window nor by the buttons.
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(PHONE.width);
   expect(await page.evaluate(CUT)).toEqual([]);
@@ -123,6 +127,4 @@ test('shows groups, priorities, what limits let run, and lets more run', async (
   await shoot(page, 'gated-job-phone');
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(PHONE.width);
   latch.open();
-  await worker.close();
-  await page.close();
 }, 60_000);

@@ -1,14 +1,16 @@
 import { Injectable, UnauthorizedException, VersioningType, type CanActivate } from '@nestjs/common';
 import type { Page } from 'playwright-core';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ChasquiModule, UnrecoverableError, Worker, type Queue } from '../../lib/index.js';
+import { ChasquiModule, UnrecoverableError, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
+import { useWorkers } from '../support/workers.js';
 import { shoot } from './support/pages.js';
 import { QUICK, useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
 const boards = useBoards(redis);
+const workers = useWorkers(redis);
 const browser = useBrowser();
 
 /** Text that a page must show, and not run. */
@@ -39,14 +41,13 @@ async function isIntact(page: Page): Promise<void> {
 }
 
 async function fail(queue: Queue, message: string): Promise<void> {
-  const worker = new Worker(
-    'mail',
+  const worker = workers.start(
     async (job) => {
       await job.log(html('log'));
       await job.updateProgress({ note: html('progress') });
       throw new UnrecoverableError(message);
     },
-    { connection: redis.connection, name: html('worker') },
+    { name: html('worker') },
   );
   await vi.waitFor(async () => expect(await queue.getFailedCount()).toBe(1), 15_000);
   await worker.close();
@@ -86,7 +87,6 @@ test('HTML in a name, id, group, error, log line, progress, worker and schedule 
   await sees(page, html('scheduled'));
   await isIntact(page);
   await shoot(page, 'html-schedulers');
-  await page.close();
 }, 60_000);
 
 test('data of a megabyte, binary data, and bytes that cannot be decoded', async () => {
@@ -108,7 +108,6 @@ test('data of a megabyte, binary data, and bytes that cannot be decoded', async 
     await isIntact(page);
     await shoot(page, `large-${id}`);
   }
-  await page.close();
 }, 60_000);
 
 test.each([
@@ -165,7 +164,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await page.reload();
     await sees(page, 'hello');
     await shoot(page, `prefix-${library}`);
-    await page.close();
   });
 
   test.each([401, 403])('a guard that rejects with %i shows nothing of the board', async (status) => {
@@ -189,7 +187,6 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
       expect((await app.call('GET', path)).status, path).toBe(status);
     }
     await shoot(page, `guard-${String(status)}-${library}`);
-    await page.close();
   });
 
   test('a session that ends while the board is open: the page says so, and shows no more than it did', async () => {
@@ -227,6 +224,5 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await shoot(page, `signed-out-${library}`);
     isSignedIn = true;
     await page.getByText('secret').first().waitFor({ timeout: 20_000 });
-    await page.close();
   }, 60_000);
 });

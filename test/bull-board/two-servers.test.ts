@@ -96,5 +96,4 @@ test('in a browser, the one that is down says so, and comes back by itself', asy
   await page.getByText('back', { exact: true }).first().waitFor({ timeout: 30_000 });
   expect(await page.getByText('cannot be reached').count()).toBe(0);
   expect(browser.troubles()).toEqual([]);
-  await page.close();
 }, 90_000);

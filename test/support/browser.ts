@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext, type Page } from 'playwright-core';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -49,7 +49,7 @@ export interface PageOptions {
 }
 
 export interface TestBrowser {
-  /** A new page, in a session of its own. */
+  /** A new page, in a session of its own. The test may leave it open. */
   open(url: string, options?: PageOptions): Promise<Page>;
   /** What went wrong in pages since the last call: errors of scripts, refused by the policy, or asked of other hosts. */
   troubles(): string[];
@@ -60,11 +60,18 @@ export function useBrowser(): TestBrowser {
   const folder = mkdtempSync(join(tmpdir(), 'chromium-'));
   let context: BrowserContext | undefined;
   let troubles: string[] = [];
+  const pages: Page[] = [];
 
   beforeAll(async () => {
     const executablePath = chromiumProgram();
     context = await chromium.launchPersistentContext(folder, { executablePath, args: FLAGS, headless: true });
   }, 400_000);
+
+  // Hooks run last in, first out: pages that are left open close before their server does, which they would complain of.
+  afterEach(async () => {
+    await Promise.all(pages.splice(0).map((page) => page.close()));
+    troubles = [];
+  });
 
   afterAll(async () => {
     await context?.close();
@@ -74,6 +81,7 @@ export function useBrowser(): TestBrowser {
   return {
     async open(url, { size = { width: 1280, height: 800 }, dark = false } = {}) {
       const page = await context!.newPage();
+      pages.push(page);
       page.on('pageerror', (error) => troubles.push(String(error)));
       page.on('console', (message) => {
         if (/Content Security Policy/i.test(message.text())) troubles.push(message.text());

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 /** The buttons of a job, from the left, by its state. The page names them in tooltips only. */
 export const JOB_BUTTONS = {
@@ -64,6 +65,12 @@ export async function afterDialog(page: Page, button?: string): Promise<void> {
 export async function openSettings(page: Page): Promise<void> {
   await page.locator('header button').last().click(PATIENCE);
   await page.getByRole('dialog', { name: 'Settings' }).waitFor(PATIENCE);
+}
+
+/** Waits until nothing on the page moves any more: the menu beside it slides in and out, which moves all the rest. */
+export async function isStill(page: Page): Promise<void> {
+  const moving = 'document.getAnimations().filter((one) => one instanceof CSSTransition).length';
+  await expect.poll(() => page.evaluate(moving), PATIENCE).toBe(0);
 }
 
 /** Replaces the text of an editor in a dialog. */
