@@ -5,6 +5,7 @@ import {
   trace,
   type Attributes,
   type Context,
+  type Link,
   type Tracer,
 } from '@opentelemetry/api';
 import type {
@@ -26,6 +27,14 @@ export interface ProcessSettings {
   readonly baggage: boolean;
 }
 
+/** What a run begins in. */
+interface Origin {
+  readonly parent: Context;
+  readonly link: Link | undefined;
+}
+
+const NOWHERE: Origin = { parent: ROOT_CONTEXT, link: undefined };
+
 /** Most links of a span `settle <queue>`. */
 const MOST_LINKS = 64;
 
@@ -34,6 +43,7 @@ export class ProcessSpans {
   readonly #tracer: Tracer;
   readonly #settings: ProcessSettings;
   readonly #queue: string;
+  readonly #name: string;
   readonly #common: Attributes;
   /** Those of each span `process <queue>`. */
   readonly #processing: Attributes;
@@ -41,6 +51,11 @@ export class ProcessSpans {
   /** Jobs that were added together may have the same carrier. */
   #lastUnsampled: TraceCarrier | undefined;
   #lastScope: RunScope | undefined;
+  #lastCarrier: TraceCarrier | undefined;
+  #lastOrigin: Origin = NOWHERE;
+  #lastName: string | undefined;
+  #lastAttempt = 0;
+  #lastNamed: Attributes = {};
 
   constructor(
     tracer: Tracer,
@@ -50,6 +65,7 @@ export class ProcessSpans {
     this.#tracer = tracer;
     this.#settings = settings;
     this.#queue = queue;
+    this.#name = `process ${queue}`;
     this.#common = {
       [ATTRIBUTES.system]: SYSTEM,
       [ATTRIBUTES.queue]: queue,
@@ -66,31 +82,26 @@ export class ProcessSpans {
 
   /** The scope in which the handler of a job runs. */
   start(job: StartedJob, carrier: TraceCarrier | undefined): RunScope | undefined {
-    const { baggage, traces } = this.#settings;
     if (carrier && carrier === this.#lastUnsampled) return this.#lastScope;
     // As for `send`: the decision that a trace is not sampled holds for the runs of its jobs.
     if (carrier && isUnsampled(carrier)) {
-      const scope = new UnreadContext(carrier, baggage);
+      const scope = new UnreadContext(carrier, this.#settings.baggage);
       // Each run of a job that brings no ids has ids of its own.
       if (carrier['p'] === undefined) return scope;
       this.#lastUnsampled = carrier;
       return (this.#lastScope = scope);
     }
-    const sent = carrier ? toContext(carrier, baggage) : ROOT_CONTEXT;
-    const remote = trace.getSpanContext(sent);
-    const links = remote && (traces === 'link' || (carrier !== undefined && isLinking(carrier)));
-    const parent = links ? trace.deleteSpan(sent) : sent;
-    const span = this.#tracer.startSpan(
-      `process ${this.#queue}`,
-      {
-        kind: SpanKind.CONSUMER,
-        attributes: this.#attributesOf(job),
-        ...(links && { links: [{ context: remote }] }),
-      },
-      parent,
-    );
-    if (span.isRecording()) this.#open.add(span, [job]);
-    return scopeOf(trace.setSpan(parent, span));
+    const { parent, link } = carrier ? this.#originOf(carrier) : NOWHERE;
+    // Copies: a tracer may keep what it gets, and change it.
+    const attributes = { ...this.#sampledBy(job) };
+    const kind = SpanKind.CONSUMER;
+    const options = link ? { kind, attributes, links: [link] } : { kind, attributes };
+    const span = this.#tracer.startSpan(this.#name, options, parent);
+    if (span.isRecording()) {
+      this.#open.add(span, [job]);
+      span.setAttribute(ATTRIBUTES.messageId, job.id);
+    }
+    return new SpanScope(trace.setSpan(parent, span));
   }
 
   /** The same for a handler that gets several jobs: one span, with links to the traces of all of them. */
@@ -102,17 +113,18 @@ export class ProcessSpans {
     });
     const [first] = jobs;
     // A batch of one job says which job it is.
+    const only = jobs.length === 1 ? first : undefined;
     const attributes = {
-      ...(first && jobs.length === 1 ? this.#attributesOf(first) : this.#processing),
+      ...(only ? this.#sampledBy(only) : this.#processing),
       [ATTRIBUTES.batch]: jobs.length,
     };
-    const span = this.#tracer.startSpan(
-      `process ${this.#queue}`,
-      { kind: SpanKind.CONSUMER, attributes, links },
-      ROOT_CONTEXT,
-    );
-    if (span.isRecording()) this.#open.add(span, jobs);
-    return scopeOf(trace.setSpan(ROOT_CONTEXT, span));
+    const options = { kind: SpanKind.CONSUMER, attributes, links };
+    const span = this.#tracer.startSpan(this.#name, options, ROOT_CONTEXT);
+    if (span.isRecording()) {
+      this.#open.add(span, jobs);
+      if (only) span.setAttribute(ATTRIBUTES.messageId, only.id);
+    }
+    return new SpanScope(trace.setSpan(ROOT_CONTEXT, span));
   }
 
   ended(run: ObservedRun, isOk: boolean): void {
@@ -153,19 +165,45 @@ export class ProcessSpans {
     }
   }
 
-  #attributesOf({ id, name, attemptsMade }: StartedJob): Attributes {
-    return {
-      ...this.#processing,
-      [ATTRIBUTES.messageId]: id,
-      [ATTRIBUTES.job]: labelOf(name),
-      [ATTRIBUTES.attempt]: attemptsMade,
-    };
+  /** Where the run of a job that has brought a trace belongs. Asked for each run, and the next job has often the same carrier. */
+  #originOf(carrier: TraceCarrier): Origin {
+    if (carrier === this.#lastCarrier) return this.#lastOrigin;
+    const { baggage, traces } = this.#settings;
+    const sent = toContext(carrier, baggage);
+    const remote = trace.getSpanContext(sent);
+    // Nothing is known of it: a propagator may be registered before the next run.
+    if (!remote) return { parent: sent, link: undefined };
+    const isLinked = traces === 'link' || isLinking(carrier);
+    this.#lastCarrier = carrier;
+    return (this.#lastOrigin = isLinked
+      ? { parent: trace.deleteSpan(sent), link: { context: remote } }
+      : { parent: sent, link: undefined });
+  }
+
+  /** What a sampler may judge by. It is asked for each run, and the next run is usually of a job of the same name. */
+  #sampledBy({ name, attemptsMade }: StartedJob): Attributes {
+    if (name !== this.#lastName || attemptsMade !== this.#lastAttempt) {
+      this.#lastName = name;
+      this.#lastAttempt = attemptsMade;
+      this.#lastNamed = {
+        ...this.#processing,
+        [ATTRIBUTES.job]: labelOf(name),
+        [ATTRIBUTES.attempt]: attemptsMade,
+      };
+    }
+    return this.#lastNamed;
   }
 }
 
-function scopeOf(within: Context): RunScope {
-  return {
-    run: <Input, Result>(call: (input: Input) => Result, input: Input) =>
-      context.with(within, () => call(input)),
-  };
+class SpanScope implements RunScope {
+  // Not #private: that would cost each job more.
+  private readonly within: Context;
+
+  constructor(within: Context) {
+    this.within = within;
+  }
+
+  run<Input, Result>(call: (input: Input) => Result, input: Input): Result {
+    return context.with(this.within, call as (input: unknown) => Result, undefined, input);
+  }
 }

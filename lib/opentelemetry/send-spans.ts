@@ -54,7 +54,8 @@ export class SendSpans {
     }
     const span = this.#tracer.startSpan(
       this.#name,
-      { kind: SpanKind.PRODUCER, attributes: this.#sampledBy(jobs) },
+      // A copy: a tracer may keep what it gets, and change it.
+      { kind: SpanKind.PRODUCER, attributes: { ...this.#sampledBy(jobs) } },
       active,
     );
     const isRecorded = span.isRecording();

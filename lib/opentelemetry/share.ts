@@ -22,8 +22,8 @@ export class Share {
     this.#seen += 1;
     if (this.#seen % this.#every !== 0) return false;
     this.#taken += 1;
-    // More come in this window than in the last one.
-    if (this.#taken % this.#most === 0) this.#every *= 2;
+    // More come in this window than in the last one, as when a burst begins.
+    if (this.#taken % this.#most === 0) this.#every *= 4;
     return true;
   }
 
