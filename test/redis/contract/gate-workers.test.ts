@@ -52,12 +52,12 @@ async function standInLine(plan: Line): Promise<void> {
   const queue = new Queue(name, { connection: redis.connection });
   const open: Worker[] = [];
   try {
-    await runInLine(redis.client, queue, plan, (begin) => {
+    await runInLine(redis.client, queue, plan, (begin, telemetry) => {
       const processor = ({ data }: Job): void => {
         begin(data as number);
         if (!plan.jobs[data as number]?.ends) throw new Error('as asked');
       };
-      const worker = new Worker(name, processor, { connection: redis.connection, concurrency: 1 });
+      const worker = new Worker(name, processor, { connection: redis.connection, concurrency: 1, telemetry });
       open.push(worker);
       return worker;
     });

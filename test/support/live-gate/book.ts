@@ -1,3 +1,4 @@
+import type { Telemetry } from '../../../lib/engine/base/telemetry.js';
 import type { Job } from '../../../lib/engine/index.js';
 import type { Spec } from './steps.js';
 
@@ -8,8 +9,8 @@ export interface Call {
   /** In ms of the monotonic clock. */
   readonly at: number;
   isRunning: boolean;
-  /** Its entry in the stream, once a sample has it. */
-  entry: string;
+  /** Its entry in the stream. */
+  readonly entry: string;
 }
 
 export interface LiveJob {
@@ -23,6 +24,8 @@ export interface LiveJob {
   isRemoved: boolean;
   /** Its priority was changed. */
   isChanged: boolean;
+  /** With which its last start began; '' = it has not started since. */
+  startedEntry: string;
   readonly calls: Call[];
 }
 
@@ -33,10 +36,22 @@ export const callsOf = ({ attempts, fails }: Spec): number => Math.min(fails + 1
 export class Book {
   readonly jobs: LiveJob[] = [];
   readonly calls: Call[] = [];
+  /** What Redis has delivered, by entry: also what a worker has given back without a call of the handler. */
+  readonly deliveries = new Map<string, LiveJob>();
   /** What was wrong, in words. */
   readonly faults: string[] = [];
 
   constructor(readonly isStrict: boolean) {}
+
+  /** For the workers. Only they know for certain with which entry a call begins: another look at Redis may be older than the call. */
+  get telemetry(): Telemetry {
+    return {
+      worker: () => ({
+        started: ({ name, entryId }) => void ((this.jobs[Number(name)] as LiveJob).startedEntry = entryId),
+        gone: ({ name, entryId }) => void this.deliveries.set(entryId, this.jobs[Number(name)] as LiveJob),
+      }),
+    };
+  }
 
   plan(spec: Spec): LiveJob {
     const job: LiveJob = {
@@ -47,6 +62,7 @@ export class Book {
       isDuplicate: false,
       isRemoved: false,
       isChanged: false,
+      startedEntry: '',
       calls: [],
     };
     this.jobs.push(job);
@@ -78,7 +94,9 @@ export class Book {
       if (this.isStrict && !other.isChanged && group !== '' && group === spec.group)
         this.faults.push(`${name} began before ${String(other.number)} of its strict group was over`);
     }
-    const call = { of: job, attempt, at: performance.now(), isRunning: true, entry: '' };
+    if (job.startedEntry === '') this.faults.push(`${name} ran without an entry`);
+    const call = { of: job, attempt, at: performance.now(), isRunning: true, entry: job.startedEntry };
+    job.startedEntry = '';
     calls.push(call);
     this.calls.push(call);
     return call;

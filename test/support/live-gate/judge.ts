@@ -1,7 +1,7 @@
 import { compareStreamIds } from '../../../lib/redis/replies.js';
 import { RANKS } from '../gate/steps.js';
 import { fullest } from '../fullest.js';
-import type { Book, Call, LiveJob } from './book.js';
+import type { Book, LiveJob } from './book.js';
 import { GROUPS } from './steps.js';
 
 /** A rate limit that was in force. Times in ms of the monotonic clock. */
@@ -34,41 +34,52 @@ export function judgeRates({ calls, faults }: Book, limits: readonly RateLimit[]
 
 const msOf = (entry: string): number => Number(entry.split('-')[0]);
 
-/** Jobs that came from the room, in the order in which they were delivered. */
-function deliveriesOf({ calls }: Book): Call[] {
-  return calls
-    .filter(({ entry, of: { spec } }) => entry !== '' && !isPlain(spec))
-    .toSorted((a, b) => compareStreamIds(a.entry, b.entry));
+/** A job that came from the room, in one of its deliveries. */
+interface Delivery {
+  readonly of: LiveJob;
+  readonly entry: string;
+  /** Later ones are attempts, or it was given back. */
+  readonly isFirst: boolean;
+}
+
+/** In the order in which Redis made them. */
+function deliveriesOf({ deliveries }: Book): Delivery[] {
+  const seen = new Set<LiveJob>();
+  return [...deliveries]
+    .filter(([, { spec }]) => !isPlain(spec))
+    .toSorted(([one], [other]) => compareStreamIds(one, other))
+    .map(([entry, of]) => ({ of, entry, isFirst: seen.size < seen.add(of).size }));
 }
 
 const isPlain = ({ group, kind }: LiveJob['spec']): boolean => group === '' && kind === 'plain';
 
-/** It went from its add to this start with nothing between, so it is known since when it has waited. */
-const isSteady = ({ attempt, of: { spec, isChanged } }: Call): boolean =>
-  attempt === 1 && spec.delay === 0 && !isChanged;
+/** It went from its add to this delivery with nothing between, so it is known since when it has waited. */
+const isSteady = ({ isFirst, of: { spec, isChanged } }: Delivery): boolean =>
+  isFirst && spec.delay === 0 && !isChanged;
 
-/** Whether the job of a call was known to wait in the room when the entry was delivered. */
-const waited = (call: Call, entry: string): boolean =>
-  isSteady(call) && call.of.addedAt < msOf(entry) && compareStreamIds(entry, call.entry) < 0;
+/** Whether the job of a delivery was known to wait in the room when the entry was delivered. */
+const waited = (one: Delivery, entry: string): boolean =>
+  isSteady(one) && one.of.addedAt < msOf(entry) && compareStreamIds(entry, one.entry) < 0;
 
 /**
  * The order in which Redis has delivered jobs of the room: none before a better one that waited, and no group more than once while
- * another waited. Only entries of the room say when they were delivered. The workers have given back nothing that they had fetched.
+ * another waited. Only entries of the room say when they were delivered. A worker whose process was stopped for long gives back what
+ * it has fetched: that was the turn of the group.
  */
 export function judgeOrder(book: Book): void {
   const deliveries = deliveriesOf(book);
-  const isBetter = ({ of: one }: Call, other: Call): boolean => {
+  const isBetter = ({ of: one }: Delivery, other: Delivery): boolean => {
     if (other.of.spec.group !== '') return true;
     const [rank, otherRank] = [RANKS[one.spec.kind], RANKS[other.of.spec.kind]];
     if (rank !== otherRank) return rank < otherRank;
     // Of two with lifo, the one that came last; an attempt comes at a time that is not known.
     return rank === 0 ? isSteady(other) && one.number > other.of.number : one.number < other.of.number;
   };
-  for (const call of deliveries) {
-    const { of } = call;
-    if (of.spec.group !== '' || !isSteady(call)) continue;
+  for (const one of deliveries) {
+    const { of } = one;
+    if (of.spec.group !== '' || !isSteady(one)) continue;
     const worse = deliveries.filter(
-      (other) => waited(call, other.entry) && !other.of.isChanged && isBetter(call, other),
+      (other) => waited(one, other.entry) && !other.of.isChanged && isBetter(one, other),
     );
     for (const other of worse)
       book.faults.push(`${other.of.number} was delivered before ${of.number}, which is better and waited`);
@@ -81,7 +92,7 @@ export function judgeOrder(book: Book): void {
     const own = grouped.filter(({ of }) => of.spec.group === group);
     let passedBy = new Map<string, number>();
     for (const { entry, of } of grouped) {
-      if (of.spec.group === group || !own.some((call) => waited(call, entry))) {
+      if (of.spec.group === group || !own.some((one) => waited(one, entry))) {
         passedBy = new Map();
         continue;
       }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import type { Telemetry } from '../../../lib/engine/base/telemetry.js';
 import type { Job, Queue, Worker } from '../../../lib/engine/index.js';
 import { waitUntil } from '../../../lib/testing/server/wait-until.js';
 import { GateModel } from '../gate/model.js';
@@ -66,13 +67,14 @@ async function arrange(queue: Queue, { jobs, changes }: Line): Promise<GateModel
 }
 
 /**
- * Runs the line. `start` makes a worker of concurrency 1 with a processor that calls its argument with the number of each job.
+ * Runs the line. `start` makes a worker of concurrency 1 with this telemetry, and with a processor that calls `begin` with the number
+ * of each job.
  */
 export async function runInLine(
   client: Redis,
   queue: Queue,
   plan: Line,
-  start: (begin: (job: number) => void) => Worker,
+  start: (begin: (job: number) => void, telemetry: Telemetry) => Worker,
 ): Promise<void> {
   const model = await arrange(queue, plan);
   // All workers know it: else lifo waits for two seconds.
@@ -84,7 +86,11 @@ export async function runInLine(
     waitUntil(`${most} starts`, 10_000, async () =>
       Promise.resolve(starts.length >= most ? undefined : starts.join()),
     );
-  const begin = (): Worker => start((job) => starts.push(job));
+  let givenBack = 0;
+  const telemetry: Telemetry = {
+    worker: () => ({ gone: (_, end) => void (givenBack += end === 'released' ? 1 : 0) }),
+  };
+  const begin = (): Worker => start((job) => starts.push(job), telemetry);
   let worker = begin();
   // What is fetched ahead, of a queue that is not gated, would go to the end.
   const isSteady = model.jobs.every(({ group, rank }) => group !== '' || rank !== 1);
@@ -110,8 +116,8 @@ export async function runInLine(
     expect(names(grouped.flatMap((job) => (job?.group === id ? [job] : []))), id).toEqual(
       names(model.line(id)),
     );
-  // A worker that closes gives back what it has just fetched; that was the turn of the group.
-  const most = 1 + interrupts.filter(({ by }) => by === 'worker').length;
+  // A worker that closes or pauses gives back what it has just fetched; that was the turn of the group.
+  const most = 1 + givenBack;
   for (const job of grouped) {
     if (!job) continue;
     model.start(job, '');

@@ -178,7 +178,7 @@ export class LiveRun {
       const call = book.begin(job);
       if ((running += 1) > concurrency) book.faults.push(`${name} ran ${running} jobs`);
       try {
-        // Now its entry is known.
+        // It is in flight now.
         await samples.sample();
         const { ms, fails } = call.of.spec;
         if (ms > 0) await delay(ms);
@@ -192,6 +192,7 @@ export class LiveRun {
       connection: { ...(this.connection as object), connectionName: name },
       concurrency,
       claimMinIdleMs: LEASE_MS,
+      telemetry: book.telemetry,
     });
     worker.on('error', (error) => {
       const isCut = this.#wasCut && (error as { code?: string }).code === 'CMQ-001';

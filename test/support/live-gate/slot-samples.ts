@@ -94,16 +94,10 @@ export class SlotSamples {
       const at = fields.findIndex((field, index) => index % 2 === 0 && field.toString() === 'n');
       pending.set(id.toString(), Number(fields[at + 1]));
     }
-    for (const [entry, number] of pending) this.#keep(entry, number);
     const sample = { epoch: before === this.#now ? before : undefined, pending };
     this.#compareSlots(pending, slots);
     if (this.isExact && sample.epoch !== undefined && sample.epoch === this.#last.epoch) this.#judge(sample);
     this.#last = sample;
-  }
-
-  #keep(entry: string, number: number): void {
-    const call = this.book.jobs[number]?.calls.at(-1);
-    if (call?.isRunning === true && call.entry === '') call.entry = entry;
   }
 
   #groupOf(number: number): string {
