@@ -15,6 +15,7 @@ import { median, pairedRatio, spread } from './stats.mjs';
  * @property {Record<string, Ratio>} tunedRatios of ours to BullMQ tuned
  * @property {Record<string, Ratio>} growth of each variant to the first point of its curve
  * @property {{ of: string, to: string }} [sides] the variants whose ratio stands as ours, where it is not to BullMQ
+ * @property {Ratio} [alsoRatio] of the first of these sides to one more, without a target
  * @property {string} target
  * @property {boolean | undefined} met undefined where there is no target, or nothing to compare
  * @property {boolean | undefined} quietMet
@@ -58,6 +59,7 @@ function rowOf(scenario, metric, rounds) {
   if (metric.of) {
     row.sides = { of: metric.of, to: metric.to };
     row.ratios.ours = pairedRatio(values[metric.of] ?? [], values[metric.to] ?? []);
+    if (metric.also) row.alsoRatio = pairedRatio(values[metric.of] ?? [], values[metric.also] ?? []);
   }
   return { ...row, ...verdict(metric, row) };
 }

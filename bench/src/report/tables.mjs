@@ -45,14 +45,16 @@ export function telemetry(rows) {
   const { head, rows: cells } = pair(
     rows,
     'traces (1 % sampled) and metrics',
-    ['ours', 'oursTraced'],
-    'with / without',
+    ['oursSdk', 'oursTraced'],
+    'with / an SDK alone',
   );
-  // The SDK alone stands between the two.
-  const inserted = (row, cell) => [...row.slice(0, 2), cell, ...row.slice(2)];
+  const inserted = (row, side, ratio) => [row[0], side, ...row.slice(1, 3), ratio, ...row.slice(3)];
   return {
-    head: inserted(head, VARIANTS.oursSdk.title),
-    rows: cells.map((row, index) => inserted(row, format(rows[index].metric, rows[index].medians.oursSdk))),
+    head: inserted(head, VARIANTS.ours.title, 'with / without'),
+    rows: cells.map((row, index) => {
+      const { metric, medians, alsoRatio } = rows[index];
+      return inserted(row, format(metric, medians.ours), formatRatio(alsoRatio));
+    }),
   };
 }
 
