@@ -44,6 +44,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     await afterDialog(page);
 
     await press(page, 'delayed', 'Duplicate');
+    await dialog.getByText('"n"').waitFor();
     await dialog.getByText('"attempts"').waitFor();
     await shoot(page, 'duplicate');
     await dialog.getByRole('button', { name: 'Duplicate' }).click();

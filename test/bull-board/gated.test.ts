@@ -103,6 +103,8 @@ test('shows groups, priorities, what limits let run, and lets more run', async (
   await shoot(page, 'board-groups-phone');
 
   await press(page, 'waiting', 'Duplicate');
+  // The dialog has two editors, and each of them fills by itself.
+  await dialogOf(page).getByText('"number"').waitFor(PATIENCE);
   await dialogOf(page).getByText('"initech"').waitFor(PATIENCE);
   await dialogOf(page).getByRole('button', { name: 'Duplicate' }).click(PATIENCE);
   await expect.poll(() => queue.getGroupJobsCount('initech'), PATIENCE).toBe(2);
