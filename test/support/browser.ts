@@ -49,7 +49,7 @@ export interface PageOptions {
 }
 
 export interface TestBrowser {
-  /** A new page, in a session of its own. The test may leave it open. */
+  /** A new page, without what pages have stored before. The test may leave it open. */
   open(url: string, options?: PageOptions): Promise<Page>;
   /** What went wrong in pages since the last call: errors of scripts, refused by the policy, or asked of other hosts. */
   troubles(): string[];
@@ -81,14 +81,17 @@ export function useBrowser(): TestBrowser {
   return {
     async open(url, { size = { width: 1280, height: 800 }, dark = false } = {}) {
       const page = await context!.newPage();
+      const devtools = await context!.newCDPSession(page);
+      const { origin } = new URL(url);
+      await devtools.send('Storage.clearDataForOrigin', { origin, storageTypes: 'local_storage' });
       pages.push(page);
       page.on('pageerror', (error) => troubles.push(String(error)));
       page.on('console', (message) => {
         if (/Content Security Policy/i.test(message.text())) troubles.push(message.text());
       });
       page.on('request', (request) => {
-        const { origin, protocol } = new URL(request.url());
-        if (protocol.startsWith('http') && origin !== new URL(url).origin)
+        const asked = new URL(request.url());
+        if (asked.protocol.startsWith('http') && asked.origin !== origin)
           troubles.push(`asked ${request.url()}`);
       });
       await page.setViewportSize(size);

@@ -83,6 +83,8 @@ export const QUICK = { pollingInterval: { showSetting: true, forceInterval: 1 } 
 export function useBoards(redis: { readonly connection: Connection }) {
   const apps: INestApplication[] = [];
   const logs: string[] = [];
+  /** One for all tests of a file, so that the browser keeps the files of the page: to load them takes most of its time. */
+  let port = 0;
 
   afterEach(async () => {
     await Promise.all(apps.splice(0).map((app) => app.close()));
@@ -119,8 +121,9 @@ export function useBoards(redis: { readonly connection: Connection }) {
     apps.push(app);
     if (prefix !== undefined) app.setGlobalPrefix(prefix);
     if (versioning) app.enableVersioning(versioning);
-    await app.listen(0, '127.0.0.1');
+    await app.listen(apps.length === 1 ? port : 0, '127.0.0.1');
     const origin = (await app.getUrl()).replace('[::1]', '127.0.0.1');
+    if (apps.length === 1) port = Number(new URL(origin).port);
     return {
       app,
       origin,
