@@ -6,7 +6,9 @@
 --      4 before    `starts` of the last reply that has arrived; '' = that was confirmed, or there is none
 --      5 late      '1' = some of its jobs have not started; '' = all have
 --      6 lost      '1' = a reply since may be lost, and its jobs with it
--- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id, 'in', us } } } } }, in the shape of a reply of XREADGROUP.
+--      7 more      so many more may wait here until they can start
+-- Reply { part…, { 'gate', { { '0-0', { 'wait', ms, 'open', open, 'starts', id, 'in', us, 'far', far } } } } }, in the shape of a reply
+--        of XREADGROUP.
 --        A part:
 --        { stream, { entries } }  entries of the stream
 --        { 'named', { entry id, d, n, … } }  the same, of entries that have no other fields
@@ -14,6 +16,7 @@
 --      wait: ask again after so many ms, '' = when woken; open: '1' = the queue is not gated any more.
 --      starts: pass it to confirm-starts.lua, or to the next call, as soon as these jobs have started; '' = starts are not counted.
 --      in: the jobs may not start earlier than so many µs after this.
+--      far: '1' = of `more`, all that wait were given; '0' = no job may wait in a worker; '' = those that do may stay.
 --
 -- The order: lifo; jobs of the work stream; priorities; groups in turns. A job of the room gets an entry at the end of the
 -- stream, and is claimed. All entries before it were delivered by then, so no read comes to it. Only a job with lifo
@@ -21,6 +24,10 @@
 --
 -- The rate limit of a queue: the way to the worker and back would be lost time in each window. So the starts that become free within
 -- AHEAD_US are given out before. Not where jobs of the room wait, because a better one may come in the meantime.
+--
+-- Jobs wait in a worker only if no order and no limit can be hurt by it: nothing has been in the room for a while, the queue has no
+-- limit but that of starts, and this allows twice as many as are asked for. Then the queue is like one that is not gated: the first job
+-- in the room wakes its workers, and they give back what waits there.
 --
 -- Races
 --   Two workers: a job leaves the room, and counts as in flight, in the step in which it is delivered.
@@ -58,7 +65,9 @@ local fetch = {
   taken = 0,
 }
 -- `unpack` fails near 8,000 values.
-local count = math.min(tonumber(ARGV[3]), 2000)
+local MOST = 2000
+local count = math.min(tonumber(ARGV[3]), MOST)
+local more = math.min(tonumber(ARGV[7]), MOST - count)
 -- A queue stays gated for so long after the last job came into the room: a change wakes all workers.
 local STAYS_GATED_MS = 30000
 -- And at most a tenth of the window.
@@ -95,7 +104,7 @@ if ARGV[6] == '1' then
   set_both_aside(fetch.consumer .. LOST .. decimal(us), '')
 end
 -- How many may be taken; and in how many ms more may, as text, '' = that is for others to say.
-local allowed, wait, starts_in = count, '', 0
+local allowed, wait, starts_in, far = count, '', 0, ''
 if limits then
   if limits.limited and limits.limited <= now then
     redis.call('HDEL', meta, 'limited')
@@ -103,8 +112,19 @@ if limits then
   end
 end
 if limits then
-  local ahead = limits.max and room_size == 0 and math.min(AHEAD_US, limits.duration * 100)
-  allowed, wait, starts_in = allowance(limits, fetch.stream, fetch.group, prefix, count, us, nil, ahead)
+  local is_alone = limits.max and room_size == 0
+  local ahead = is_alone and math.min(AHEAD_US, limits.duration * 100)
+  local asked = more > 0 and is_alone and not gated and not limits.concurrency and 2 * (count + more) or count
+  allowed, wait, starts_in = allowance(limits, fetch.stream, fetch.group, prefix, asked, us, nil, ahead)
+  if asked > count and allowed == asked then
+    allowed, far = count + more, '1'
+  elseif allowed >= count and asked > count then
+    allowed, wait = count, ''
+  end
+end
+local is_paused = is_pause(paused, ends, now)
+if is_paused or gated or limits and (limits.concurrency or limits.limited) then
+  far = '0'
 end
 
 -- Each part takes what the parts before it have left. Returns the error reply of the stream, if it accepts no entries.
@@ -130,7 +150,7 @@ local function take()
   return failure
 end
 
-if allowed > 0 and not is_pause(paused, ends, now) then
+if allowed > 0 and not is_paused then
   local failure = take()
   if failure and fetch.taken == 0 then
     return failure
@@ -164,5 +184,5 @@ if fetch.taken < count then
     end
   end
 end
-fetch.reply[#fetch.reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts, 'in', decimal(starts_in) } } } }
+fetch.reply[#fetch.reply + 1] = { 'gate', { { '0-0', { 'wait', wait, 'open', open, 'starts', starts, 'in', decimal(starts_in), 'far', far } } } }
 return fetch.reply

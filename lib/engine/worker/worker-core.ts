@@ -73,6 +73,8 @@ export class WorkerCore extends Service {
   readonly #declared: DeclaredLimits;
   readonly #policy: PolicyWatch;
   readonly #gate: Gate;
+  /** A wake has told of a change of the policy, which was not read since. */
+  #isPolicyNew = false;
   readonly #admission: Admission;
   readonly #leases: Leases;
   readonly #wake: WorkerWake;
@@ -294,6 +296,10 @@ export class WorkerCore extends Service {
       refresh: () => this.#policy.refresh(),
       nudge: this.#wake.nudge,
       isGated: () => this.#gate.isGated,
+      startable: () => this.#admission.startable,
+      waiting: (waiting, areAll) => {
+        this.#admission.waiting(waiting, areAll);
+      },
       gateOpened: this.#policyChanged,
       late: this.#leases.startsLate,
       onError,
@@ -323,12 +329,15 @@ export class WorkerCore extends Service {
 
   /** A wake entry says so. Until the policy was read, nothing starts, and no read of the work stream begins. */
   readonly #policyChanged = (): undefined => {
+    this.#isPolicyNew = true;
     this.#gate.hold();
   };
 
   readonly #policyRead = ({ pausedSince, isGated, isLimited }: Policy): void => {
     if (isGated && !this.#gate.isGated) this.#wake.nudge().catch(this.#quiet);
     if (isLimited && !this.#gate.isGated) this.#admission.returnQueued();
+    else if (isGated && this.#isPolicyNew) this.#admission.waiting('back');
+    this.#isPolicyNew = false;
     this.#gate.isGated = isGated;
     this.#settlement.isGated = isGated;
     this.#timers.isGated = isGated;

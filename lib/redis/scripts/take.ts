@@ -7,6 +7,8 @@ export interface TakeOptions {
   consumerId: string;
   /** How many jobs can start here now. */
   count: number;
+  /** So many more may wait here until they can start, where that hurts no order and no limit. Default: none. */
+  more?: number;
   /** {@link GateNews.starts} of the last reply that has arrived; undefined: that was confirmed, or there is none. */
   before?: string | undefined;
   /** Some of its jobs have not started. Default: all have. */
@@ -25,6 +27,8 @@ export interface GateNews {
   readonly starts: string | undefined;
   /** These jobs may not start earlier than so many ms after the reply. */
   readonly startsInMs: number;
+  /** Whether jobs may wait here: `more` may come, those that wait may stay, or they have to go back. */
+  readonly waiting: 'more' | 'stay' | 'back';
 }
 
 /** In the reply, the key of what {@link readGateNews} reads. Keys of queues are never like it. */
@@ -43,9 +47,9 @@ export const NAMED_KEY = 'named';
 export function take(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { group, consumerId, count, before = '', isLate = false, isLost = false }: TakeOptions,
+  { group, consumerId, count, more = 0, before = '', isLate = false, isLost = false }: TakeOptions,
 ): Promise<unknown> {
-  const args = [group, consumerId, count, before, isLate ? '1' : '', isLost ? '1' : ''];
+  const args = [group, consumerId, count, before, isLate ? '1' : '', isLost ? '1' : '', more];
   return runner.run('take', keys, args, {
     buffers: true,
     mostSends: 1,
@@ -53,11 +57,12 @@ export function take(
 }
 
 export function readGateNews([entry]: readonly StreamEntry[]): GateNews {
-  const [, wait = '', , open = '', , starts = '', , startsIn = ''] = entry?.[1].map(String) ?? [];
+  const [, wait = '', , open = '', , starts = '', , startsIn = '', , far = ''] = entry?.[1].map(String) ?? [];
   return {
     waitMs: wait === '' ? undefined : Number(wait),
     isOpen: open === '1',
     starts: starts === '' ? undefined : starts,
     startsInMs: Number(startsIn) / 1000,
+    waiting: far === '1' ? 'more' : far === '0' ? 'back' : 'stay',
   };
 }

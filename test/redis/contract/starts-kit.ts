@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { decodedParts } from '../../../lib/engine/worker/fetch/brought.js';
 import { createGroup } from '../../../lib/redis/scripts/create-group.js';
 import { GATE_KEY, readGateNews, take } from '../../../lib/redis/scripts/take.js';
-import type { TakeOptions } from '../../../lib/redis/scripts/take.js';
+import type { GateNews, TakeOptions } from '../../../lib/redis/scripts/take.js';
 import { runnerOn } from '../../support/script-runner.js';
 import { changeGroup, groupDefaults } from './groups-kit.js';
 import { KEYS, eventually } from './kit.js';
@@ -10,13 +10,14 @@ import type { Kit } from './kit.js';
 
 export const GROUP = 'default';
 
-type Said = Pick<TakeOptions, 'before' | 'isLate' | 'isLost'>;
+type Said = Pick<TakeOptions, 'more' | 'before' | 'isLate' | 'isLost'>;
 
 export interface Taken {
   readonly jobs: number;
   readonly starts: string | undefined;
   readonly startsInMs: number;
   readonly waitMs: number | undefined;
+  readonly waiting: GateNews['waiting'];
 }
 
 /** The ways to set a rate limit that jobs of the group `a` have to obey. */
@@ -34,7 +35,7 @@ export async function join(redis: Kit, ...consumers: string[]): Promise<void> {
     await createGroup(runnerOn(redis.client), KEYS, { stream: KEYS.stream, group: GROUP, consumer });
 }
 
-/** What a worker takes of the gate. @param said of the deliveries before */
+/** What a worker takes of the gate. @param said of the deliveries before, and how many jobs may wait */
 export async function takeAs(redis: Kit, consumerId: string, count: number, said: Said = {}): Promise<Taken> {
   const reply = await take(runnerOn(redis.client), KEYS, { group: GROUP, consumerId, count, ...said });
   const { parts, others } = decodedParts(reply, KEYS.stream);

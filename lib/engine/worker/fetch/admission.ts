@@ -4,6 +4,7 @@ import type { Capacity, Room } from '../lease/leases.js';
 import { QUEUED } from '../lease/states.js';
 import type { Runner } from '../run/runner.js';
 import type { Release } from '../settle/release.js';
+import type { GateNews } from '../../../redis/scripts/take.js';
 import type { BatchingOptions } from '../../config/options.js';
 import type { Gate } from './gate.js';
 import { Gatherings } from './gatherings.js';
@@ -55,6 +56,10 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
   /** Handlers that are free and wait for jobs that are being reclaimed. */
   #reserved = 0;
   #whenFree: (() => void) | undefined;
+  /** The queue is gated, and its limits are so far away that more jobs may wait here. */
+  #letsWait = false;
+  /** Jobs may wait here that were fetched because of that. */
+  #hasAhead = false;
   #pumping = false;
   #accepting = false;
   #offering = false;
@@ -182,6 +187,8 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
 
   stuck(): void {
     this.#pace.isSlow(STUCK_MS);
+    // Redis does not remember for long that they have yet to start.
+    this.waiting('back');
   }
 
   offered(): void {
@@ -229,16 +236,26 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
     });
   }
 
+  /** Of a gated queue: how many jobs can start now, and how many more may wait here if its limits let them. */
+  get startable(): { now: number; more: number } {
+    const busy = this.#running + this.#reserved + this.#queued.handlers;
+    // Whole jobs: where some come as batches, how many a handler takes is an average.
+    const now = Math.max(0, Math.floor((this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1)));
+    const most = this.#gatherings ? now : this.#pace.room(this.#concurrency, busy);
+    return { now, more: Math.max(0, most - now) };
+  }
+
   /** How many entries may be fetched now. */
   #room(): number {
     // What is known of the policy may be out of date: then a read could bring what must not start.
     if (!this.#gate.isOpen(this.#settings.now())) return 0;
     const { ackBatch, unsettled } = this.#settings;
     if (unsettled() > Math.max(this.#concurrency, ackBatch) * UNSETTLED_FACTOR) return 0;
+    if (this.#gate.isGated) {
+      const { now, more } = this.startable;
+      return now > 0 || this.#letsWait ? now + more : 0;
+    }
     const busy = this.#running + this.#reserved + this.#queued.handlers;
-    // Whole jobs: where some come as batches, how many a handler takes is an average.
-    if (this.#gate.isGated)
-      return Math.floor((this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1));
     if (!this.#gatherings) return this.#pace.room(this.#concurrency, busy);
     const { perHandler, largest } = this.#gatherings;
     return this.#pace.room(this.#concurrency, busy, perHandler, largest);
@@ -281,6 +298,16 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
 
   /** The queue has a limit now: what was fetched ahead would exceed it. */
   returnQueued(): void {
+    this.#releaseQueued();
+  }
+
+  /** Whether jobs of a gated queue may wait here. Else they go back: they would exceed a limit, or start before a better one. */
+  waiting(waiting: GateNews['waiting'], areAll = false): void {
+    // Where fewer came than were asked for, the next call comes when one can start.
+    this.#letsWait = waiting === 'more' && areAll;
+    if (waiting === 'more') this.#hasAhead = true;
+    if (waiting !== 'back' || !this.#hasAhead) return;
+    this.#hasAhead = false;
     this.#releaseQueued();
   }
 

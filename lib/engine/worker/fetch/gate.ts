@@ -32,7 +32,7 @@ export class Gate {
   readonly #term: LeaseTerm;
   readonly #observer: GateObserver;
   readonly #paused = { worker: false, queue: false };
-  /** Jobs are fetched with lua/take.lua: as many as can start, and none ahead. */
+  /** Jobs are fetched with lua/take.lua: as many as can start, and more only where that hurts no order and no limit. */
   isGated = false;
   #holds = 0;
   /** Leases may have ended. Unlike the policy, this is not guessed: without an answer from Redis, nothing starts. */

@@ -1,4 +1,5 @@
 import type { StreamEntry } from '../../../redis/replies.js';
+import type { GateNews } from '../../../redis/scripts/take.js';
 import type { Clock } from '../../base/clock.js';
 import type { Delivery } from '../lease/delivery.js';
 
@@ -15,6 +16,10 @@ export interface ReaderSettings {
   clock: Clock;
   /** Resolves with how many entries may be fetched; 0 = stop. */
   capacity: () => Promise<number>;
+  /** How many jobs of a gated queue can start now, and how many more may wait here. Default: as many as may be fetched, and none. */
+  startable?: () => { now: number; more: number };
+  /** Whether jobs of a gated queue may wait here; and whether as many came as were asked for. Before they are delivered. */
+  waiting?: (waiting: GateNews['waiting'], areAll: boolean) => void;
   /** @param sentAt when the read was sent; monotonic ms */
   deliver: (deliveries: readonly Delivery[], sentAt: number) => void;
   woken: (stream: string, entry: StreamEntry) => void;

@@ -116,8 +116,9 @@ export class Reader extends Service {
           // By now, the worker may know that it must not fetch.
           continue;
         }
-        if (this.#settings.isGated?.()) await this.#take(this.#size.next(count));
-        else await this.#read(this.#size.next(count));
+        const most = this.#size.next(count);
+        if (this.#settings.isGated?.()) await this.#take(most);
+        else await this.#read(most);
         this.#times.answered();
       } catch (error) {
         if (this.isStopping) break;
@@ -161,8 +162,11 @@ export class Reader extends Service {
   }
 
   /** Asks the gate for jobs. If it has fewer than can start here, waits until it may have more. */
-  async #take(count: number): Promise<void> {
-    const { group, consumerId, blockMs, wakeStreams, gateOpened, clock } = this.#settings;
+  async #take(most: number): Promise<void> {
+    const { group, consumerId, blockMs, wakeStreams, gateOpened, waiting, clock } = this.#settings;
+    const startable = this.#settings.startable?.() ?? { now: most, more: 0 };
+    const count = Math.min(most, startable.now);
+    const more = Math.min(most - count, startable.more);
     let news: GateNews | undefined;
     const said = this.#starts.take();
     const jobs = await this.#fetch(
@@ -170,11 +174,12 @@ export class Reader extends Service {
         const runner: ScriptRunner = {
           run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
         };
-        return take(runner, this.#keys, { group, consumerId, count, ...said });
+        return take(runner, this.#keys, { group, consumerId, count, more, ...said });
       },
       0,
-      (entries) => {
+      (entries, jobs) => {
         news = readGateNews(entries);
+        waiting?.(news.waiting, jobs === count + more);
         return news.startsInMs;
       },
     ).catch((error: unknown) => {
@@ -201,12 +206,12 @@ export class Reader extends Service {
   /**
    * Sends one call on this connection, and passes on what its reply brings. Resolves with the jobs that it has brought.
    * @param send calls `sendCommand` at most once at a time
-   * @param heard gets the entries under {@link GATE_KEY}. Returns in how many ms the jobs may start
+   * @param heard gets the entries under {@link GATE_KEY}, and how many jobs came. Returns in how many ms these may start
    */
   async #fetch(
     send: (sender: Sender) => Promise<unknown>,
     blockMs: number,
-    heard?: (entries: readonly StreamEntry[]) => number,
+    heard?: (entries: readonly StreamEntry[], jobs: number) => number,
   ): Promise<readonly Delivery[]> {
     const client = this.#client ?? (await this.#connected(RECONNECT_TIMEOUT_MS));
     // A call that was given up may still send, on its own connection, while the next one has another.
@@ -232,7 +237,7 @@ export class Reader extends Service {
     this.#size.brought(work.length, bytesOf(work));
     if (work.length > 0) this.#times.brought(tapped !== undefined);
     const gate = others.find(([key]) => key === GATE_KEY);
-    const startsInMs = (gate && heard?.(gate[1])) ?? 0;
+    const startsInMs = (gate && heard?.(gate[1], work.length)) ?? 0;
     if (startsInMs > 0 && work.length > 0) await this.#past(startsInMs);
     for (const part of parts) this.#settings.deliver(part, sentAt);
     for (const [key, entries] of others) if (key !== GATE_KEY) this.#woken(key, entries);
