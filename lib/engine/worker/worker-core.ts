@@ -220,7 +220,8 @@ export class WorkerCore extends Service {
   /**
    * The order of closing, and why:
    * 1. The reader: nothing new arrives.
-   * 2. What was fetched and not started goes back at once, for others to run, with no attempt used.
+   * 2. What was fetched and not started goes back at once, for others to run, with no attempt used; also what was delivered on a
+   *    connection that is gone.
    * 3. Running handlers get their grace time; leases are renewed and outcomes committed all the while.
    * 4. Handlers that outlive it are told by their signal, and their jobs go back too.
    * 5. The promoter, the heartbeat, the report, the consumer's name in the group: last, because each still serves the steps
@@ -232,10 +233,7 @@ export class WorkerCore extends Service {
     this.#admission.stop();
     this.#policy.stop();
     await this.#reader.stop(Math.min(CLOSING_MS, left() + 500));
-    await settlesWithin(
-      this.#release.release(this.#admission.takeQueued()),
-      Math.min(CLOSING_MS, left() + 500),
-    );
+    await settlesWithin(this.#releaseFetched(), Math.min(CLOSING_MS, left() + 500));
     await settlesWithin(Promise.race([this.#idle(), this.#graceEnded]), left());
     const outliving = [...this.#inFlight].filter(({ state }) => isUndecided(state));
     for (const delivery of outliving) {
@@ -257,6 +255,12 @@ export class WorkerCore extends Service {
     await settlesWithin(removeConsumers(this.#link, this.#keys, removal), 500);
     this.#inFlight.abandonUnanswered();
     this.#settings.observed?.closed?.();
+  }
+
+  async #releaseFetched(): Promise<void> {
+    // Without an answer, the leases of what is lost run out.
+    await this.#leases.readingEnded().catch(() => undefined);
+    await this.#release.release(this.#admission.takeQueued());
   }
 
   /** `close(true)` after `close()`: the grace time ends earlier. */

@@ -137,6 +137,12 @@ export class Leases extends Service {
     this.#lateStarts.stop();
   }
 
+  /** The worker reads no more. Recovers what was delivered here and never arrived: it would have to wait for its lease to run out. */
+  readingEnded(): Promise<void> {
+    this.#renewal.strandedMs = 0;
+    return this.#renewals.call();
+  }
+
   /** Jobs were delivered together, and some of them have not started so far. @param starts what take.lua replied */
   readonly startsLate = (starts: string, entryIds: readonly string[]): void => {
     this.#lateStarts.add(starts, entryIds);

@@ -27,8 +27,8 @@ export class Renewal {
   readonly #keys: QueueKeys;
   readonly #settings: RenewalSettings;
   readonly #inFlight: InFlight;
-  /** What is pending here for longer, and not in flight, has never arrived. */
-  readonly strandedMs: number;
+  /** What is pending here for longer, and not in flight, has never arrived. 0 where no delivery is on its way any more. */
+  strandedMs: number;
   /** Most bytes of stranded entries in one reply. */
   #strandedBytes = MAX_CALL_BYTES;
   /** Looks in a row that ended with their connection. */
