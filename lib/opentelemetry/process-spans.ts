@@ -95,7 +95,7 @@ export class ProcessSpans {
     // Copies: a tracer may keep what it gets, and change it.
     const attributes = { ...this.#sampledBy(job) };
     const kind = SpanKind.CONSUMER;
-    const options = link ? { kind, attributes, links: [link] } : { kind, attributes };
+    const options = link ? { kind, attributes, links: [{ ...link }] } : { kind, attributes };
     const span = this.#tracer.startSpan(this.#name, options, parent);
     if (span.isRecording()) {
       this.#open.add(span, [job]);
