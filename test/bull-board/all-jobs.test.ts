@@ -11,7 +11,7 @@ import {
   afterDialog,
   choose,
   confirm,
-  dialogOf,
+  openAddJob,
   openSettings,
   PATIENCE,
   press,
@@ -192,9 +192,8 @@ test('a job is added with options; the queue is emptied, and obliterated with fo
   await mail.add('waits', 1);
   await mail.add('later', 1, { delay: 600_000 });
   const page = await browser.open(`${app.origin}/queues/queue/mail`);
-  const dialog = dialogOf(page);
   const add = async (name: string, options: string): Promise<void> => {
-    await choose(page, 'Add job');
+    const dialog = await openAddJob(page);
     await dialog.getByRole('textbox', { name: 'Job name' }).fill(name);
     const editors = dialog.locator('.cm-content');
     await write(page, editors.nth(0), `{"to": "${name}"}`);

@@ -5,7 +5,17 @@ import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
 import { useWorkers } from '../support/workers.js';
-import { choose, confirm, dialogOf, jobButtons, press, sees, shoot, write } from './support/pages.js';
+import {
+  choose,
+  confirm,
+  dialogOf,
+  jobButtons,
+  openAddJob,
+  press,
+  sees,
+  shoot,
+  write,
+} from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 const redis = useRedis();
@@ -112,8 +122,7 @@ test('pauses and resumes', async () => {
 
 test('adds a job', async () => {
   const page = await open('/queue/mail');
-  await choose(page, 'Add job');
-  const dialog = dialogOf(page);
+  const dialog = await openAddJob(page);
   await dialog.getByRole('textbox').first().fill('by-hand');
   await dialog.getByRole('button', { name: /^Add/ }).click();
   await vi.waitFor(async () => {

@@ -6,7 +6,17 @@ import { ChasquiModule, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
 import { useWorkers } from '../support/workers.js';
-import { afterDialog, confirm, dialogOf, jobButtons, PATIENCE, press, sees, shoot } from './support/pages.js';
+import {
+  afterDialog,
+  confirm,
+  dialogOf,
+  jobButtons,
+  openDuplicate,
+  PATIENCE,
+  press,
+  sees,
+  shoot,
+} from './support/pages.js';
 import { useBoards, type BoardApp } from './support/boards.js';
 
 // The buttons of single jobs and schedules, and the tabs of a job, as somebody clicks them.
@@ -43,9 +53,7 @@ describe.each(['express', 'fastify'] as const)('with %s', (library) => {
     expect(Math.abs(timestamp + delay - runAt)).toBeLessThan(60_000);
     await afterDialog(page);
 
-    await press(page, 'delayed', 'Duplicate');
-    await dialog.getByText('"n"').waitFor();
-    await dialog.getByText('"attempts"').waitFor();
+    await openDuplicate(page, 'delayed');
     await shoot(page, 'duplicate');
     await dialog.getByRole('button', { name: 'Duplicate' }).click();
     await expect.poll(() => queue.getDelayedCount(), PATIENCE).toBe(2);

@@ -12,6 +12,7 @@ import {
   confirm,
   dialogOf,
   isStill,
+  openDuplicate,
   openSettings,
   PATIENCE,
   press,
@@ -102,11 +103,8 @@ test('shows groups, priorities, what limits let run, and lets more run', async (
   expect(await page.evaluate(CUT)).toEqual([]);
   await shoot(page, 'board-groups-phone');
 
-  await press(page, 'waiting', 'Duplicate');
-  // The dialog has two editors, and each of them fills by itself.
-  await dialogOf(page).getByText('"number"').waitFor(PATIENCE);
-  await dialogOf(page).getByText('"initech"').waitFor(PATIENCE);
-  await dialogOf(page).getByRole('button', { name: 'Duplicate' }).click(PATIENCE);
+  const duplicate = await openDuplicate(page, 'waiting');
+  await duplicate.getByRole('button', { name: 'Duplicate' }).click(PATIENCE);
   await expect.poll(() => queue.getGroupJobsCount('initech'), PATIENCE).toBe(2);
   await afterDialog(page);
   await page.getByRole('link', { name: /^DELAYED 1/ }).click(PATIENCE);

@@ -1,8 +1,10 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server } from 'node:net';
 import { Module, type INestApplication, type ModuleMetadata, type VersioningOptions } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { afterEach } from 'vitest';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import {
   ChasquiModule,
   getQueueToken,
@@ -79,12 +81,27 @@ export interface BoardApp {
 /** Pages ask once a second: Bull Board's own 5 seconds are what most tests would wait for. */
 export const QUICK = { pollingInterval: { showSetting: true, forceInterval: 1 } };
 
-/** Starts applications with a board, and closes them after the test. */
+/**
+ * Starts applications with a board, and closes them after the test. The first of each test has the same origin in the whole file, so
+ * that the browser keeps the files of the page: to load them takes most of its time.
+ */
 export function useBoards(redis: { readonly connection: Connection }) {
   const apps: INestApplication[] = [];
   const logs: string[] = [];
-  /** One for all tests of a file, so that the browser keeps the files of the page: to load them takes most of its time. */
-  let port = 0;
+  /** Has the port of that origin as long as the file runs, and hands connections over to the application of the test. */
+  const door = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const server = apps[0]?.getHttpServer() as Server | undefined;
+    if (server?.listening !== true) socket.destroy();
+    else server.emit('connection', socket);
+  });
+
+  beforeAll(async () => {
+    await once(door.listen(0, '127.0.0.1'), 'listening');
+  });
+
+  afterAll(() => {
+    door.close();
+  });
 
   afterEach(async () => {
     await Promise.all(apps.splice(0).map((app) => app.close()));
@@ -121,9 +138,9 @@ export function useBoards(redis: { readonly connection: Connection }) {
     apps.push(app);
     if (prefix !== undefined) app.setGlobalPrefix(prefix);
     if (versioning) app.enableVersioning(versioning);
-    await app.listen(apps.length === 1 ? port : 0, '127.0.0.1');
-    const origin = (await app.getUrl()).replace('[::1]', '127.0.0.1');
-    if (apps.length === 1) port = Number(new URL(origin).port);
+    await app.listen(0, '127.0.0.1');
+    const { port } = (app === apps[0] ? door : (app.getHttpServer() as Server)).address() as AddressInfo;
+    const origin = `http://127.0.0.1:${String(port)}`;
     return {
       app,
       origin,

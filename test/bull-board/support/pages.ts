@@ -73,11 +73,46 @@ export async function isStill(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate(moving), PATIENCE).toBe(0);
 }
 
-/** Replaces the text of an editor in a dialog. */
+/**
+ * In the page: whether "Add job", or "Duplicate", is ready. It makes its editor of the data anew when it hears whether the queue has a
+ * schema, and only React's key says which one that is; text and clicks before that are lost. What an editor sends stands in a
+ * hidden field, a moment after the editor shows it.
+ */
+const READY = `(() => {
+  const fields = document.getElementById('add-job-form')?.elements;
+  if (!fields?.jobData?.value || !fields.jobOptions?.value) return false;
+  const name = Object.keys(fields.jobData).find((key) => key.startsWith('__reactFiber$'));
+  let node = fields.jobData[name];
+  while (node && !node.key?.startsWith('job-data-')) node = node.return;
+  return node ? node.key.endsWith('-ready') : 'no key';
+})()`;
+
+async function formOfJob(page: Page): Promise<Locator> {
+  await expect.poll(() => page.evaluate(READY), PATIENCE).toBe(true);
+  return dialogOf(page);
+}
+
+/** Opens "Add job" of a queue. Resolves with the dialog when it can be filled in. */
+export async function openAddJob(page: Page): Promise<Locator> {
+  await choose(page, 'Add job');
+  return formOfJob(page);
+}
+
+/** Opens "Duplicate" of a job. Resolves with the dialog when it has the job. */
+export async function openDuplicate(page: Page, state: keyof typeof JOB_BUTTONS): Promise<Locator> {
+  await press(page, state, 'Duplicate');
+  return formOfJob(page);
+}
+
+/** Replaces the text of an editor in a dialog. Resolves when the dialog would send it. */
 export async function write(page: Page, editor: Locator, text: string): Promise<void> {
   await editor.click(PATIENCE);
   await page.keyboard.press('ControlOrMeta+a');
   await page.keyboard.insertText(text);
+  const sent = editor.locator(
+    'xpath=ancestor::*[following-sibling::input[@type="hidden"]][1]/following-sibling::input',
+  );
+  await expect.poll(() => sent.inputValue(PATIENCE), PATIENCE).toBe(text);
 }
 
 /** With `BOARD_SCREENSHOTS`, the folder to write them to. */
