@@ -274,6 +274,8 @@ export class Worker<Data = unknown, Result = unknown, Name extends string = stri
   async rateLimit(expireTimeMs: number): Promise<void> {
     checkLimitMs('rateLimit: the time', expireTimeMs);
     await this.#use((link, keys) => setRateLimited(link, keys, { ms: expireTimeMs }));
+    // Sooner than any wake: what this worker has fetched ahead stays.
+    this.#core.policyChanged();
   }
 
   /**

@@ -107,6 +107,30 @@ test('what waits in a worker goes back when handlers are slow, and starts elsewh
   await untilAllConfirmed(redis);
 });
 
+test('what waits in a worker goes back when handlers are slower than they were, although jobs start all the time', async () => {
+  const queue = redis.queue();
+  let ran = 0;
+  redis.worker(
+    async ({ data }) => {
+      ran += 1;
+      if ((data as number) >= 10_000) await delay(150);
+    },
+    { concurrency: 2, limiter: { max: 100_000, duration: 60_000 } },
+  );
+  await queue.addBulk(jobs(500));
+  await eventually(() => {
+    expect(ran).toBe(500);
+  });
+  await queue.addBulk(jobs(60, 10_000));
+  await eventually(async () => {
+    expect(await inFlight()).toBeGreaterThan(20);
+  });
+  await eventually(async () => {
+    expect(await inFlight()).toBeLessThanOrEqual(2);
+  });
+  expect(await queue.getWaitingCount()).toBeGreaterThan(20);
+});
+
 test('a global concurrency holds for what waits in a worker, and each job runs once', async () => {
   const queue = redis.queue();
   let running = 0;
@@ -143,6 +167,28 @@ test('a global concurrency holds for what waits in a worker, and each job runs o
     expect(ran.length).toBe(4_000);
   });
   expect(new Set(ran).size).toBe(4_000);
+});
+
+test('worker.rateLimit holds at once for what waits in that worker', async () => {
+  const queue = redis.queue();
+  const starts: number[] = [];
+  let resolvedAt = Infinity;
+  const worker = redis.worker(
+    async ({ data }) => {
+      starts.push(performance.now());
+      if (data !== 3_000) return;
+      await worker.rateLimit(600);
+      resolvedAt = performance.now();
+    },
+    { concurrency: 4, limiter: { max: 100_000, duration: 60_000 } },
+  );
+  await queue.addBulk(jobs(5_000));
+  await eventually(() => {
+    expect(starts.length).toBe(5_000);
+  });
+  const during = starts.filter((at) => at > resolvedAt && at < resolvedAt + 500);
+  expect(during).toEqual([]);
+  expect(starts.filter((at) => at > resolvedAt).length).toBeGreaterThan(500);
 });
 
 test('no window has more starts than it may, when the limit comes near while jobs wait in workers', async () => {

@@ -187,6 +187,11 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
 
   stuck(): void {
     this.#pace.isSlow(STUCK_MS);
+  }
+
+  waitsLong(): void {
+    if (!this.#hasAhead) return;
+    this.#pace.isSlow(STUCK_MS);
     // Redis does not remember for long that they have yet to start.
     this.waiting('back');
   }

@@ -12,6 +12,8 @@ const STUCK_AGAIN_MS = 1_000;
 export interface QueuedObserver {
   /** Fetched jobs wait here for too long: the handlers have become slow. */
   stuck(): void;
+  /** A job has waited here for {@link STUCK_MS}, although others start. */
+  waitsLong(): void;
   /** Jobs that were offered are another worker's now. */
   offered(): void;
   /** Jobs that were offered stay here: there is no other worker. */
@@ -130,8 +132,10 @@ export class Queued {
     const [first] = this.#waiting;
     const [firstQuarantined] = this.#quarantined;
     const firstOfBatch = this.#gatherings?.firstReady;
+    const last = this.#waiting.at(-1);
     this.#stuckTimer = new Timer(this.#stuckMs, () => {
       this.#stuckTimer = undefined;
+      if (last && this.#waiting.includes(last)) this.#observer.waitsLong();
       if (first && this.#waiting[0] === first) {
         this.#offerFetched();
         this.#offerReclaimed(this.#waiting);
