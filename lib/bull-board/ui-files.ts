@@ -46,8 +46,26 @@ export class UiFiles {
     const path = this.#paths.get(name);
     if (path === undefined) return undefined;
     const type = TYPES[extname(path)] ?? 'application/octet-stream';
-    return { bytes: await readFile(path), type, isForever: HASHED.test(name) };
+    const bytes = await readFile(path);
+    return {
+      bytes: name.endsWith('.js') ? withMoreOptions(bytes) : bytes,
+      type,
+      isForever: HASHED.test(name),
+    };
   }
+}
+
+/**
+ * The dialogs that add a job check its options by a schema of BullMQ's. What that does not know, such as `group`, would empty the
+ * field, and the button would do nothing. The queue checks all options itself.
+ */
+const CLOSED =
+  /("(?:JobsOptions|BackoffOptions|DeduplicationOptions|RepeatOptions)":\{"additionalProperties":)false/g;
+
+function withMoreOptions(bytes: Buffer): Buffer {
+  return bytes.includes('"JobsOptions":{')
+    ? Buffer.from(bytes.toString().replaceAll(CLOSED, '$1true'))
+    : bytes;
 }
 
 /** The page loads its font from another host, which would learn who looks at the board. It has fonts to fall back to. */

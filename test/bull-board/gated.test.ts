@@ -104,6 +104,8 @@ test('shows groups, priorities, what limits let run, and lets more run', async (
   await shoot(page, 'board-groups-phone');
 
   const duplicate = await openDuplicate(page, 'waiting');
+  // The page checks the options this long after they have come: a person is slower than that.
+  await page.waitForTimeout(1_000);
   await duplicate.getByRole('button', { name: 'Duplicate' }).click(PATIENCE);
   await expect.poll(() => queue.getGroupJobsCount('initech'), PATIENCE).toBe(2);
   await afterDialog(page);
