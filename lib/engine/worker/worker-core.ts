@@ -331,12 +331,12 @@ export class WorkerCore extends Service {
     else this.#timers.woken(stream, entry);
   };
 
-  /** A wake entry says so. Until the policy was read, nothing starts, and no read of the work stream begins. */
   /** The policy was changed by this worker. Until it was read, nothing starts. */
   policyChanged(): void {
     if (this.isStarted && !this.isStopping) this.#policyChanged();
   }
 
+  /** A wake entry says so. Until the policy was read, nothing starts, and no read of the work stream begins. */
   readonly #policyChanged = (): undefined => {
     this.#isPolicyNew = true;
     this.#gate.hold();
