@@ -200,7 +200,8 @@ describe('obliterate', () => {
         expect(ofJobs).toEqual([]);
       }
       if (isClosing && how !== 'XGROUP DESTROY') expect(keys).not.toContain(KEYS.stream);
-      if (isClosing && how === 'FLUSHALL') expect(keys).toEqual([KEYS.events]);
+      // The event stream is there if a job ended before the worker had heard that the jobs are gone.
+      if (isClosing && how === 'FLUSHALL') expect(keys.filter((key) => key !== KEYS.events)).toEqual([]);
     });
   });
 
