@@ -8,6 +8,11 @@ import { GROUP, join, takeAs, untilAllConfirmed } from './starts-kit.js';
 // Where the rate limit of a queue is far from reached, jobs are fetched ahead, as they are where there is none.
 const redis = useKit();
 
+/** No test here comes near it. */
+const FAR = { max: 100_000, duration: 60_000 };
+/** The data of the first job of which the handler takes its time. */
+const SLOW = 10_000;
+
 const jobs = (count: number, from = 0): { name: string; data: number }[] =>
   Array.from({ length: count }, (_, i) => ({ name: 'a', data: from + i }));
 
@@ -59,33 +64,32 @@ describe('jobs that wait in a worker', () => {
   });
 });
 
-/** Many quick jobs have run, so the worker fetches ahead. Jobs with data from 10,000 on wait for the latch. */
-async function quick(concurrency: number): Promise<{ queue: Queue; ran: number[]; latch: Latch }> {
+/** Many quick jobs have run, so the worker fetches ahead. For jobs from {@link SLOW} on, its two handlers wait for this. */
+async function quick(wait: () => Promise<unknown>): Promise<{ queue: Queue; ran: number[] }> {
   const queue = redis.queue();
-  const latch = new Latch();
   const ran: number[] = [];
-  const limiter = { max: 100_000, duration: 60_000 };
   const worker = redis.worker(
     async ({ data }) => {
       ran.push(data as number);
-      if ((data as number) >= 10_000) await latch.opened;
+      if ((data as number) >= SLOW) await wait();
     },
-    { concurrency, limiter },
+    { concurrency: 2, limiter: FAR },
   );
   await worker.waitUntilReady();
   await queue.addBulk(jobs(500));
   await eventually(() => {
     expect(ran.length).toBe(500);
   });
-  return { queue, ran, latch };
+  return { queue, ran };
 }
 
 const inFlight = async (): Promise<number> =>
   ((await redis.client.xpending(KEYS.stream, GROUP)) as [number])[0];
 
 test('what waits in a worker goes back when handlers are slow, and starts elsewhere', async () => {
-  const { queue, ran, latch } = await quick(2);
-  await queue.addBulk(jobs(60, 10_000));
+  const latch = new Latch();
+  const { queue, ran } = await quick(() => latch.opened);
+  await queue.addBulk(jobs(60, SLOW));
   await eventually(async () => {
     expect(await inFlight()).toBeGreaterThan(20);
   });
@@ -94,7 +98,7 @@ test('what waits in a worker goes back when handlers are slow, and starts elsewh
   });
   expect(await queue.getWaitingCount()).toBe(58);
   const other: number[] = [];
-  redis.worker(({ data }) => other.push(data as number), { limiter: { max: 100_000, duration: 60_000 } });
+  redis.worker(({ data }) => other.push(data as number), { limiter: FAR });
   await eventually(() => {
     expect(other.length).toBe(58);
   });
@@ -108,20 +112,8 @@ test('what waits in a worker goes back when handlers are slow, and starts elsewh
 });
 
 test('what waits in a worker goes back when handlers are slower than they were, although jobs start all the time', async () => {
-  const queue = redis.queue();
-  let ran = 0;
-  redis.worker(
-    async ({ data }) => {
-      ran += 1;
-      if ((data as number) >= 10_000) await delay(150);
-    },
-    { concurrency: 2, limiter: { max: 100_000, duration: 60_000 } },
-  );
-  await queue.addBulk(jobs(500));
-  await eventually(() => {
-    expect(ran).toBe(500);
-  });
-  await queue.addBulk(jobs(60, 10_000));
+  const { queue } = await quick(() => delay(150));
+  await queue.addBulk(jobs(60, SLOW));
   await eventually(async () => {
     expect(await inFlight()).toBeGreaterThan(20);
   });
@@ -144,7 +136,7 @@ test('a global concurrency holds for what waits in a worker, and each job runs o
       await delay(1);
       running -= 1;
     },
-    { concurrency: 50, limiter: { max: 100_000, duration: 60_000 } },
+    { concurrency: 50, limiter: FAR },
   );
   await queue.addBulk(jobs(4_000));
   for (const concurrency of [3, 7]) {
@@ -180,7 +172,7 @@ test('worker.rateLimit holds at once for what waits in that worker', async () =>
       await worker.rateLimit(600);
       resolvedAt = performance.now();
     },
-    { concurrency: 4, limiter: { max: 100_000, duration: 60_000 } },
+    { concurrency: 4, limiter: FAR },
   );
   await queue.addBulk(jobs(5_000));
   await eventually(() => {

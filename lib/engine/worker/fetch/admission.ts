@@ -241,9 +241,14 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
     });
   }
 
+  /** Handlers that run, that are kept free, and that the jobs need which wait here. */
+  get #busy(): number {
+    return this.#running + this.#reserved + this.#queued.handlers;
+  }
+
   /** Of a gated queue: how many jobs can start now, and how many more may wait here if its limits let them. */
   get startable(): { now: number; more: number } {
-    const busy = this.#running + this.#reserved + this.#queued.handlers;
+    const busy = this.#busy;
     // Whole jobs: where some come as batches, how many a handler takes is an average.
     const now = Math.max(0, Math.floor((this.#concurrency - busy) * (this.#gatherings?.perHandler ?? 1)));
     const most = this.#gatherings ? now : this.#pace.room(this.#concurrency, busy);
@@ -260,7 +265,7 @@ export class Admission implements Capacity, JobObserver, QueuedObserver, Handler
       const { now, more } = this.startable;
       return now > 0 || this.#letsWait ? now + more : 0;
     }
-    const busy = this.#running + this.#reserved + this.#queued.handlers;
+    const busy = this.#busy;
     if (!this.#gatherings) return this.#pace.room(this.#concurrency, busy);
     const { perHandler, largest } = this.#gatherings;
     return this.#pace.room(this.#concurrency, busy, perHandler, largest);
