@@ -99,7 +99,10 @@ export class GroupFullError extends ChasquiError {
   }
 }
 
-/** Another worker has the lease of a running job. This worker can no longer complete, retry or dead-letter it. */
+/**
+ * A worker no longer has the lease of a job: the job was deleted while it was active (`obliterate` with `force`), or another
+ * worker has reclaimed it. This worker can no longer complete, retry or dead-letter it.
+ */
 export class LeaseLostError extends ChasquiError {
   readonly code = ERROR_CODES.leaseLost;
 }

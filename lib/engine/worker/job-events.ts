@@ -74,9 +74,11 @@ export class JobEvents implements JobObserver {
   }
 
   lost(delivery: Delivery): void {
-    const { jobId, entryId } = delivery;
+    const { jobId, entryId, ran } = delivery;
+    const here = ran ? 'What its handler does here no longer counts.' : 'It does not start here.';
+    // Which of the causes it is cannot be told: a job that another worker has reclaimed and completed is gone from Redis, too.
     const error = new LeaseLostError(
-      `The lease on job ${jobId || entryId} of queue "${this.#queue}" was lost: this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms and another worker has reclaimed the job, or Redis has lost its record of the lease (a failover, a deleted group). What the handler does here no longer counts.`,
+      `The lease on job ${jobId || entryId} of queue "${this.#queue}" was lost: in Redis, the job is not this worker's any more. Either it was deleted while it was active (obliterate with force, a deleted stream or consumer group, a flush, a failover to a replica that did not have it), or this worker was stopped or cut off for longer than ${String(this.#settings.leaseMs)} ms and another worker has reclaimed it. ${here}`,
     );
     delivery.abort(error);
     this.#hooks.error(error);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { CommandLink } from '../../../lib/engine/connection/command-link.js';
-import { UnrecoverableError } from '../../../lib/engine/index.js';
+import { LeaseLostError, UnrecoverableError } from '../../../lib/engine/index.js';
 import { setPause } from '../../../lib/redis/scripts/set-pause.js';
 import { KEYS, Latch, addDeadLetter, eventually, next, rejection, take, useKit } from './kit.js';
 
@@ -134,6 +134,13 @@ describe('obliterate', () => {
     });
     expect(ran.filter((data) => data === 'later')).toHaveLength(5);
     expect(await redis.client.xlen(KEYS.dlq)).toBe(0);
+    expect(redis.errors.length).toBeGreaterThan(0);
+    for (const error of redis.errors) {
+      expect(error).toBeInstanceOf(LeaseLostError);
+      expect(error.message).toMatch(
+        /in Redis, the job is not this worker's any more\. Either it was deleted while it was active \(obliterate with force,/,
+      );
+    }
     redis.errors.length = 0;
   });
 

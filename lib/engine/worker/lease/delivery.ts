@@ -26,7 +26,7 @@ export class Delivery {
   readonly name: string;
   /** The entry's `u`: its id was the caller's, and stays taken for so many ms. */
   readonly uniqueMs: string | undefined;
-  /** How many workers have died while they ran it. */
+  /** How many workers have died with it. The first may only have fetched it; the others had started it. */
   readonly crashes: number;
   /** Its place in the room, if it comes from there: see lua/lib/room.lua. */
   roomHead: Buffer | undefined = undefined;

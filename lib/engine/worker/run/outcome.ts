@@ -49,9 +49,17 @@ function deadLetter(reason: DlqReason, error: unknown): DeadLetterOutcome {
 export function outcomeOfExhaustion(crashes: number, used: number, maxAttempts: number): DeadLetterOutcome {
   const detail =
     crashes > 0
-      ? `The worker died ${String(crashes)} time${crashes === 1 ? '' : 's'} while running this job (process killed, crashed or out of memory); ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
+      ? `${deaths(crashes)} ${String(used + crashes)} of ${String(maxAttempts)} attempts are used.`
       : `${String(used)} attempts are used; ${String(maxAttempts)} are allowed.`;
   return { kind: 'dead-letter', reason: 'retries_exhausted', detail, error: new Error(detail) };
+}
+
+/** Redis counts the first delivery, and from then on only starts: see lua/count-start.lua. A worker that stands still looks dead. */
+function deaths(crashes: number): string {
+  const causes = 'process killed, crashed, out of memory, or stopped for longer than its lease';
+  return crashes === 1
+    ? `The worker died 1 time while it had this job (${causes}). Redis cannot tell whether the job was running or only fetched.`
+    : `The worker died ${String(crashes)} times while it had this job (${causes}), at least ${crashes === 2 ? 'once' : `${String(crashes - 1)} times`} while running it.`;
 }
 
 /** A job that did not start in time. @param waitedMs for how long it has been ready */
