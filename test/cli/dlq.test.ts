@@ -58,6 +58,29 @@ describe('the command lines of the tutorial and the guide', () => {
 });
 
 describe('dlq peek', () => {
+  it('shows the group and the priority of a job', async () => {
+    await using queue = new Queue('order', { connection: redis.connection });
+    const fail = () => Promise.reject(new UnrecoverableError('no'));
+    const worker = new Worker('order', fail, { connection: redis.connection });
+    await queue.addBulk([
+      { name: 'a', data: 1, opts: { group: { id: 'acme\u001b', priority: 3 } } },
+      { name: 'b', data: 1, opts: { lifo: true } },
+    ]);
+    await expect.poll(() => queue.getFailedCount()).toBe(2);
+    await worker.close();
+    const { json } = await chasqui('dlq', 'peek', 'order', '--json');
+    const letters = (json as { entries: { name: string }[] }).entries;
+    expect(letters.sort((a, b) => (a.name < b.name ? -1 : 1))).toMatchObject([
+      { priority: 3, lifo: false, group: 'acme\u001b' },
+      { priority: 0, lifo: true, group: null },
+    ]);
+    const { out } = await chasqui('dlq', 'peek', 'order');
+    expect(out).toMatch(/\n {2}job {7}\S+\n {2}group {5}acme\\x1b\n {2}priority {2}3\n {2}error {5}no\n/);
+    expect(out).toMatch(/\n {2}priority {2}lifo\n/);
+    const dry = await chasqui('dlq', 'drop', 'order', '--name', 'a', '--dry-run');
+    expect(dry.out).toMatch(/ {2}a {2}unrecoverable {2}group acme\\x1b {2}priority 3\n/);
+  });
+
   it('escapes text of jobs', async () => {
     const { out } = await chasqui('dlq', 'peek', 'welcome', '--limit', '1', '--stack');
     expect(out).toContain(String.raw`SMTP timeout\nline two \x1b[31m`);
@@ -83,6 +106,9 @@ describe('dlq peek', () => {
           failedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as unknown,
           sourceId: expect.stringMatching(/^\d+-\d+$/) as unknown,
           data: { to: 'poison@example.com', at: '1970-01-01T00:00:00.000Z', raw: { $bytes: 'aGk=' } },
+          priority: 0,
+          lifo: false,
+          group: null,
         },
       ],
     });

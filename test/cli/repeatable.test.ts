@@ -35,9 +35,26 @@ describe('repeatable', () => {
           limit: null,
           paused: false,
           owner: null,
+          priority: 0,
+          lifo: false,
+          group: null,
         },
       ]) as unknown,
     });
+  });
+
+  it('list shows the group and the priority of the jobs, if there are any', async () => {
+    expect((await chasqui('repeatable', 'list', 'mail')).out).toMatch(/AT +SO FAR +OWNER\n/);
+    await using queue = new Queue('mail', { connection: redis.connection });
+    const opts = { group: { id: 'acme', priority: 2 } };
+    await queue.upsertJobScheduler('report', { every: 60_000 }, { name: 'report', opts });
+    const { out } = await chasqui('repeatable', 'list', 'mail');
+    expect(out).toMatch(/AT +PRIORITY +GROUP +SO FAR +OWNER\n/);
+    expect(out).toMatch(/report +report .*Z +2 +acme +\d/);
+    expect(out).toMatch(/digest +digest .*Z +– +– +0/);
+    const { json } = await chasqui('repeatable', 'list', 'mail', '--json', '--limit', '3');
+    const { schedules } = json as { schedules: unknown[] };
+    expect(schedules).toContainEqual(expect.objectContaining({ id: 'report', priority: 2, group: 'acme' }));
   });
 
   it('list of a queue without schedules says so', async () => {

@@ -1,6 +1,7 @@
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
+import { absence, groupNotFound, isKnownGroup } from '../inspect/known-group.js';
 import { countWaiting } from '../jobs/counts.js';
 import type { CLEANED } from '../jobs/states.js';
 import { longOperation } from '../output/long-operation.js';
@@ -19,6 +20,9 @@ export async function drain(
 ): Promise<void> {
   const { out } = context;
   const queue = await context.queue(name);
+  // Only the work itself finds out whether an unknown group has delayed jobs.
+  const isUnknown = group !== undefined && !(await isKnownGroup(queue, group));
+  if (isUnknown && !delayed) throw await groupNotFound(queue, group, 'waits or is active');
   const waiting = group === undefined ? await countWaiting(queue) : await queue.getGroupJobsCount(group);
   // How many of the delayed jobs are of the group is known when all have been looked at.
   const total = delayed && group === undefined ? waiting + (await queue.getDelayedCount()) : waiting;
@@ -27,6 +31,7 @@ export async function drain(
   const what = `${plural(total, 'job')} of ${of} that wait${delayed ? alsoDelayed : ''}`;
   const facts = { queue: name, ...(group !== undefined && { group }) };
   if (dryRun) {
+    if (isUnknown) out.note(absence(queue, group));
     wouldBe(context, { ...facts, matching: total }, `${what} would be removed.`);
     return;
   }
@@ -39,6 +44,7 @@ export async function drain(
     if (group === undefined) await queue.drain(delayed, operation);
     else await queue.drainGroup(group, delayed, operation);
   });
+  if (isUnknown && removed === 0) throw await groupNotFound(queue, group, 'waits, is active or is delayed');
   out.document({ ...facts, removed });
   out.text(`Removed ${plural(removed, 'job')}.`);
 }

@@ -2,6 +2,7 @@ import type { OperationOptions, Queue } from '../../engine/index.js';
 import type { ChangeOptions } from '../dlq/selection.js';
 import { isSelective, requireIds, selectedLetters, selectionOf } from '../dlq/dead-letters.js';
 import { letterJson } from '../dlq/print.js';
+import { orderInBytes, orderPairs } from '../jobs/order.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
@@ -109,8 +110,9 @@ async function dryRun(context: Context, queue: Queue, options: ChangeOptions, wo
     listed.push(...page.slice(0, LISTED - listed.length).map(({ entry }) => entry));
   }
   out.document({ queue: queue.name, dryRun: true, matching: found, entries: listed.map(letterJson) });
-  for (const { dlqId, jobId, name, reason } of listed) {
-    out.text(`${dlqId}  ${cell(jobId)}  ${cell(name)}  ${cell(reason)}`);
+  for (const { dlqId, jobId, name, reason, payload } of listed) {
+    const order = orderPairs(orderInBytes(payload)).map((pair) => `  ${pair.join(' ')}`);
+    out.text(`${dlqId}  ${cell(jobId)}  ${cell(name)}  ${cell(reason)}${order.join('')}`);
   }
   if (found > listed.length) out.text(`and ${grouped(found - listed.length)} more`);
   out.text(`${letters(found)} ${would}. Nothing was changed.`);

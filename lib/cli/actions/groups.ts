@@ -1,6 +1,7 @@
 import type { GroupInfo, ListedStatus, Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { limitsJson } from '../inspect/group-limits.js';
+import { absence, isKnownGroup, requireGroup, suggestion } from '../inspect/known-group.js';
 import { printTable } from '../output/table.js';
 import { cell, grouped, plural, shellWord } from '../output/values.js';
 
@@ -24,11 +25,11 @@ export async function listGroups(
   const { out } = context;
   const queue = await context.queue(name);
   const [defaults, paused] = await Promise.all([queue.getGroupDefaults(), queue.getGroupsByStatus('paused')]);
+  const idle = paused.filter(({ count }) => count === 0);
   const { total, groups } =
     status === 'paused'
       ? { total: paused.length, groups: paused.slice(offset, offset + limit) }
-      : await readPage(queue, status, offset, offset + limit - 1);
-  const pausedWithoutJobs = paused.filter(({ count }) => count === 0).length;
+      : await readPage(queue, status, offset, limit, status === undefined ? idle : []);
   const rows: Row[] = [];
   for (const group of groups) {
     context.signal.throwIfAborted();
@@ -38,37 +39,40 @@ export async function listGroups(
     queue: name,
     total,
     defaults: limitsJson(defaults),
-    pausedWithoutJobs,
+    pausedWithoutJobs: idle.length,
     groups: rows.map(groupJson),
   });
   if (rows.length > 0) printGroups(out, rows);
   else {
     out.text(
-      `No group ${status === undefined ? 'has waiting jobs' : `is ${status}`}${offset > 0 ? ', beyond the offset' : ''}.`,
+      `No group ${status === undefined ? 'has waiting jobs, or is paused' : `is ${status}`}${offset > 0 ? ', beyond the offset' : ''}.`,
     );
   }
   if (rows.length > 0 && rows.length < total) {
     out.text(`\n${grouped(rows.length)} of ${plural(total, 'group')}. --limit and --offset show more.`);
   }
-  if (status === undefined && pausedWithoutJobs > 0) {
-    const are = pausedWithoutJobs === 1 ? 'group is paused and has' : 'groups are paused and have';
-    out.text(`\n${grouped(pausedWithoutJobs)} more ${are} no waiting jobs: --status paused lists them.`);
-  }
 }
 
+/** @param idle groups without waiting jobs, which come after those that have some */
 async function readPage(
   queue: Queue,
   status: ListOptions['status'],
   start: number,
-  end: number,
+  limit: number,
+  idle: readonly GroupInfo[],
 ): Promise<{ total: number; groups: GroupInfo[] }> {
-  const [total, groups] =
+  const end = start + limit - 1;
+  const [count, groups] =
     status === undefined
       ? await Promise.all([queue.getGroupsCount(), queue.getGroups(start, end)])
       : await Promise.all([queue.getGroupsCountByStatus(), queue.getGroupsByStatus(status, start, end)]).then(
           ([counts, listed]) => [counts[status], listed] as const,
         );
-  return { total, groups };
+  const from = Math.max(0, start - count);
+  return {
+    total: count + idle.length,
+    groups: [...groups, ...idle.slice(from, from + limit - groups.length)],
+  };
 }
 
 /** The id comes last: it may be so long that columns behind it would be far away. */
@@ -96,7 +100,14 @@ function groupJson({ id, status, count, active }: Row): object {
   return { id, status, waiting: count, active };
 }
 
+/** A group may be paused before its first job. So this only warns of an id that may be wrong. */
 export async function pauseGroup(context: Context, queue: Queue, group: string): Promise<void> {
+  if (!(await isKnownGroup(queue, group))) {
+    const hint = await suggestion(queue, group);
+    context.out.note(
+      `${absence(queue, group)} It is paused all the same.${hint === undefined ? '' : ` ${hint}`}`,
+    );
+  }
   const changed = await queue.pauseGroup(group);
   const [waiting, active] = await Promise.all([
     queue.getGroupJobsCount(group),
@@ -114,6 +125,7 @@ export async function pauseGroup(context: Context, queue: Queue, group: string):
 }
 
 export async function resumeGroup(context: Context, queue: Queue, group: string): Promise<void> {
+  await requireGroup(queue, group);
   const changed = await queue.resumeGroup(group);
   const waiting = await queue.getGroupJobsCount(group);
   const status = await queue.getGroupStatus(group);

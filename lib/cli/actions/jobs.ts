@@ -4,6 +4,7 @@ import { jobJson, printJobs } from '../jobs/print.js';
 import type { FoundJob } from '../jobs/print.js';
 import type { Context } from '../frame/context.js';
 import { usageError } from '../frame/errors.js';
+import { requireGroup } from '../inspect/known-group.js';
 import { progressBar } from '../output/progress.js';
 import { grouped, plural } from '../output/values.js';
 
@@ -63,6 +64,7 @@ async function listGroup(
     );
   }
   const queue = await context.queue(name);
+  await requireGroup(queue, group);
   const total = await queue.getGroupJobsCount(group);
   const found = await queue.getGroupJobs(group, offset, offset + limit - 1);
   const jobs = found.map((job) => ({ job, state: 'waiting' as const }));

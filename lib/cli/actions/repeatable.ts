@@ -1,9 +1,12 @@
 import { nearestKeys } from '../../engine/config/nearest-key.js';
-import type { Queue, RepeatableJobMeta } from '../../engine/index.js';
+import type { JobSchedulerJson, Queue } from '../../engine/index.js';
 import type { Context } from '../frame/context.js';
 import { notFound } from '../frame/errors.js';
 import { confirm } from '../frame/prompt.js';
+import { orderOf, priorityText } from '../jobs/order.js';
+import type { Order } from '../jobs/order.js';
 import { printTable } from '../output/table.js';
+import type { Column } from '../output/table.js';
 import { cell, grouped, iso, moment, plural, relative, span } from '../output/values.js';
 
 /** Most schedules that are read for a suggestion. */
@@ -17,27 +20,28 @@ export async function list(
   const { out } = context;
   const queue = await context.queue(name);
   const total = await queue.getJobSchedulersCount();
-  const schedules = await queue.getRepeatableJobs(limit);
+  const schedules = await queue.getJobSchedulers(0, limit === undefined ? -1 : limit - 1, true);
   out.document({ queue: name, total, schedules: schedules.map(scheduleJson) });
   if (schedules.length === 0) {
     out.text('There are no schedules.');
     return;
   }
   const now = Date.now();
-  const next = (each: RepeatableJobMeta): string => (each.paused ? 'paused' : relative(each.nextFireMs, now));
+  const next = ({ next: at }: JobSchedulerJson): string => (at === undefined ? 'paused' : relative(at, now));
   printTable(
     out,
     [
       { title: 'ID', value: ({ key }) => cell(key), least: 12 },
-      { title: 'NAME', value: ({ jobName }) => cell(jobName), keep: 4, least: 8 },
+      { title: 'NAME', value: ({ name: jobName }) => cell(jobName), keep: 4, least: 8 },
       { title: 'RUNS', value: (each) => patternOf(each), keep: 6, least: 10 },
       {
         title: 'NEXT',
         value: next,
         color: (text, { paused }) => (paused ? out.colors.yellow(text) : text),
       },
-      { title: 'AT', value: ({ nextFireMs, paused }) => (paused ? '–' : iso(nextFireMs)), keep: 2 },
-      { title: 'SO FAR', value: ({ fired }) => grouped(fired), right: true, keep: 3 },
+      { title: 'AT', value: ({ next: at }) => (at === undefined ? '–' : iso(at)), keep: 2 },
+      ...orderColumns(schedules),
+      { title: 'SO FAR', value: ({ iterationCount }) => grouped(iterationCount), right: true, keep: 3 },
       { title: 'OWNER', value: ({ owner }) => cell(owner), keep: 1, least: 6 },
     ],
     schedules,
@@ -46,22 +50,51 @@ export async function list(
 }
 
 /** A schedule in JSON. docs/cli.md documents it. */
-export function scheduleJson(meta: RepeatableJobMeta): object {
+function scheduleJson(schedule: JobSchedulerJson): object {
+  const { key, name, pattern, tz, every, next, iterationCount, limit, paused, owner } = schedule;
   return {
-    id: meta.key,
-    name: meta.jobName,
-    pattern: meta.pattern ?? null,
-    tz: meta.tz ?? null,
-    every: meta.every ?? null,
-    next: meta.paused ? null : iso(meta.nextFireMs),
-    runs: meta.fired,
-    limit: meta.limit ?? null,
-    paused: meta.paused ?? false,
-    owner: meta.owner ?? null,
+    id: key,
+    name,
+    pattern: pattern ?? null,
+    tz: tz ?? null,
+    every: every ?? null,
+    next: next === undefined ? null : iso(next),
+    runs: iterationCount,
+    limit: limit ?? null,
+    paused,
+    owner: owner ?? null,
+    ...orderOfJobs(schedule),
   };
 }
 
-function patternOf({ pattern, every, tz }: RepeatableJobMeta): string {
+function orderOfJobs({ template }: JobSchedulerJson): Order {
+  return orderOf(template.opts ?? {});
+}
+
+/** What says in which order its jobs start, if one of the schedules has it. */
+function orderColumns(schedules: readonly JobSchedulerJson[]): Column<JobSchedulerJson>[] {
+  const orders = schedules.map(orderOfJobs);
+  const columns: Column<JobSchedulerJson>[] = [];
+  if (orders.some((order) => priorityText(order) !== undefined)) {
+    columns.push({
+      title: 'PRIORITY',
+      value: (each) => priorityText(orderOfJobs(each)) ?? '–',
+      right: true,
+      keep: 2,
+    });
+  }
+  if (orders.some(({ group }) => group !== null)) {
+    columns.push({
+      title: 'GROUP',
+      value: (each) => cell(orderOfJobs(each).group ?? undefined),
+      keep: 2,
+      least: 8,
+    });
+  }
+  return columns;
+}
+
+function patternOf({ pattern, every, tz }: JobSchedulerJson): string {
   if (every !== undefined) return `every ${span(every)}`;
   return cell(`${pattern ?? ''}${tz === undefined || tz === 'UTC' ? '' : ` ${tz}`}`);
 }

@@ -15,7 +15,7 @@ export function registerGroups(program: Command): void {
     .option('--offset <count>', 'leave out the first so many', whole(0))
     .summary('list the groups of a queue')
     .description(
-      'Lists the groups that have waiting jobs: how many jobs wait and run, and what they wait for. `--status paused` lists all paused groups, also those without jobs. `pause <queue> --group <id>` pauses a group.',
+      'Lists the groups that have waiting jobs or are paused: how many jobs wait and run, and what they wait for. Paused groups without waiting jobs come last. `pause <queue> --group <id>` pauses a group.',
     )
     .action(lazily(async () => (await import('../actions/groups.js')).listGroups));
 }

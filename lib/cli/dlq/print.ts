@@ -1,5 +1,6 @@
 import { printable } from '../../engine/base/printable.js';
 import type { DlqEntry } from '../../engine/index.js';
+import { orderInBytes, orderPairs } from '../jobs/order.js';
 import type { Output } from '../output/output.js';
 import { cell, grouped, iso, jsonable, oneLine, plural, relative } from '../output/values.js';
 import { failedAtOf } from './dead-letters.js';
@@ -16,6 +17,7 @@ export function letterJson(entry: DlqEntry): object {
     attempts: entry.attempts ?? null,
     failedAt: iso(failedAtOf(entry)),
     sourceId: entry.sourceId,
+    ...orderInBytes(entry.payload),
     data: jsonable(entry.data),
   };
 }
@@ -30,10 +32,12 @@ export function printLetter(out: Output, entry: DlqEntry, withStack: boolean): v
     ['reason', `${yellow(cell(entry.reason))}${attempts}`],
     ['failed', `${relative(at)}, ${iso(at)}`],
     ['job', cell(entry.jobId)],
+    ...orderPairs(orderInBytes(entry.payload)),
   ];
   if (entry.detail !== undefined) lines.push(['error', red(printable(entry.detail))]);
   lines.push(['data', dataOf(entry)]);
-  for (const [name, value] of lines) out.text(`  ${dim(name.padEnd(6))}  ${value}`);
+  const width = Math.max(...lines.map(([name]) => name.length));
+  for (const [name, value] of lines) out.text(`  ${dim(name.padEnd(width))}  ${value}`);
   if (withStack && entry.stack !== undefined) {
     for (const line of entry.stack.split('\n')) out.text(`          ${dim(printable(line))}`);
   }
