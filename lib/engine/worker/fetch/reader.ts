@@ -5,12 +5,9 @@ import { EntryTap } from '../../../redis/entry-tap.js';
 import { settlesWithin, withDeadline } from '../../../redis/deadline.js';
 import type { QueueKeys } from '../../../redis/keys.js';
 import type { StreamEntry } from '../../../redis/replies.js';
-import { runScript } from '../../../redis/script-registry.js';
-import type { ScriptRunner } from '../../../redis/script-runner.js';
 import { confirmStarts } from '../../../redis/scripts/confirm-starts.js';
 import { createGroup } from '../../../redis/scripts/create-group.js';
-import { GATE_KEY, readGateNews, take } from '../../../redis/scripts/take.js';
-import type { GateNews } from '../../../redis/scripts/take.js';
+import { GATE_KEY } from '../../../redis/scripts/take.js';
 import { Timer, sleep } from '../../../redis/timer.js';
 import { connect } from '../../connection/connect.js';
 import { toConnectionError } from '../../connection/explain.js';
@@ -21,7 +18,8 @@ import { Service } from '../../base/service.js';
 import type { Delivery } from '../lease/delivery.js';
 import { connectionName } from '../identity.js';
 import { bytesOf, decodedParts, tappedParts, workOf } from './brought.js';
-import { Starts } from './starts.js';
+import { Takes } from './takes.js';
+import type { Sender } from './takes.js';
 import { ReadingTimes } from '../health.js';
 import type { ReadingHealth } from '../health.js';
 import type { ReaderSettings } from './reader-settings.js';
@@ -34,8 +32,6 @@ const FULL_MS = 100;
 const WAKES = 100;
 /** On a gated queue, wake entries are read so often while there is always work, in ms. */
 const WAKES_EVERY_MS = 50;
-/** And after so long without work, this asks again, in case a wake was lost. */
-const ASK_MS = 1_000;
 /** Longest time for one reconnection, in ms: a server that drops all packets must not block the reader. */
 const RECONNECT_TIMEOUT_MS = 2_500;
 
@@ -51,7 +47,7 @@ export class Reader extends Service {
   #loop: Promise<void> | undefined;
   /** When wake entries were last asked for; monotonic ms. */
   #lastRead = 0;
-  readonly #starts: Starts;
+  readonly #takes: Takes;
   readonly #times: ReadingTimes;
   readonly #size = new ReadSize();
   /** Ends the read that is under way: its connection is closed. */
@@ -63,9 +59,13 @@ export class Reader extends Service {
     this.#keys = keys;
     this.#settings = settings;
     this.#streams = settings.readsWork ? [keys.stream, ...settings.wakeStreams] : settings.wakeStreams;
-    const { consumerId, late = () => undefined, onError } = settings;
-    const confirm = (starts: string): Promise<void> => confirmStarts(link, keys, { consumerId, starts });
-    this.#starts = new Starts({ confirm, late, onError });
+    const { consumerId } = settings;
+    this.#takes = new Takes(keys, settings, {
+      fetch: (send, heard) => this.#fetch(send, 0, heard),
+      wait: (ms) => this.#untilMore(ms),
+      listen: () => this.#listen(),
+      confirm: (starts) => confirmStarts(link, keys, { consumerId, starts }),
+    });
     this.#times = new ReadingTimes(() => settings.clock.monotonic());
   }
 
@@ -117,7 +117,7 @@ export class Reader extends Service {
           continue;
         }
         const most = this.#size.next(count);
-        if (this.#settings.isGated?.()) await this.#take(most);
+        if (this.#settings.isGated?.()) await this.#takes.next(most);
         else await this.#read(most);
         this.#times.answered();
       } catch (error) {
@@ -161,38 +161,6 @@ export class Reader extends Service {
     );
   }
 
-  /** Asks the gate for jobs. If it has fewer than can start here, waits until it may have more. */
-  async #take(most: number): Promise<void> {
-    const { group, consumerId, blockMs, wakeStreams, gateOpened, waiting, clock } = this.#settings;
-    const startable = this.#settings.startable?.() ?? { now: most, more: 0 };
-    const count = Math.min(most, startable.now);
-    const more = Math.min(most - count, startable.more);
-    let news: GateNews | undefined;
-    const said = this.#starts.take();
-    const jobs = await this.#fetch(
-      (sender) => {
-        const runner: ScriptRunner = {
-          run: (name, keys, args, options) => runScript(sender, name, keys, args, options),
-        };
-        return take(runner, this.#keys, { group, consumerId, count, more, ...said });
-      },
-      0,
-      (entries, jobs) => {
-        news = readGateNews(entries);
-        waiting?.(news.waiting, jobs === count + more);
-        return news.startsInMs;
-      },
-    ).catch((error: unknown) => {
-      this.#starts.failed();
-      throw error;
-    });
-    this.#starts.arrived();
-    if (news?.starts !== undefined) await this.#starts.add(news.starts, jobs);
-    if (news?.isOpen) gateOpened?.();
-    else if (jobs.length < count) await this.#untilMore(Math.min(news?.waitMs ?? ASK_MS, ASK_MS, blockMs));
-    else if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
-  }
-
   /** Reads wake entries for so many ms. Redis may end a blocking read 100 ms late, so this has a timer of its own. */
   async #untilMore(ms: number): Promise<void> {
     const { wakeStreams, nudge, onError } = this.#settings;
@@ -201,6 +169,12 @@ export class Reader extends Service {
     });
     await this.#read(WAKES, wakeStreams, ms + GRACE_MS);
     timer.clear();
+  }
+
+  /** Reads the wake entries that are there, unless it has done so a short while ago. */
+  async #listen(): Promise<void> {
+    const { clock, wakeStreams } = this.#settings;
+    if (clock.monotonic() - this.#lastRead > WAKES_EVERY_MS) await this.#read(WAKES, wakeStreams, 0);
   }
 
   /**
@@ -352,8 +326,6 @@ export class Reader extends Service {
 }
 
 class CutError extends ConnectionError {}
-
-type Sender = Pick<Client, 'sendCommand'>;
 
 function sendTo(sender: Sender, command: Command): Promise<unknown> {
   return sender.sendCommand(command) as Promise<unknown>;
