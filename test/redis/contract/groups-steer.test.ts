@@ -97,6 +97,10 @@ describe('a group', () => {
       expect(ran()).toBe(7);
       expect(await queue.getGroups()).toEqual([{ id: 'slow', status: 'limited', count: 3 }]);
     });
+    // The worker says a moment later that they have started.
+    await eventually(async () => {
+      expect(await queue.getGroupRateLimitTtl('slow')).not.toBe(-2);
+    });
     for (const full of [undefined, 2]) {
       const ttl = await queue.getGroupRateLimitTtl('slow', full);
       expect(ttl).toBeGreaterThan(3_500_000);
