@@ -205,15 +205,3 @@ test('fits a phone and a dark screen', async () => {
     await page.close();
   }
 });
-
-test('says that Redis is down, and recovers by itself', async () => {
-  await queue.add('x', {}, { jobId: ID });
-  const page = await open('/queue/mail?status=waiting');
-  await sees(page, SHOWN);
-  await redis.server.kill();
-  await page.getByText('cannot be reached').first().waitFor({ timeout: 20_000 });
-  await redis.server.restart();
-  await queue.waitUntilReady();
-  await queue.add('after', {});
-  await page.getByText('after', { exact: true }).first().waitFor({ timeout: 30_000 });
-}, 90_000);

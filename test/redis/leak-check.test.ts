@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url));
 
 interface Report {
   readonly testResults: readonly {
+    readonly name: string;
     readonly assertionResults: readonly {
       readonly title: string;
       readonly status: string;
@@ -16,39 +18,32 @@ interface Report {
   }[];
 }
 
-/** Runs a file of tests, some of which fail on purpose, and tells what became of each. */
-async function run(file: string): Promise<Map<string, { status: string; messages: string }>> {
-  const args = [
-    vitest,
-    'run',
-    '--config',
-    'test/redis/fixtures/vitest.config.ts',
-    '--reporter',
-    'json',
-    file,
-  ];
+/** What became of the tests of each file, some of which fail on purpose. */
+const results = new Map<string, Map<string, { status: string; messages: string }>>();
+
+beforeAll(async () => {
+  const args = [vitest, 'run', '--config', 'test/redis/fixtures/vitest.config.ts', '--reporter', 'json'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: root }).catch(
     (failed: unknown) => failed as { stdout: string },
   );
-  const [module] = (JSON.parse(stdout) as Report).testResults;
-  return new Map(
-    module?.assertionResults.map(({ title, status, failureMessages }) => [
-      title,
-      { status, messages: failureMessages.join() },
-    ]),
-  );
-}
+  for (const { name, assertionResults } of (JSON.parse(stdout) as Report).testResults) {
+    const tests = assertionResults.map(
+      ({ title, status, failureMessages }) => [title, { status, messages: failureMessages.join() }] as const,
+    );
+    results.set(basename(name), new Map(tests));
+  }
+});
 
 describe('useRedis', () => {
-  it('fails the test that leaks a connection, and no other', async () => {
-    const results = await run('leaky.fixture.ts');
-    expect(results.get('closes what it opened')?.status).toBe('passed');
-    expect(results.get('leaks')?.status).toBe('failed');
-    expect(results.get('leaks')?.messages).toMatch(/left 1 connection\(s\) to Redis open:.*name=leaked-one/s);
-    expect(results.get('comes after the leak')?.status).toBe('passed');
+  it('fails the test that leaks a connection, and no other', () => {
+    const tests = results.get('leaky.fixture.ts');
+    expect(tests?.get('closes what it opened')?.status).toBe('passed');
+    expect(tests?.get('leaks')?.status).toBe('failed');
+    expect(tests?.get('leaks')?.messages).toMatch(/left 1 connection\(s\) to Redis open:.*name=leaked-one/s);
+    expect(tests?.get('comes after the leak')?.status).toBe('passed');
   });
 
-  it('lets a file opt out', async () => {
-    expect((await run('opted-out.fixture.ts')).get('leaks')?.status).toBe('passed');
+  it('lets a file opt out', () => {
+    expect(results.get('opted-out.fixture.ts')?.get('leaks')?.status).toBe('passed');
   });
 });

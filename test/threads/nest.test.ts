@@ -38,7 +38,7 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
   folders.push(folder);
 
   it('runs @OnJob methods in threads, with the providers, guards, pipes, interceptors and filters of the module', async () => {
-    const { ended } = await run(folder, [
+    const jobs: [string, unknown][] = [
       ['resize', { width: 7 }],
       ['guarded', { width: 2 }],
       ['guarded', { width: 3 }],
@@ -51,7 +51,8 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
       ['current', {}],
       ['nowhere', {}],
       ['unknown', {}],
-    ]);
+    ];
+    const { ended, stdout } = await run(folder, jobs, { LOG: 'on' });
     const [resize, even, odd, piped, refused, wrapped, filtered, scoped, adds, current, nowhere, unknown] =
       ended as [Ended, Ended, Ended, Ended, Ended, Ended, Ended, Ended, Ended, Ended, Ended, Ended];
     const { thread, made, hooks } = resize.value as Record<string, unknown>;
@@ -70,6 +71,11 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
     expect(current.value).toBe(current.id);
     expect(nowhere.value).toEqual({ aborted: false });
     expect(unknown.message).toContain('No handler for the job name "unknown" of the queue "images"');
+    // It closes the modules of the threads, and logs no start of them.
+    const lines = stdout.split('\n');
+    expect(lines.filter((line) => line.startsWith('destroyed in a thread'))).toHaveLength(2);
+    expect(lines.filter((line) => line.startsWith('destroyed in the process'))).toHaveLength(1);
+    expect(lines.filter((line) => line.includes('Starting Nest application'))).toHaveLength(1);
   });
 
   it('ends a handler that hangs, and one that is cancelled, and goes on', async () => {
@@ -81,15 +87,6 @@ describe.each(['cjs', 'esm'] as const)('an app compiled to %s', (format) => {
     expect(ended[0]?.message).toContain('ran longer than its timeoutMs of 300 ms');
     expect(ended[1]?.message).toContain('cancelled');
     expect(ended[2]?.value).toMatchObject({ width: 1 });
-  });
-
-  it('closes the modules of the threads, and logs no start of them', async () => {
-    const { stdout, ended } = await run(folder, [['resize', { width: 1 }]], { LOG: 'on' });
-    expect(ended).toHaveLength(1);
-    const lines = stdout.split('\n');
-    expect(lines.filter((line) => line.startsWith('destroyed in a thread'))).toHaveLength(2);
-    expect(lines.filter((line) => line.startsWith('destroyed in the process'))).toHaveLength(1);
-    expect(lines.filter((line) => line.includes('Starting Nest application'))).toHaveLength(1);
   });
 
   it('does not boot where the module does not boot in a thread, and says why', async () => {
