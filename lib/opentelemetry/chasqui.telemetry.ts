@@ -49,8 +49,9 @@ export class ChasquiTelemetry implements Telemetry {
     const closed = meters.gauges.addQueue(queue);
     return {
       ...(spans && traced(spans)),
-      sent: (jobs, sinceMs, error) => {
+      sent: (jobs, sinceMs, error, duplicates = 0) => {
         countSent(counts, jobs, error);
+        counts.duplicates.value += duplicates;
         if (error === undefined && !counts.sends.takes(sinceMs)) return;
         const seconds = (performance.now() - sinceMs) / 1000;
         meters.operationDuration.record(seconds, counts.operation('send', error));

@@ -57,8 +57,15 @@ export const METRICS = {
     name: 'messaging.client.sent.messages',
     kind: 'counter',
     unit: '{message}',
-    description: 'Jobs that this process has added, or has tried to add.',
+    description: 'Jobs that this process has added, or has tried to add; duplicates count, too.',
     labels: ['system', 'operation', 'queue', 'job', 'errorType'],
+  },
+  duplicates: {
+    name: 'chasqui.jobs.duplicates',
+    kind: 'counter',
+    unit: '{job}',
+    description: 'Jobs that were sent and not stored: another job has their id.',
+    labels: ['queue'],
   },
   consumed: {
     name: 'messaging.client.consumed.messages',

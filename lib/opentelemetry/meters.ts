@@ -98,6 +98,7 @@ export class Meters {
     counter(METRICS.sent, function* () {
       for (const { names } of added()) for (const name of names.values()) yield* name.sentCounts();
     });
+    counter(METRICS.duplicates, () => added().map((queue) => queue.duplicates));
     counter(METRICS.consumed, function* () {
       for (const { names } of worked()) for (const name of names.values()) yield name.consumed;
     });

@@ -110,6 +110,7 @@ export class NameCounts {
 export class QueueCounts {
   readonly queue: string;
   readonly names: NameTable<NameCounts>;
+  readonly duplicates: Count;
   readonly promoted: Count;
   readonly fired: Count;
   readonly evicted: Count;
@@ -126,6 +127,7 @@ export class QueueCounts {
     this.queue = queue;
     this.names = new NameTable(maxJobNames, (job) => new NameCounts(queue, job, mostPerSecond));
     const own = { [ATTRIBUTES.queue]: queue };
+    this.duplicates = new Count(own);
     this.promoted = new Count(own);
     this.fired = new Count(own);
     this.evicted = new Count(own);

@@ -72,15 +72,13 @@ it('a group stays small', async () => {
 
 it('one group stops when the other side asks it to', async () => {
   const { mailer } = await block<{
-    mailer: (connection: Connection, deliver: (job: Job) => Promise<Response>) => Worker;
+    mailer: (connection: Connection, deliver: (job: Job) => Promise<{ retryAfterMs?: number }>) => Worker;
   }>('Stop one group when the other side asks you to')();
   const mails = new Queue('mails', { connection: redis.connection });
   const delivered: string[] = [];
   const worker = mailer({ ...redis.connection }, async ({ groupId = '' }) => {
     delivered.push(groupId);
-    return delivered.length > 1
-      ? new Response()
-      : new Response('', { status: 429, headers: { 'retry-after': '1' } });
+    return delivered.length > 1 ? {} : { retryAfterMs: 1_000 };
   });
   await mails.addBulk(['acme', 'bakery'].map((id) => ({ name: 'mail', data: {}, opts: { group: { id } } })));
   const begun = performance.now();

@@ -31,7 +31,24 @@ it('the starts of a queue are limited', async () => {
 });
 
 it('a handler stops when the other side asks it to', async () => {
-  const { send } = await block<{ send: Processor }>('Stop when the other side asks you to')();
+  const { send, retryAfterMs } = await block<{
+    send: Processor;
+    retryAfterMs: (header: string | null) => number;
+  }>('Stop when the other side asks you to')();
+  for (const [header, ms] of [
+    ['60', 60_000],
+    ['0', 1_000],
+    ['0.1234', 1_000],
+    ['2.0004', 2_000],
+    ['999999999', 3_600_000],
+    ['Wed, 21 Oct 2015 07:28:00 GMT', 1_000],
+    ['soon', 60_000],
+    [null, 60_000],
+  ] as const)
+    expect(retryAfterMs(header), String(header)).toBe(ms);
+  const inAMinute = retryAfterMs(new Date(Date.now() + 60_000).toUTCString());
+  expect(inAMinute).toBeGreaterThan(55_000);
+  expect(inAMinute).toBeLessThanOrEqual(60_000);
   const server = createServer((_, response) => response.writeHead(429, { 'retry-after': '60' }).end());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const queue = new Queue('posts', { connection: redis.connection });

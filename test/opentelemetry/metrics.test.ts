@@ -17,6 +17,7 @@ const UNKNOWN = [NaN, NaN, NaN, NaN, NaN, NaN];
 /** The counters, and the label that a test looks at. */
 const COUNTERS: Readonly<Record<string, string>> = {
   'messaging.client.sent.messages': 'messaging.destination.name',
+  'chasqui.jobs.duplicates': 'messaging.destination.name',
   'messaging.client.consumed.messages': 'messaging.destination.name',
   'chasqui.jobs.ended': 'chasqui.job.outcome',
   'chasqui.jobs.promoted': 'messaging.destination.name',
@@ -44,7 +45,8 @@ describe('metrics', () => {
     await expect(queue.addBulk([1, 2].map((data) => ({ name: 'good', data })))).rejects.toMatchObject({
       code: 'CMQ-006',
     });
-    await queue.add('later', {}, { delay: 60_000 });
+    await queue.add('later', {}, { delay: 60_000, jobId: 'once' });
+    await queue.add('later', {}, { delay: 60_000, jobId: 'once' });
     await queue.add('soon', {}, { delay: 1 });
     await queue.add('tick', {}, { repeat: { every: 60_000 } });
     expect(await sdk.value('chasqui.queue.jobs', { ...Q, 'chasqui.job.state': 'waiting' })).toBe(4);
@@ -79,7 +81,11 @@ describe('metrics', () => {
     expect(await sdk.value('chasqui.job.wait.duration', Q)).toBe(6);
     expect(
       await sdk.value('messaging.client.operation.duration', { ...Q, 'messaging.operation.type': 'send' }),
-    ).toBe(4);
+    ).toBe(5);
+    expect(await sdk.value('messaging.client.sent.messages', { ...sent, 'chasqui.job.name': 'later' })).toBe(
+      2,
+    );
+    expect(await sdk.value('chasqui.jobs.duplicates', Q)).toBe(1);
     expect(
       await sdk.value('messaging.client.operation.duration', { ...Q, 'messaging.operation.type': 'settle' }),
     ).toBeGreaterThan(0);
@@ -151,6 +157,7 @@ describe('metrics', () => {
       );
     };
     const atStart = {
+      'chasqui.jobs.duplicates': [[0, 'added']],
       'chasqui.jobs.promoted': [[0, NAME]],
       'chasqui.schedules.fired': [[0, NAME]],
       'chasqui.dead_letters.evicted': [[0, NAME]],

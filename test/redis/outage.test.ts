@@ -96,6 +96,26 @@ describe('an outage', () => {
     });
   });
 
+  it('is not explained by the error of an earlier one', async () => {
+    const queue = redis.queue({ commandTimeoutMs: 300 });
+    const heard = told(queue);
+    await queue.add('a', 1);
+    await redis.server.kill();
+    await eventually(() => {
+      expect(heard.outages[0]?.message).toContain('ECONNREFUSED');
+    });
+    await redis.server.restart();
+    await eventually(() => queue.add('a', 1));
+    redis.server.pause();
+    const messages: string[] = [];
+    // Until the connection is being made anew, and longer.
+    for (let i = 0; i < 8; i++) messages.push(String(await rejection(queue.add('a', 1))));
+    redis.server.resume();
+    expect(messages.filter((message) => message.includes('ECONNREFUSED'))).toEqual([]);
+    await eventually(() => queue.add('a', 1));
+    redis.errors.length = 0;
+  });
+
   it('is one process warning for all users of the connection, without listeners', async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error): void => {

@@ -80,8 +80,12 @@ export interface ProducerTelemetry {
   send?(jobs: readonly SentJob[]): Sending | undefined;
   /** A schedule is about to be stored. What it returns travels with each of its jobs; undefined for nothing. */
   scheduled?(): TraceCarrier | undefined;
-  /** Redis has answered an add, or the caller has got an error. @param sinceMs monotonic ms of the call */
-  sent?(jobs: readonly SentJob[], sinceMs: number, error?: unknown): void;
+  /**
+   * Redis has answered an add, or the caller has got an error.
+   * @param sinceMs monotonic ms of the call
+   * @param duplicates how many of the jobs were not added, because their ids were taken
+   */
+  sent?(jobs: readonly SentJob[], sinceMs: number, error?: unknown, duplicates?: number): void;
   /** The connection is back. Users of one connection get the same object. */
   reconnected?(outage: object): void;
   /** The queue is closed. */
@@ -183,9 +187,9 @@ export function guarded<T extends object>(observer: T, onError: (error: unknown)
     const method: unknown = (observer as Record<string, unknown>)[name];
     if (typeof method !== 'function') continue;
     let isReported = false;
-    safe[name] = (first: unknown, second: unknown, third: unknown): unknown => {
+    safe[name] = (first: unknown, second: unknown, third: unknown, fourth: unknown): unknown => {
       try {
-        return method.call(observer, first, second, third) as unknown;
+        return method.call(observer, first, second, third, fourth) as unknown;
       } catch (error) {
         if (!isReported) onError(error);
         isReported = true;

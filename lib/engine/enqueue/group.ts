@@ -29,7 +29,7 @@ export const NO_DUPLICATES: Duplicates = new Map();
 
 /** Settles a group that Redis has accepted. */
 export function accept({ sent, jobs, queuedAt, resolve }: Group, duplicates: Duplicates): void {
-  sent?.(jobs, queuedAt);
+  sent?.(jobs, queuedAt, undefined, duplicates.size);
   resolve(duplicates);
 }
 
