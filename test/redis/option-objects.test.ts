@@ -118,7 +118,7 @@ describe.each(shapes)('options that are %s', (_name, shape) => {
     );
     expect(await producer.addWithOptions({}, shape({ id: 'mine', name: 'a' }))).toBe('mine');
     const queue = queueOf();
-    await expect(queue.replayDlq(shape({ limit: -1 }))).rejects.toThrow(RangeError);
+    await expect(queue.replayDlq(shape({ limit: -1 }))).rejects.toThrow(ConfigError);
     await expect(queue.dropDlq(shape({ ids: 'all' as never }))).rejects.toThrow(/"ids"/);
     expect(await queue.dropDlq(shape({ all: true }))).toBe(0);
   });

@@ -181,7 +181,7 @@ describe('names and ids', () => {
     [0, undefined],
     [0.5, undefined],
     [1000, undefined],
-    [1001, ConfigError],
+    [1001, ConfigRangeError],
     [-1, ConfigRangeError],
     [-Number.MIN_VALUE, ConfigRangeError],
     [NaN, ConfigRangeError],

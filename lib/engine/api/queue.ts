@@ -23,7 +23,7 @@ export class Queue<Data = unknown, Result = unknown, Name extends string = strin
    * returned job has `duplicate: true`. With `deduplication`, the same if another job has the deduplication id: then the
    * returned job has the id of that job, and the data of this call. With `repeat`, this declares a schedule instead: the id of the returned job is the
    * key of the schedule, and `duplicate` is true if nothing was written: the schedule was there, unchanged.
-   * @throws RangeError for a delay that is negative or not finite, TypeError for a blank `jobId` (both CMQ-004),
+   * @throws RangeError for a delay that is negative, not finite or too long, TypeError for a blank `jobId` (both CMQ-004),
    * ConfigError (CMQ-004), EncodeError (CMQ-002), PayloadTooLargeError (CMQ-023), QueueFullError (CMQ-006),
    * ConnectionError (CMQ-001; if its `unknownOutcome` is true, the job may have been added)
    */

@@ -165,13 +165,13 @@ export function checkJobId(id: unknown): asserts id is string {
   if (!isWellFormed(id)) throw new ConfigError(`jobId ${NOT_WELL_FORMED}, not ${show(id)}.`);
 }
 
-/** @throws ConfigRangeError (a RangeError) unless the delay is a finite number of at least 0; ConfigError if too long */
+/** @throws ConfigRangeError (a RangeError) unless the delay is a finite number from 0 to `maxDelayMs` */
 export function checkDelay(delay: unknown, maxDelayMs: number): asserts delay is number {
   if (typeof delay !== 'number' || !Number.isFinite(delay) || delay < 0) {
     throw new ConfigRangeError(`delay must be a finite number of ms of at least 0, not ${show(delay)}.`);
   }
   if (delay > maxDelayMs) {
-    throw new ConfigError(
+    throw new ConfigRangeError(
       `delay is ${String(delay)} ms; this queue accepts at most ${String(maxDelayMs)} ms (maxDelaySecs).`,
     );
   }

@@ -188,7 +188,7 @@ export class Job<Data = unknown, Result = unknown, Name extends string = string>
   /**
    * Changes when a delayed job is due.
    * @param delay ms from now
-   * @throws RangeError or ConfigError (CMQ-004) for a delay that `add` would refuse; JobStateError (CMQ-107) unless the job is
+   * @throws RangeError (CMQ-004) for a delay that `add` would refuse; JobStateError (CMQ-107) unless the job is
    * delayed; JobNotFoundError (CMQ-106)
    */
   async changeDelay(delay: number): Promise<void> {

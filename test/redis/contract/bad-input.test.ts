@@ -54,7 +54,7 @@ const BAD: BadAdd[] = [
   {
     what: 'a delay beyond maxDelaySecs',
     opts: { delay: 31 * 86_400_000 },
-    error: ConfigError,
+    error: RangeError,
     code: 'CMQ-004',
     says: /at most 2592000000 ms \(maxDelaySecs\)/,
   },

@@ -35,13 +35,13 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
   async replayDlq(which: number | ReplayDlqOptions = 100): Promise<number> {
     const given: ReplayDlqOptions =
       typeof which === 'object' && (which as unknown) !== null ? which : { limit: which as number };
+    if (given !== which) checkLimit(which);
     const {
       limit = Infinity,
       signal,
       onProgress,
       ...selection
     } = checkOptions('replayDlq', replaySchema, given);
-    checkLimit(limit);
     const operation = new Operation(toOperation(signal, onProgress));
     const { eventsCap } = this.core;
     return this.core.use((link, keys) => replayDlq(link, keys, selection, { limit, eventsCap }, operation));
@@ -60,7 +60,6 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
       onProgress,
       ...selection
     } = checkOptions('dropDlq', dropSchema, which);
-    checkLimit(limit);
     if (all === Object.keys(selection).length > 0) {
       throw new ConfigError(
         'dropDlq: select dead letters by "ids", "reason", "name", "text", "since" or "until", or else pass { all: true }.',
@@ -106,7 +105,7 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
    * @param limit the most jobs that are removed; 0 = all
    * @param type `completed` (jobs that are kept; default), `failed`, `delayed`, `wait` or `waiting`, or `paused`: those that
    * wait, if the queue is paused. There are no `prioritized` jobs.
-   * @throws RangeError or ConfigError (CMQ-004), also for `active`: `cancel(id)` ends a job that runs; else as `drain`
+   * @throws RangeError for a wrong `grace` or `limit`, ConfigError for another type (CMQ-004), also for `active`: `cancel(id)` ends a job that runs; else as `drain`
    */
   async clean(
     grace: number,
@@ -118,7 +117,12 @@ export abstract class QueueCleaning<Data, Result, Name extends string> extends Q
     checkLimit(limit);
     checkCleanType(type);
     const checked = checkOptions('clean', operationSchema, options);
-    const sweep = { grace, limit: limit === 0 ? Infinity : limit, eventsCap: this.core.eventsCap };
+    // Ages are whole ms.
+    const sweep = {
+      grace: Math.ceil(grace),
+      limit: limit === 0 ? Infinity : limit,
+      eventsCap: this.core.eventsCap,
+    };
     return this.core.use((link, keys) => clean(link, keys, type, sweep, checked));
   }
 

@@ -88,7 +88,7 @@ export abstract class QueueCounts<Data, Result, Name extends string> extends Que
 
   /**
    * Counts the waiting jobs without a group by their priority. 0 = none: the jobs that run before all with a priority.
-   * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152
+   * @throws RangeError (CMQ-004) for a priority that is not from 0 to 2,097,152
    */
   async getCountsPerPriority(priorities: readonly number[]): Promise<Record<string, number>> {
     checkPriorities('getCountsPerPriority', priorities);

@@ -23,8 +23,8 @@ export type ListedStatus = Exclude<GroupStatus, 'empty'>;
 /**
  * The methods of a queue for groups: docs/groups.md. Groups that have waiting jobs are listed, and paused ones: a group is nothing but
  * its jobs, its limits and its pause. These are stored in Redis, hold for all workers, and take effect within a second. A method that
- * changes something resolves with whether it did. Errors of all of them: ConfigError (CMQ-004) for a wrong argument, ConnectionError
- * (CMQ-001), ShutdownError (CMQ-005).
+ * changes something resolves with whether it did. Errors of all of them: for a wrong argument, one with the code CMQ-004 and the class
+ * that docs/error-codes.md says; ConnectionError (CMQ-001); ShutdownError (CMQ-005).
  */
 export abstract class QueueGroups<Data, Result, Name extends string> extends QueueLimits<Data, Result, Name> {
   /**
@@ -85,7 +85,7 @@ export abstract class QueueGroups<Data, Result, Name extends string> extends Que
   /**
    * Counts the waiting jobs of a group by their priority in the group. 0 = none.
    * @param priorities at most 1,000
-   * @throws ConfigError (CMQ-004) for a priority that is not from 0 to 2,097,152
+   * @throws RangeError (CMQ-004) for a priority that is not from 0 to 2,097,152
    */
   async getCountsPerPriorityForGroup(
     groupId: string,

@@ -1,6 +1,6 @@
 import type { DlqReason } from '../../base/metrics.js';
 import type { Schema } from '../check-options.js';
-import { anything, boolean, isWellFormed, NOT_WELL_FORMED, show, whole } from '../checks.js';
+import { anything, boolean, isWellFormed, limitMs, NOT_WELL_FORMED, show, whole } from '../checks.js';
 import type { Check } from '../checks.js';
 import { operationSchema } from './operation.js';
 import type { OperationOptions } from './operation.js';
@@ -96,16 +96,20 @@ export interface ReplayDlqOptions extends DlqSelection, OperationOptions {
   limit?: number;
 }
 
-// checkLimit checks the limits.
 export const dropSchema: Schema<DropDlqOptions> = {
   ...filter,
   ...operationSchema,
   ids,
   all: boolean,
-  limit: anything,
+  limit: limitMs(0),
 };
 
-export const replaySchema: Schema<ReplayDlqOptions> = { ...filter, ...operationSchema, ids, limit: anything };
+export const replaySchema: Schema<ReplayDlqOptions> = {
+  ...filter,
+  ...operationSchema,
+  ids,
+  limit: limitMs(0),
+};
 
 export const dlqPageSchema: Schema<DlqPageOptions> = {
   ...filter,

@@ -1,6 +1,6 @@
 import type { Schema } from '../check-options.js';
 import { checkOptions } from '../check-options.js';
-import { ConfigRangeError } from '../../base/errors.js';
+import { ConfigError } from '../../base/errors.js';
 import { checkList, checkNumber } from '../check-arguments.js';
 import { boolean, whole } from '../checks.js';
 
@@ -30,10 +30,13 @@ export function toPriority(owner: string, options: PriorityOptions): number {
   return priority || (lifo ? LIFO : 0);
 }
 
-/** @throws ConfigError (CMQ-004) unless the value is an array of priorities, at most 1,000 */
+/**
+ * @throws ConfigTypeError (a TypeError) unless the value is an array; ConfigError if it is too long; ConfigRangeError (a RangeError) for
+ * what is no priority. All have CMQ-004
+ */
 export function checkPriorities(method: string, value: unknown): asserts value is readonly number[] {
   checkList(`${method}: the priorities`, value);
-  if (value.length > 1_000) throw new ConfigRangeError(`${method}: at most 1,000 priorities in one call.`);
+  if (value.length > 1_000) throw new ConfigError(`${method}: at most 1,000 priorities in one call.`);
   for (const priority of value) {
     checkNumber(whole(0, MOST_PRIORITY), `${method}: a priority`, priority);
   }
