@@ -12,7 +12,9 @@
 --                 'priority' a job that is waiting, prioritized or delayed: gives it another priority (value; 0 = none, -1 =
 --                            lifo). A job that waits goes behind all others of that priority; if it has that priority already, it stays
 --                            where it is
---      2 job id  3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
+--      2 job id  '' = bytes that have none, or that cannot be decoded: the member or the entry says which, and nothing that belongs to
+--                an id is touched
+--      3 member  4 entry  5 dead letter   where the job is, if the caller has found it, else ''
 --      6 events_cap   0 = no events
 --      7 value        '' if the change has none
 --      call           see lib/call-replies.lua
@@ -207,8 +209,11 @@ local function remove(state, place, in_room)
     name, d = place, bytes
     forget_lives(prefix, { id })
   end
-  free_id(prefix, id)
   free_dedup(stream, delayed, prefix, id, d or '')
+  if id == '' then
+    return
+  end
+  free_id(prefix, id)
   announce('removed', name or '', 'prev', state)
   if state ~= 'completed' then
     tell_gone(prefix, 'removed', { id })

@@ -4,6 +4,7 @@
 -- ARGV 1 cursor   '0' = begin
 --      2 members  about how many to look at  3 bytes  about how many bytes to read
 --      4 place    'delayed' or 'room'
+--      5 sha1     only the member with this digest, in hex; '' = any
 --      then the jobs that are asked for: see lib/job-filter.lua
 -- Reply { cursor, now, row… }: cursor is '0' at the end; now in unix ms; rows: see lib/job-rows.lua
 --
@@ -13,7 +14,7 @@
 -- @include lib/time
 
 local cursor, left, most_bytes = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local in_room, is_asked_for = ARGV[4] == 'room', read_filter(5)
+local in_room, sha1, is_asked_for = ARGV[4] == 'room', ARGV[5], read_filter(6)
 
 local reply = { '', decimal(now_ms()) }
 local count, bytes = 8, 0
@@ -23,12 +24,13 @@ repeat
   local members, before = page[2], bytes
   for i = 1, #members, 2 do
     bytes = bytes + #members[i]
-    local place = in_room and split_room_member(members[i])
-    if in_room then
+    local is_other = sha1 ~= '' and redis.sha1hex(members[i]) ~= sha1
+    if in_room and not is_other then
+      local place = split_room_member(members[i])
       if is_asked_for(place.name, place.d) then
         reply[#reply + 1] = room_row(members[i], place)
       end
-    elseif is_asked_for(split_member(members[i])) then
+    elseif not is_other and is_asked_for(split_member(members[i])) then
       reply[#reply + 1] = member_row(members[i], members[i + 1])
     end
   end

@@ -24,8 +24,11 @@ export class AllQueues {
       case '/api/queues':
         return async (request) => withNotes(await this.#answer(handler, request), request);
       case '/api/job-schedulers':
-      case '/api/redis/stats':
         return (request) => this.#answer(handler, request);
+      case '/api/redis/stats':
+        // Its handler reads the statistics of the first queue.
+        return (request) =>
+          this.#answer((shown) => handler({ ...shown, queues: this.#upFirst(shown.queues) }), request);
       case '/api/queues/pause':
         return (request) => changeAll(request, 'paused', (queue) => queue.pause());
       case '/api/queues/resume':
@@ -76,17 +79,24 @@ export class AllQueues {
     return queue instanceof ChasquiAdapter && this.#down.has(queue);
   }
 
-  /** Those that are down come last: the board reads the statistics of the first one. */
+  /** In the same order: the page lists them in this one. */
   #shown(queues: BullBoardQueues): BullBoardQueues {
     if (this.#down.size === 0 || !this.#isPartly(queues)) return queues;
-    const up = [...queues].filter(([, queue]) => !this.#isDown(queue));
-    const down = [...queues].filter(([, queue]) => this.#isDown(queue));
-    return new Map([
-      ...up,
-      ...down.map(([name, queue]) => [name, standInFor(name, queue as ChasquiAdapter)] as const),
-    ]);
+    return new Map(
+      [...queues].map(([name, queue]) => [
+        name,
+        this.#isDown(queue) ? standInFor(name, queue as ChasquiAdapter) : queue,
+      ]),
+    );
+  }
+
+  #upFirst(queues: BullBoardQueues): BullBoardQueues {
+    return new Map([...queues].sort(([, a], [, b]) => Number(STAND_INS.has(a)) - Number(STAND_INS.has(b))));
   }
 }
+
+/** Of queues that are down. */
+const STAND_INS = new WeakSet<Adapter>();
 
 /** The same queue without anything that is in Redis. */
 function standInFor(name: string, queue: ChasquiAdapter): Adapter {
@@ -96,7 +106,7 @@ function standInFor(name: string, queue: ChasquiAdapter): Adapter {
       Promise.resolve(value);
   const counts = Object.fromEntries(queue.getJobStatuses().map((status) => [status, 0]));
   const reason = messageOf(queue.trouble);
-  return Object.assign(Object.create(queue) as Adapter, {
+  const standIn = Object.assign(Object.create(queue) as Adapter, {
     getName: () => name,
     getDisplayName: () => `${queue.getDisplayName() || name} (Redis cannot be reached)`,
     getDescription: () => [reason, queue.getDescription()].filter(Boolean).join(' '),
@@ -110,6 +120,8 @@ function standInFor(name: string, queue: ChasquiAdapter): Adapter {
     getWorkers: none(null),
     getRedisInfo: none(null),
   });
+  STAND_INS.add(standIn);
+  return standIn;
 }
 
 interface ShownQueue {

@@ -22,6 +22,26 @@ export function checkData(data: unknown): void {
   );
 }
 
+/** What the dialog sends for a name that was left empty. */
+const NO_NAME = '__default__';
+
+/** Refuses what the dialogs that add a job must not add. @throws BoardError */
+export function checkAdded(name: unknown, data: unknown, options: unknown): void {
+  const refuse = (message: string): BoardError => new BoardError(400, `${message} Nothing was added.`);
+  if (name === NO_NAME || name === '') {
+    throw refuse('The job name is empty. Write the name that a handler of this queue has.');
+  }
+  if (hasNote(name))
+    throw refuse('The job name is a note in ⟦…⟧, which the board shows where a job has none.');
+  if (Array.isArray(options)) throw refuse('The job options must be an object, not an array.');
+  if ((options as { repeat?: unknown } | null | undefined)?.repeat !== undefined) {
+    throw refuse(
+      'The board adds no schedules. Add one in code, with queue.upsertJobScheduler(id, repeat, template).',
+    );
+  }
+  checkData(data);
+}
+
 /** A job as Bull Board asks for it. Its errors say what to answer with. */
 export class BoardJob implements QueueJob {
   readonly id: string;

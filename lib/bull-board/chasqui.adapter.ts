@@ -19,11 +19,12 @@ import { ConfigError, ConfigTypeError, ScheduleNotFoundError } from '../engine/i
 import type { Job, Queue } from '../engine/index.js';
 import { BoardError } from './board-error.js';
 import { fromBoardId, toBoardId } from './board-id.js';
-import { BoardJob, checkData } from './board-job.js';
+import { BoardJob, checkAdded } from './board-job.js';
 import { BoardPages } from './board-pages.js';
 import { BoardReads } from './board-reads.js';
 import { JobPlaces } from './job-places.js';
 import { toBoardScheduler, toBoardWorker } from './board-rows.js';
+import { toBoardJob, toRowRef } from './unreadable-job.js';
 import { checkAdapterOptions } from './check-options.js';
 import { shownLogs, MOST_LOG_ROWS } from './shown-logs.js';
 import { DETAIL_CHARACTERS, LIST_CHARACTERS } from './shown-value.js';
@@ -89,7 +90,7 @@ export class ChasquiAdapter extends BaseAdapter {
   async getJobs(statuses: JobStatus[], start = 0, end = -1): Promise<BoardJob[]> {
     const jobs = await this.#reads.read(() => this.#list(statuses, start, end));
     for (const job of jobs) this.#places.saw(job);
-    return jobs.map((job) => new BoardJob(job, LIST_CHARACTERS));
+    return jobs.map((job) => toBoardJob(this.#queue, job, LIST_CHARACTERS));
   }
 
   /** Whether the page that begins at this index was about there: in the middle of a long list, see {@link BoardPages}. */
@@ -103,27 +104,28 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   async getJob(id: string): Promise<BoardJob | undefined> {
-    for (const meant of fromBoardId(id)) {
-      const job = await this.#reads.read(() => this.#queue.readJob(meant, this.#places.of(meant)));
-      if (!job) continue;
-      this.#places.saw(job);
-      return new BoardJob(job, DETAIL_CHARACTERS);
-    }
-    return undefined;
+    const row = toRowRef(id);
+    const meant = fromBoardId(id);
+    const job = await this.#reads.read(() =>
+      row ? this.#queue.readUnreadable(row) : this.#queue.readJob(meant, this.#places.of(meant)),
+    );
+    if (!job) return undefined;
+    this.#places.saw(job);
+    return toBoardJob(this.#queue, job, DETAIL_CHARACTERS);
   }
 
   async getJobLogs(id: string): Promise<string[]> {
-    for (const meant of fromBoardId(id)) {
-      // The newest row comes first here, and the log is read from its end.
-      const log = await this.#reads.read(() => this.#queue.getJobLogs(meant, 0, MOST_LOG_ROWS - 1, false));
-      if (log.count > 0) return shownLogs(log);
-    }
-    return [];
+    if (toRowRef(id)) return [];
+    // The newest row comes first here, and the log is read from its end.
+    const log = await this.#reads.read(() =>
+      this.#queue.getJobLogs(fromBoardId(id), 0, MOST_LOG_ROWS - 1, false),
+    );
+    return shownLogs(log);
   }
 
   addJob(name: string, data: unknown, options: QueueJobOptions): Promise<BoardJob> {
     return this.#reads.change(async () => {
-      checkData(data);
+      checkAdded(name, data, options);
       const job = await this.#queue.add(name, data ?? null, options);
       if (!job.duplicate) return new BoardJob(job, DETAIL_CHARACTERS);
       throw new BoardError(
@@ -202,7 +204,8 @@ export class ChasquiAdapter extends BaseAdapter {
         return 'updated';
       } catch (error) {
         if (error instanceof ScheduleNotFoundError) return 'not-found';
-        if (error instanceof ConfigError && repeat.pattern !== undefined) return 'invalid-schedule';
+        const isOfPattern = error instanceof ConfigError && error.message.startsWith('repeat: pattern ');
+        if (isOfPattern) return 'invalid-schedule';
         throw error;
       }
     });

@@ -15,6 +15,7 @@ export class JobPlaces {
   readonly #places = new Map<string, Place>();
 
   saw({ id, place }: Job): void {
+    if (place?.unreadable) return;
     this.#places.delete(id);
     if (!place || (place.member?.length ?? 0) > MOST_BYTES) return;
     this.#places.set(id, place);

@@ -22,6 +22,22 @@ export interface Shown {
 /** What stands for data that cannot be decoded. */
 export const UNDECODABLE: Shown = { value: note('these bytes cannot be decoded'), isExact: false };
 
+/** The most bytes of a job that are shown, if they cannot be decoded. */
+const MOST_RAW = 256;
+
+/** What stands for the data of a job that cannot be decoded: its first bytes, as text and in hex. */
+export function rawText(bytes: Uint8Array): string {
+  if (bytes.length === 0) return note('these bytes cannot be decoded: there are none');
+  const first = Buffer.from(bytes.subarray(0, MOST_RAW));
+  const more = bytes.length > MOST_RAW ? ' …' : '';
+  // Anything else could end the note, or be hidden in it.
+  const text = first.toString('latin1').replaceAll(/[^ -~]/g, '·');
+  const hex = first.toString('hex').replaceAll(/..(?=.)/g, '$& ');
+  return note(
+    `these bytes cannot be decoded: ${String(bytes.length)} bytes, as text: ${text}${more}, in hex: ${hex}${more}`,
+  );
+}
+
 function note(text: string): string {
   return `${OPEN}${text}${CLOSE}`;
 }

@@ -6,6 +6,7 @@
 -- caller has found them, else ''. Returns 'delayed' and the member; 'waiting', 'prioritized' or 'active', and the entry, or the
 -- member of a job in the room; then for an active job its consumer, and for a job in the room, true. Or 'ended' if its id says
 -- that it has ended; or nil, if Redis has no record of where it is, so that the caller has to search.
+-- An id of '' is that of bytes that have none, or that cannot be decoded: only the place says which they are.
 local function locate(stream, delayed, prefix, id, member, entry)
   if member == '' then
     member = text_of(prefix .. 'didx:' .. id)
@@ -24,7 +25,7 @@ local function locate(stream, delayed, prefix, id, member, entry)
   end
   if has_ended then
     return 'ended'
-  elseif entry == '' or not is_entry_of(stream, entry, id) then
+  elseif entry == '' or not (is_entry_of(stream, entry, id) or id == '' and redis.call('XRANGE', stream, entry, entry)[1]) then
     return nil
   end
   local state, _, consumer = state_of(stream, entry)

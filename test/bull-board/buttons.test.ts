@@ -181,3 +181,26 @@ test('says what it does not find: a route, a job, a schedule; and that a time is
   const runAt = Date.now() + 20 * 366 * 86_400_000;
   expect(await told('PATCH', 'later/delay', { runAt })).toEqual([400, 'Not accepted']);
 });
+
+test('says what is wrong with a job or with a schedule, and changes nothing', async () => {
+  const { app, queue } = await start('express');
+  const told = async (method: string, path: string, body: unknown): Promise<unknown> => {
+    const { status, body: answer } = await app.call(method, `/queues/api/queues/mail/${path}`, body);
+    expect(status).toBe(400);
+    return answer.message;
+  };
+  const add = (name: string, options: unknown): Promise<unknown> =>
+    told('POST', 'add', { name, data: 1, options });
+  expect(await add('a', { repeat: { every: 600_000 } })).toContain('The board adds no schedules.');
+  expect(await add('a', [])).toContain('must be an object, not an array');
+  // What the dialog sends for an empty name.
+  expect(await add('__default__', {})).toContain('The job name is empty.');
+  expect(await add('⟦no name⟧', {})).toContain('The job name is a note');
+  await queue.upsertJobScheduler('nightly', { pattern: '0 3 * * *' });
+  const rule = { pattern: '0 3 * * *', tz: 'Mars/X' };
+  expect(await told('PATCH', 'job-schedulers/nightly', rule)).toContain('Mars/X');
+  const wrong = await app.call('PATCH', '/queues/api/queues/mail/job-schedulers/nightly', { pattern: 'x' });
+  expect(wrong.body.error.key).toBe('ERRORS.INVALID_SCHEDULER_PATTERN');
+  expect(await queue.getJobSchedulersCount()).toBe(1);
+  expect(await queue.getJobCounts('waiting', 'delayed')).toEqual({ waiting: 0, delayed: 0 });
+});

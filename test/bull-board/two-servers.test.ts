@@ -40,6 +40,7 @@ test.each(['killed', 'frozen'] as const)(
       .toBe('orders (Redis cannot be reached)');
     const begun = performance.now();
     const down = await list('mail');
+    expect(down.body.queues.map(({ name }) => name)).toEqual(['orders', 'mail']);
     // Nobody waits for a server that is known to be down.
     expect(performance.now() - begun).toBeLessThan(2_000);
     expect(named(down, 'mail')).toMatchObject({ counts: { waiting: 1 }, jobs: [{ name: 'hello' }] });

@@ -10,6 +10,11 @@ export interface JobPlace {
   readonly entryId?: string | undefined;
   /** The id of its dead letter. */
   readonly dlqId?: string | undefined;
+  /**
+   * Its bytes, if they cannot be decoded or have no id: then its id does not lead to it. And since when it is in the queue, in unix
+   * ms; 0 if Redis does not keep that.
+   */
+  readonly unreadable?: { readonly bytes: Buffer; readonly since: number } | undefined;
 }
 
 /** A job to change: its id, and where it was, if that is known. Otherwise it may have to be searched for. */

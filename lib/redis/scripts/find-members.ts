@@ -10,6 +10,8 @@ export interface FindMembersOptions extends SliceBounds {
   place: 'delayed' | 'room';
   /** What the call before replied; undefined = begin. */
   cursor: string | undefined;
+  /** Only the member with this SHA-1 digest, in hex. */
+  sha1?: string;
   filter: JobFilter;
 }
 
@@ -25,9 +27,9 @@ export interface FindMembersReply {
 export async function findMembers(
   runner: ScriptRunner,
   keys: QueueKeys,
-  { place, cursor = '0', entries, bytes, filter }: FindMembersOptions,
+  { place, cursor = '0', entries, bytes, sha1 = '', filter }: FindMembersOptions,
 ): Promise<FindMembersReply> {
-  const args = [cursor, entries, bytes, place, ...filterArgs(filter)];
+  const args = [cursor, entries, bytes, place, sha1, ...filterArgs(filter)];
   const reply = await runner.run('find-members', keys, args, {
     ...LARGE_READ,
     read: keys[place],

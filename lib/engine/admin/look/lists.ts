@@ -69,8 +69,8 @@ export async function listJobs(
     const part = await toPart(link, keys, list, range);
     if (!part) continue;
     for (const job of await READ[list](owner, link, keys, part)) {
-      // Bytes without an id are a job each.
-      const key = job.id === '' ? `\n${String((unnamed += 1))}` : job.id;
+      // Bytes that cannot be decoded or have no id are a job each.
+      const key = job.place?.unreadable ? `\n${String((unnamed += 1))}` : job.id;
       jobs.delete(key);
       jobs.set(key, job);
     }

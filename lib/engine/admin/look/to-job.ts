@@ -26,6 +26,7 @@ interface Decoded {
   readonly attempt: number;
   readonly opts: JobsOptions;
   readonly extras: Extras | undefined;
+  readonly unreadable?: JobPlace['unreadable'];
 }
 
 /** The job of a row. @param now Redis's clock, unix ms */
@@ -57,7 +58,7 @@ export function stateOf(row: JobRow): JobState {
 
 function fromEntry(owner: JobOwner, entry: WorkEntry): Job {
   const { bytes, name, id, consumer, starts, entryId } = entry;
-  const decoded = decode(bytes, id);
+  const decoded = decode(bytes, id, timeOf(entryId));
   const job = newJob(owner, stateOf(entry), name, decoded, { entryId }, decoded.attempt + starts);
   if (consumer !== undefined && consumer !== RELEASED && consumer !== EXPIRED) job.processedBy = consumer;
   return job;
@@ -82,7 +83,7 @@ function fromMember(owner: JobOwner, { member, id, score }: DelayedMember, now: 
 
 function fromRoom(owner: JobOwner, { member, id }: RoomJob): Job {
   const place = readRoomMember(member);
-  const decoded = decode(place?.job ?? member, id);
+  const decoded = decode(place?.job ?? member, id, place?.since);
   return newJob(owner, stateInRoom(place), place?.name ?? '', decoded, { member }, decoded.attempt);
 }
 
@@ -92,8 +93,19 @@ function stateInRoom(place: RoomMember | undefined): JobState {
 }
 
 function fromLetter(owner: JobOwner, letter: StreamEntry): Job {
-  const { dlqId, payload, jobId = '', name, attempts, reason, detail, stack, failedAt } = toDlqEntry(letter);
-  const decoded = decode(payload, jobId);
+  const {
+    dlqId,
+    sourceId,
+    payload,
+    jobId = '',
+    name,
+    attempts,
+    reason,
+    detail,
+    stack,
+    failedAt,
+  } = toDlqEntry(letter);
+  const decoded = decode(payload, jobId, timeOf(sourceId) || timeOf(dlqId));
   const job = newJob(owner, 'failed', name, decoded, { dlqId }, attempts ?? decoded.attempt);
   job.failedReason = detail ?? reason;
   job.deadLetterReason = reason as DlqReason;
@@ -115,26 +127,35 @@ function newJob(
   owner: JobOwner,
   state: JobState,
   name: string,
-  { id, data, opts, timestamp, extras }: Decoded,
-  place: JobPlace,
+  { id, data, opts, timestamp, extras, unreadable }: Decoded,
+  at: JobPlace,
   attemptsMade: number,
   delay = 0,
 ): Job {
+  const place = unreadable ? { ...at, unreadable } : at;
   const job = new Job(owner, { id, name, data, opts, attemptsMade, timestamp, delay, place });
   job.state = state;
   if (extras) job[EXTRAS] = extras;
   return job;
 }
 
-function decode(bytes: Buffer, id: string): Decoded {
+/** The time in the id of an entry, in unix ms; 0 for other text. */
+function timeOf(entryId: string): number {
+  return Number(/^(\d{1,15})-/.exec(entryId)?.[1] ?? 0);
+}
+
+/** @param since when the job came to its place, for the case that its bytes do not say when it was added */
+function decode(bytes: Buffer, id: string, since = 0): Decoded {
+  const unreadable = { bytes, since };
   try {
     const { payloadFrom, payloadTo, createdAtMs, attempt, retry, jobTo, id: jobId } = locateJob(bytes);
     const extras = jobTo < bytes.length ? readExtras(bytes, jobTo) : undefined;
     const opts = ownOptions(retry, extras);
     const data = dataOf(bytes, payloadFrom, payloadTo);
-    return { id: jobId, data, timestamp: createdAtMs, attempt, opts, extras };
+    const decoded = { id: jobId, data, timestamp: createdAtMs, attempt, opts, extras };
+    return jobId === '' ? { ...decoded, unreadable } : decoded;
   } catch {
-    return { id, data: undefined, timestamp: 0, attempt: 0, opts: {}, extras: undefined };
+    return { id, data: undefined, timestamp: 0, attempt: 0, opts: {}, extras: undefined, unreadable };
   }
 }
 

@@ -7,9 +7,12 @@ import { checkListedTypes, COUNTED_TYPES } from '../../admin/look/job-types.js';
 import { readPage } from '../../admin/look/list-page.js';
 import type { ListPage, PageRange, StreamList } from '../../admin/look/list-page.js';
 import { listJobs } from '../../admin/look/lists.js';
+import { readUnreadable, removeUnreadable } from '../../admin/unreadable.js';
+import type { UnreadableRef } from '../../admin/unreadable.js';
 import { checkIndex, checkJobId } from '../../config/check-arguments.js';
 import { checkOptions } from '../../config/check-options.js';
 import type { Job, JobState, JobType } from '../../job/job.js';
+import type { ChangedState } from '../../../redis/scripts/change-job.js';
 import { QueueDeadLetters } from './queue-dead-letters.js';
 
 /**
@@ -105,6 +108,17 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
     checkJobId(jobId);
     const job = await this.core.use((link, keys) => getJob(this, link, keys, jobId, near));
     return job as Job<Data, Result, Name> | undefined;
+  }
+
+  /** @internal A job that no id leads to, for the dashboard; undefined if it is not there any more, or can be read. */
+  readUnreadable(ref: UnreadableRef): Promise<Job | undefined> {
+    return this.core.use((link, keys) => readUnreadable(this, link, keys, ref));
+  }
+
+  /** @internal Removes such a job: `removed`, or the state that does not allow it. */
+  removeUnreadable(place: JobPlace): Promise<ChangedState | 'removed'> {
+    const { eventsCap } = this.core;
+    return this.core.use((link, keys) => removeUnreadable(link, keys, place, eventsCap));
   }
 
   /**
