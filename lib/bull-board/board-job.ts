@@ -33,7 +33,6 @@ export function checkAdded(name: unknown, data: unknown, options: unknown): void
   }
   if (hasNote(name))
     throw refuse('The job name is a note in ⟦…⟧, which the board shows where a job has none.');
-  if (Array.isArray(options)) throw refuse('The job options must be an object, not an array.');
   if ((options as { repeat?: unknown } | null | undefined)?.repeat !== undefined) {
     throw refuse(
       'The board adds no schedules. Add one in code, with queue.upsertJobScheduler(id, repeat, template).',
