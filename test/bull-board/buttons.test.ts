@@ -201,5 +201,5 @@ test('says what is wrong with a job or with a schedule, and changes nothing', as
   const wrong = await app.call('PATCH', '/queues/api/queues/mail/job-schedulers/nightly', { pattern: 'x' });
   expect(wrong.body.error.key).toBe('ERRORS.INVALID_SCHEDULER_PATTERN');
   expect(await queue.getJobSchedulersCount()).toBe(1);
-  expect(await queue.getJobCounts('waiting', 'delayed')).toEqual({ waiting: 0, delayed: 0 });
+  expect(await queue.getJobCounts('waiting', 'delayed')).toMatchObject({ waiting: 0, delayed: 0 });
 });
