@@ -31,7 +31,7 @@ async function waitsOf(big: number, { workers, concurrency, groupConcurrency }: 
   const waits: number[] = [];
   // Jobs that start while a wave is on its way to Redis are none that its jobs wait for. So it sets out when some have just started,
   // and those run for longer than it takes.
-  const handlerMs = Math.max(1, (workers * concurrency) / 5);
+  const handlerMs = Math.max(1, (workers * concurrency) / 2);
   const running = Array.from({ length: workers }, () =>
     redis.worker(
       async (job) => {

@@ -183,10 +183,11 @@ describe('obliterate', () => {
       const active = take(worker, 'active', 6);
       await add();
       await active;
-      await forget();
       const begun = performance.now();
+      const gone = forget();
+      // In the same tick: a worker that hears that the group is gone before it closes creates it anew.
       const closing = isClosing ? worker.close() : undefined;
-      // The read of a worker that closes is over, so nobody creates the group anew.
+      await gone;
       await sleep(isClosing ? 100 : 0);
       latch.open();
       if (closing) {
