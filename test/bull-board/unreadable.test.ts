@@ -170,6 +170,9 @@ test('an entry that a worker has is not removed', async () => {
   await redis.client.xreadgroup('GROUP', 'others', 'one', 'COUNT', 1, 'STREAMS', stream, '>');
   const answer = await app.call('PUT', api(id, 'clean'));
   expect(answer.status).toBe(409);
+  // Also if it was delivered after the board had read it.
+  const [[entryId] = []] = await redis.client.xrange(stream, '-', '+');
+  expect(await queue.removeUnreadable({ entryId })).toBe('active');
   expect(await redis.client.xlen(stream)).toBe(1);
 });
 
