@@ -24,7 +24,7 @@ import { BoardPages } from './board-pages.js';
 import { BoardReads } from './board-reads.js';
 import { JobPlaces } from './job-places.js';
 import { toBoardScheduler, toBoardWorker } from './board-rows.js';
-import { toBoardJob, toRowRef } from './unreadable-job.js';
+import { supersededAmong, toBoardJob, toRowRef } from './unreadable-job.js';
 import { checkAdapterOptions } from './check-options.js';
 import { shownLogs, MOST_LOG_ROWS } from './shown-logs.js';
 import { DETAIL_CHARACTERS, LIST_CHARACTERS } from './shown-value.js';
@@ -88,9 +88,12 @@ export class ChasquiAdapter extends BaseAdapter {
   }
 
   async getJobs(statuses: JobStatus[], start = 0, end = -1): Promise<BoardJob[]> {
-    const jobs = await this.#reads.read(() => this.#list(statuses, start, end));
-    for (const job of jobs) this.#places.saw(job);
-    return jobs.map((job) => toBoardJob(this.#queue, job, LIST_CHARACTERS));
+    const [jobs, superseded] = await this.#reads.read(async () => {
+      const listed = await this.#list(statuses, start, end);
+      return [listed, await supersededAmong(this.#queue, listed)] as const;
+    });
+    for (const job of jobs) if (!superseded.has(job)) this.#places.saw(job);
+    return jobs.map((job) => toBoardJob(this.#queue, job, LIST_CHARACTERS, superseded.has(job)));
   }
 
   /** Whether the page that begins at this index was about there: in the middle of a long list, see {@link BoardPages}. */
@@ -110,8 +113,9 @@ export class ChasquiAdapter extends BaseAdapter {
       row ? this.#queue.readUnreadable(row) : this.#queue.readJob(meant, this.#places.of(meant)),
     );
     if (!job) return undefined;
-    this.#places.saw(job);
-    return toBoardJob(this.#queue, job, DETAIL_CHARACTERS);
+    const isSuperseded = row !== undefined && !job.place?.unreadable;
+    if (!isSuperseded) this.#places.saw(job);
+    return toBoardJob(this.#queue, job, DETAIL_CHARACTERS, isSuperseded);
   }
 
   async getJobLogs(id: string): Promise<string[]> {

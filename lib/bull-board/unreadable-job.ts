@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isValid } from 'ulid';
 import type { QueueJobJson } from '@bull-board/api/typings/app';
 import type { Job, JobState, Queue } from '../engine/index.js';
 import { answering, BoardError } from './board-error.js';
@@ -29,9 +30,32 @@ function rowId({ entryId, dlqId, member }: Place): string {
   return `${MARK}member ${sha1}⟧`;
 }
 
-/** The job of a list or of a page as the board shows it. @param characters the most characters of its data and of its result */
-export function toBoardJob(queue: Queue, job: Job, characters: number): BoardJob {
+/**
+ * The job of a list or of a page as the board shows it.
+ * @param characters the most characters of its data and of its result
+ * @param isSuperseded its id leads to another job
+ */
+export function toBoardJob(queue: Queue, job: Job, characters: number, isSuperseded: boolean): BoardJob {
+  if (isSuperseded) return new SupersededLetter(queue, job, characters);
   return job.place?.unreadable ? new UnreadableJob(queue, job, characters) : new BoardJob(job, characters);
+}
+
+/**
+ * Which dead letters of a list have an id that leads to another job: that was added later, with the same id of the caller's. What the
+ * board did with them by their id, it would do with the other job.
+ */
+export async function supersededAmong(queue: Queue, jobs: readonly Job[]): Promise<ReadonlySet<Job>> {
+  const letters = jobs.filter(
+    ({ id, place }) => place?.dlqId !== undefined && !place.unreadable && !isValid(id),
+  );
+  const found = await Promise.all(letters.map(({ id, place }) => queue.readJob(id, place)));
+  const ids = letters.map(({ id }) => id);
+  return new Set(
+    letters.filter(
+      ({ id, place }, index) =>
+        found[index]?.place?.dlqId !== place?.dlqId || ids.indexOf(id) !== ids.lastIndexOf(id),
+    ),
+  );
 }
 
 /**
@@ -43,6 +67,8 @@ class UnreadableJob extends BoardJob {
   readonly #queue: Queue;
   readonly #job: Job;
   readonly #place: Place;
+  /** Why it is not like other jobs. */
+  protected readonly why: string;
 
   constructor(queue: Queue, job: Job, characters: number) {
     super(job, characters);
@@ -50,6 +76,7 @@ class UnreadableJob extends BoardJob {
     this.#job = job;
     this.#place = job.place ?? {};
     this.id = rowId(this.#place);
+    this.why = job.data === undefined ? 'The bytes cannot be decoded' : 'The job has no id';
   }
 
   override async remove(): Promise<void> {
@@ -67,26 +94,30 @@ class UnreadableJob extends BoardJob {
     const isMoved =
       dlqId !== undefined && (await answering(() => this.#queue.replayDlq({ ids: [dlqId], limit: 1 }))) > 0;
     if (isMoved) return;
-    throw this.#refusal(
+    throw this.refusal(this.whyNotReplayed);
+  }
+
+  protected get whyNotReplayed(): string {
+    return (
       'it cannot be replayed: the worker would make it a dead letter again. Its bytes are the payload in queue.getDlq(). To run the ' +
-        'job, add it again in code',
+      'job, add it again in code'
     );
   }
 
   override promote(): Promise<void> {
-    return Promise.reject(this.#refusal('it cannot be promoted. When it is due, it becomes a dead letter'));
+    return Promise.reject(this.refusal('it cannot be promoted. When it is due, it becomes a dead letter'));
   }
 
   override changeDelay(): Promise<void> {
-    return Promise.reject(this.#refusal('its delay cannot be changed'));
+    return Promise.reject(this.refusal('its delay cannot be changed'));
   }
 
   override changePriority(): Promise<void> {
-    return Promise.reject(this.#refusal('its priority cannot be changed'));
+    return Promise.reject(this.refusal('its priority cannot be changed'));
   }
 
   override updateData(): Promise<void> {
-    return Promise.reject(this.#refusal('its data cannot be edited'));
+    return Promise.reject(this.refusal('its data cannot be edited'));
   }
 
   override getState(): Promise<JobState> {
@@ -105,8 +136,32 @@ class UnreadableJob extends BoardJob {
     };
   }
 
-  #refusal(what: string): BoardError {
-    const why = this.#job.data === undefined ? 'The bytes cannot be decoded' : 'The job has no id';
-    return new BoardError(409, `${why}, so ${what}. Nothing was changed. Remove is possible.`);
+  protected refusal(what: string): BoardError {
+    return new BoardError(409, `${this.why}, so ${what}. Nothing was changed. Remove is possible.`);
+  }
+}
+
+/** A dead letter whose id leads to another job. It can be removed, and replayed once its id is free. */
+class SupersededLetter extends UnreadableJob {
+  protected override readonly why: string;
+
+  constructor(queue: Queue, job: Job, characters: number) {
+    super(queue, job, characters);
+    this.why = `Another job has the id "${job.id}" now`;
+  }
+
+  protected override get whyNotReplayed(): string {
+    return 'it cannot be replayed while that one waits or runs';
+  }
+
+  override toJSON(): QueueJobJson {
+    const json = super.toJSON();
+    return {
+      ...json,
+      stacktrace: [
+        ...(json.stacktrace ?? []),
+        `${this.why}. What is done here is done with this dead letter.`,
+      ],
+    };
   }
 }

@@ -195,3 +195,20 @@ test('the page opens such a row, and its button removes that row', async () => {
   await expect.poll(() => redis.client.xlen(queue.keys.stream), { timeout: 10_000 }).toBe(0);
   expect((await queue.getJob('null'))?.data).toEqual({ precious: 1 });
 }, 60_000);
+
+test.each(['waiting', 'completed'] as const)(
+  'what is done with a dead letter does not reach a %s job that has its id now',
+  async (state) => {
+    await addReal('failed', ['order-17', 'order-18']);
+    // As when the time is over for which the id stays taken.
+    await redis.client.del(queue.keys.dedup('order-17'));
+    await addReal(state, ['order-17']);
+    const row = (await listed('failed')).find(({ id }) => id!.startsWith('⟦dead letter '))!;
+    const shown = (await app.call('GET', api(row.id!))).body.job;
+    expect(shown.stacktrace?.join('')).toContain('Another job has the id "order-17" now');
+    expect((await app.call('PATCH', api(row.id!, 'update-data'), { jobData: {} })).status).toBe(409);
+    expect((await app.call('PUT', api(row.id!, 'clean'))).status).toBe(204);
+    expect((await listed('failed')).map(({ id }) => id)).toEqual(['order-18']);
+    expect((await queue.getJob('order-17'))?.state).toBe(state);
+  },
+);

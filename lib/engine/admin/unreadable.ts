@@ -20,7 +20,10 @@ export type UnreadableRef =
   | { readonly kind: 'letter'; readonly dlqId: string }
   | { readonly kind: 'member'; readonly sha1: string };
 
-/** The job; undefined if it is not there any more, or if it can be read. */
+/**
+ * The job; undefined if it is not there any more, or if an id leads to it. Of a dead letter, an id may lead to a later job, so that is
+ * returned in any case.
+ */
 export async function readUnreadable(
   owner: JobOwner,
   link: CommandLink,
@@ -29,7 +32,7 @@ export async function readUnreadable(
 ): Promise<Job | undefined> {
   const found = await findRow(link, keys, ref);
   const job = found && toJob(owner, found.row, found.now);
-  return job?.place?.unreadable ? job : undefined;
+  return job?.place?.unreadable || ref.kind === 'letter' ? job : undefined;
 }
 
 interface Found {
