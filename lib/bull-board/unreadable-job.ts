@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isValid } from 'ulid';
 import type { QueueJobJson } from '@bull-board/api/typings/app';
-import type { Job, JobState, Queue } from '../engine/index.js';
+import type { ChasquiError, Job, JobState, Queue } from '../engine/index.js';
 import { answering, BoardError } from './board-error.js';
 import { MARK } from './board-id.js';
 import { BoardJob } from './board-job.js';
@@ -48,7 +48,7 @@ export async function supersededAmong(queue: Queue, jobs: readonly Job[]): Promi
   const letters = jobs.filter(
     ({ id, place }) => place?.dlqId !== undefined && !place.unreadable && !isValid(id),
   );
-  const found = await Promise.all(letters.map(({ id, place }) => queue.readJob(id, place)));
+  const found = await Promise.all(letters.map((job) => atIdOf(queue, job)));
   const ids = letters.map(({ id }) => id);
   return new Set(
     letters.filter(
@@ -56,6 +56,16 @@ export async function supersededAmong(queue: Queue, jobs: readonly Job[]): Promi
         found[index]?.place?.dlqId !== place?.dlqId || ids.indexOf(id) !== ids.lastIndexOf(id),
     ),
   );
+}
+
+/** The job that the id of a dead letter leads to; undefined if no caller could have given it that id. */
+async function atIdOf(queue: Queue, { id, place }: Job): Promise<Job | undefined> {
+  try {
+    return await queue.readJob(id, place);
+  } catch (error) {
+    if ((error as Partial<ChasquiError>).code === 'CMQ-004') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -141,17 +151,17 @@ class UnreadableJob extends BoardJob {
   }
 }
 
-/** A dead letter whose id leads to another job. It can be removed, and replayed once its id is free. */
+/** A dead letter whose id does not lead to it. It can be removed, and replayed once its id is free. */
 class SupersededLetter extends UnreadableJob {
   protected override readonly why: string;
 
   constructor(queue: Queue, job: Job, characters: number) {
     super(queue, job, characters);
-    this.why = `Another job has the id "${job.id}" now`;
+    this.why = `The id of this dead letter, "${job.id}", does not lead to it: another job has that id now, or nobody can ask for it`;
   }
 
   protected override get whyNotReplayed(): string {
-    return 'it cannot be replayed while that one waits or runs';
+    return 'it cannot be replayed while another one waits or runs';
   }
 
   override toJSON(): QueueJobJson {

@@ -5,6 +5,7 @@ import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
 import { useWorkers } from '../support/workers.js';
 import { useBoards, type BoardApp, type ShownJob } from './support/boards.js';
+import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
 import { confirm, PATIENCE, press, sees } from './support/pages.js';
 
 // Jobs whose bytes cannot be decoded have no id. What the board does with them must not reach any job that has one.
@@ -203,9 +204,16 @@ test.each(['waiting', 'completed'] as const)(
     // As when the time is over for which the id stays taken.
     await redis.client.del(queue.keys.dedup('order-17'));
     await addReal(state, ['order-17']);
-    const row = (await listed('failed')).find(({ id }) => id!.startsWith('⟦dead letter '))!;
+    // Of another writer: longer than an id may be.
+    const long = 'x'.repeat(5_000);
+    const bytes = encodeEnvelope({ id: long, payload: Buffer.from([0xc0]), createdAtMs: 1, attempt: 0 });
+    const other = await redis.client.xadd(queue.keys.dlq, '*', 'd', bytes, 'reason', 'unrecoverable');
+    const rows = await listed('failed');
+    expect(rows[0]!.id).toBe(`⟦dead letter ${other!}⟧`);
+    expect((await app.call('PUT', api(rows[0]!.id!, 'clean'))).status).toBe(204);
+    const row = rows.slice(1).find(({ id }) => id!.startsWith('⟦dead letter '))!;
     const shown = (await app.call('GET', api(row.id!))).body.job;
-    expect(shown.stacktrace?.join('')).toContain('Another job has the id "order-17" now');
+    expect(shown.stacktrace?.join('')).toContain('"order-17", does not lead to it');
     expect((await app.call('PATCH', api(row.id!, 'update-data'), { jobData: {} })).status).toBe(409);
     expect((await app.call('PUT', api(row.id!, 'clean'))).status).toBe(204);
     expect((await listed('failed')).map(({ id }) => id)).toEqual(['order-18']);
