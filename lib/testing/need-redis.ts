@@ -83,6 +83,8 @@ export const NEED_REDIS = [
   'readLimits',
   'readPage',
   'readJob',
+  'readUnreadable',
+  'removeUnreadable',
   'rescheduleJobScheduler',
   'readServerInfo',
   'ping',

@@ -88,6 +88,14 @@ describe('commands in README.md and docs/', () => {
   const known = [name, ...Object.keys(peerDependencies), ...Object.keys(devDependencies)];
   const samples = readdirSync(join(root, 'sample')).filter((entry) => /^\d/.test(entry));
 
+  /** Whether the tests have it installed, in the version that a page names. */
+  function isKnown(dependency: string): boolean {
+    const [, called = '', version] = /^(@?[^@]+)(?:@(.+))?$/.exec(dependency) ?? [];
+    if (!known.includes(called) || version === undefined) return known.includes(called);
+    const manifest = readFileSync(join(root, 'node_modules', called, 'package.json'), 'utf8');
+    return (JSON.parse(manifest) as { version: string }).version === version;
+  }
+
   /** What a command names that there is not. */
   function missing(command: string, args: readonly string[]): readonly string[] {
     switch (command) {
@@ -102,7 +110,7 @@ describe('commands in README.md and docs/', () => {
         return args.slice(0, 1).filter((script) => !(script in scripts));
       case 'install':
       case 'ls':
-        return args.filter((dependency) => !known.includes(dependency));
+        return args.filter((dependency) => !isKnown(dependency));
       default:
         return [command];
     }
