@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
 import { ChasquiModule, UnrecoverableError, type Queue } from '../../lib/index.js';
 import { useBrowser } from '../support/browser.js';
 import { useRedis } from '../support/redis.js';
 import { useWorkers } from '../support/workers.js';
 import { useBoards, type BoardApp, type ShownJob } from './support/boards.js';
-import { encodeEnvelope } from '../../lib/engine/codec/write-envelope.js';
 import { confirm, PATIENCE, press, sees } from './support/pages.js';
 
 // Jobs whose bytes cannot be decoded have no id. What the board does with them must not reach any job that has one.

@@ -93,11 +93,22 @@ export async function tryToRemove(
     const { state, done, dlqId } = await locateAndChange(link, keys, job, { change: 'remove' }, eventsCap);
     if (done) return 'removed';
     if (dlqId === undefined || tries === MOST_SEARCHES) return state;
-    const options = { limit: 1, event: 'removed', eventsCap } as const;
-    for await (const dropped of dropLetters(link, keys, { ids: [dlqId] }, options)) {
-      if (dropped.length > 0) return 'removed';
-    }
+    if (await removeLetter(link, keys, dlqId, eventsCap)) return 'removed';
   }
+}
+
+/** Whether the dead letter was there. */
+export async function removeLetter(
+  link: CommandLink,
+  keys: QueueKeys,
+  dlqId: string,
+  eventsCap: number,
+): Promise<boolean> {
+  const options = { limit: 1, event: 'removed', eventsCap } as const;
+  for await (const dropped of dropLetters(link, keys, { ids: [dlqId] }, options)) {
+    if (dropped.length > 0) return true;
+  }
+  return false;
 }
 
 /**

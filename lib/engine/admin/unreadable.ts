@@ -8,7 +8,7 @@ import { readEntries } from '../../redis/scripts/read-entries.js';
 import type { CommandLink } from '../connection/command-link.js';
 import type { JobPlace } from '../job/job-actions.js';
 import type { Job, JobOwner } from '../job/job.js';
-import { dropLetters } from './dlq.js';
+import { removeLetter } from './change-job.js';
 import { OPERATION_STEP } from './look/step.js';
 import { toJob } from './look/to-job.js';
 
@@ -83,9 +83,5 @@ export async function removeUnreadable(
     const { state, done } = await changeJob(link, keys, { id: '', entryId, member, change, eventsCap });
     return done ? 'removed' : state;
   }
-  const options = { limit: 1, event: 'removed', eventsCap } as const;
-  for await (const dropped of dropLetters(link, keys, { ids: [dlqId] }, options)) {
-    if (dropped.length > 0) return 'removed';
-  }
-  return 'unknown';
+  return (await removeLetter(link, keys, dlqId, eventsCap)) ? 'removed' : 'unknown';
 }

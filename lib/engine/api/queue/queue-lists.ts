@@ -110,7 +110,7 @@ export abstract class QueueLists<Data, Result, Name extends string> extends Queu
     return job as Job<Data, Result, Name> | undefined;
   }
 
-  /** @internal A job that no id leads to, for the dashboard; undefined if it is not there any more, or can be read. */
+  /** @internal A job that no id leads to, or any dead letter, for the dashboard; undefined if it is not there any more. */
   readUnreadable(ref: UnreadableRef): Promise<Job | undefined> {
     return this.core.use((link, keys) => readUnreadable(this, link, keys, ref));
   }
